@@ -1,0 +1,196 @@
+"""Every number that defines a network, an objective or a training run, in small frozen dataclasses.
+
+A contradiction is refused at construction, in one sentence, so that a wrong option fails in a second and not after a
+night. Each class goes to plain JSON and back (`to_dict`, `from_dict`), which is how weights travel with their
+configuration.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from math import ceil, log2
+from typing import Any, Self
+
+from graftlab.errors import GraftError
+
+
+class Config:
+    """A dataclass that is JSON: unknown and missing fields are errors, never guesses."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        if unknown := sorted(set(values) - known):
+            raise GraftError(f"{cls.__name__} has no field {', '.join(unknown)}; the file may be of a newer graftlab.")
+        return cls(**values)
+
+
+def require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise GraftError(sentence)
+
+
+@dataclass(frozen=True)
+class SwappingConfig(Config):
+    """A Swapping Autoencoder and its two discriminators (Park et al. 2020, appendix B).
+
+    The defaults are the authors' networks at 256 px. Channel counts are what the capacities work out to, see
+    `encoder_channels` and its neighbours.
+    """
+
+    size: int = 256  # side of the training pictures, pixels; other sizes work at test time
+    structure_channels: int = 8  # Cs, channels of the structure code
+    texture_channels: int = 2048  # Ct, length of the texture code
+    downsamplings: int = 4  # halvings from picture to structure code; stride = 2 ** downsamplings
+    texture_downsamplings: int = 2  # further halvings, unpadded, before the mean that gives the texture code
+    encoder_capacity: float = 1.0  # factor on the encoder's channels
+    encoder_growth: float = 2.0  # factor on the channels at each halving
+    generator_capacity: float = 1.0  # factor on the generator's channels
+    head_blocks: int = 2  # residual blocks at the structure code's resolution
+    noise: bool = True  # noise in the upsampling blocks (the head blocks always have it)
+    antialias: bool = True  # low-pass filters beside every change of resolution
+    discriminator_capacity: float = 1.0  # factor on the image discriminator's channels
+    discriminator_max_channels: int = 512  # upper limit of the same
+    patch_size: int = 128  # side to which random crops are resized, pixels
+    patch_capacity: float = 4.0  # factor on the patch discriminator's channels
+    patch_max_channels: int = 384  # upper limit of the same
+    patch_hidden: int = 2048  # width of the layers that compare two patches' features
+
+    def __post_init__(self) -> None:
+        for name in (
+            "structure_channels",
+            "texture_channels",
+            "downsamplings",
+            "texture_downsamplings",
+            "patch_hidden",
+        ):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
+        require(
+            self.size > 0 and self.size % self.stride == 0,
+            f"size {self.size} is not a multiple of {self.stride} (2 to the power of {self.downsamplings} downsamplings); "
+            f"use {max(1, round(self.size / self.stride)) * self.stride}.",
+        )
+        require(
+            self.size // self.stride >= self.smallest_grid,
+            f"size {self.size} gives a structure code of {self.size // self.stride} cells, and the texture branch needs "
+            f"{self.smallest_grid}; use at least {self.smallest_grid * self.stride}, or fewer downsamplings.",
+        )
+        require(8 <= self.patch_size <= 256, f"patch_size must be between 8 and 256, not {self.patch_size}.")
+
+    @property
+    def stride(self) -> int:
+        """Pixels per cell of the structure code."""
+        return 2**self.downsamplings
+
+    @property
+    def smallest_grid(self) -> int:
+        """Cells that survive the unpadded convolutions of the texture branch, per side."""
+        return int(2 ** (self.texture_downsamplings + 1) - 1)
+
+    def encoder_channels(self, halvings: int) -> int:
+        """Channels of the encoder after so many halvings; never more than the texture code has."""
+        return min(self.texture_channels, round(self.encoder_growth ** (5 + halvings) * self.encoder_capacity))
+
+    def generator_channels(self, doublings: int) -> int:
+        """Channels of the generator after so many doublings of the structure code's resolution."""
+        return int(min(512, 128 * 2 ** (self.downsamplings - doublings)) * self.generator_capacity)
+
+    def head_channels(self, block: int) -> int:
+        """Output channels of a head block; they grow in equal steps towards the upsampling blocks."""
+        return max(self.structure_channels, round((block + 1) / self.head_blocks * self.generator_channels(0)))
+
+    def discriminator_channels(self, resolution: int) -> int:
+        """Channels of the image discriminator at a resolution (StyleGAN2, table of config-f, with channel factor 2)."""
+        if resolution <= 8:
+            return self.discriminator_max_channels
+        return min(self.discriminator_max_channels, int(1024 * self.discriminator_capacity * min(1, 32 / resolution)))
+
+    @property
+    def discriminator_resolutions(self) -> list[int]:
+        """Input resolutions of the image discriminator's halving blocks, 8 px last."""
+        return [2**i for i in range(round(log2(self.size)), 2, -1)]
+
+    def patch_channels(self, resolution: int) -> int:
+        """Channels of the patch discriminator at a resolution."""
+        wide = int(1024 / resolution * self.patch_capacity)
+        return min(self.patch_max_channels, wide) if resolution <= 16 else wide
+
+    @property
+    def patch_resolutions(self) -> list[int]:
+        """Input resolutions of the patch discriminator's halving blocks, 8 px last."""
+        return [2**i for i in range(ceil(log2(self.patch_size)), 2, -1)]
+
+    def at(self, size: int) -> Self:
+        """The same networks for another picture size; patches keep their share of the picture."""
+        patch = 2 ** round(log2(max(8.0, self.patch_size * size / self.size)))
+        return replace(self, size=size, patch_size=min(256, patch))
+
+
+_SLIM = {"discriminator_max_channels": 128, "patch_max_channels": 128, "patch_hidden": 512}
+_FFHQ1024 = {"size": 768, "generator_capacity": 0.8, "patch_size": 256}  # 768 px crops of 1024 px faces
+# fmt: off
+PRESETS: dict[str, SwappingConfig] = {
+    "tiny": SwappingConfig(  # for tests: a step takes milliseconds
+        size=32, downsamplings=2, texture_channels=16, encoder_capacity=0.125, generator_capacity=0.03125,
+        discriminator_capacity=1 / 128, discriminator_max_channels=16,
+        patch_size=8, patch_capacity=0.0625, patch_max_channels=16, patch_hidden=16),
+    "small": SwappingConfig(  # 64 to 128 px, trained on a laptop overnight
+        size=128, downsamplings=3, texture_channels=256, encoder_capacity=0.5, generator_capacity=0.25,
+        discriminator_capacity=1 / 16, patch_size=32, patch_capacity=0.5, **_SLIM),  # type: ignore[arg-type]
+    # the authors' releases
+    "church256":   SwappingConfig(size=256),
+    "bedroom256":  SwappingConfig(size=256),
+    "afhq256":     SwappingConfig(size=256),
+    "mountain512": SwappingConfig(size=512),
+    "ffhq512":     SwappingConfig(size=512),
+    "ffhq1024":    SwappingConfig(downsamplings=5, texture_channels=1536, encoder_capacity=0.4,
+                                  **_FFHQ1024),  # type: ignore[arg-type]
+    "ffhq1024-wide-structure": SwappingConfig(downsamplings=6, structure_channels=64, texture_channels=1024,
+                                  encoder_growth=1.8, **_FFHQ1024),  # type: ignore[arg-type]
+}
+# fmt: on
+
+
+def preset(name: str, size: int | None = None) -> SwappingConfig:
+    """A preset by name, moved to another picture size if one is given."""
+    if name not in PRESETS:
+        raise GraftError(f"There is no preset '{name}'; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name] if size is None else PRESETS[name].at(size)
+
+
+@dataclass(frozen=True)
+class Recipe(Config):
+    """Weights of the objective's terms, and the random crops of the patch discriminator (appendix B.2)."""
+
+    l1: float = 1.0  # reconstruction
+    gan: float = 1.0  # image adversarial, as a whole
+    gan_rec: float = 0.5  # share of reconstructions in the generator's image adversarial term
+    gan_mix: float = 1.0  # share of hybrids in it
+    patch: float = 1.0  # patch adversarial
+    r1: float = 10.0  # R1 of the image discriminator
+    patch_r1: float = 1.0  # R1 of the patch discriminator
+    r1_interval: int = 16  # discriminator steps per R1 step
+    crops: int = 8  # patches per picture
+    crop_scale: tuple[float, float] = (1 / 8, 1 / 4)  # range of a patch's sides, as a share of the picture's
+    aggregate: bool = True  # compare with the mean over the reference's patches, not patch with patch
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crop_scale", tuple(self.crop_scale))  # a list when it comes from JSON
+        low, high = self.crop_scale
+        require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
+        require(self.crops >= 1, f"crops must be at least 1, not {self.crops}.")
+        require(self.r1_interval >= 1, f"r1_interval must be at least 1, not {self.r1_interval}.")
+
+
+RECIPES = {
+    "official": Recipe(),  # what the authors' code does
+    "paper": Recipe(gan_mix=0.5),  # what the paper's equations say
+}
+
+
+def recipe(name: str) -> Recipe:
+    if name not in RECIPES:
+        raise GraftError(f"There is no recipe '{name}'; choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]

@@ -1,0 +1,206 @@
+"""Primitives of StyleGAN2 and of the Swapping Autoencoder, in plain PyTorch.
+
+Weights are stored with unit variance and scaled when used (equalised learning rate, Karras et al. 2018, section 4.1).
+The activation is a leaky rectifier with slope 0.2 and gain sqrt(2); since it is positively homogeneous, its gain, and
+any factor on the result, is folded into weight and bias, where it costs nothing.
+"""
+
+from collections.abc import Callable
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPSILON = 1e-8
+SLOPE = 0.2
+GAIN = sqrt(2)
+
+
+def full(x: Tensor) -> Tensor:
+    """In float32 at least: what autocast left in bf16 is widened, float64 stays."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def normalize(codes: Tensor) -> Tensor:
+    """Scale to unit length over channels (dim 1), at every position on its own."""
+    codes = full(codes)
+    return codes * torch.rsqrt(codes.square().sum(1, keepdim=True) + EPSILON)
+
+
+def blur(x: Tensor, taps: tuple[int, ...], pad: tuple[int, int], reflect: bool = False, gain: float = 1.0) -> Tensor:
+    """Low-pass filter: the outer product of `taps` with itself, normalised to sum to `gain`.
+
+    x (N, C, H, W); `pad` rows before and after, likewise columns; negative numbers crop. Returns (N, C, H', W')."""
+    if reflect:
+        x, pad = F.pad(x, (*pad, *pad), mode="reflect"), (0, 0)
+    if len(taps) == 1:
+        x = F.pad(x, (*pad, *pad)) if any(pad) else x
+        return x if gain == 1 else x * gain
+    line = torch.tensor(taps, dtype=x.dtype, device=x.device)
+    kernel = torch.outer(line, line) * (gain / sum(taps) ** 2)
+    if pad[0] != pad[1]:
+        x, pad = F.pad(x, (*pad, *pad)), (0, 0)
+    channels = x.shape[1]
+    return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), padding=pad[0], groups=channels)
+
+
+class Linear(nn.Module):
+    """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, activate: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.full((outputs,), float(bias)))
+        self.activate = activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain = GAIN if self.activate else 1.0
+        weight, bias = self.weight * (gain / sqrt(self.weight.shape[1])), self.bias * gain
+        if x.ndim == 2:
+            y = F.linear(x, weight, bias)
+        else:
+            y = F.conv2d(x, weight[:, :, None, None], bias)
+        return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
+
+
+class Conv(nn.Module):
+    """Equalised convolution, with low-pass filter and stride 2 if `halve`, with activation if `activate`."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: int,  # of the kernel, pixels
+        activate: bool = True,
+        bias: bool = True,
+        halve: tuple[int, ...] | None = None,  # taps of the filter before a stride of 2; None: no stride
+        reflect: bool = False,  # reflection instead of zeros beyond the border
+        valid: bool = False,  # no padding at all
+        gain: float = 1.0,  # factor on the result
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, width, width))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.activate, self.halve, self.reflect = activate, halve, reflect
+        self.gain = gain * (GAIN if activate else 1.0)
+        border = 0 if valid else width - 1 + (len(halve) - 2 if halve else 0)
+        self.pad = ((border + 1) // 2, border // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight * (self.gain / sqrt(self.weight[0].numel()))
+        bias = None if self.bias is None else self.bias * self.gain
+        if self.halve:
+            y = F.conv2d(blur(x, self.halve, self.pad, self.reflect), weight, bias, stride=2)
+        elif self.reflect:
+            y = F.conv2d(F.pad(x, (*self.pad, *self.pad), mode="reflect"), weight, bias)
+        else:
+            y = F.conv2d(x, weight, bias, padding=self.pad[0])
+        return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a 1x1 skip, halving the resolution if `halve` (StyleGAN2, Fig. 7c).
+
+    The division of the sum by sqrt(2) is folded into the last convolution of either branch."""
+
+    def __init__(self, inputs: int, outputs: int, halve: tuple[int, ...] | None, reflect: bool = False) -> None:
+        super().__init__()
+        self.conv1 = Conv(inputs, inputs, 3, reflect=reflect)
+        self.conv2 = Conv(inputs, outputs, 3, halve=halve, reflect=reflect, gain=1 / GAIN)
+        self.skip = Conv(inputs, outputs, 1, activate=False, bias=False, halve=halve, gain=1 / GAIN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(self.conv1(x)) + self.skip(x)
+
+
+class Modulation(nn.Module):
+    """Texture to one factor per channel, each layer's own affine map (StyleGAN2, "A" in Fig. 2)."""
+
+    def __init__(self, texture_channels: int, channels: int) -> None:
+        super().__init__()
+        self.affine = Linear(texture_channels, channels, bias=1.0)
+
+    def forward(self, texture: Tensor, like: Tensor) -> Tensor:
+        """texture (N, Ct) or a map (N, Ct, h', w'); returns (N, C, 1, 1) or (N, C, H, W) for `like` (N, *, H, W)."""
+        return spread(self.affine(texture), like)
+
+
+def spread(style: Tensor, like: Tensor) -> Tensor:
+    """Style (N, C) as (N, C, 1, 1); a style map (N, C, h', w') resized to the height and width of `like`.
+
+    Resizing comes after the affine map, not before as in the authors' code: the two commute, since the weights of
+    bilinear interpolation sum to one, and the map is far smaller than the layer."""
+    if style.ndim == 2:
+        return style[:, :, None, None]
+    return F.interpolate(style, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+class ModulatedConv(nn.Module):
+    """Modulated and demodulated convolution as the Swapping Autoencoder's authors have it.
+
+    Unlike StyleGAN2's (eq. 1 to 3), the factors are divided by their root mean square over channels and multiply the
+    input, and demodulation looks at the weight alone. So one weight serves the whole batch, and the style may vary
+    over the picture."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: int,  # of the kernel, pixels
+        texture_channels: int,
+        demodulate: bool = True,
+        double: tuple[int, ...] | None = None,  # taps of the filter after a transposed convolution; None: same size
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, width, width))
+        self.modulation = Modulation(texture_channels, inputs)
+        self.demodulate, self.double = demodulate, double
+
+    def forward(self, x: Tensor, texture: Tensor, bias: Tensor, gain: float = 1.0) -> Tensor:
+        """x (N, C, H, W), texture (N, Ct) or (N, Ct, h', w'); returns gain * (convolution + bias)."""
+        style = full(self.modulation(texture, x))
+        weight = self.weight * (1 / sqrt(self.weight[0].numel()))
+        if self.demodulate:
+            style = style * torch.rsqrt(style.square().mean(1, keepdim=True) + EPSILON)
+            weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + EPSILON)
+        weight, bias = weight * gain, bias * gain
+        x = x * style.to(x.dtype)
+        if self.double is None:
+            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+        y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        border = len(self.double) - weight.shape[-1] - 1  # what makes (2H + 1) rows 2H again
+        return blur(y, self.double, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0) + bias[:, None, None].to(
+            y.dtype
+        )
+
+
+Noise = Callable[[int, Tensor], Tensor | None]
+"""Noise for a layer: (layer number, its output (N, C, H, W)) to (1 or N, 1, H, W), or None for no noise."""
+
+
+class StyledConv(nn.Module):
+    """Modulated convolution, then noise, bias and activation, in this order."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        texture_channels: int,
+        layer: int,  # position among the generator's layers, which tells the noise of one from another's
+        noisy: bool = True,
+        double: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(inputs, outputs, 3, texture_channels, double=double)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.layer, self.noisy = layer, noisy
+
+    def forward(self, x: Tensor, texture: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
+        """x (N, C, H, W), texture (N, Ct) or (N, Ct, h', w'); returns gain * sqrt(2) * leaky rectifier."""
+        gain = gain * GAIN
+        y = self.conv(x, texture, self.bias, gain)
+        if self.noisy and (field := noise(self.layer, y)) is not None:
+            y = y + field.to(y.dtype) * (self.noise_strength * gain).to(y.dtype)
+        return F.leaky_relu(y, SLOPE, inplace=True)

@@ -1,0 +1,60 @@
+"""The generator's noise as a function of (seed, layer, absolute position).
+
+The same codes then give the same pixels every time, a film does not flicker, and the tiles of a large picture agree at
+their seams.
+"""
+
+from functools import lru_cache
+from math import pi
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from graftlab.errors import GraftError
+from graftlab.networks.layers import Noise
+
+NoiseMode = Literal["none", "fixed", "random"]
+_WORD = 0xFFFFFFFF
+
+
+def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> Noise:
+    """Where a generator's layers get their noise from.
+
+    "none": nowhere; "fixed": from `seed` and absolute position, the same for every item of a batch; "random": from
+    torch's global generator, anew for every item and call. `origin` (y, x) is the position of the structure code's
+    first cell in a larger picture's, in cells."""
+    if mode == "none":
+        return lambda layer, like: None
+    if mode == "random":
+        return lambda layer, like: torch.randn(like.shape[0], 1, *like.shape[2:], device=like.device, dtype=like.dtype)
+    if mode == "fixed":
+        grid: list[int] = []  # height of the first layer's output, in cells: tells how fine a later layer is
+
+        def fixed(layer: int, like: Tensor) -> Tensor:
+            height, width = like.shape[2:]
+            grid[:] = grid or [height]
+            fineness = height // grid[0]
+            return field(seed, layer, (height, width), (origin[0] * fineness, origin[1] * fineness), like.device)
+
+        return fixed
+    raise GraftError(f"noise must be one of {', '.join(get_args(NoiseMode))}, not '{mode}'.")
+
+
+@lru_cache(maxsize=64)
+def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int], device: torch.device) -> Tensor:
+    """Standard normal noise (1, 1, H, W) whose value depends on seed, layer and absolute position alone."""
+    key = (seed * 0x9E3779B1 + layer * 0x85EBCA77 + 1) & _WORD
+    y, x = (torch.arange(start, start + count, device=device) for start, count in zip(origin, size, strict=True))
+    cell = _scramble(_scramble(y ^ key)[:, None] + _scramble(x ^ 0x5BD1E995)[None])
+    uniform = [(_scramble(cell ^ salt).double() + 0.5) / (_WORD + 1) for salt in (0x27220A95, 0x165667B1)]
+    normal = torch.sqrt(-2 * uniform[0].log()) * torch.cos(2 * pi * uniform[1])  # Box and Muller 1958
+    return normal.float()[None, None]
+
+
+def _scramble(x: Tensor) -> Tensor:
+    """A bijection of 32-bit words in which every input bit moves every output bit (the finaliser of MurmurHash3)."""
+    x = x & _WORD
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        x = ((x ^ (x >> shift)) * factor) & _WORD
+    return x

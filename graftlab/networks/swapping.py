@@ -1,0 +1,220 @@
+"""The Swapping Autoencoder (Park et al. 2020, appendix B.1 and Fig. 18): encoder, generator and the two together."""
+
+from itertools import count
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from graftlab.codes import SwapCodes
+from graftlab.config import SwappingConfig
+from graftlab.errors import GraftError
+from graftlab.networks.layers import (
+    GAIN,
+    Conv,
+    Linear,
+    ModulatedConv,
+    Noise,
+    ResidualBlock,
+    StyledConv,
+    full,
+    normalize,
+    spread,
+)
+from graftlab.networks.noise import NoiseMode, noise_source
+
+
+class Encoder(nn.Module):
+    """Picture (N, 3, H, W) to structure (N, Cs, H/stride, W/stride) and texture (N, Ct), both of unit length."""
+
+    def __init__(self, config: SwappingConfig) -> None:
+        super().__init__()
+        channels, depth = config.encoder_channels, config.downsamplings
+        halve = (1, 2, 1) if config.antialias else (1,)
+        self.from_rgb = Conv(3, channels(0), 1)
+        self.down = nn.ModuleList(
+            ResidualBlock(channels(i), channels(i + 1), halve=halve, reflect=True) for i in range(depth)
+        )
+        self.to_structure = nn.Sequential(
+            Conv(channels(depth), channels(depth), 1),
+            Conv(channels(depth), config.structure_channels, 1, activate=False),
+        )
+        self.down_texture = nn.ModuleList(
+            Conv(channels(depth + i), channels(depth + i + 1), 3, halve=(1,), valid=True)
+            for i in range(config.texture_downsamplings)
+        )
+        self.to_texture = Linear(channels(depth + config.texture_downsamplings), config.texture_channels)
+
+    def trunk(self, images: Tensor) -> Tensor:
+        """What both branches share: features (N, C, h, w)."""
+        x = self.from_rgb(images)
+        for block in self.down:
+            x = block(x)
+        return x
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.trunk(images)
+        structure = self.to_structure(x)
+        for conv in self.down_texture:
+            x = conv(x)
+        texture = self.to_texture(x.mean((2, 3)))
+        return normalize(structure), normalize(texture)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (N, C, 7, 7) from the texture branch's first layer, reflected at two borders so that none shrinks."""
+        x = F.pad(self.trunk(images), (1, 0, 1, 0), mode="reflect")
+        return F.interpolate(self.down_texture[0](x), size=(7, 7), mode="bilinear", align_corners=False)
+
+
+class StructureModulation(nn.Module):
+    """The texture's scale and shift of the structure code, the generator's first layer."""
+
+    def __init__(self, texture_channels: int, structure_channels: int) -> None:
+        super().__init__()
+        self.scale = Linear(texture_channels, structure_channels)
+        self.shift = Linear(texture_channels, structure_channels)
+
+    def forward(self, structure: Tensor, texture: Tensor) -> Tensor:
+        return structure * spread(self.scale(texture), structure) + spread(self.shift(texture), structure)
+
+
+class GeneratorBlock(nn.Module):
+    """Two styled convolutions beside a skip, doubling the resolution if `double`.
+
+    The skip is a 1x1 convolution where widths differ, activated in the doubling blocks alone; the division of the sum
+    by sqrt(2) is folded into both branches."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        texture_channels: int,
+        layers: "count[int]",  # numbers the generator's layers
+        noisy: bool = True,
+        double: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv1 = StyledConv(inputs, outputs, texture_channels, next(layers), noisy, double)
+        self.conv2 = StyledConv(outputs, outputs, texture_channels, next(layers), noisy)
+        self.skip: Conv | None = None
+        if inputs != outputs:
+            activate = double is not None
+            self.skip = Conv(inputs, outputs, 1, activate=activate, bias=activate, gain=1 / GAIN)
+        self.double = double is not None
+
+    def forward(self, x: Tensor, texture: Tensor, noise: Noise) -> Tensor:
+        y = self.conv2(self.conv1(x, texture, noise), texture, noise, gain=1 / GAIN)
+        skip = x / GAIN if self.skip is None else self.skip(x)
+        if self.double:
+            skip = F.interpolate(skip, scale_factor=2, mode="bilinear", align_corners=False)
+        return skip + y
+
+
+class Generator(nn.Module):
+    """Structure and texture to a picture (Fig. 18): the texture modulates every layer."""
+
+    def __init__(self, config: SwappingConfig) -> None:
+        super().__init__()
+        texture, layers = config.texture_channels, count()
+        double = (1, 3, 3, 1) if config.antialias else (1,)
+        self.modulation = StructureModulation(texture, config.structure_channels)
+        widths = [config.structure_channels, *map(config.head_channels, range(config.head_blocks))]
+        self.head = nn.ModuleList(
+            GeneratorBlock(inputs, outputs, texture, layers)
+            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+        )
+        widths = [widths[-1], *(config.generator_channels(i + 1) for i in range(config.downsamplings))]
+        self.up = nn.ModuleList(
+            GeneratorBlock(inputs, outputs, texture, layers, config.noise, double)
+            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.to_rgb = ModulatedConv(widths[-1], 3, 1, texture, demodulate=False)
+        self.rgb_bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, structure: Tensor, texture: Tensor, noise: Noise) -> Tensor:
+        """structure (N, Cs, h, w), texture (N, Ct) or (N, Ct, h', w'), of any length: both are normalised here again.
+
+        So only the direction of a code counts: adding to it turns it. Returns (N, 3, h * stride, w * stride)."""
+        structure, texture = normalize(structure), normalize(texture)
+        x = self.modulation(structure, texture)
+        for block in [*self.head, *self.up]:
+            x = block(x, texture, noise)
+        return self.to_rgb(x, texture, self.rgb_bias)  # type: ignore[no-any-return]
+
+
+class SwappingAutoencoder(nn.Module):
+    """Encoder and generator, with pictures and `SwapCodes` at the ends."""
+
+    kind = "swapping-autoencoder"
+
+    def __init__(self, config: SwappingConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.generator = Generator(config)
+        self.fingerprint: str | None = None  # of the weights, set when they come from a file; codes carry it
+        self.precision = torch.float32  # of convolutions in `encode` and `decode`; weights stay float32
+
+    def encode(self, images: Tensor) -> SwapCodes:
+        """Pictures (N, 3, H, W) in [-1, 1] to codes, differentiable.
+
+        Sides that are no multiple of the stride are extended by reflection; `decode` crops them back. ValueError for
+        pictures smaller than the texture branch needs."""
+        height, width = images.shape[2:]
+        stride, smallest = self.config.stride, self.config.smallest_grid * self.config.stride
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise GraftError(f"Pictures must be (N, 3, H, W), not {tuple(images.shape)}.")
+        if min(height, width) < smallest:
+            raise GraftError(
+                f"A picture of {width} x {height} pixels is too small for this model, which needs {smallest} a side; "
+                "enlarge it (--size)."
+            )
+        down, right = -height % stride, -width % stride
+        if down or right:
+            images = F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2), mode="reflect")
+        with self._autocast():
+            structure, texture = self.encoder(self._placed(images))
+        size = (height, width) if down or right else None
+        return SwapCodes(structure, texture, size=size, model=self.fingerprint)
+
+    def decode(
+        self,
+        codes: SwapCodes,
+        noise: NoiseMode = "fixed",
+        seed: int = 0,  # of fixed noise
+        origin: tuple[int, int] = (0, 0),  # (y, x) of the structure's first cell in a larger picture's, in cells
+    ) -> Tensor:
+        """Render codes as pictures (Fig. 18).
+
+        structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
+        cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. ValueError if the
+        batches differ or the codes are another model's."""
+        if codes.model and self.fingerprint and codes.model != self.fingerprint:
+            raise GraftError(
+                f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
+                "encode the pictures again with this one."
+            )
+        want = (self.config.structure_channels, self.config.texture_channels)
+        if (have := (codes.structure.shape[1], codes.texture.shape[1])) != want:
+            raise GraftError(
+                f"This model's codes have {want[0]} and {want[1]} channels, these have {have[0]} and {have[1]}."
+            )
+        with self._autocast():
+            source = noise_source(noise, seed, origin)
+            images = full(self.generator(self._placed(codes.structure), self._placed(codes.texture), source))
+        if codes.size is None:
+            return images
+        (height, width), (top, left) = (
+            codes.size,
+            ((a - b) // 2 for a, b in zip(images.shape[2:], codes.size, strict=True)),
+        )
+        return images[:, :, top : top + height, left : left + width]
+
+    def _placed(self, x: Tensor) -> Tensor:
+        """`x` on the weights' device, in the layout in which convolutions are fastest."""
+        x = x.to(self.generator.rgb_bias.device)
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+    def _autocast(self) -> torch.autocast:
+        device = self.generator.rgb_bias.device.type
+        return torch.autocast(device, self.precision, enabled=self.precision != torch.float32)

@@ -1,0 +1,210 @@
+"""The Swapping Autoencoder's objective (Park et al. 2020, section 3 and appendix B.2): networks and tensors in, a dict
+of named terms out, each one value per item. What training minimises is the sum over terms of their means.
+
+The objective never sees an optimiser, a log or a step counter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab.config import Recipe
+from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.layers import Noise, full
+from graftlab.networks.noise import noise_source
+from graftlab.networks.swapping import SwappingAutoencoder
+
+Terms = dict[str, Tensor]
+Augment = Callable[[Tensor], Tensor]
+"""A differentiable change of pictures (N, 3, H, W) that does the same to item n at every call."""
+
+
+def no_augment(images: Tensor) -> Tensor:
+    return images
+
+
+# -- random crops ("patches" of section 3.3) -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Where to crop: T boxes for each of N pictures, in [-1, 1] coordinates, x before y."""
+
+    flip: Tensor  # (N, T), 1 or -1 for mirrored
+    scale: Tensor  # (N, T, 2), side of the box as a share of the picture's
+    offset: Tensor  # (N, T, 2), centre of the box
+
+    @classmethod
+    def draw(cls, like: Tensor, recipe: Recipe) -> Self:
+        """Random boxes for pictures (N, ...): width and height independent, anywhere inside, mirrored half the time."""
+        shape, device = (len(like), recipe.crops), like.device
+        flip = torch.randint(0, 2, shape, device=device) * 2.0 - 1.0
+        low, high = recipe.crop_scale
+        scale = low + (high - low) * torch.rand(*shape, 2, device=device)
+        offset = (2 * torch.rand(*shape, 2, device=device) - 1) * (1 - scale)
+        return cls(flip, scale, offset)
+
+    def cut(self, images: Tensor, size: int) -> Tensor:
+        """Pictures (N, 3, H, W) to patches (N, T, 3, size, size), bilinear, for the whole batch at once."""
+        line = torch.linspace(-1, 1, size, device=images.device)
+        x = line * (self.flip * self.scale[..., 0])[..., None] + self.offset[..., 0, None]
+        y = line * self.scale[..., 1, None] + self.offset[..., 1, None]
+        count, crops = self.flip.shape
+        grid = torch.stack([x[:, :, None].expand(-1, -1, size, -1), y[:, :, :, None].expand(-1, -1, -1, size)], -1)
+        # All boxes of a picture as one tall grid: no copy of the picture per box.
+        patches = F.grid_sample(full(images), grid.reshape(count, crops * size, size, 2), align_corners=False)
+        return patches.unflatten(2, (crops, size)).transpose(1, 2)
+
+
+# -- terms ------------------------------------------------------------------------------------------------------------
+
+
+def real(logits: Tensor) -> Tensor:
+    """Non-saturating logistic loss of logits that should say "real", one value per item (Goodfellow et al. 2014)."""
+    return F.softplus(-full(logits)).flatten(1).mean(1)
+
+
+def fake(logits: Tensor) -> Tensor:
+    """The same for logits that should say "fake"."""
+    return F.softplus(full(logits)).flatten(1).mean(1)
+
+
+def swapped(structure: Tensor) -> Tensor:
+    """Exchange the items of each consecutive pair of a batch."""
+    return structure.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+
+
+def image_terms(net: Discriminators, images: Tensor, rec: Tensor, mix: Tensor, recipe: Recipe) -> Terms:
+    """Image adversarial loss of the discriminator: reals against reconstructions and hybrids (eq. 2 and 3)."""
+    logits_real, logits_rec, logits_mix = net.image(torch.cat([images, rec, mix])).split(
+        [len(images), len(rec), len(mix)]
+    )
+    return {
+        "D_real": real(logits_real) * recipe.gan,
+        "D_rec": fake(logits_rec) * (0.5 * recipe.gan),
+        "D_mix": fake(logits_mix) * (0.5 * recipe.gan),
+    }
+
+
+def patch_terms(
+    net: Discriminators, images: Tensor, mix: Tensor, recipe: Recipe, size: int, crops: tuple[Crops, Crops, Crops]
+) -> Terms:
+    """Patch adversarial loss of the discriminator (eq. 4): do these patches come from the reference's picture?
+
+    `crops` of the reference, of the same picture again, and of the hybrid."""
+    patches = [crop.cut(source, size) for crop, source in zip(crops, (images, images, mix), strict=True)]
+    reference, target, hybrid = net.patch.features(torch.cat(patches)).chunk(3)
+    if recipe.aggregate:
+        reference = average(reference)
+    return {
+        "PatchD_real": per_patch(real, net.patch(reference, target)) * recipe.patch,
+        "PatchD_mix": per_patch(fake, net.patch(reference, hybrid)) * recipe.patch,
+    }
+
+
+def average(features: Tensor) -> Tensor:
+    """Features of one picture's patches (N, T, ...) replaced by their mean."""
+    return features.mean(1, keepdim=True).expand_as(features)
+
+
+def per_patch(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """Loss of logits (N, T), one value per patch (N * T)."""
+    return loss(logits.flatten()[:, None])
+
+
+def discriminator_loss(
+    model: SwappingAutoencoder,
+    net: Discriminators,
+    images: Tensor,
+    recipe: Recipe,
+    noise: Noise | None = None,  # None: random
+    augment: Augment = no_augment,
+    crops: tuple[Crops, Crops, Crops] | None = None,  # reference, target, hybrid; None: random
+) -> Terms:
+    """What the discriminators minimise on a batch of pictures (N, 3, S, S), N even."""
+    with torch.no_grad():
+        structure, texture = model.encoder(images)
+        rec, mix = render(model, structure, texture, noise)
+    crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe), Crops.draw(images, recipe))
+    images, rec, mix = augment(images), augment(rec), augment(mix)
+    return image_terms(net, images, rec, mix, recipe) | patch_terms(
+        net, images, mix, recipe, model.config.patch_size, crops
+    )
+
+
+def generator_loss(
+    model: SwappingAutoencoder,
+    net: Discriminators,
+    images: Tensor,
+    recipe: Recipe,
+    noise: Noise | None = None,
+    augment: Augment = no_augment,
+    crops: tuple[Crops, Crops] | None = None,  # reference, hybrid; None: random
+) -> Terms:
+    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics."""
+    structure, texture = model.encoder(images)
+    rec, mix = render(model, structure, texture, noise)
+    l1 = (full(rec) - images[: len(rec)]).abs().flatten(1).mean(1)
+    images, rec, mix = augment(images), augment(rec), augment(mix)
+    logits_rec, logits_mix = net.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
+    size = model.config.patch_size
+    reference_crops, mix_crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
+    with torch.no_grad():
+        reference = net.patch.features(reference_crops.cut(images, size))
+        if recipe.aggregate:
+            reference = average(reference)
+    hybrid = net.patch.features(mix_crops.cut(mix, size))
+    return {
+        "G_L1": l1 * recipe.l1,
+        "G_GAN_rec": real(logits_rec) * (recipe.gan_rec * recipe.gan),
+        "G_GAN_mix": real(logits_mix) * (recipe.gan_mix * recipe.gan),
+        "G_mix": per_patch(real, net.patch(reference, hybrid)) * recipe.patch,
+    }
+
+
+def render(
+    model: SwappingAutoencoder, structure: Tensor, texture: Tensor, noise: Noise | None
+) -> tuple[Tensor, Tensor]:
+    """Reconstructions of the batch's first half (half, to save memory) and hybrids of all of it, in one pass."""
+    half = len(structure) // 2
+    images = model.generator(
+        torch.cat([structure[:half], swapped(structure)]),
+        torch.cat([texture[:half], texture]),
+        noise or noise_source("random"),
+    )
+    return images[:half], images[half:]
+
+
+def r1_penalty(
+    net: Discriminators,
+    images: Tensor,
+    recipe: Recipe,
+    size: int,
+    augment: Augment = no_augment,
+    crops: tuple[Crops, Crops] | None = None,  # reference, target; None: random
+) -> Terms:
+    """R1 of both discriminators (Mescheder et al. 2018, eq. 9): squared gradient of the logit at real pictures.
+
+    One value per picture, summed over its patches; to be multiplied by `recipe.r1_interval` when applied that rarely
+    (StyleGAN2, appendix B)."""
+    images = augment(images).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(full(net.image(images)).sum(), images, create_graph=True)
+    of_image = full(slope).square().flatten(1).sum(1) * (recipe.r1 / 2)
+
+    boxes = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
+    reference, target = (box.cut(images, size).detach().requires_grad_() for box in boxes)
+    features = net.patch.features(reference)
+    logits = net.patch(average(features) if recipe.aggregate else features, net.patch.features(target))
+    slopes = torch.autograd.grad(full(logits).sum(), [reference, target], create_graph=True)
+    squared = sum(full(slope).square().flatten(1).sum(1) for slope in slopes)
+    # The authors halve it once more, the penalty being the sum over two crops.
+    return {"D_R1": of_image, "PatchD_R1": squared * (recipe.patch_r1 / 4)}
+
+
+def total(terms: Terms) -> Tensor:
+    """The number to minimise: the sum over terms of their means."""
+    return torch.stack([term.mean() for term in terms.values()]).sum()

@@ -1,0 +1,198 @@
+"""Networks and objectives against the authors' own numbers, within the tolerances measured with their code."""
+
+import json
+from functools import cache
+
+import pytest
+import torch
+from official_fixture import NAMES, ROOT, Fixture, config_of, load
+from torch import Tensor
+
+from graftlab import objectives
+from graftlab.checkpoints.official import COUNTER, KERNELS, names
+from graftlab.config import PRESETS
+from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.swapping import SwappingAutoencoder
+
+OUTPUT = 1e-4  # of the tensor's largest value, float32
+ABSOLUTE = 1e-6  # beside it, for losses of large logits
+GRADIENT = 3e-3  # of the parameter gradient's L2 norm, float32
+GRADIENT64 = 1e-6  # the same, float64
+
+fixture = cache(load)
+
+
+@pytest.fixture(params=NAMES)
+def ref(request: pytest.FixtureRequest) -> Fixture:
+    return fixture(request.param)
+
+
+def agree(ours: Tensor, theirs: Tensor, tolerance: float = OUTPUT) -> None:
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).abs().max() <= tolerance * theirs.abs().max() + ABSOLUTE
+
+
+@torch.no_grad()
+def test_encoder(ref: Fixture) -> None:
+    for suffix in ("", "_ns"):
+        structure, texture = ref.model.encoder(ref.io["x" + suffix])
+        agree(structure, ref.io["sp" + suffix])
+        agree(texture, ref.io["gl" + suffix])
+    agree(ref.model.encoder.features(ref.io["x"]), ref.io["E_feature"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("noise", ["nonoise", "noise"])
+def test_generator(ref: Fixture, noise: str) -> None:
+    io, generator = ref.io, ref.model.generator
+    source = {
+        "": ref.noise("noise" if noise == "noise" else None),
+        "_ns": ref.noise("noise_ns" if noise == "noise" else None),
+    }
+    agree(generator(io["sp"], io["gl"], source[""]), io[f"rec_{noise}"])
+    agree(generator(objectives.swapped(io["sp"]), io["gl"], source[""]), io[f"mix_{noise}"])
+    agree(generator(io["sp_ns"], io["gl_ns"], source["_ns"]), io[f"rec_ns_{noise}"])
+
+
+@torch.no_grad()
+def test_generator_with_mixed_and_mapped_textures(ref: Fixture) -> None:
+    io, generator, silent = ref.io, ref.model.generator, ref.noise(None)
+    mixed = 0.7 * io["gl"][:1] + 0.3 * io["gl"][1:2]
+    agree(generator(io["sp"][:1], mixed, silent), io["texture_lerp_0.3_nonoise"])
+    agree(generator(io["sp"][:1], io["texmap"], silent), io["rec_texmap_nonoise"])
+
+
+@torch.no_grad()
+def test_a_texture_map_works_for_any_batch(ref: Fixture) -> None:
+    io, generator, silent = ref.io, ref.model.generator, ref.noise(None)
+    both = generator(io["sp"][:2], torch.cat([io["texmap"], io["texmap"].flip(3)]), silent)
+    agree(both[:1], io["rec_texmap_nonoise"])
+    agree(both[1:], generator(io["sp"][1:2], io["texmap"].flip(3), silent))
+    constant = io["gl"][:, :, None, None].expand(-1, -1, 3, 2)
+    agree(generator(io["sp"], constant, silent), io["rec_nonoise"])
+
+
+@torch.no_grad()
+def test_discriminators(ref: Fixture) -> None:
+    io, net = ref.io, ref.net
+    agree(net.image.features(io["x"]), io["D_features_real"])
+    for ours, theirs in (("x", "real"), ("rec_nonoise", "rec_nonoise"), ("mix_nonoise", "mix_nonoise")):
+        agree(net.image(io[ours]), io[f"D_logits_{theirs}"])
+    features = {name: net.patch.features(io[f"crop.{name}.pixels"]) for name in ("d0", "d1")}
+    for name, feature in features.items():
+        agree(feature.flatten(0, 1), io[f"Dpatch_feat_{name}"])
+    mean = objectives.average(features["d0"])
+    agree(mean.flatten(0, 1), io["Dpatch_feat_agg_d0"])
+    agree(net.patch(features["d0"], features["d1"]).view(-1, 1), io["Dpatch_pair_logits_d0_d1"])
+    agree(net.patch(mean, features["d1"]).view(-1, 1), io["Dpatch_pair_logits_aggd0_d1"])
+
+
+def test_crops(ref: Fixture) -> None:
+    sources = {"pixels": ref.io["x"], "pixels_of_mix_nonoise": ref.io["mix_nonoise"]}
+    compared = 0
+    for key, pixels in ref.io.items():
+        if key.startswith("crop.") and (kind := key.split(".")[2]) in sources:
+            agree(ref.crops(key.split(".")[1]).cut(sources[kind], ref.config.patch_size), pixels)
+            compared += 1
+    assert compared >= 5
+
+
+PHASES = ("D_nonoise", "D_noise", "G_nonoise", "G_noise", "R1_times_R1_once_every")
+
+
+def terms_of(ref: Fixture, phase: str) -> objectives.Terms:
+    """The terms of a phase, given the noise and the crops the authors' code drew."""
+    x, recipe = ref.io["x"], ref.recipe
+    noise = ref.noise("noise" if phase.endswith("_noise") else None)
+    if phase.startswith("D"):
+        crops = (ref.crops("d0"), ref.crops("d1"), ref.crops("d2"))
+        return objectives.discriminator_loss(ref.model, ref.net, x, recipe, noise, crops=crops)
+    if phase.startswith("G"):
+        crops2 = (ref.crops("g0"), ref.crops("g1"))
+        return objectives.generator_loss(ref.model, ref.net, x, recipe, noise, crops=crops2)
+    return objectives.r1_penalty(ref.net, x, recipe, ref.config.patch_size, crops=(ref.crops("r0"), ref.crops("r1")))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_losses(ref: Fixture, phase: str) -> None:
+    terms = terms_of(ref, phase)
+    if phase.startswith("R1"):
+        agree(terms["D_R1"], ref.io["loss.R1.image_part"])
+        agree(terms["PatchD_R1"], ref.io["loss.R1.patch_part"])
+        agree(terms["D_R1"] + terms["PatchD_R1"], ref.io["loss.R1.D_R1"])
+        return
+    for name, term in terms.items():
+        theirs = ref.io[f"loss.{phase}.{name}"]
+        agree(term if theirs.ndim else term.mean(), theirs)  # the authors' L1 is one number
+    agree(objectives.total(terms), ref.io[f"loss.{phase}.total"])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_gradients(phase: str, precision: str) -> None:
+    for name in NAMES:
+        gradients_agree(load(name), phase, precision)
+
+
+def gradients_agree(ref: Fixture, phase: str, precision: str) -> None:
+    double = precision == "float64"
+    theirs = json.loads((ROOT / ref.name / ("grads_float64.json" if double else "grads.json")).read_text())[phase]
+    ref = ref.double() if double else ref
+    factor = ref.recipe.r1_interval if phase.startswith("R1") else 1
+    (objectives.total(terms_of(ref, phase)) * factor).backward()
+    ours = {
+        official: parameter for name, parameter in ref.parameters().items() for official in [names(ref.config)[name]]
+    }
+    tolerance = GRADIENT64 if double else GRADIENT
+    assert theirs
+    for name, want in theirs.items():
+        gradient = ours[name].grad
+        if gradient is None:
+            assert want["l2"] == 0, name
+            continue
+        norm = want["l2"]
+        assert abs(gradient.norm().item() - norm) <= tolerance * norm + 1e-12, name
+        first = gradient.flatten()[:8].tolist()
+        assert max(abs(a - b) for a, b in zip(first, want["first8"], strict=True)) <= tolerance * norm + 1e-12, name
+
+
+OFFICIAL_PRESETS = {"ffhq1024_smallerstructurecode": "ffhq1024-wide-structure"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("full_layout_*.json")), ids=lambda path: path.stem)
+def test_presets_match_the_full_size_layouts(path) -> None:  # type: ignore[no-untyped-def]
+    layout = json.loads(path.read_text())
+    key = path.stem.removeprefix("full_layout_")
+    config = PRESETS[OFFICIAL_PRESETS.get(key, key)]
+    assert config_of(layout["architecture_options"]) == config
+    with torch.device("meta"):
+        modules = SwappingAutoencoder(config), Discriminators(config)
+    shapes = {name: tuple(tensor.shape) for module in modules for name, tensor in module.state_dict().items()}
+    table = names(config)
+    assert shapes.keys() == table.keys()
+    theirs = {name: entry["shape"] for name, entry in layout["keys"].items() if not KERNELS.search(name)}
+    theirs.pop(COUNTER, None)
+    assert set(table.values()) == set(theirs)
+    for ours, official in table.items():
+        assert [n for n in shapes[ours] if n > 1] == [n for n in theirs[official] if n > 1], official
+    counts = {
+        part: sum(torch.Size(s).numel() for n, s in shapes.items() if table[n].startswith(part + ".")) for part in "EG"
+    }
+    assert counts == {part: layout["parameter_counts"][part] for part in "EG"}
+
+
+def test_a_layout_that_does_not_fit_is_listed() -> None:
+    from official_fixture import state_dict
+
+    from graftlab.checkpoints.official import from_official
+    from graftlab.errors import GraftError
+
+    state = dict(state_dict("sp5"))
+    config, model = fixture("sp5").config, fixture("sp5").model
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    state["E.Extra.weight"] = state.pop("G.ToRGB.bias")
+    state["E.FromRGB.Act.bias"] = torch.zeros(5)
+    with pytest.raises(
+        GraftError, match=r"G\.ToRGB\.bias is missing.*E\.Extra\.weight is unknown.*E\.FromRGB\.Act\.bias is"
+    ):
+        from_official(state, config, shapes)
