@@ -194,3 +194,43 @@ def recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise GraftError(f"There is no recipe '{name}'; choose one of {', '.join(RECIPES)}.")
     return RECIPES[name]
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """Everything that decides the outcome of a training run; device and precision aside, no more is needed to repeat it."""
+
+    network: SwappingConfig
+    recipe: Recipe
+    data: str  # the photos: folder, zip, LMDB or pack
+    images: int = 500_000  # length of the run, in images seen by discriminators and generator together
+    batch: int = 16  # images per step, over all processes
+    learning_rate: float = 0.002
+    betas: tuple[float, float] = (0.0, 0.99)  # of Adam
+    ema_halflife: int = 10_000  # images after which a weight's influence on the average has halved
+    ema_rampup: float = 0.05  # the half-life is at most this share of the images seen
+    precision: str = "bfloat16"  # of the ordinary steps; R1 is always float32
+    augment: tuple[str, ...] = ()  # what the discriminators see changed: of "colour", "translation", "cutout"
+    crop: str = "short"  # how photos become squares: "resize", "short" or "random"
+    mirror: bool = True  # flip half of the photos left to right
+    holdout: float = 0.05  # share of the photos held out for validation
+    seed: int = 0
+    record_every: int = 1_000  # images between lines of stats.jsonl
+    snapshot_every: int = 10_000  # images between sample sheets, validations and saved states
+
+    def __post_init__(self) -> None:
+        for name in ("augment", "betas"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        require(self.batch >= 2 and self.batch % 2 == 0, f"batch must be an even number, for swapping in pairs: not {self.batch}.")
+        for name in ("images", "ema_halflife", "record_every", "snapshot_every"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
+        require(self.seed >= 0, f"seed must not be negative: {self.seed}.")
+        require(self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        nested = {"network": SwappingConfig.from_dict(values["network"]), "recipe": Recipe.from_dict(values["recipe"])}
+        return super().from_dict({**values, **nested})
+
+
+PRECISIONS = ("float32", "bfloat16")

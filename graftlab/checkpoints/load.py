@@ -1,0 +1,34 @@
+"""`load`: a path or a bundled name to a model that is ready to use."""
+
+from pathlib import Path
+
+import torch
+
+from graftlab.checkpoints.native import load_model
+from graftlab.config import PRECISIONS
+from graftlab.errors import GraftError
+from graftlab.hardware import choose_device
+from graftlab.networks.swapping import SwappingAutoencoder
+
+BUNDLED = Path(__file__).parents[1] / "bundled"
+
+
+def bundled_models() -> dict[str, Path]:
+    """Models that come with the package, by name."""
+    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors"))}
+
+
+def load(path: str | Path, device: str | None = None, precision: str = "float32") -> SwappingAutoencoder:
+    """Open a model: a file, or the name of a bundled one.
+
+    `device` as PyTorch names it, None for the fastest there is; `precision` of the convolutions, "float32" or
+    "bfloat16". GraftError if there is no such file or name, or the file holds no model."""
+    if precision not in PRECISIONS:
+        raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
+    bundled = bundled_models()
+    file = bundled.get(str(path), Path(path))
+    if not file.exists():
+        raise GraftError(f"{path} is neither a file nor a bundled model ({', '.join(bundled) or 'none is installed'}).")
+    model = load_model(file)
+    model.precision = getattr(torch, precision)
+    return model.to(choose_device(device))

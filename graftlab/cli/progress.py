@@ -1,0 +1,43 @@
+"""Progress bars on stderr: images, images per second, time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+console = Console(stderr=True)
+
+
+class Rate(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.1f} images/s", style="progress.data.speed")
+
+
+class Bar:
+    """A bar to be told how far the work is."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+        changes = {} if total is None else {"total": total}
+        self._progress.update(self._task, completed=done, note=note, **changes)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
+    """A progress bar for work on `total` images, of which `done` are done already."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}" if total else "{task.completed:,.0f}"),
+        Rate(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, speed_estimate_period=120) as progress:
+        yield Bar(progress, progress.add_task(what, total=total, completed=done, note=""))

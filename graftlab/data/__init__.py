@@ -1,0 +1,13 @@
+"""Photos: where they lie, what is in them, how they become squares of the training size, and batches of those.
+
+source --scan--> report      source --pack--> one memory-mapped file      source or pack --TrainingImages--> batches
+"""
+
+from graftlab.data.crops import CROPS
+from graftlab.data.image_source import ImageSource
+from graftlab.data.pack import Pack, pack
+from graftlab.data.scan import ScanReport, scan
+from graftlab.data.sources import open_source
+from graftlab.data.training_images import TrainingImages
+
+__all__ = ["CROPS", "ImageSource", "Pack", "ScanReport", "TrainingImages", "open_source", "pack", "scan"]

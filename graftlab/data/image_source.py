@@ -1,0 +1,64 @@
+"""What the rest of the package asks of a collection of photos, and how a photo is recognised by its content."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from graftlab.errors import GraftError
+
+ENDS = 64 * 1024  # bytes hashed at either end of a file
+MAX_BYTES = 512 * 1024 * 1024  # largest encoded image that is read into memory
+
+
+class ImageSource(Protocol):
+    """Encoded images in a fixed order, readable at random from any thread.
+
+    Sources can be pickled, and reopen their files in the process that receives them.
+    """
+
+    kind: str  # what it is, in a word or two for people
+    path: Path
+    names: Sequence[str]  # one per image, printable; distinct wherever the format makes them so
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> bytes:
+        """The encoded bytes (JPEG, PNG, WebP, ...) of one image. GraftError if they cannot be had."""
+        ...
+
+    def key(self, index: int) -> str:
+        """`content_key` of one image: the same wherever the file lies and whatever it is called."""
+        return content_key(self.read(index))
+
+
+def content_key(data: bytes | memoryview) -> str:
+    """Recognise an image by its bytes: SHA-256 of the length and of the first and last 64 KiB, 64 hex digits."""
+    return key_of_ends(len(data), data[:ENDS], data[-ENDS:])
+
+
+def key_of_ends(length: int, head: bytes | memoryview, tail: bytes | memoryview) -> str:
+    """`content_key` of a file of which only the ends have been read."""
+    digest = hashlib.sha256(length.to_bytes(8, "little"))
+    digest.update(head)
+    digest.update(tail)
+    return digest.hexdigest()
+
+
+def fraction(key: str) -> float:
+    """A content key as a number in [0, 1), uniform over files."""
+    return int(key[:13], 16) / 16**13  # 52 bits: exact in a float
+
+
+def printable(name: str) -> str:
+    """A file name that any terminal and any JSON reader accepts: undecodable bytes become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def check_bytes(length: int, name: str) -> None:
+    """Refuse an image too large to be one, before memory is taken for it."""
+    if length > MAX_BYTES:
+        raise GraftError(
+            f"{name} claims {length / 2**20:,.0f} MiB, more than the {MAX_BYTES // 2**20} MiB one image may have."
+        )

@@ -1,0 +1,248 @@
+"""The fast form of a data set: one file of photos already cropped to the training size, memory-mapped.
+
+The layout is that of safetensors, so other tools open it too: 8 bytes with the length of a JSON header, the header,
+then three uint8 tensors without gaps:
+
+    images  (N, size, size, 3)   RGB in [0, 255], beginning at byte 4096
+    keys    (N, 32)              content key of the photo each image was cut from
+    names   (B,)                 a JSON list of N names, in ASCII
+
+Names and keys are tensors because safetensors limits the header, and three million names would not fit it.
+"""
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from graftlab.data.crops import crop_mode, cut
+from graftlab.data.image_source import ImageSource
+from graftlab.data.parallel import ordered_map
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write
+
+DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
+MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours
+SHOWN = 20  # unreadable photos named in a report
+
+
+class Pack(ImageSource):
+    """A pack file. `images` is a read-only (N, size, size, 3) uint8 view of the file; nothing is loaded at once.
+
+    GraftError if the header does not describe exactly the bytes that are there.
+    """
+
+    kind = "pack"
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self.metadata, tensors = _read_header(self.path)
+            shape, start = _tensor(tensors, "images", 4)
+            if shape[0] < 1 or shape[1] < 1 or shape[1] != shape[2] or shape[3] != 3:
+                raise ValueError(f"its images have shape {shape}, not (N, size, size, 3)")
+            keys_shape, keys_start = _tensor(tensors, "keys", 2)
+            if keys_shape != (shape[0], 32):
+                raise ValueError(f"its keys have shape {keys_shape}, not ({shape[0]}, 32)")
+            names_shape, names_start = _tensor(tensors, "names", 1)
+            self.images = self._map(shape, start)
+            self._keys = self._map(keys_shape, keys_start)
+            self.names: list[str] = json.loads(self._map(names_shape, names_start).tobytes())
+            if not isinstance(self.names, list) or len(self.names) != shape[0]:
+                raise ValueError(f"it does not name its {shape[0]} images")
+            if not all(isinstance(name, str) for name in self.names):
+                raise ValueError("its names are not text")
+        except (ValueError, RecursionError, OSError) as error:
+            sentence = f"{self.path} is not a usable pack: {error}; make one with `graft data pack`."
+            raise GraftError(sentence) from error
+        self.size = shape[1]
+
+    def _map(self, shape: tuple[int, ...], start: int) -> np.ndarray:
+        if prod(shape) == 0:
+            raise ValueError("a part of it is empty")
+        return np.asarray(np.memmap(self.path, dtype=np.uint8, mode="r", offset=start, shape=shape))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, index: int) -> bytes:
+        """One image as PNG. To have pixels fast, index `images`."""
+        file = BytesIO()
+        Image.fromarray(self.images[index]).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def key(self, index: int) -> str:
+        """The key of the photo the image was cut from: packing moves nothing between training and validation."""
+        return self._keys[index].tobytes().hex()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pack, (self.path,)  # a pickled memory map would be a copy of the file
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """What `pack` wrote and what it left out."""
+
+    path: str
+    images: int  # in the pack
+    photos: int  # they were cut from
+    size: int  # side of the images, pixels
+    bytes: int  # length of the file
+    unreadable: int  # photos left out
+    reasons: list[str] = field(default_factory=list)  # one sentence each, for the first of them
+
+    def summary(self) -> str:
+        line = f"{self.path}: {self.images:,} images of {self.size} px, {self.bytes / 2**20:,.1f} MiB"
+        if not self.unreadable:
+            return line
+        return "\n".join([f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons])
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def pack(
+    source: ImageSource,
+    out: str | Path,  # file to write, replaced only when the new one is complete
+    size: int,  # side of the images, pixels
+    crop: str = "short",  # name in CROPS
+    on_progress: Callable[[int, int], None] | None = None,  # called with (photos done, photos in all)
+    crops_per_image: int = 1,  # 1: the centre; more: as many random crops of each photo
+    seed: int = 0,  # of the random crops
+) -> PackReport:
+    """Crop every photo once and write them all into one file.
+
+    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk has no room, or if
+    an option is impossible.
+    """
+    out = Path(out)
+    crop_mode(crop)
+    if size < 1 or crops_per_image < 1:
+        raise GraftError(f"A pack needs a size and crops_per_image of at least 1, not {size} and {crops_per_image}.")
+    if out.exists() and source.path.exists() and out.samefile(source.path):
+        raise GraftError(f"{out} is the source itself; write the pack under another name.")
+    _check_room(out, DATA_START + len(source) * crops_per_image * (size * size * 3 + 32 + 128))
+
+    def crops_of(index: int) -> tuple[int, str, list[np.ndarray]] | str:
+        """An index, its key and its crops, or the sentence that says why not."""
+        rngs = [
+            None if crops_per_image == 1 else np.random.default_rng([seed, index, k]) for k in range(crops_per_image)
+        ]
+        try:
+            data = source.read(index)
+            return index, source.key(index), [cut(data, source.names[index], size, crop, rng) for rng in rngs]
+        except GraftError as error:
+            return str(error)
+
+    keys: list[bytes] = []
+    names: list[str] = []
+    reasons: list[str] = []
+
+    def write(file: BinaryIO) -> None:
+        file.write(bytes(DATA_START))  # the header is known only at the end
+        for done, result in enumerate(ordered_map(crops_of, range(len(source))), start=1):
+            if isinstance(result, str):
+                reasons.append(result)
+                if 2 * len(reasons) > len(source):
+                    raise GraftError(f"More than half of {source.path} is unreadable; the first reason: {reasons[0]}")
+            else:
+                index, key, images = result
+                for k, image in enumerate(images):
+                    file.write(image.tobytes())
+                    keys.append(bytes.fromhex(key))
+                    names.append(source.names[index] + (f"#{k}" if crops_per_image > 1 else ""))
+            if on_progress:
+                on_progress(done, len(source))
+        listed = json.dumps(names).encode("ascii")
+        file.write(b"".join(keys) + listed)
+        file.seek(0)
+        metadata = {
+            "crop": crop,
+            "crops_per_image": str(crops_per_image),
+            "seed": str(seed),
+            "source": source.path.name,
+        }
+        file.write(_header((len(keys), size, size, 3), len(listed), metadata))
+
+    atomic_write(out, write)
+    return PackReport(
+        path=str(out),
+        images=len(keys),
+        photos=len(source) - len(reasons),
+        size=size,
+        bytes=out.stat().st_size,
+        unreadable=len(reasons),
+        reasons=reasons[:SHOWN],
+    )
+
+
+def _check_room(out: Path, needed: int) -> None:
+    """GraftError if the disk that will hold `out` lacks the bytes needed."""
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GraftError(
+            f"{out} needs {needed / 2**30:.2f} GiB and its disk has {free / 2**30:.2f} GiB free; make room or choose "
+            "another disk or a smaller size."
+        )
+
+
+def _header(shape: tuple[int, int, int, int], names_bytes: int, metadata: dict[str, str]) -> bytes:
+    """The first DATA_START bytes of a pack."""
+    entries: dict[str, Any] = {"__metadata__": {"format": "graftlab-pack", "version": "1", **metadata}}
+    start = 0
+    for name, dims in (("images", shape), ("keys", (shape[0], 32)), ("names", (names_bytes,))):
+        entries[name] = {"dtype": "U8", "shape": list(dims), "data_offsets": [start, start + prod(dims)]}
+        start += prod(dims)
+    length = DATA_START - 8
+    return struct.pack("<Q", length) + json.dumps(entries).encode("ascii").ljust(length)
+
+
+def looks_like_safetensors(head: bytes, file_size: int) -> bool:
+    """Whether a file that begins with `head` (9 bytes or more) has the layout of safetensors."""
+    return len(head) >= 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= file_size - 8
+
+
+def _read_header(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """(metadata, entries by tensor name), offsets made absolute and checked against the file. ValueError if wrong."""
+    file_size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(9)
+        if not looks_like_safetensors(head, file_size):
+            raise ValueError("it does not begin with a safetensors header")
+        length = struct.unpack("<Q", head[:8])[0]
+        if length > MAX_HEADER:
+            raise ValueError(f"its header claims {length:,} bytes")
+        entries = json.loads(head[8:] + file.read(length - 1))
+    metadata = entries.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise ValueError("its metadata is no table")
+    end = 0
+    for name, entry in entries.items():
+        try:
+            dtype, shape, (begin, stop) = entry["dtype"], entry["shape"], entry["data_offsets"]
+            numbers_fit = all(type(number) is int and number >= 0 for number in (*shape, begin, stop))
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"its entry {name!r} is not a tensor") from error
+        if dtype != "U8" or not numbers_fit or stop - begin != prod(shape):
+            raise ValueError(f"its entry {name!r} is not a whole uint8 tensor")
+        entry["start"] = 8 + length + begin
+        end = max(end, stop)
+    if 8 + length + end != file_size:
+        raise ValueError(f"its header describes {8 + length + end:,} bytes and the file has {file_size:,}")
+    return metadata, entries
+
+
+def _tensor(entries: dict[str, Any], name: str, dims: int) -> tuple[tuple[int, ...], int]:
+    """(shape, first byte in the file) of one tensor. ValueError if it is missing or has other dimensions."""
+    if name not in entries or len(entries[name]["shape"]) != dims:
+        raise ValueError(f"it has no {dims}-dimensional tensor {name!r}")
+    return tuple(entries[name]["shape"]), entries[name]["start"]

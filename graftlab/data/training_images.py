@@ -1,0 +1,178 @@
+"""Batches addressed by position: which image comes at position p, and how it is cropped, is a function of (seed, p).
+
+A run that stops and resumes at the same number of images seen therefore continues with the same batches, and nothing
+about the data has to be stored. Several processes read disjoint positions of the same sequence.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from itertools import count as count_from
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graftlab.data.crops import crop_mode, cut
+from graftlab.data.image_source import ImageSource, content_key, fraction
+from graftlab.data.pack import Pack
+from graftlab.data.parallel import PerProcess, ordered_map, worker_count
+from graftlab.errors import GraftError
+from graftlab.images import from_uint8
+
+TOLERATED = 0.1  # share of unreadable images beyond which training stops
+TOLERATED_AT_LEAST = 10  # unreadable images never stop a small data set before this many
+
+
+class TrainingImages:
+    """The images of a source as batches for training, and a fixed share of them held out for validation.
+
+    An image is held out by a hash of its content: adding, removing or renaming other files never moves it across, and
+    copies of one photo stay together. A pack must have the training size; it is read from the memory map, where only
+    mirroring remains to be done.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        size: int,  # side of the images, pixels
+        crop: str = "short",  # name in CROPS; a pack is cropped already
+        mirror: bool = True,  # flip half of the images left to right
+        seed: int = 0,  # of order, crops and mirroring; not of what is held out
+        holdout: float = 0.05,  # share held out, at least one image if there are two
+    ) -> None:
+        crop_mode(crop)
+        if seed < 0 or size < 1 or not 0 <= holdout < 1:
+            raise GraftError(f"size {size}, seed {seed} or holdout {holdout} is out of range; holdout is in [0, 1).")
+        if isinstance(source, Pack) and source.size != size:
+            raise GraftError(
+                f"{source.path} is packed at {source.size} px and training wants {size} px; pack the photos at {size}, "
+                f"or train at {source.size}."
+            )
+        self.source = source
+        self.size = size
+        self.unreadable: set[str] = set()  # names of the images that had to be replaced
+        self._crop, self._mirror, self._seed = crop, mirror, seed
+        self._training, self._held_out = _split(source, holdout)
+        self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
+
+    def __len__(self) -> int:
+        """Number of training images: the length of an epoch."""
+        return len(self._training)
+
+    @property
+    def names_held_out(self) -> list[str]:
+        return [self.source.names[index] for index in self._held_out]
+
+    def batch(self, position: int, count: int) -> Tensor:
+        """The images at position, ..., position + count - 1 of the endless sequence.
+
+        Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
+        (count, 3, size, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
+        source. GraftError if more than a tenth are unreadable.
+        """
+        places = np.arange(position, position + count)
+        ranks, mirrored = np.empty(count, dtype=np.int64), np.empty(count, dtype=bool)
+        for epoch in range(position // len(self), (position + count - 1) // len(self) + 1):
+            order, flips = _epoch(self._seed, epoch, len(self))
+            here = places // len(self) == epoch
+            ranks[here], mirrored[here] = order[places[here] % len(self)], flips[places[here] % len(self)]
+        if isinstance(self.source, Pack):
+            images = self.source.images[self._training[ranks]]
+        else:
+            images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), places.tolist())))
+        if self._mirror:
+            images[mirrored] = images[mirrored, :, ::-1]
+        return from_uint8(images)
+
+    def batches(self, position: int, count: int, stride: int) -> Generator[Tensor, None, None]:
+        """batch(position), batch(position + stride), ... without end, three of them prepared in the background.
+
+        With several processes, process r of R reads position = seen + r * count, stride = R * count. Close the
+        iterator, or let it go, to stop the threads.
+        """
+        return ordered_map(lambda place: self.batch(place, count), count_from(position, stride), workers=2, ahead=3)
+
+    def held_out(self, count: int) -> Tensor:
+        """The first `count` readable validation images, cropped at the centre, not mirrored.
+
+        Returns (n, 3, size, size) float32 in [-1, 1]; n < count if fewer are held out, and 0 if the source has a
+        single image.
+        """
+        images: list[np.ndarray] = []
+        for index in self._held_out:
+            if len(images) == count:
+                break
+            image = self._image(int(index), None)
+            if image is not None:
+                images.append(image)
+        return from_uint8(np.stack(images)) if images else torch.empty(0, 3, self.size, self.size)
+
+    def _training_image(self, rank: int, place: int) -> np.ndarray:
+        """Training image `rank`, or the first readable one after it, cropped as position `place` demands."""
+        for step in range(len(self)):
+            image = self._image(
+                int(self._training[(rank + step) % len(self)]), np.random.default_rng([self._seed, place, 1])
+            )
+            if image is not None:
+                return image
+        raise GraftError(f"No training image of {self.source.path} is readable; `graft data scan` says why.")
+
+    def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
+        """One image as (size, size, 3) uint8; None, and counted, if it is unreadable."""
+        if isinstance(self.source, Pack):
+            return self.source.images[index]
+        name = self.source.names[index]
+        if name in self.unreadable:
+            return None
+        try:
+            return cut(self.source.read(index), name, self.size, self._crop, rng)
+        except GraftError as error:
+            self.unreadable.add(name)
+            if len(self.unreadable) > max(TOLERATED_AT_LEAST, TOLERATED * len(self.source)):
+                raise GraftError(
+                    f"{len(self.unreadable)} of {len(self.source)} images in {self.source.path} are unreadable, most "
+                    f"recently: {error}"
+                ) from error
+            return None
+
+
+@lru_cache(maxsize=4)  # a batch may lie across two epochs, and prefetching runs ahead
+def _epoch(seed: int, epoch: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The order of one epoch and which of its places are mirrored, (length,) each."""
+    rng = np.random.default_rng([seed, epoch])
+    return rng.permutation(length), rng.random(length) < 0.5
+
+
+def _split(source: ImageSource, holdout: float) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (training, held out): the former in the order of the source, the latter in the order of their keys.
+
+    An image is held out if its key, read as a fraction, is below `holdout`. Where that leaves a side empty, the
+    photo with the smallest or largest key changes sides.
+    """
+    chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
+    keys = [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
+    held = np.array([fraction(key) < holdout for key in keys])
+    if len(keys) == 1:
+        held[:] = False
+    elif not held.any():
+        held = _copies(keys, min(keys))
+    if held.all():
+        held = ~_copies(keys, max(keys))
+        held[0] |= not held.any()  # every image has the same content
+    by_key = sorted(np.flatnonzero(held).tolist(), key=lambda index: (keys[index], index))
+    return np.flatnonzero(~held), np.array(by_key, dtype=np.int64)
+
+
+def _keys(source: ImageSource, indices: Iterable[int]) -> list[str]:
+    keys = []
+    for index in indices:
+        try:
+            keys.append(source.key(index))
+        except GraftError:  # it will be met again, and counted, when its turn comes
+            keys.append(content_key(source.names[index].encode()))
+    return keys
+
+
+def _copies(keys: Sequence[str], key: str) -> np.ndarray:
+    return np.array([other == key for other in keys])

@@ -1,0 +1,1 @@
+"""Making models: one command starts and resumes."""

@@ -1,0 +1,83 @@
+"""Differentiable augmentation (Zhao et al. 2020) for small folders: reals and fakes change alike before they are judged,
+so that the discriminators cannot learn the few photos by heart.
+
+Each change draws its numbers once, for a batch, and then does the same to item n of every batch it is given: a hybrid
+and the picture its texture comes from keep the same colours, which the patch discriminator compares.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab.errors import GraftError
+from graftlab.objectives import Augment, no_augment
+
+
+def colour(count: int, size: int, device: torch.device) -> Augment:
+    """Brightness up to 0.5 either way (of a range of 2), saturation 0 to 2, contrast 0.5 to 1.5."""
+    brightness, saturation, contrast = torch.rand(3, count, 1, 1, 1, device=device)
+
+    def change(images: Tensor) -> Tensor:
+        n = len(images)
+        images = images + (brightness[:n] - 0.5)
+        grey = images.mean(1, keepdim=True)
+        images = grey + (images - grey) * (2 * saturation[:n])
+        mean = images.mean((1, 2, 3), keepdim=True)
+        return mean + (images - mean) * (contrast[:n] + 0.5)
+
+    return change
+
+
+def translation(count: int, size: int, device: torch.device) -> Augment:
+    """A shift of up to an eighth of the side, whole pixels, with grey beyond the border."""
+    reach = max(1, size // 8)
+    dy, dx = torch.randint(-reach, reach + 1, (2, count, 1), device=device)
+
+    def change(images: Tensor) -> Tensor:
+        n, line = len(images), torch.arange(size, device=images.device) + reach
+        padded = F.pad(images, (reach, reach, reach, reach))
+        item = torch.arange(n, device=images.device)[:, None, None]
+        moved = padded.movedim(1, 3)[item, (line + dy[:n])[:, :, None], (line + dx[:n])[:, None, :]]
+        return moved.movedim(3, 1)
+
+    return change
+
+
+def cutout(count: int, size: int, device: torch.device) -> Augment:
+    """A grey square of half the side, its centre anywhere."""
+    centre = torch.rand(2, count, 1, device=device) * size
+
+    def change(images: Tensor) -> Tensor:
+        line = torch.arange(size, device=images.device) + 0.5
+        rows, columns = ((line - c[: len(images)]).abs() < size / 4 for c in centre)
+        return images * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+    return change
+
+
+CHANGES: dict[str, Callable[[int, int, torch.device], Augment]] = {
+    "colour": colour,
+    "translation": translation,
+    "cutout": cutout,
+}
+
+
+def check(names: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in CHANGES]:
+        raise GraftError(f"There is no augmentation '{unknown[0]}'; choose among {', '.join(CHANGES)}.")
+
+
+def draw(names: Sequence[str], count: int, size: int, device: torch.device) -> Augment:
+    """One random change of `count` pictures of `size` pixels a side, made of the named ones in order."""
+    if not names:
+        return no_augment
+    changes = [CHANGES[name](count, size, device) for name in names]
+
+    def change(images: Tensor) -> Tensor:
+        for one in changes:
+            images = one(images)
+        return images
+
+    return change

@@ -1,0 +1,100 @@
+"""What a run tells while it goes on: figures in stats.jsonl, pictures in samples/, a status line."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab.codes import SwapCodes
+from graftlab.files import atomic_write
+from graftlab.images import write
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.sheets import sheet
+
+
+class Stats:
+    """Means of the figures since the last record, and the file they are appended to, one JSON object a line.
+
+    Nothing in the file depends on the clock, and a resumed run cuts the file back to where its state was saved: so the
+    file of an interrupted run is, byte for byte, that of an uninterrupted one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.latest: dict[str, float] = {}  # the last record, for the status line
+        self._sums: dict[str, list[float]] = {}  # name -> [sum, count]
+        self._board = tensorboard(path.parent)
+
+    def add(self, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            entry = self._sums.setdefault(name, [0.0, 0])
+            entry[0] += value
+            entry[1] += 1
+
+    def record(self, seen: int, skipped: int) -> None:
+        """Append the means since the last record."""
+        self.latest = {name: total / count for name, (total, count) in sorted(self._sums.items())}
+        self._sums = {}
+        self.append({"seen": seen, **self.latest, "skipped": skipped})
+
+    def append(self, line: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if self._board:
+            for name, value in line.items():
+                self._board.add_scalar(name, value, line["seen"])
+
+    def state(self) -> dict[str, Any]:
+        """What resuming needs; the file is on the disk once this returns."""
+        with self.path.open("ab") as file:
+            os.fsync(file.fileno())
+            return {"bytes": file.tell(), "sums": self._sums}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._sums = state["sums"]
+        with self.path.open("ab") as file:
+            file.truncate(state["bytes"])
+
+
+def tensorboard(folder: Path) -> Any:
+    """A writer of TensorBoard's events, or None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+
+
+@torch.no_grad()
+def validate(model: SwappingAutoencoder, images: Tensor) -> dict[str, float]:
+    """Reconstruction of held-out pictures (N, 3, S, S): L1 in [-1, 1] and PSNR in dB, means over pictures."""
+    errors = [model.decode(model.encode(batch)).clamp(-1, 1).cpu() - batch for batch in images.split(16)]
+    error = torch.cat(errors).flatten(1)
+    psnr = -10 * (error.square().mean(1) / 4).log10()
+    return {"validation_l1": error.abs().mean().item(), "validation_psnr": psnr.mean().item()}
+
+
+@torch.no_grad()
+def swap_sheet(model: SwappingAutoencoder, images: Tensor, title: str) -> Tensor:
+    """Every structure (rows) with every texture (columns) of a few pictures (N, 3, S, S): one sheet (1, 3, H, W).
+
+    The diagonal holds the reconstructions."""
+    codes, rows = model.encode(images), []
+    for i, structure in enumerate(codes.structure):
+        repeated = structure.expand(len(images), *structure.shape)
+        hybrids = model.decode(SwapCodes(repeated, codes.texture)).cpu()
+        rows.append([images[i : i + 1], *hybrids.split(1)])
+    scale = max(1, 128 // images.shape[-1])
+    return sheet([[None, *images.split(1)], *rows], title=title, scale=scale)
+
+
+def write_samples(folder: Path, model: SwappingAutoencoder, images: Tensor, seen: int) -> None:
+    """The swap sheet of this moment, always of the same pictures."""
+    title = f"{seen:,} images seen: structure of the left, texture of the top"
+    write(swap_sheet(model, images, title), folder / f"{seen:09d}.jpg", {"images seen": seen})
+
+
+def write_json(path: Path, content: Any) -> None:
+    atomic_write(path, lambda file: file.write(json.dumps(content, indent=1).encode()))

@@ -1,0 +1,393 @@
+"""A training run on one page: its facts, its sample sheets through time and its curves, in a single HTML file."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from html import escape
+from itertools import accumulate, pairwise
+from math import floor, isfinite, log10
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from graftlab.config import RECIPES, Config, Recipe, SwappingConfig, TrainConfig
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write
+
+Points = Sequence[tuple[float, float]]  # (images seen, value), by images seen
+Records = Sequence[Mapping[str, float]]  # lines of stats.jsonl, by "seen"
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for the colour-blind
+MOST_SHEETS, MOST_SHEET_BYTES = 12, 10_500_000  # as base64 the latter is 14 MB
+MOST_POINTS = 600  # per line
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 250, 46, 16, 10, 36  # of a chart and its margins, in units of the SVG
+
+
+def write_report(run: Path) -> Path:
+    """Write `run/report.html` from `config.json`, `stats.jsonl` and `samples/*.jpg` of a training run.
+
+    The page needs no other file and no network, and without JavaScript it lacks the slider only. A run in progress, or
+    one without figures or sheets yet, is fine. Returns the path. GraftError without a usable config.json."""
+    config, records = read_config(run), read_stats(run / "stats.jsonl")
+    page = _PAGE.substitute(
+        title=escape(run.resolve().name),
+        facts="".join(
+            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts(config, records)
+        ),
+        sheets=_sheets(run / "samples"),
+        charts="".join(charts(config, records)) or "<p>No figures yet.</p>",
+    )
+    # A name that is not text, which POSIX allows, becomes question marks.
+    return atomic_write(run / "report.html", lambda file: file.write(page.encode("utf-8", "replace")))
+
+
+# -- what the run folder holds -----------------------------------------------------------------------------------------
+
+
+def read_config(run: Path) -> TrainConfig:
+    """The run's configuration; fields that we do not know are left out, for they may be of another version."""
+
+    def known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+        return {field.name: values[field.name] for field in fields(cls) if field.name in values}  # type: ignore[arg-type]
+
+    try:
+        values = json.loads((run / "config.json").read_bytes())
+        parts = {"network": known(SwappingConfig, values["network"]), "recipe": known(Recipe, values["recipe"])}
+        return TrainConfig.from_dict({**known(TrainConfig, values), **parts})
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise GraftError(
+            f"{run} is not a training run, because it has no usable config.json ({error}): "
+            "give the folder in which the training wrote it."
+        ) from error
+
+
+def read_stats(path: Path) -> list[dict[str, float]]:
+    """Records of stats.jsonl by images seen, those of equal count as one; a line that was cut off is left out.
+
+    Where the count falls, the run was resumed from an earlier state: what it had recorded beyond is dropped."""
+    records: dict[float, dict[str, float]] = {}
+    latest = 0.0
+    for line in path.read_text("utf-8", errors="replace").split("\n") if path.is_file() else ():
+        try:
+            record = {key: float(value) for key, value in json.loads(line).items() if isinstance(value, int | float)}
+            seen = record["seen"]
+        except (ValueError, AttributeError, KeyError):
+            continue
+        if seen < latest:
+            records = {count: kept for count, kept in records.items() if count <= seen}
+        records.setdefault(seen, {}).update({key: value for key, value in record.items() if isfinite(value)})
+        latest = seen
+    return list(records.values())
+
+
+def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
+    """Names and values for the head of the page."""
+    seen = max((record["seen"] for record in records), default=0)
+    skipped = [record["skipped"] for record in records if "skipped" in record]
+    best = min(
+        (record for record in records if "validation_l1" in record), key=lambda r: r["validation_l1"], default=None
+    )
+    if best is None:
+        held_out = "none yet"
+    else:
+        psnr = f", {best['validation_psnr']:.1f} dB" if "validation_psnr" in best else ""
+        held_out = f"{best['validation_l1']:.4f}{psnr} at {best['seen']:,.0f} images"
+    network = config.network
+    grid = network.size // network.stride
+    return [
+        ("Data", Path(config.data).name or config.data),
+        ("Picture size", f"{network.size} × {network.size} pixels"),
+        ("Images seen", f"{seen:,.0f} of {config.images:,} ({seen / config.images:.0%})"),
+        ("Batch", str(config.batch)),
+        ("Recipe", recipe_name(config.recipe)),
+        ("Precision", config.precision),
+        ("Augmentation", ", ".join(config.augment) or "none"),
+        ("Codes", f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"),
+        ("Skipped steps", f"{skipped[-1]:,.0f}" if skipped else "0"),
+        ("Best held-out L1", held_out),
+    ]
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """The name it goes by, or how it departs from the authors' recipe."""
+    for name, known in RECIPES.items():
+        if recipe == known:
+            return name
+    base = RECIPES["official"].to_dict()
+    return "official, but " + ", ".join(
+        f"{key} {value}" for key, value in recipe.to_dict().items() if value != base[key]
+    )
+
+
+def _sheets(folder: Path) -> str:
+    """The sample sheets, oldest first, and the photos: pictures inside the page."""
+    sheets = sorted(
+        (path for path in folder.glob("*.jpg") if path.is_file() and path.stem.isdecimal()),
+        key=lambda path: int(path.stem),
+    )
+    count = MOST_SHEETS
+    while count > 1 and sum(path.stat().st_size for path in evenly(sheets, count)) > MOST_SHEET_BYTES:
+        count -= 1
+    pictures = "".join(_picture(path, f"{int(path.stem):,} images seen") for path in evenly(sheets, count))
+    reals = folder / "reals.jpg"
+    photos = f'<div class="reals">{_picture(reals, "Photos of the data")}</div>' if reals.is_file() else ""
+    if not pictures:
+        return photos or "<p>No sample sheets yet.</p>"
+    slider = '<input type="range" aria-label="Sample sheet" hidden>' if min(count, len(sheets)) > 1 else ""
+    return f'{slider}<div class="sheets">{pictures}</div>{photos}'
+
+
+def evenly(items: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` items, evenly spread, first and last among them; the last alone for a count of 1."""
+    if count == 1 or len(items) <= count:
+        return list(items[-count:])
+    return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
+
+
+def _picture(path: Path, caption: str) -> str:
+    data = b64encode(path.read_bytes()).decode()
+    return (
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(caption)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+
+
+def charts(config: TrainConfig, records: Records) -> Iterable[str]:
+    """The training figure; a chart without points is left out."""
+
+    def points(key: str, weight: float = 1.0) -> Points:
+        return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
+
+    def judged(prefix: str) -> dict[str, Points]:
+        return {
+            "real": points(prefix + "_real"),
+            "reconstructions": points(prefix + "_rec"),
+            "hybrids": points(prefix + "_mix"),
+        }
+
+    generator = {
+        "L1": points("G_L1"),
+        "reconstructions": points("G_GAN_rec"),
+        "hybrids": points("G_GAN_mix"),
+        "patches of hybrids": points("G_mix"),
+    }
+    l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+    telling = "Share of pictures told right. At 0.5, it cannot tell; at 1, it always can."
+    for title, series, span, note in (
+        ("Losses of the generator", generator, None, "With the weights of the recipe."),
+        ("L1 of reconstructions", l1, None, "Mean absolute difference, for pictures in [-1, 1]."),
+        ("Losses of the image discriminator", judged("D"), None, "With the weights of the recipe."),
+        ("Losses of the patch discriminator", judged("PatchD"), None, "With the weights of the recipe."),
+        ("Accuracy of the image discriminator", judged("D_accuracy"), (0.0, 1.0), telling),
+        (
+            "Accuracy of the patch discriminator",
+            judged("PatchD_accuracy"),
+            (0.0, 1.0),
+            telling.replace("pictures", "patches"),
+        ),
+        ("R1 of the image discriminator", {"R1": points("D_R1")}, None, "Gradient penalty at real pictures."),
+        (
+            "R1 of the patch discriminator",
+            {"R1": points("PatchD_R1")},
+            None,
+            "Gradient penalty at patches of real pictures.",
+        ),
+    ):
+        if any(series.values()):
+            yield chart(title, series, note, span, 0.5 if span else None)
+
+
+def chart(
+    title: str,
+    series: Mapping[str, Points],  # by name; an empty one is not drawn but keeps its colour
+    note: str = "",  # a sentence below
+    span: tuple[float, float] | None = None,  # of the vertical axis; None: from 0, or the lowest value, to the highest
+    rule: float | None = None,  # height of a dashed line; None: no line
+) -> str:
+    """Curves over images seen, as an HTML figure of a legend with the latest values and an inline SVG.
+
+    Long lines are smoothed, with the original faint behind, which may leave the axis; short ones get dots."""
+    drawn = [
+        (name, COLOURS[i % len(COLOURS)], points, smooth(points))
+        for i, (name, points) in enumerate(series.items())
+        if points
+    ]
+    values = [y for *_, points, line in drawn for _, y in [*line, *most_of(points)]]
+    low, high = span or (min(0.0, *values), max(0.0, *values) * 1.05)
+    high = high if high > low else low + 1
+    end = max((x for *_, line in drawn for x, _ in line), default=0) or 1
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        y = min(max(y, low), high)
+        across, up = x / end * (WIDTH - LEFT - RIGHT), (y - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return round(LEFT + across, 1), round(HEIGHT - BOTTOM - up, 1)
+
+    def polyline(points: Points, style: str) -> str:
+        return f'<polyline points="{" ".join("{},{}".format(*place(*point)) for point in thin(points))}" {style}/>'
+
+    base = place(0, low)[1]
+    parts = []
+    for tick in ticks(low, high):
+        y = place(0, tick)[1]
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke-opacity="{0.5 if y == base else 0.13}"/>')
+        parts.append(f'<text x="{LEFT - 7}" y="{y + 4}" text-anchor="end">{short(tick)}</text>')
+    for tick in ticks(0, end):
+        x = place(tick, low)[0]
+        parts.append(f'<path d="M{x} {base}v5" stroke-opacity="0.5"/>')
+        parts.append(f'<text x="{x}" y="{base + 18}" text-anchor="middle">{short(tick)}</text>')
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">images seen</text>')
+    if rule is not None:
+        parts.append(
+            f'<path d="M{LEFT} {place(0, rule)[1]}H{WIDTH - RIGHT}" stroke-opacity="0.6" stroke-dasharray="4 4"/>'
+        )
+    for _, colour, points, line in drawn:
+        if line is not points:
+            parts.append(polyline(points, f'stroke="{colour}" stroke-opacity="0.22"'))
+    for _, colour, _, line in drawn:
+        parts.append(polyline(line, f'class="line" stroke="{colour}" stroke-width="2"'))
+        for x, y in line if len(line) <= 40 else ():
+            parts.append('<circle cx="{}" cy="{}" r="3" fill="{}" stroke="none"/>'.format(*place(x, y), colour))
+    legend = "".join(
+        f'<span><i style="background:{colour}"></i>{escape(name)} <output>{line[-1][1]:.3g}</output></span>'
+        for name, colour, _, line in drawn
+    )
+    return (
+        f'<figure class="chart"><figcaption><b>{escape(title)}</b>{legend}<output class="at"></output></figcaption>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(title)}" fill="none" stroke="currentColor" stroke-linejoin="round" '
+        f'data-frame="{LEFT} {WIDTH - RIGHT} {TOP} {HEIGHT - BOTTOM} {end} {low} {high}">'
+        f'<g font-size="12">{"".join(parts)}</g><path class="cursor" d=""/></svg><p>{escape(note)}</p></figure>\n'
+    )
+
+
+def smooth(points: Points) -> Points:
+    """Mean over about a fiftieth of the line around each point, twice, which leaves no steps beside a peak.
+
+    200 points or fewer are returned as they are."""
+    count, reach = len(points), len(points) // 100
+    if count <= 200:
+        return points
+    values = [y for _, y in points]
+    for _ in range(2):
+        sums = [0.0, *accumulate(values)]
+        windows = ((max(0, i - reach), min(count, i + reach + 1)) for i in range(count))
+        values = [(sums[b] - sums[a]) / (b - a) for a, b in windows]
+    return [(x, value) for (x, _), value in zip(points, values, strict=True)]
+
+
+def most_of(points: Points) -> Points:
+    """All but the hundredth that is lowest and the hundredth that is highest."""
+    edge = len(points) // 100
+    return sorted(points, key=lambda point: point[1])[edge : len(points) - edge]
+
+
+def thin(points: Points, most: int = MOST_POINTS) -> Points:
+    """At most so many points: first, last, and the lowest and highest of each stretch between, so that peaks stay."""
+    if len(points) <= most:
+        return points
+    inner, stretches = points[1:-1], most // 2 - 1
+    cuts = [i * len(inner) // stretches for i in range(stretches + 1)]
+    kept = [points[0]]
+    for a, b in pairwise(cuts):
+        by_height = sorted(inner[a:b], key=lambda point: point[1])
+        kept += sorted((by_height[0], by_height[-1]))
+    return [*kept, points[-1]]
+
+
+def ticks(low: float, high: float, about: int = 6) -> list[float]:
+    """Round numbers from low to high, in steps of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / about
+    power = 10.0 ** floor(log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first, last = floor(low / step), floor(high / step * 1.000001)
+    return [float(f"{i * step:.9g}") for i in range(first, last + 1) if i * step >= low - step * 1e-6]
+
+
+def short(number: float) -> str:
+    """A number as a tick's label: 0.05, 250, 1.5k, 200k, 2M."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(number) >= unit:
+            return f"{number / unit:g}{letter}"
+    return f"{number:g}"
+
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<title>$title</title>
+<style>
+:root { --paper: #fff; --ink: #1d2127; --soft: #646b76; --card: #f5f6f8 }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e4e7eb; --soft: #99a2ae; --card: #1e2228 } }
+* { box-sizing: border-box }
+body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif }
+h1 { margin: 0 0 1rem; font-size: 1.9rem; line-height: 1.2; overflow-wrap: anywhere }
+h2 { margin: 2.5rem 0 .75rem; font-size: 1.2rem }
+figure, p { margin: 0 }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(12.5rem, 1fr)); gap: .75rem 1.5rem; margin: 0;
+  padding: 1rem 1.25rem; border-radius: 10px; background: var(--card) }
+dt, figcaption, .chart p { color: var(--soft); font-size: .82rem }
+dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
+img { display: block; max-width: 100%; border-radius: 4px }
+input { width: 100%; margin: 0 0 .5rem; accent-color: #0072B2 }
+.sheets { display: flex; flex-wrap: wrap; gap: .75rem }
+.sheets figure { width: 9rem }
+.sheets figure:last-child, .flip figure.shown { order: -1; width: 100% }
+.flip figure:not(.shown) { display: none }
+.reals { margin-top: 1.5rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem }
+.chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; margin-bottom: .3rem }
+.chart b { width: 100%; color: var(--ink); font-size: .95rem }
+.chart i { display: inline-block; width: .9rem; height: 3px; margin-right: .4rem; vertical-align: middle }
+.chart output { color: var(--ink); font-variant-numeric: tabular-nums }
+.chart .at { margin-left: auto; color: inherit }
+svg { display: block; width: 100%; height: auto }
+svg text { fill: var(--soft); stroke: none }
+.cursor { opacity: .4 }
+</style></head><body>
+<h1>$title</h1>
+<dl>$facts</dl>
+<h2>Samples</h2>
+$sheets
+<h2>Curves</h2>
+<div class="charts">$charts</div>
+<script>
+const slider = document.querySelector("input"), sheets = [...document.querySelectorAll(".sheets figure")];
+if (slider) {
+  const flip = () => sheets.forEach((sheet, i) => sheet.classList.toggle("shown", i === +slider.value));
+  slider.max = slider.value = sheets.length - 1;
+  slider.hidden = false;
+  slider.oninput = flip;
+  sheets[0].parentNode.classList.add("flip");
+  flip();
+}
+for (const figure of document.querySelectorAll(".chart")) {  // pointing at a chart shows the values there
+  const svg = figure.querySelector("svg");
+  const [left, right, top, bottom, end, low, high] = svg.dataset.frame.split(" ").map(Number);
+  const cursor = svg.querySelector(".cursor"), outputs = [...figure.querySelectorAll("output")];
+  const latest = outputs.map(output => output.textContent);
+  const lines = [...svg.querySelectorAll(".line")].map(line => [...line.points]);
+  svg.onpointermove = event => {
+    const x = new DOMPoint(event.clientX, 0).matrixTransform(svg.getScreenCTM().inverse()).x;
+    if (x < left || x > right) return svg.onpointerleave();
+    cursor.setAttribute("d", "M" + x + " " + top + "V" + bottom);
+    lines.forEach((line, i) => {
+      const near = line.reduce((a, b) => Math.abs(b.x - x) < Math.abs(a.x - x) ? b : a);
+      outputs[i].textContent = +(low + (bottom - near.y) / (bottom - top) * (high - low)).toPrecision(3);
+    });
+    outputs.at(-1).textContent = Math.round((x - left) / (right - left) * end).toLocaleString("en") + " images";
+  };
+  svg.onpointerleave = () => {
+    cursor.setAttribute("d", "");
+    outputs.forEach((output, i) => output.textContent = latest[i]);
+  };
+}
+</script>
+</body></html>
+""")

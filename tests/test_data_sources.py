@@ -1,0 +1,336 @@
+"""Every place photos come from, made on the spot, and every way such a place can be broken or hostile."""
+
+import io
+import multiprocessing
+import os
+import pickle
+import struct
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from graftlab.data import TrainingImages, open_source, scan
+from graftlab.data.image_source import ENDS, content_key, fraction
+from graftlab.errors import GraftError
+from graftlab.images import open_rgb
+
+
+def encoded(color=(200, 40, 10), kind="PNG", size=(40, 36)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, kind)
+    return file.getvalue()
+
+
+def put(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def make_lmdb(folder: Path, entries: dict[bytes, bytes]) -> Path:
+    lmdb = pytest.importorskip("lmdb")
+    folder.mkdir(parents=True)
+    with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as view:
+        for key, value in entries.items():
+            view.put(key, value)
+    (folder / "lock.mdb").unlink()
+    return folder
+
+
+def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return path
+
+
+# ---------------------------------------------------------------------------------------------------------- folders
+
+
+def test_folder_of_any_tree(tmp_path):
+    wanted = ["B.JPEG", "a.png", "deep/er/山.WebP", "with space/ü.Jpg", "z.tif"]
+    for name in wanted:
+        put(tmp_path / name, encoded(kind="JPEG"))
+    for name in (".hidden.png", "._a.png", ".thumbnails/a.png", "notes.txt", "clip.mpg", "a.png.part", "no_extension"):
+        put(tmp_path / name, b"not to be read")
+    source = open_source(tmp_path)
+    assert (source.kind, source.path) == ("folder", tmp_path)
+    assert list(source.names) == sorted(wanted)
+    assert all(open_rgb(source.read(i)).size == (40, 36) for i in range(len(source)))
+
+
+def test_order_is_that_of_composed_characters(tmp_path):
+    """macOS hands out é as e + accent: it must sort after f there too."""
+    for name in ("e\u0301.png", "f.png"):
+        put(tmp_path / name, encoded())
+    assert open_source(tmp_path).names[0] == "f.png"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege on Windows")
+def test_links_are_followed_once(tmp_path):
+    put(tmp_path / "photos/real/a.png", encoded())
+    put(tmp_path / "elsewhere/b.png", encoded())
+    root = tmp_path / "photos"
+    (root / "loop").symlink_to(root)
+    (root / "real/up").symlink_to(root / "real")
+    (root / "again").symlink_to(root / "real")
+    (root / "other").symlink_to(tmp_path / "elsewhere")
+    (root / "broken.png").symlink_to(tmp_path / "nowhere.png")
+    (root / "c.png").symlink_to(tmp_path / "elsewhere/b.png")
+    assert list(open_source(root).names) == ["c.png", "other/b.png", "real/a.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_undecodable_file_name_can_be_printed(tmp_path):
+    put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")), encoded())
+    source = open_source(tmp_path)
+    assert source.names[0].encode("utf-8") == b"caf\\xe9.png"
+    assert source.read(0) == encoded()
+
+
+def test_file_gone_or_too_large(tmp_path, monkeypatch):
+    path = put(tmp_path / "a.png", encoded())
+    source = open_source(tmp_path)
+    monkeypatch.setattr("graftlab.data.image_source.MAX_BYTES", 10)
+    with pytest.raises(GraftError, match=r"a\.png claims"):
+        source.read(0)
+    path.unlink()
+    for access in (source.read, source.key):
+        with pytest.raises(GraftError, match=r"a\.png cannot be read"):
+            access(0)
+
+
+def test_key_of_a_folder_is_that_of_the_bytes(tmp_path):
+    for length in (0, 5, ENDS, ENDS + 1, 3 * ENDS + 7):
+        data = np.random.default_rng(length).bytes(length)
+        put(tmp_path / "a.png", data)
+        assert open_source(tmp_path).key(0) == content_key(data)
+    assert 0 <= fraction("0" * 64) < fraction("f" * 64) < 1
+
+
+# -------------------------------------------------------------------------------------------------------------- zip
+
+
+def test_zip_decided_by_content(tmp_path):
+    entries = {
+        "b/2.PNG": encoded(),
+        "a.jpg": encoded(kind="JPEG"),
+        "../../up.png": encoded((1, 2, 3)),
+        "C:\\x\\.secret.png": b"",
+        "__MACOSX/._a.jpg": b"",
+        ".hidden/a.png": b"",
+        "dataset.json": b"{}",
+        "folder.png/": b"",
+    }
+    source = open_source(make_zip(tmp_path / "photos.dat", entries))
+    assert source.kind == "zip"
+    assert list(source.names) == ["../../up.png", "a.jpg", "b/2.PNG"]
+    assert [source.read(i) for i in range(3)] == [entries[name] for name in source.names]
+    assert source.key(1) == content_key(entries["a.jpg"])
+    assert [path.name for path in tmp_path.iterdir()] == ["photos.dat"]  # nothing was unpacked
+
+
+def test_zip_bomb_is_refused_before_it_expands(tmp_path, monkeypatch):
+    monkeypatch.setattr("graftlab.data.image_source.MAX_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(2 << 20))
+        archive.writestr("fine.png", encoded())
+    source = open_source(tmp_path / "a.zip")
+    with pytest.raises(GraftError, match=r"bomb\.png claims 2 MiB"):
+        source.read(0)
+    assert source.read(1) == encoded()
+
+
+def test_zip_that_lies_about_sizes(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(1 << 20))
+    data = (tmp_path / "a.zip").read_bytes()
+    lie = data.replace(struct.pack("<L", 1 << 20), struct.pack("<L", 100))
+    put(tmp_path / "lie.zip", lie)
+    with pytest.raises(GraftError, match=r"bomb\.png in .* cannot be unpacked"):
+        open_source(tmp_path / "lie.zip").read(0)
+
+
+def test_zip_member_damaged_or_encrypted(tmp_path):
+    make_zip(tmp_path / "a.zip", {"a.png": b"A" * 100})
+    data = (tmp_path / "a.zip").read_bytes()
+    put(tmp_path / "damaged.zip", data.replace(b"AAAA", b"AABA", 1))
+    secret = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        secret[data.index(signature) + offset] |= 1
+    put(tmp_path / "secret.zip", bytes(secret))
+    for name in ("damaged", "secret"):
+        with pytest.raises(GraftError, match="cannot be unpacked"):
+            open_source(tmp_path / f"{name}.zip").read(0)
+
+
+def test_zip_with_a_damaged_directory(tmp_path):
+    data = bytearray(make_zip(tmp_path / "a.zip", {"a.png": encoded()}).read_bytes())
+    data[data.index(b"PK\x01\x02")] = 0
+    put(tmp_path / "a.zip", bytes(data))
+    with pytest.raises(GraftError, match="damaged zip"):
+        open_source(tmp_path / "a.zip")
+
+
+def test_unreadable_member_is_reported_and_trained_around(tmp_path, monkeypatch):
+    make_zip(tmp_path / "a.zip", {"bomb.png": bytes(2000), **{f"{i}.png": encoded((i, i, i)) for i in range(9)}})
+    monkeypatch.setattr("graftlab.data.image_source.MAX_BYTES", 1000)
+    source = open_source(tmp_path / "a.zip")
+    report = scan(source)
+    assert (report.usable, report.findings["unreadable"].count) == (9, 1)
+    images = TrainingImages(source, 8)
+    images.batch(0, len(images))
+    images.held_out(len(source))
+    assert images.unreadable == {"bomb.png"}
+
+
+# ------------------------------------------------------------------------------------------------------------- LMDB
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_lsun_colours_do_not_depend_on_the_path(tmp_path, kind):
+    red = encoded((220, 30, 20), kind)
+    for folder in ("lsun/church_outdoor_train_lmdb", "photos_lmdb"):
+        source = open_source(make_lmdb(tmp_path / folder, {b"0a1b": red, b"ff\xff": red}))
+        assert (source.kind, list(source.names)) == ("lmdb", ["0a1b", "ff\\xff"])
+        pixel = open_rgb(source.read(0)).getpixel((20, 18))
+        assert np.abs(np.subtract(pixel, (220, 30, 20))).max() < 8
+        assert source.key(0) == content_key(red)
+
+
+class Trap:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def test_pickled_key_cache_is_never_opened(tmp_path):
+    folder = make_lmdb(tmp_path / "lsun", {b"a": encoded(), b"b": encoded()})
+    cache = put(folder / "_cache_lsun", pickle.dumps(Trap(str(tmp_path / "marker"))))
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    source = open_source(folder)
+    assert [source.read(i) for i in range(len(source))] == [encoded()] * 2
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert not (tmp_path / "marker").exists()
+    pickle.loads(cache.read_bytes())
+    assert (tmp_path / "marker").exists()  # the trap would have worked
+
+
+def test_lmdb_as_a_file_and_twice(tmp_path):
+    folder = make_lmdb(tmp_path / "x", {b"a": encoded()})
+    first, second = open_source(folder), open_source(folder / "data.mdb")
+    assert first.read(0) == second.read(0) == encoded()
+    with pytest.raises(IndexError):
+        first.read(1)
+
+
+def test_rosinality_takes_the_largest_complete_size(tmp_path):
+    entries = {f"{size}-{i:05d}".encode(): encoded((size, i, 0)) for size in (8, 64, 128) for i in range(3)}
+    entries |= {b"length": b"3", b"256-00000": encoded()}
+    source = open_source(make_lmdb(tmp_path / "x", entries))
+    assert list(source.names) == ["128-00000", "128-00001", "128-00002"]
+    assert source.names[1:] == ["128-00001", "128-00002"]
+    assert source.read(2) == entries[b"128-00002"]
+
+
+@pytest.mark.parametrize("length", [b"5", b"0", b"99999999999", b"many"])
+def test_rosinality_without_a_complete_size(tmp_path, length):
+    folder = make_lmdb(tmp_path / "x", {b"length": length, b"64-00000": b"", b"128-00000": b""})
+    with pytest.raises(GraftError, match=r"no complete size .sizes begun: 64, 128"):
+        open_source(folder)
+
+
+def test_lmdb_empty_cut_short_or_false(tmp_path):
+    with pytest.raises(GraftError, match="LMDB without entries"):
+        open_source(make_lmdb(tmp_path / "empty", {}))
+    data = (make_lmdb(tmp_path / "whole", {b"%d" % i: encoded() * 20 for i in range(30)}) / "data.mdb").read_bytes()
+    put(tmp_path / "short/data.mdb", data[: len(data) // 2])
+    with pytest.raises(GraftError, match="the copy did not finish"):
+        open_source(tmp_path / "short")
+    for fake in (b"", b"text", data[:100], bytes(4096) + data[4096:]):
+        put(tmp_path / "fake/data.mdb", fake)
+        with pytest.raises(GraftError, match="not a readable LMDB"):
+            open_source(tmp_path / "fake")
+
+
+def test_lmdb_package_absent(tmp_path, monkeypatch):
+    folder = make_lmdb(tmp_path / "x", {b"a": encoded()})
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    with pytest.raises(GraftError, match=r"pip install graftlab\[lmdb\]"):
+        open_source(folder)
+
+
+# ----------------------------------------------------------------------------------------------- all kinds, and none
+
+
+def test_nothing_to_open(tmp_path):
+    (tmp_path / "empty").mkdir()
+    cases = {
+        tmp_path / "absent": "does not exist",
+        tmp_path / "empty": "holds no images",
+        make_zip(tmp_path / "empty.zip", {}): "zip without images",
+        make_zip(tmp_path / "text.zip", {"a.txt": b""}): "zip without images",
+        put(tmp_path / "photo.png", encoded()): "no collection of images",
+        put(tmp_path / "zero", b""): "no collection of images",
+        put(tmp_path / "noise.zip", b"PK\x03\x04 and then nothing"): "no collection of images",
+    }
+    for path, reason in cases.items():
+        with pytest.raises(GraftError, match=reason) as caught:
+            open_source(path)
+        assert str(path) in str(caught.value)
+        assert "a folder or zip of images" in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind here")
+def test_folder_that_may_not_be_listed(tmp_path):
+    put(tmp_path / "photos/a.png", encoded())
+    (tmp_path / "photos").chmod(0)
+    try:
+        with pytest.raises(GraftError, match="cannot be opened"):
+            open_source(tmp_path / "photos")
+    finally:
+        (tmp_path / "photos").chmod(0o700)
+
+
+@pytest.fixture(params=["folder", "zip", "lmdb"])
+def source(request, tmp_path):
+    images = {f"{i:02d}.png": encoded((i, 2 * i, 255 - i)) for i in range(20)}
+    if request.param == "folder":
+        for name, data in images.items():
+            put(tmp_path / "folder" / name, data)
+        return open_source(tmp_path / "folder")
+    if request.param == "zip":
+        return open_source(make_zip(tmp_path / "a.zip", images))
+    return open_source(make_lmdb(tmp_path / "db", {name.encode(): data for name, data in images.items()}))
+
+
+def test_sources_can_be_pickled_and_read_from_threads(source):
+    copy = pickle.loads(pickle.dumps(source))
+    expected = [encoded((i, 2 * i, 255 - i)) for i in range(20)] * 20
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(copy.read, list(range(20)) * 20)) == expected
+    assert list(copy.names) == list(source.names)
+
+
+def _send(source, pipe):
+    pipe.send([source.key(i) for i in range(len(source))])
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_sources_survive_a_fork(source):
+    expected = [source.key(i) for i in range(20)]
+    here, there = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=_send, args=(source, there))
+    child.start()
+    assert [source.key(i) for i in range(20)] == expected
+    assert here.poll(30)
+    assert here.recv() == expected
+    child.join()

@@ -1,0 +1,148 @@
+"""Atomic writes: whole, or as before; never anything left beside the file."""
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_writes_into_missing_folders_and_replaces(tmp_path):
+    path = tmp_path / "new" / "deep er" / "ファイル.bin"
+    assert atomic_write(path, lambda file: file.write(b"one")) == path
+    atomic_write(str(path), lambda file: file.write(b"two"))
+    assert path.read_bytes() == b"two"
+    assert names(path.parent) == ["ファイル.bin"]
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+
+    def slowly(file):
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+        assert names(tmp_path) == [f".state.part-{os.getpid()}", "state"]
+
+    atomic_write(path, slowly)
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), GraftError("no")])
+def test_other_exceptions_pass_through_and_leave_nothing(tmp_path, failure):
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+
+    def fail(file):
+        file.write(b"half")
+        raise failure
+
+    with pytest.raises(type(failure)):
+        atomic_write(path, fail)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["state"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EDQUOT, "quota"),
+        (errno.EACCES, "permission"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "another folder"),
+    ],
+)
+def test_every_failure_of_the_disk_is_one_sentence(tmp_path, monkeypatch, code, words):
+    path = tmp_path / "state"
+    path.write_bytes(b"old")
+
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    for place in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, place, refuse)
+            with pytest.raises(GraftError, match=words) as caught:
+                atomic_write(path, lambda file: file.write(b"new"))
+        message = str(caught.value)
+        assert str(path) in message
+        assert message.endswith(".")
+        assert "\n" not in message
+        assert path.read_bytes() == b"old"
+        assert names(tmp_path) == ["state"]
+
+
+def test_impossible_places(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(GraftError, match="not a folder"):
+        atomic_write(tmp_path / "file" / "x", lambda file: file.write(b""))
+    with pytest.raises(GraftError, match="not an ordinary file"):
+        atomic_write(tmp_path / "folder", lambda file: file.write(b""))
+    with pytest.raises(GraftError, match="too long"):
+        atomic_write(tmp_path / ("n" * 300), lambda file: file.write(b""))
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_a_device_is_not_replaced_by_a_file():
+    with pytest.raises(GraftError, match="not an ordinary file"):
+        atomic_write(os.devnull, lambda file: file.write(b"x"))
+
+
+@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_no_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(GraftError, match="permission"):
+            atomic_write(tmp_path / "x", lambda file: file.write(b""))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KB; it goes away with the test."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs root on Linux")
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True)
+    if mount.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk):
+    path = small_disk / "state"
+    atomic_write(path, lambda file: file.write(b"old" * 1000))
+    with pytest.raises(GraftError, match="free some space"):
+        atomic_write(path, lambda file: file.write(bytes(100_000)))
+    assert path.read_bytes() == b"old" * 1000
+    assert names(small_disk) == ["state"]
+    atomic_write(path, lambda file: file.write(bytes(30_000)))  # the space came back
+    assert path.stat().st_size == 30_000
+
+
+def test_threads_writing_different_files(tmp_path):
+    threads = [
+        threading.Thread(target=atomic_write, args=(tmp_path / str(i), lambda file, i=i: file.write(bytes([i]) * 999)))
+        for i in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(tmp_path / str(i)).read_bytes() for i in range(8)] == [bytes([i]) * 999 for i in range(8)]
+    assert len(names(tmp_path)) == 8

@@ -1,0 +1,154 @@
+"""The landscapes recipe: crops of photographs, and pictures rendered from a structure and a texture."""
+
+import csv
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes"
+
+
+def load(name):
+    """Import a script of the recipe, which is not part of the package."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPE / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+photos, landscapes = load("photos"), load("landscapes")
+
+HILL = photos.Photo("Hill", "landscape", "backgrounds/hill.png", "some-backgrounds", "Ada", "CC-BY-4.0")
+BUG = photos.Photo("Bug", "close-up", "wallpapers/Bug/bug.png", "other-wallpapers", "Bob, Eve", "CC0-1.0")
+KEPT = photos.Photo("Kept", "held-out", "backgrounds/kept.png", "some-backgrounds", "Ann", "CC-BY-SA-4.0")
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """Three unpacked photographs, bright above and dark below, with noise so that no two crops agree."""
+    rng = np.random.default_rng(0)
+    for photo, (width, height) in ((HILL, (90, 60)), (BUG, (60, 80)), (KEPT, (75, 50))):
+        path = tmp_path / "x" / "usr" / "share" / photo.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        light = np.linspace(220, 30, height)[:, None, None] + rng.uniform(-25, 25, (height, width, 3))
+        Image.fromarray(light.astype(np.uint8)).save(path)
+    return tmp_path / "x"
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_crops_depend_on_name_and_seed_alone(packages, tmp_path):
+    def run(name, **options):
+        photos.make_set(packages, tmp_path / name, crops=6, size=16, **options)
+        return contents(tmp_path / name)
+
+    first = run("first", photos=[HILL, BUG])
+    assert run("again", photos=[HILL, BUG]) == first
+    assert run("seed", photos=[HILL, BUG], seed=2)["Hill-000.jpg"] != first["Hill-000.jpg"]
+    alone = run("alone", photos=[BUG])
+    assert alone["Bug-001.jpg"] == first["Bug-001.jpg"]
+    assert len({data for name, data in first.items() if name.startswith("Hill")}) == 6
+
+
+def test_crops_sizes_counts_and_credits(packages, tmp_path):
+    out = tmp_path / "crops"
+    assert photos.make_set(packages, out, crops=6, size=16, photos=[HILL, BUG, KEPT]) == 8
+    files = sorted(path.name for path in out.glob("*.jpg"))
+    assert files == ["Bug-000.jpg", "Bug-001.jpg", *(f"Hill-{i:03d}.jpg" for i in range(6))]
+    for file in files:
+        with Image.open(out / file) as crop:
+            assert (crop.size, crop.mode, crop.format) == ((16, 16), "RGB", "JPEG")
+            rows = np.asarray(crop, float).mean((1, 2))
+            assert rows[:4].mean() > rows[-4:].mean() + 20, "the sky is not above"
+    with open(out / "credits.csv", newline="", encoding="utf-8") as f:
+        credits = {row["file"]: row for row in csv.DictReader(f)}
+    assert sorted(credits) == files
+    assert credits["Bug-001.jpg"] == {
+        "file": "Bug-001.jpg",
+        "photo": "wallpapers/Bug/bug.png",
+        "package": "other-wallpapers",
+        "author": "Bob, Eve",
+        "licence": "CC0-1.0",
+    }
+
+
+def test_held_out_photographs_are_written_apart(packages, tmp_path):
+    assert photos.make_held_out(packages, tmp_path / "kept", size=16, photos=[HILL, BUG, KEPT]) == 1
+    with Image.open(tmp_path / "kept" / "Kept.png") as kept:
+        assert kept.size == (16, 16)
+
+
+def test_crop_boxes_lie_inside_and_cover_the_scales():
+    boxes = photos.crop_boxes(300, 200, 400, np.random.default_rng(0))
+    left, top, side, mirror = (np.array(column) for column in zip(*boxes, strict=True))
+    assert (left >= 0).all() and (left + side <= 300).all()  # noqa: PT018
+    assert (top >= 0).all() and (top + side <= 200).all()  # noqa: PT018
+    assert 70 <= side.min() < 76
+    assert 190 < side.max() <= 200
+    assert np.log(side).mean() == pytest.approx(np.log(200) + np.log(0.35) / 2, abs=0.05)
+    assert 0.4 < mirror.mean() < 0.6
+
+
+def test_mirror_reverses_the_columns(packages):
+    picture = photos.read(packages, HILL)
+    plain, mirrored = (np.asarray(photos.cut(picture, 10, 5, 40, 16, mirror)) for mirror in (False, True))
+    assert (mirrored == plain[:, ::-1]).all()
+
+
+def test_refuses_a_full_folder_and_a_missing_package(packages, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "old.jpg").touch()
+    with pytest.raises(SystemExit, match="not empty"):
+        photos.make_set(packages, tmp_path / "full", photos=[HILL])
+    with pytest.raises(SystemExit, match="dpkg -x mate-backgrounds"):
+        photos.make_set(packages, tmp_path / "new", photos=[photos.mate("Dune", "landscape", "somebody")])
+
+
+def test_list_of_photographs():
+    names = [photo.name for photo in photos.PHOTOS]
+    assert len(set(names)) == len(names)
+    assert {photo.use for photo in photos.PHOTOS} == set(photos.SHARE)
+    assert sum(photo.use == "held-out" for photo in photos.PHOTOS) == 8
+    assert all(photo.licence.startswith(("CC-BY-", "CC0", "GPL-2", "LGPL-3")) for photo in photos.PHOTOS)
+    assert not any("-NC" in photo.licence or "-ND" in photo.licence for photo in photos.PHOTOS)
+
+
+def test_structure_and_texture_are_functions_of_their_seeds():
+    a, b, structure, texture = landscapes.sample_pair(7, 3)
+    assert landscapes.sample_pair(7, 3) == (a, b, structure, texture)
+    assert landscapes.Structure.sample(np.random.default_rng(a)) == structure
+    assert landscapes.Texture.sample(np.random.default_rng(b)) == texture
+    assert landscapes.sample_pair(7, 4)[2] != structure
+    assert landscapes.sample_pair(8, 3)[3] != texture
+
+
+@pytest.mark.parametrize("archetype", landscapes.ARCHETYPES)
+def test_texture_stays_within_its_archetype(archetype):
+    texture = landscapes.Texture.sample(np.random.default_rng(5), archetype)
+    assert texture.archetype == archetype
+    for factor, (low, high) in landscapes.ARCHETYPES[archetype].items():
+        if isinstance(low, str):  # a colour: linear RGB
+            assert all(0 <= channel <= 1 for channel in getattr(texture, factor))
+        elif factor == "sun_azimuth":  # either side of the view
+            assert low <= abs(texture.sun_azimuth) <= high
+        else:
+            assert low <= getattr(texture, factor) <= high
+
+
+@pytest.mark.skipif(not shutil.which("povray"), reason="needs the povray executable")
+def test_render_is_repeatable_and_day_is_brighter_than_night():
+    structure = landscapes.Structure.sample(np.random.default_rng(1))
+    day, again, night = (
+        np.asarray(landscapes.render(structure, landscapes.Texture.sample(np.random.default_rng(2), archetype), 32))
+        for archetype in ("summer", "summer", "night")
+    )
+    assert day.shape == (32, 32, 3)
+    assert (day == again).all()
+    assert day.mean() > night.mean() + 40
