@@ -6,7 +6,7 @@ pickled, and the same code behaves alike on Linux, macOS and Windows.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -25,7 +25,7 @@ def ordered_map(
     items: Iterable[Item],  # may be endless
     workers: int | None = None,  # None: `worker_count()`
     ahead: int | None = None,  # results in the making at any time; None: four per worker
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """`map` in threads: results in the order of items, at most `ahead` of them before they are asked for.
 
     An exception in `work` is raised at its place in the order. Closing the iterator drops what has not begun and

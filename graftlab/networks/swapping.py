@@ -1,6 +1,6 @@
 """The Swapping Autoencoder (Park et al. 2020, appendix B.1 and Fig. 18): encoder, generator and the two together."""
 
-from itertools import count
+from itertools import count, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -121,12 +121,12 @@ class Generator(nn.Module):
         widths = [config.structure_channels, *map(config.head_channels, range(config.head_blocks))]
         self.head = nn.ModuleList(
             GeneratorBlock(inputs, outputs, texture, layers)
-            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+            for inputs, outputs in pairwise(widths)
         )
         widths = [widths[-1], *(config.generator_channels(i + 1) for i in range(config.downsamplings))]
         self.up = nn.ModuleList(
             GeneratorBlock(inputs, outputs, texture, layers, config.noise, double)
-            for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+            for inputs, outputs in pairwise(widths)
         )
         self.to_rgb = ModulatedConv(widths[-1], 3, 1, texture, demodulate=False)
         self.rgb_bias = nn.Parameter(torch.zeros(3))

@@ -5,8 +5,8 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from html import escape
-from itertools import accumulate, pairwise
-from math import floor, isfinite, log10
+from itertools import cycle, pairwise
+from math import floor, log10
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,7 +19,7 @@ Points = Sequence[tuple[float, float]]  # (images seen, value), by images seen
 Records = Sequence[Mapping[str, float]]  # lines of stats.jsonl, by "seen"
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for the colour-blind
-MOST_SHEETS, MOST_SHEET_BYTES = 12, 10_500_000  # as base64 the latter is 14 MB
+MOST_SHEETS, MOST_SHEET_BYTES = 12, 9_500_000  # as base64 the latter is 13 MB
 MOST_POINTS = 600  # per line
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 250, 46, 16, 10, 36  # of a chart and its margins, in units of the SVG
 
@@ -70,13 +70,14 @@ def read_stats(path: Path) -> list[dict[str, float]]:
     latest = 0.0
     for line in path.read_text("utf-8", errors="replace").split("\n") if path.is_file() else ():
         try:
-            record = {key: float(value) for key, value in json.loads(line).items() if isinstance(value, int | float)}
+            numbers = {key: value for key, value in json.loads(line).items() if isinstance(value, int | float)}
+            record = {key: float(value) for key, value in numbers.items() if abs(value) < 1e30}  # no infinity, no NaN
             seen = record["seen"]
         except (ValueError, AttributeError, KeyError):
             continue
         if seen < latest:
             records = {count: kept for count, kept in records.items() if count <= seen}
-        records.setdefault(seen, {}).update({key: value for key, value in record.items() if isfinite(value)})
+        records.setdefault(seen, {}).update(record)
         latest = seen
     return list(records.values())
 
@@ -163,42 +164,28 @@ def charts(config: TrainConfig, records: Records) -> Iterable[str]:
         return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
 
     def judged(prefix: str) -> dict[str, Points]:
-        return {
-            "real": points(prefix + "_real"),
-            "reconstructions": points(prefix + "_rec"),
-            "hybrids": points(prefix + "_mix"),
-        }
+        return {name: points(f"{prefix}_{key}") for name, key in (("real", "real"), *fakes.items())}
 
-    generator = {
-        "L1": points("G_L1"),
-        "reconstructions": points("G_GAN_rec"),
-        "hybrids": points("G_GAN_mix"),
-        "patches of hybrids": points("G_mix"),
+    fakes = {"reconstructions": "rec", "hybrids": "mix"}
+    adversarial = {name: points(f"G_GAN_{key}") for name, key in fakes.items()} | {
+        "patches of hybrids": points("G_mix")
     }
     l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
-    telling = "Share of pictures told right. At 0.5, it cannot tell; at 1, it always can."
-    for title, series, span, note in (
-        ("Losses of the generator", generator, None, "With the weights of the recipe."),
-        ("L1 of reconstructions", l1, None, "Mean absolute difference, for pictures in [-1, 1]."),
-        ("Losses of the image discriminator", judged("D"), None, "With the weights of the recipe."),
-        ("Losses of the patch discriminator", judged("PatchD"), None, "With the weights of the recipe."),
-        ("Accuracy of the image discriminator", judged("D_accuracy"), (0.0, 1.0), telling),
-        (
-            "Accuracy of the patch discriminator",
-            judged("PatchD_accuracy"),
-            (0.0, 1.0),
-            telling.replace("pictures", "patches"),
-        ),
-        ("R1 of the image discriminator", {"R1": points("D_R1")}, None, "Gradient penalty at real pictures."),
-        (
-            "R1 of the patch discriminator",
-            {"R1": points("PatchD_R1")},
-            None,
-            "Gradient penalty at patches of real pictures.",
-        ),
-    ):
+    nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
+    weighted = "With the weights of the recipe."
+    telling = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
+
+    figure = [
+        ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, weighted),
+        ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
+        *((f"Losses of {net}", judged(prefix), weighted) for prefix, net in nets.items()),
+        *((f"Accuracy of {net}", judged(prefix + "_accuracy"), telling) for prefix, net in nets.items()),
+        *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, weighted) for prefix, net in nets.items()),
+    ]
+    for title, series, note in figure:
         if any(series.values()):
-            yield chart(title, series, note, span, 0.5 if span else None)
+            share = note == telling
+            yield chart(title, series, note, (0.0, 1.0) if share else None, 0.5 if share else None)
 
 
 def chart(
@@ -211,13 +198,10 @@ def chart(
     """Curves over images seen, as an HTML figure of a legend with the latest values and an inline SVG.
 
     Long lines are smoothed, with the original faint behind, which may leave the axis; short ones get dots."""
-    drawn = [
-        (name, COLOURS[i % len(COLOURS)], points, smooth(points))
-        for i, (name, points) in enumerate(series.items())
-        if points
-    ]
-    values = [y for *_, points, line in drawn for _, y in [*line, *most_of(points)]]
-    low, high = span or (min(0.0, *values), max(0.0, *values) * 1.05)
+    coloured = zip(cycle(COLOURS), series.items())
+    drawn = [(name, colour, points, smooth(points)) for colour, (name, points) in coloured if points]
+    values = [0.0, *(y for *_, points, line in drawn for _, y in (*line, *most_of(points)))]
+    low, high = span or (min(values), max(values) * 1.05)
     high = high if high > low else low + 1
     end = max((x for *_, line in drawn for x, _ in line), default=0) or 1
 
@@ -241,9 +225,8 @@ def chart(
         parts.append(f'<text x="{x}" y="{base + 18}" text-anchor="middle">{short(tick)}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">images seen</text>')
     if rule is not None:
-        parts.append(
-            f'<path d="M{LEFT} {place(0, rule)[1]}H{WIDTH - RIGHT}" stroke-opacity="0.6" stroke-dasharray="4 4"/>'
-        )
+        y = place(0, rule)[1]
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke-opacity="0.6" stroke-dasharray="4 4"/>')
     for _, colour, points, line in drawn:
         if line is not points:
             parts.append(polyline(points, f'stroke="{colour}" stroke-opacity="0.22"'))
@@ -265,17 +248,17 @@ def chart(
 
 
 def smooth(points: Points) -> Points:
-    """Mean over about a fiftieth of the line around each point, twice, which leaves no steps beside a peak.
+    """Exponential averages over a hundredth of the line, forth and then back, so that nothing is shifted.
 
     200 points or fewer are returned as they are."""
-    count, reach = len(points), len(points) // 100
-    if count <= 200:
+    if len(points) <= 200:
         return points
     values = [y for _, y in points]
     for _ in range(2):
-        sums = [0.0, *accumulate(values)]
-        windows = ((max(0, i - reach), min(count, i + reach + 1)) for i in range(count))
-        values = [(sums[b] - sums[a]) / (b - a) for a, b in windows]
+        average = values[0]
+        for i, value in enumerate(values):
+            values[i] = average = average + (value - average) * 100 / len(points)
+        values.reverse()
     return [(x, value) for (x, _), value in zip(points, values, strict=True)]
 
 
@@ -342,12 +325,13 @@ input { width: 100%; margin: 0 0 .5rem; accent-color: #0072B2 }
 .flip figure:not(.shown) { display: none }
 .reals { margin-top: 1.5rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem }
+.chart { display: flex; flex-direction: column }
 .chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; margin-bottom: .3rem }
 .chart b { width: 100%; color: var(--ink); font-size: .95rem }
 .chart i { display: inline-block; width: .9rem; height: 3px; margin-right: .4rem; vertical-align: middle }
 .chart output { color: var(--ink); font-variant-numeric: tabular-nums }
 .chart .at { margin-left: auto; color: inherit }
-svg { display: block; width: 100%; height: auto }
+svg { width: 100%; height: auto; margin-top: auto }
 svg text { fill: var(--soft); stroke: none }
 .cursor { opacity: .4 }
 </style></head><body>
