@@ -1,8 +1,8 @@
 """graftlab: swap codes and blend networks.
 
-    model = graftlab.load("landscapes-64")
-    a, b = (model.encode(graftlab.read(path, size=64)) for path in ("fuji.jpg", "alps.jpg"))
-    graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
+model = graftlab.load("landscapes-64")
+a, b = (model.encode(graftlab.read(path, size=64)) for path in ("fuji.jpg", "alps.jpg"))
+graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
 """
 
 from graftlab.checkpoints.load import load

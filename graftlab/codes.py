@@ -78,7 +78,7 @@ class Codes:
             elif weight == 0:
                 return mine
             elif weight == 1:
-                return theirs  # type: ignore[no-any-return]
+                return theirs
             _require_same_shape(name, mine, theirs)
             return torch.lerp(
                 mine, theirs.to(mine.dtype), torch.as_tensor(weight, dtype=mine.dtype, device=mine.device)
@@ -146,7 +146,8 @@ class Codes:
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _each(self, function: Callable[[str, Tensor], Tensor]) -> Self:
-        return replace(self, **{name: function(name, getattr(self, name)) for name in self.parts})
+        changed: dict[str, Any] = {name: function(name, getattr(self, name)) for name in self.parts}
+        return replace(self, **changed)
 
     def _with(self, other: Self, function: Callable[[Tensor, Tensor], Tensor]) -> Self:
         if type(other) is not type(self):

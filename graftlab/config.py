@@ -13,15 +13,16 @@ from typing import Any, Self
 from graftlab.errors import GraftError
 
 
+@dataclass(frozen=True)
 class Config:
     """A dataclass that is JSON: unknown and missing fields are errors, never guesses."""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise GraftError(f"{cls.__name__} has no field {', '.join(unknown)}; the file may be of a newer graftlab.")
         return cls(**values)
@@ -221,11 +222,16 @@ class TrainConfig(Config):
     def __post_init__(self) -> None:
         for name in ("augment", "betas"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        require(self.batch >= 2 and self.batch % 2 == 0, f"batch must be an even number, for swapping in pairs: not {self.batch}.")
+        require(
+            self.batch >= 2 and self.batch % 2 == 0,
+            f"batch must be an even number, for swapping in pairs: not {self.batch}.",
+        )
         for name in ("images", "ema_halflife", "record_every", "snapshot_every"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
         require(self.seed >= 0, f"seed must not be negative: {self.seed}.")
-        require(self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'.")
+        require(
+            self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'."
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

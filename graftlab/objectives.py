@@ -200,9 +200,9 @@ def r1_penalty(
     features = net.patch.features(reference)
     logits = net.patch(average(features) if recipe.aggregate else features, net.patch.features(target))
     slopes = torch.autograd.grad(full(logits).sum(), [reference, target], create_graph=True)
-    squared = sum(full(slope).square().flatten(1).sum(1) for slope in slopes)
+    of_patches = torch.stack([full(slope).square().flatten(1).sum(1) for slope in slopes]).sum(0)
     # The authors halve it once more, the penalty being the sum over two crops.
-    return {"D_R1": of_image, "PatchD_R1": squared * (recipe.patch_r1 / 4)}
+    return {"D_R1": of_image, "PatchD_R1": of_patches * (recipe.patch_r1 / 4)}
 
 
 def total(terms: Terms) -> Tensor:

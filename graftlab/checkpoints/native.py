@@ -96,5 +96,5 @@ def fingerprint(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy())  # type: ignore[arg-type]
+        digest.update(tensor.detach().cpu().float().contiguous().numpy())
     return digest.hexdigest()

@@ -31,7 +31,9 @@ def train(
     crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
     mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002,
     seed: Annotated[int, typer.Option(help="Of weights, order and crops.")] = 0,
     snapshot_every: Annotated[str, typer.Option(help="Images between sample sheets and saved states.")] = "10k",

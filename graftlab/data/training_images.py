@@ -4,7 +4,7 @@ A run that stops and resumes at the same number of images seen therefore continu
 about the data has to be stored. Several processes read disjoint positions of the same sequence.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import count as count_from

@@ -32,11 +32,11 @@ class ImageDiscriminator(nn.Module):
         x = self.from_rgb(images)
         for block in self.blocks:
             x = block(x)
-        return self.conv(x)  # type: ignore[no-any-return]
+        return self.conv(x)
 
     def forward(self, images: Tensor) -> Tensor:
         """Pictures to logits (N, 1), above zero for real."""
-        return self.linear2(self.linear1(self.features(images).flatten(1)))  # type: ignore[no-any-return]
+        return self.linear2(self.linear1(self.features(images).flatten(1)))
 
 
 class PatchDiscriminator(nn.Module):
@@ -65,12 +65,12 @@ class PatchDiscriminator(nn.Module):
         x = self.from_rgb(patches.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = block(x)
-        return self.conv(self.wide(x)).unflatten(0, patches.shape[:2])  # type: ignore[no-any-return]
+        return self.conv(self.wide(x)).unflatten(0, patches.shape[:2])
 
     def forward(self, reference: Tensor, target: Tensor) -> Tensor:
         """Features of reference patches and of target patches, both (N, T, C, 2, 2), to logits (N, T)."""
         pairs = torch.cat([reference.flatten(2), target.flatten(2)], dim=2)
-        return self.compare(pairs.flatten(0, 1)).view(pairs.shape[:2])  # type: ignore[no-any-return]
+        return self.compare(pairs.flatten(0, 1)).view(pairs.shape[:2])
 
 
 class Discriminators(nn.Module):

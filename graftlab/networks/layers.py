@@ -155,7 +155,7 @@ class ModulatedConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, width, width))
         self.modulation = Modulation(texture_channels, inputs)
-        self.demodulate, self.double = demodulate, double
+        self.demodulate, self.doubling = demodulate, double
 
     def forward(self, x: Tensor, texture: Tensor, bias: Tensor, gain: float = 1.0) -> Tensor:
         """x (N, C, H, W), texture (N, Ct) or (N, Ct, h', w'); returns gain * (convolution + bias)."""
@@ -166,11 +166,11 @@ class ModulatedConv(nn.Module):
             weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + EPSILON)
         weight, bias = weight * gain, bias * gain
         x = x * style.to(x.dtype)
-        if self.double is None:
+        if self.doubling is None:
             return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
         y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        border = len(self.double) - weight.shape[-1] - 1  # what makes (2H + 1) rows 2H again
-        return blur(y, self.double, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0) + bias[:, None, None].to(
+        border = len(self.doubling) - weight.shape[-1] - 1  # what makes (2H + 1) rows 2H again
+        return blur(y, self.doubling, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0) + bias[:, None, None].to(
             y.dtype
         )
 

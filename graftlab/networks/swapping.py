@@ -100,12 +100,12 @@ class GeneratorBlock(nn.Module):
         if inputs != outputs:
             activate = double is not None
             self.skip = Conv(inputs, outputs, 1, activate=activate, bias=activate, gain=1 / GAIN)
-        self.double = double is not None
+        self.doubling = double is not None
 
     def forward(self, x: Tensor, texture: Tensor, noise: Noise) -> Tensor:
         y = self.conv2(self.conv1(x, texture, noise), texture, noise, gain=1 / GAIN)
         skip = x / GAIN if self.skip is None else self.skip(x)
-        if self.double:
+        if self.doubling:
             skip = F.interpolate(skip, scale_factor=2, mode="bilinear", align_corners=False)
         return skip + y
 
@@ -120,8 +120,7 @@ class Generator(nn.Module):
         self.modulation = StructureModulation(texture, config.structure_channels)
         widths = [config.structure_channels, *map(config.head_channels, range(config.head_blocks))]
         self.head = nn.ModuleList(
-            GeneratorBlock(inputs, outputs, texture, layers)
-            for inputs, outputs in pairwise(widths)
+            GeneratorBlock(inputs, outputs, texture, layers) for inputs, outputs in pairwise(widths)
         )
         widths = [widths[-1], *(config.generator_channels(i + 1) for i in range(config.downsamplings))]
         self.up = nn.ModuleList(
@@ -139,7 +138,7 @@ class Generator(nn.Module):
         x = self.modulation(structure, texture)
         for block in [*self.head, *self.up]:
             x = block(x, texture, noise)
-        return self.to_rgb(x, texture, self.rgb_bias)  # type: ignore[no-any-return]
+        return self.to_rgb(x, texture, self.rgb_bias)
 
 
 class SwappingAutoencoder(nn.Module):

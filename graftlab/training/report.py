@@ -27,7 +27,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 250, 46, 16, 10, 36  # of a chart
 def write_report(run: Path) -> Path:
     """Write `run/report.html` from `config.json`, `stats.jsonl` and `samples/*.jpg` of a training run.
 
-    The page needs no other file and no network, and without JavaScript it lacks the slider only. A run in progress, or
+    The page needs no other file and no network, and without JavaScript it still shows everything. A run in progress, or
     one without figures or sheets yet, is fine. Returns the path. GraftError without a usable config.json."""
     config, records = read_config(run), read_stats(run / "stats.jsonl")
     page = _PAGE.substitute(

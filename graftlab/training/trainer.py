@@ -24,8 +24,8 @@ class Trainer:
     def __init__(self, config: TrainConfig, device: torch.device, compiled: bool = False) -> None:
         self.config, self.device = config, device
         torch.manual_seed(config.seed)
-        self.model = SwappingAutoencoder(config.network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.net = Discriminators(config.network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = SwappingAutoencoder(config.network).to(device)
+        self.net = Discriminators(config.network).to(device)
         self.ema = ema.averaged(self.model)
         # Lazy R1 is a step of its own, so c = interval / (interval + 1) slows each discriminator step down to match
         # (StyleGAN2, appendix B).
@@ -40,7 +40,9 @@ class Trainer:
 
     def _adam(self, module: nn.Module, c: float) -> torch.optim.Adam:
         betas = (self.config.betas[0] ** c, self.config.betas[1] ** c)
-        return torch.optim.Adam(module.parameters(), self.config.learning_rate * c, betas, fused=self.device.type != "mps")
+        return torch.optim.Adam(
+            module.parameters(), self.config.learning_rate * c, betas, fused=self.device.type != "mps"
+        )
 
     # -- the algorithm ------------------------------------------------------------------------------------------------
 
@@ -49,7 +51,7 @@ class Trainer:
         images. Returns the means of the terms, and of the discriminators' accuracies, by name."""
         turn = self.seen // self.config.batch
         self._seed()
-        images = images.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
         if turn % 2 == 0:
             figures = self.discriminator_step(images)
             if turn // 2 % self.config.recipe.r1_interval == 0:
@@ -89,7 +91,7 @@ class Trainer:
         """One optimiser step, or none if any gradient is not finite."""
         optimizer = self.optimizers[which]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         distributed.average_gradients(parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -130,7 +132,9 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         """The inverse of `state`."""
         for part in PARTS:
-            own = {name.removeprefix(part + "."): tensor for name, tensor in tensors.items() if name.startswith(part + ".")}
+            own = {
+                name.removeprefix(part + "."): tensor for name, tensor in tensors.items() if name.startswith(part + ".")
+            }
             getattr(self, part).load_state_dict(own)
         for which, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
