@@ -179,7 +179,15 @@ class StyleCodes(Codes):
 class Decoder(Protocol):
     """Anything that turns codes into pictures (N, 3, H, W), nominally in [-1, 1]."""
 
-    def decode(self, codes: Any, **options: Any) -> Tensor: ...
+    @property
+    def decode(self) -> Callable[..., Tensor]: ...
+
+
+class Autoencoder(Decoder, Protocol):
+    """A decoder that also turns pictures (N, 3, H, W) into codes."""
+
+    @property
+    def encode(self) -> Callable[[Tensor], SwapCodes]: ...
 
 
 def _common_model(*batches: Codes) -> str | None:

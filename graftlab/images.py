@@ -230,6 +230,16 @@ def to_image(images: Tensor) -> Image.Image:
 # ---------------------------------------------------------------- sizes
 
 
+def l1(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference of pictures (N, 3, H, W) as a share of the full range, clamped to it first: (N,)."""
+    return (a.clamp(-1, 1) - b.clamp(-1, 1)).abs().flatten(1).mean(1) / 2
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of pictures (N, 3, H, W), clamped to the range first: (N,) dB."""
+    return -10 * ((a.clamp(-1, 1) - b.clamp(-1, 1)) / 2).square().flatten(1).mean(1).log10()
+
+
 def resize(image: Image.Image, size: int) -> Image.Image:
     """Bring the short side to `size` pixels, smaller or larger, aspect kept (Lanczos)."""
     short = min(image.size)
@@ -244,11 +254,16 @@ def resize(image: Image.Image, size: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def read(path: str | Path, size: int | None = None, square: bool = False) -> Tensor:
-    """A picture file -> float32 (1, 3, H, W) in [-1, 1]; see `open_rgb` for what is read and what is refused.
-
-    size: short side in pixels; None: as it is. square: crop the centre to the short side."""
-    image = open_rgb(path, shrink_to=2 * size if size else None)  # twice, so that Lanczos does the last halving
+def read(
+    source: str | Path | bytes | BinaryIO,
+    size: int | None = None,  # short side in pixels; None: as it is
+    square: bool = False,  # crop the centre to the short side
+    name: str | None = None,  # for messages; None: the path
+) -> Tensor:
+    """A picture file, or its bytes -> float32 (1, 3, H, W) in [-1, 1]; `open_rgb` tells what is read and refused."""
+    if size is not None and size < 1:
+        raise GraftError(f"A picture cannot be read at a size of {size} pixels; give 1 or more.")
+    image = open_rgb(source, name, shrink_to=2 * size if size else None)  # twice, so that Lanczos does the last halving
     if square:
         image = _center_square(image)
     if size is not None:

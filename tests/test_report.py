@@ -10,8 +10,9 @@ import pytest
 
 from graftlab.config import Recipe, TrainConfig, preset
 from graftlab.errors import GraftError
-from graftlab.training import report
-from graftlab.training.report import chart, evenly, read_stats, short, smooth, thin, ticks, write_report
+from graftlab.training import charts, report
+from graftlab.training.charts import chart, short, smooth, thin, ticks
+from graftlab.training.report import evenly, read_stats, write_report
 
 CONFIG = TrainConfig(preset("small"), Recipe(), "photos of <hills> & lakes", images=200_000, batch=32)
 TRAINING = [
@@ -219,8 +220,8 @@ def test_plain_series(points):
 def test_charts_escape_and_keep_colours():
     html = chart("a < b", {"<i>": [], "x & y": [(0, 1)]}, note="<>")
     ElementTree.fromstring(html)
-    assert report.COLOURS[0] not in html
-    assert report.COLOURS[1] in html
+    assert charts.COLOURS[0] not in html
+    assert charts.COLOURS[1] in html
 
 
 def test_long_lines_are_smoothed_and_thinned():
@@ -238,6 +239,6 @@ def test_long_lines_are_smoothed_and_thinned():
     raw, _ = polylines(html)
     assert raw.get("stroke-opacity")
     heights = [float(point.split(",")[1]) for point in raw.get("points").split()]
-    assert min(heights) == report.TOP  # the peak leaves the axis, and stays on the chart
+    assert min(heights) == charts.TOP  # the peak leaves the axis, and stays on the chart
     assert smooth(points[:200]) == points[:200]
     assert len(polylines(chart("Short", {"loss": points[:200]}))) == 1

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,16 @@ def fingerprint(model: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy())
     return digest.hexdigest()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a file of ours says of itself, without reading its weights: kind, config, about, parameters, bytes."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get(KEY, "null"))
+            parameters = sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise GraftError(f"{path} is damaged or no safetensors file ({error}); fetch or make it again.") from None
+    if not isinstance(header, dict):
+        raise GraftError(f"{path} was not written by graftlab: its header has no '{KEY}' entry.")
+    return {**header, "parameters": parameters, "bytes": path.stat().st_size}

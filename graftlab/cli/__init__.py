@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from graftlab.cli.models import demo, models
+from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
 from graftlab.cli.progress import console
 from graftlab.cli.training import data_app, train
 
@@ -14,7 +16,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command()(train)
+for command in (swap, grid, interpolate, reconstruct, encode, decode, train, models, demo):
+    app.command()(command)
 app.add_typer(data_app, name="data")
 
 

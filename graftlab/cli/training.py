@@ -1,5 +1,6 @@
 """`graft train` and `graft data`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,48 @@ import typer
 
 from graftlab.cli.progress import bar, console
 
+FEW_PHOTOS = 500  # below which augmentation is advised
+
 data_app = typer.Typer(help="Look at photos and pack them for training.", no_args_is_help=True)
+
+
+@data_app.command()
+def scan(
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Read every photo once and say what is there: sizes, unreadable files, duplicates, odd kinds.
+
+    graft data scan ~/photos
+    """
+    from graftlab import data
+
+    source = data.open_source(photos)
+    with bar("scanning", len(source)) as progress:
+        found = data.scan(source, progress)
+    typer.echo(found.to_json() if as_json else found.summary())
+
+
+@data_app.command()
+def pack(
+    photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    size: Annotated[int, typer.Option(help="Side of the packed pictures, pixels: the training size.")] = 128,
+    crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
+    crops: Annotated[int, typer.Option(help="Crops of each photo; the centre if one.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of random crops.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Write photos in the form that is fastest to train from: one memory-mapped file at the training size.
+
+    graft data pack ~/photos -o photos.pack --size 128
+    """
+    from graftlab import data
+
+    source = data.open_source(photos)
+    with bar("packing", len(source)) as progress:
+        packed = data.pack(source, out, size, crop, progress, crops, seed)
+    typer.echo(packed.to_json() if as_json else packed.summary())
 
 
 def count(text: str) -> int:
@@ -38,6 +80,11 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order and crops.")] = 0,
     snapshot_every: Annotated[str, typer.Option(help="Images between sample sheets and saved states.")] = "10k",
     record_every: Annotated[str, typer.Option(help="Images between lines of stats.jsonl.")] = "1k",
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False,
 ) -> None:
     """Train a Swapping Autoencoder on photos; the same command resumes.
 
@@ -64,8 +111,20 @@ def train(
         snapshot_every=count(snapshot_every),
         record_every=count(record_every),
     )
+    if dry_run:
+        from graftlab.training.estimate import estimate
+
+        costs = estimate(settings, target)
+        typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())
+        return
     with distributed.processes(target):
-        training = Run(run, settings, target)
+        training = Run(run, settings, target, compiled)
+        if len(training.data) < FEW_PHOTOS and not settings.augment:
+            console.print(
+                f"Only {len(training.data)} photos to train on: the discriminators may learn them by heart. "
+                "--augment colour,translation,cutout helps.",
+                style="yellow",
+            )
         with bar("training", settings.images, training.trainer.seen) as progress:
             finished = training.train(lambda seen, figures: progress(seen, note=f"L1 {figures.get('G_L1', 0):.3f}"))
     if not finished:

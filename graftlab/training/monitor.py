@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graftlab.codes import SwapCodes
 from graftlab.files import atomic_write
-from graftlab.images import write
+from graftlab.images import l1, psnr, write
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.sheets import sheet
 
@@ -70,10 +70,11 @@ def tensorboard(folder: Path) -> Any:
 @torch.no_grad()
 def validate(model: SwappingAutoencoder, images: Tensor) -> dict[str, float]:
     """Reconstruction of held-out pictures (N, 3, S, S): L1 in [-1, 1] and PSNR in dB, means over pictures."""
-    errors = [model.decode(model.encode(batch)).clamp(-1, 1).cpu() - batch for batch in images.split(16)]
-    error = torch.cat(errors).flatten(1)
-    psnr = -10 * (error.square().mean(1) / 4).log10()
-    return {"validation_l1": error.abs().mean().item(), "validation_psnr": psnr.mean().item()}
+    decoded = torch.cat([model.decode(model.encode(batch)).cpu() for batch in images.split(16)])
+    return {
+        "validation_l1": 2 * l1(decoded, images).mean().item(),
+        "validation_psnr": psnr(decoded, images).mean().item(),
+    }
 
 
 @torch.no_grad()

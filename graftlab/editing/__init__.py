@@ -1,0 +1,1 @@
+"""What one can do with codes: arithmetic on them, followed by `decode`."""

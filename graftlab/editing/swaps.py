@@ -1,0 +1,72 @@
+"""Swaps, grids, reconstructions and interpolations: each a line of arithmetic on codes, then `decode`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.errors import GraftError
+from graftlab.images import l1, psnr
+
+WHAT = {"texture": ("texture",), "structure": ("structure",), "both": ("structure", "texture")}
+
+
+@torch.no_grad()
+def swap(model: Autoencoder, structure: Tensor, texture: Tensor, **options: Any) -> Tensor:
+    """The hybrid of one picture's structure and another's texture (Park et al. 2020, Fig. 1).
+
+    Pictures (N, 3, H, W) and (N, 3, H', W'); returns (N, 3, H, W). `options` are `decode`'s: noise and seed."""
+    return model.decode(model.encode(structure).mix(model.encode(texture), texture=1), **options)
+
+
+@torch.no_grad()
+def grid(
+    model: Autoencoder, structures: Sequence[Tensor], textures: Sequence[Tensor], **options: Any
+) -> Iterator[list[Tensor]]:
+    """Every structure with every texture, row by row: row i holds the hybrids of structure i, one per texture.
+
+    Pictures (1, 3, H, W) of any size. Each is encoded once; one row is in memory at a time."""
+    codes = [model.encode(texture) for texture in textures]
+    for picture in structures:
+        structure = model.encode(picture)
+        yield [model.decode(structure.mix(texture, texture=1), **options) for texture in codes]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A picture that went through its codes, and how far it is from the original."""
+
+    image: Tensor  # (N, 3, H, W)
+    l1: list[float]  # mean absolute difference per picture, as a share of the full range
+    psnr: list[float]  # dB per picture
+
+
+@torch.no_grad()
+def reconstruct(model: Autoencoder, images: Tensor, **options: Any) -> Reconstruction:
+    """Encode and decode pictures (N, 3, H, W), and measure what was lost."""
+    decoded = model.decode(model.encode(images), **options).to(images.device)
+    return Reconstruction(decoded, l1(decoded, images).tolist(), psnr(decoded, images).tolist())
+
+
+@torch.no_grad()
+def interpolate(
+    model: Autoencoder,
+    a: Tensor,
+    b: Tensor,
+    amounts: Sequence[float],  # 0 is a, 1 is b, beyond exaggerates
+    what: str = "texture",  # or "structure", or "both"
+    **options: Any,
+) -> Iterator[Tensor]:
+    """Pictures on the way from `a` to `b` (1, 3, H, W), one per amount.
+
+    Amounts of a straight line; since the decoder looks at directions alone, the way is a great circle's at unequal
+    speed. GraftError for an unknown `what`, and for structures of different size."""
+    if what not in WHAT:
+        raise GraftError(f"Only {', '.join(WHAT)} can be interpolated, not '{what}'.")
+    start, end = model.encode(a), model.encode(b)
+    for amount in amounts:
+        codes: SwapCodes = start.mix(end, **dict.fromkeys(WHAT[what], amount))
+        yield model.decode(codes, **options)

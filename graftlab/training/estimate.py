@@ -1,0 +1,89 @@
+"""What a training run will cost, told before it starts: parameters, memory, disk and time, from a short probe."""
+
+import sys
+import time
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from graftlab.config import TrainConfig
+from graftlab.training.run import STATES_KEPT
+from graftlab.training.trainer import Trainer
+
+PROBE_SECONDS = 10
+PICTURES = 500_000  # bytes of one sample sheet, roughly
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Costs of a run on this machine."""
+
+    parameters: dict[str, int]  # per network
+    memory: int | None  # bytes at the peak of a step: of the process, or of the GPU; None where it cannot be read
+    disk: int  # bytes in the run folder at the end
+    images_per_second: float
+    seconds: float  # for the whole run
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def summary(self) -> str:
+        counts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in self.parameters.items())
+        memory = f"{self.memory / 1e9:.1f} GB" if self.memory else "unknown"
+        hours = f"{self.seconds / 3600:.1f} hours" if self.seconds > 5400 else f"{self.seconds / 60:.0f} minutes"
+        return (
+            f"parameters  {counts}\nmemory      {memory} at the peak\ndisk        {self.disk / 1e9:.2f} GB\n"
+            f"speed       {self.images_per_second:.1f} images/s\ntime        {hours}"
+        )
+
+
+def estimate(config: TrainConfig, device: torch.device) -> Estimate:
+    """Take a few steps of every kind on random pictures, and work out what the whole run costs."""
+    trainer = Trainer(config, device)
+    images = torch.rand(config.batch, 3, config.network.size, config.network.size) * 2 - 1
+    images = images.to(device).contiguous(memory_format=torch.channels_last)
+    kinds = {"net": trainer.discriminator_step, "model": trainer.generator_step, "r1": trainer.r1_step}
+    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    start = time.perf_counter()
+    while time.perf_counter() - start < PROBE_SECONDS or len(seconds["r1"]) < 2:
+        for kind, step in kinds.items():
+            before = time.perf_counter()
+            step(images)  # ends with reading a number, so the device has finished
+            seconds[kind].append(time.perf_counter() - before)
+    # The first of each kind is slower: memory is taken and kernels are chosen.
+    net, model, r1 = (median(seconds[kind][1:]) for kind in kinds)
+    rate = 2 * config.batch / (net + model + r1 / config.recipe.r1_interval)
+    state = sum(tensor.nbytes for tensor in trainer.state()[0].values())
+    models = 2 * sum(p.numel() * 4 for p in trainer.model.parameters())
+    sheets = PICTURES * (config.images // config.snapshot_every + 2)
+    return Estimate(
+        parameters={
+            "encoder": size(trainer.model.encoder),
+            "generator": size(trainer.model.generator),
+            "image discriminator": size(trainer.net.image),
+            "patch discriminator": size(trainer.net.patch),
+        },
+        memory=peak_memory(device),
+        disk=(STATES_KEPT + 1) * state + models + sheets,
+        images_per_second=rate,
+        seconds=config.images / rate,
+    )
+
+
+def size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Most bytes held at once: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type != "cpu" or sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
