@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
@@ -21,7 +22,7 @@ from graftlab.files import atomic_write
 
 CodesT = TypeVar("CodesT", bound="Codes")
 Weight = float | Tensor
-"""Share of the other codes: a number, or a mask (N or 1, 1, h, w) in [0, 1] over the picture."""
+"""Share of the other codes: a number, or a mask (N or 1, 1, h, w) in [0, 1] over the picture, of any resolution."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,9 +30,13 @@ class Codes:
     """A batch of named tensors, all with the batch first, and the fingerprint of the model they belong to."""
 
     parts: ClassVar[tuple[str, ...]] = ()
+    dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ()  # numbers of dimensions each part may have
     model: str | None = None  # fingerprint of the model, None where it has none (one in training)
 
     def __post_init__(self) -> None:
+        for name, allowed in zip(self.parts, self.dimensions, strict=True):
+            if (found := getattr(self, name).ndim) not in allowed:
+                raise GraftError(f"{name} must have {' or '.join(map(str, allowed))} dimensions, not {found}.")
         sizes = {name: len(getattr(self, name)) for name in self.parts}
         if len(set(sizes.values())) > 1:
             listed = " and ".join(f"{count} of {name}" for name, count in sizes.items())
@@ -45,7 +50,8 @@ class Codes:
     def __getitem__(self, index: int | slice | Tensor) -> Self:
         """Some of the batch; one index still gives a batch, of one."""
         if isinstance(index, int):
-            index = slice(index, index + 1 or None)
+            index = range(len(self))[index]  # IndexError beyond the batch, which is what ends a for loop
+            index = slice(index, index + 1)
         return self._each(lambda name, tensor: tensor[index])
 
     @staticmethod
@@ -53,9 +59,19 @@ class Codes:
         """One batch from several, in order."""
         if not batches:
             raise GraftError("There are no codes to join.")
-        model = _common_model(*batches)
-        joined = batches[0]._each(lambda name, _: torch.cat([getattr(batch, name) for batch in batches]))
-        return replace(joined, model=model)
+        first, model = batches[0], _common_model(*batches)
+        for batch in batches:
+            first._check(batch)
+        if len({getattr(batch, "size", None) for batch in batches}) > 1:
+            raise GraftError("The pictures of these codes differ in size; read them at one size.")
+
+        def joined(name: str, _: Tensor) -> Tensor:
+            tensors = [getattr(batch, name) for batch in batches]
+            if len({tensor.shape[1:] for tensor in tensors}) > 1:
+                raise _differ(name, *tensors)
+            return torch.cat(tensors)
+
+        return replace(first._each(joined), model=model)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """The same on another device or in another precision, as `Tensor.to`."""
@@ -66,25 +82,18 @@ class Codes:
     def mix(self, other: Self, **weights: Weight) -> Self:
         """Replace a share of the named parts by `other`'s: 0 keeps, 1 swaps, numbers beyond [0, 1] exaggerate.
 
-        A mask as the weight of a vector turns it into a map (N, C, h, w). ValueError for a part these codes lack, and
+        A mask as the weight of a vector turns it into a map (N, C, h, w) of the mask's resolution; elsewhere the mask
+        takes the codes' resolution. Codes of one item go with any batch. ValueError for a part these codes lack, and
         for tensors of different size unless they are swapped whole."""
-        if unknown := sorted(set(weights) - set(self.parts)):
-            raise GraftError(f"These codes have no {', '.join(unknown)}, only {' and '.join(self.parts)}.")
+        self._check(other, *weights)
 
         def mixed(name: str, mine: Tensor) -> Tensor:
-            weight, theirs = weights.get(name, 0.0), getattr(other, name)
-            if isinstance(weight, Tensor):
-                mine, theirs = (part[:, :, None, None] if part.ndim == 2 else part for part in (mine, theirs))
-            elif weight == 0:
-                return mine
-            elif weight == 1:
-                return theirs
-            _require_same_shape(name, mine, theirs)
-            return torch.lerp(
-                mine, theirs.to(mine.dtype), torch.as_tensor(weight, dtype=mine.dtype, device=mine.device)
-            )
+            weight, theirs = weights.get(name, 0), getattr(other, name)
+            if not isinstance(weight, Tensor) and weight in (0, 1):
+                return theirs if weight else mine
+            return _lerp(name, mine, theirs.to(mine), torch.as_tensor(weight, dtype=mine.dtype, device=mine.device))
 
-        return replace(self._each(mixed), model=_common_model(self, other))
+        return self._joined(other, mixed)
 
     def __add__(self, other: Self) -> Self:
         return self._with(other, torch.add)
@@ -99,21 +108,23 @@ class Codes:
 
     def flatten(self, *parts: str) -> Tensor:
         """A matrix (N, D), one row per item, of the named parts (all if none is named): what PCA wants."""
+        self._check(self, *parts)
         return torch.cat([getattr(self, name).flatten(1) for name in parts or self.parts], dim=1)
 
     def like(self, matrix: Tensor, *parts: str) -> Self:
         """The inverse of `flatten`: rows of `matrix` (M, D) as codes of these shapes.
 
         Parts that are not named keep this batch's values, which must then be M or one."""
+        self._check(self, *parts)
         names, shapes = parts or self.parts, [getattr(self, name).shape[1:] for name in parts or self.parts]
+        if matrix.ndim != 2:
+            raise GraftError(f"Codes are made of a matrix (M, D), not of {tuple(matrix.shape)}.")
         if matrix.shape[1] != sum(shape.numel() for shape in shapes):
             raise GraftError(f"Rows of {matrix.shape[1]} numbers do not fit codes of {self.flatten(*parts).shape[1]}.")
         pieces = dict(zip(names, matrix.split([shape.numel() for shape in shapes], dim=1), strict=True))
         return self._each(
             lambda name, mine: (
-                pieces[name].reshape(-1, *mine.shape[1:])
-                if name in pieces
-                else mine.expand(len(matrix), *mine.shape[1:])
+                pieces[name].reshape(-1, *mine.shape[1:]) if name in pieces else _repeat(mine, len(matrix))
             )
         )
 
@@ -133,15 +144,26 @@ class Codes:
         try:
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {}).get("graftlab", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                kind = {cls.__name__: cls for cls in (SwapCodes, StyleCodes)}[header.pop("kind")]
+                if set(file.keys()) != set(kind.parts):
+                    raise KeyError(*kind.parts)
+                # Copies: what safetensors hands out changes with the file.
+                tensors = {name: file.get_tensor(name).clone() for name in kind.parts}
         except FileNotFoundError:
             raise GraftError(f"{path}: no such file.") from None
-        except (SafetensorError, OSError, ValueError) as error:
+        except (KeyError, AttributeError, TypeError):
+            raise GraftError(f"{path} holds no codes; make them with 'graft encode'.") from None
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise GraftError(f"{path} cannot be read as codes ({error}); make them with 'graft encode'.") from None
-        kind = {cls.__name__: cls for cls in (SwapCodes, StyleCodes)}.get(header.pop("kind", None))
-        if kind is None or set(tensors) != set(kind.parts):
-            raise GraftError(f"{path} holds no codes; make them with 'graft encode'.")
-        return kind(**tensors, **header)
+        try:
+            if not isinstance(header.get("model"), str | None):
+                raise GraftError("Their model is no fingerprint.")
+            if not all(tensor.is_floating_point() and tensor.float().isfinite().all() for tensor in tensors.values()):
+                raise GraftError("They hold something else than finite numbers.")
+            return kind(**tensors, **header)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            reason = str(error).rstrip(".")
+            raise GraftError(f"{path} holds codes without sense ({reason}); make them with 'graft encode'.") from None
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -150,22 +172,59 @@ class Codes:
         return replace(self, **changed)
 
     def _with(self, other: Self, function: Callable[[Tensor, Tensor], Tensor]) -> Self:
+        self._check(other)
+
+        def combined(name: str, mine: Tensor) -> Tensor:
+            return function(*_aligned(name, mine, getattr(other, name)))
+
+        return self._joined(other, combined)
+
+    def _joined(self, other: Self, function: Callable[[str, Tensor], Tensor]) -> Self:
+        """`_each` of what came from these codes and from others; one item goes with any batch."""
+        tensors = {name: function(name, getattr(self, name)) for name in self.parts}
+        count = max(map(len, tensors.values()))
+        tensors = {name: _repeat(tensor, count) for name, tensor in tensors.items()}
+        return replace(self, **tensors, model=_common_model(self, other))
+
+    def _check(self, other: Self, *parts: str) -> None:
+        """GraftError if other codes are of another kind, or these have no such parts."""
         if type(other) is not type(self):
             raise GraftError(f"{type(self).__name__} and {type(other).__name__} do not go together.")
-        model = _common_model(self, other)
-        return replace(self._each(lambda name, mine: function(mine, getattr(other, name))), model=model)
+        if unknown := sorted(set(parts) - set(self.parts)):
+            raise GraftError(f"These codes have no {', '.join(unknown)}, only {' and '.join(self.parts)}.")
 
 
 @dataclass(frozen=True, eq=False)
 class SwapCodes(Codes):
     """Codes of a Swapping Autoencoder: structure (N, Cs, h, w); texture (N, Ct) or a map (N, Ct, h', w').
 
-    `size` is the (height, width) in pixels of the picture they came from, where it was not a multiple of the stride."""
+    `size` is the (height, width) in pixels of the picture they came from, where it was not a multiple of the stride. It
+    belongs to the structure and goes where that goes."""
 
     parts: ClassVar[tuple[str, ...]] = ("structure", "texture")
+    dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((4,), (2, 4))
     structure: Tensor
     texture: Tensor
     size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            sides = self.size if isinstance(self.size, list | tuple) else ()  # a list when it comes from JSON
+            if [type(side) for side in sides] != [int, int] or min(sides) < 1:
+                raise GraftError(f"The size of a picture is (height, width) in pixels, not {self.size}.")
+            object.__setattr__(self, "size", tuple(sides))
+        super().__post_init__()
+
+    def mix(self, other: Self, **weights: Weight) -> Self:
+        """As for all codes; with a whole structure comes the size of its picture."""
+        mixed, weight = super().mix(other, **weights), weights.get("structure", 0)
+        whole = not isinstance(weight, Tensor) and weight == 1
+        return replace(mixed, size=other.size) if whole else mixed
+
+    def _with(self, other: Self, function: Callable[[Tensor, Tensor], Tensor]) -> Self:
+        result = super()._with(other, function)
+        mine = result.structure.shape[2:] == self.structure.shape[2:]  # or these are a direction, one cell for all
+        return result if mine else replace(result, size=other.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +232,7 @@ class StyleCodes(Codes):
     """Codes of a StyleGAN2: w (N, L, Cw), one row per layer; equal rows are W, free rows W+."""
 
     parts: ClassVar[tuple[str, ...]] = ("w",)
+    dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((3,),)
     w: Tensor
 
 
@@ -198,7 +258,31 @@ def _common_model(*batches: Codes) -> str | None:
     return models.pop() if models else None
 
 
-def _require_same_shape(name: str, mine: Tensor, theirs: Tensor) -> None:
-    if mine.shape[1:] != theirs.shape[1:]:
-        one, two = (" x ".join(map(str, part.shape[1:])) for part in (mine, theirs))
-        raise GraftError(f"The {name} codes differ in size ({one} and {two}); read both pictures at one size.")
+def _lerp(name: str, mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
+    """`mine` where `weight` is 0, `theirs` where it is 1: a number, or a mask, which is resized to the codes' grid."""
+    grid = max(mine.shape[2:], theirs.shape[2:], key=torch.Size.numel)
+    if weight.ndim == 4 and len(grid) == 2 and grid.numel() > 1:
+        weight = F.interpolate(weight, size=grid, mode="area")
+    mine, theirs, *mask = _aligned(name, mine, theirs, *([weight] if weight.ndim else []))
+    return torch.lerp(mine, theirs, mask[0] if mask else weight)
+
+
+def _aligned(name: str, *tensors: Tensor) -> list[Tensor]:
+    """Tensors that go together: vectors (N, C) become maps (N, C, 1, 1) where any of the others is a map."""
+    if max(tensor.ndim for tensor in tensors) == 4:
+        tensors = tuple(tensor[:, :, None, None] if tensor.ndim == 2 else tensor for tensor in tensors)
+    try:
+        torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    except RuntimeError:
+        raise _differ(name, *tensors) from None
+    return list(tensors)
+
+
+def _repeat(tensor: Tensor, count: int) -> Tensor:
+    """A batch of one as a batch of `count`; others as they are."""
+    return tensor.expand(count, *tensor.shape[1:]) if len(tensor) == 1 != count else tensor
+
+
+def _differ(name: str, *tensors: Tensor) -> GraftError:
+    shapes = " and ".join(" x ".join(map(str, tensor.shape)) for tensor in tensors)
+    return GraftError(f"The {name} codes differ in size ({shapes}); read the pictures at one size.")

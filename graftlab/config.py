@@ -6,26 +6,59 @@ configuration.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from math import ceil, log2
-from typing import Any, Self
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from math import ceil, inf, log2
+from typing import Any, ClassVar, Self
 
 from graftlab.errors import GraftError
 
 
 @dataclass(frozen=True)
 class Config:
-    """A dataclass that is JSON: unknown and missing fields are errors, never guesses."""
+    """A dataclass that is JSON. Unknown fields are errors, never guesses; missing ones have their defaults."""
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {}
+    """Smallest and largest value of a field: a file may come from anybody, and must not ask for the impossible."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, kind, value = field.name, field.type, getattr(self, field.name)
+            if isinstance(kind, type):
+                fits = isinstance(value, (int, float) if kind is float else kind)
+                fits = fits and isinstance(value, bool) == (kind is bool)  # which Python counts among the whole numbers
+                require(fits, f"{name} must be {KINDS.get(kind, kind.__name__)}, not {value!r:.40}.")
+            if name in self.limits:
+                low, high = self.limits[name]
+                span = f"at least {low}" if high == inf else f"between {low} and {high}"
+                require(low <= value <= high, f"{name} must be {span}, not {value}.")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
+        require(isinstance(values, Mapping), f"{cls.__name__} is made of named fields, not of {values!r:.40}.")
+        known = {field.name: field for field in fields(cls)}
+        if unknown := sorted(map(str, set(values) - set(known))):
             raise GraftError(f"{cls.__name__} has no field {', '.join(unknown)}; the file may be of a newer graftlab.")
+        if missing := [name for name, field in known.items() if field.default is MISSING and name not in values]:
+            raise GraftError(f"{cls.__name__} lacks {', '.join(missing)}; the file is incomplete.")
+        values = dict(values)
+        for name, field in known.items():
+            if isinstance(field.type, type) and issubclass(field.type, Config):
+                values[name] = field.type.from_dict(values[name])
         return cls(**values)
+
+    def _pair(self, name: str) -> tuple[float, float]:
+        """A field of two numbers, made a tuple: JSON brings a list."""
+        value = getattr(self, name)
+        numbers = isinstance(value, list | tuple) and [type(number) in (int, float) for number in value]
+        require(numbers == [True, True], f"{name} must be two numbers, not {value!r:.40}.")
+        object.__setattr__(self, name, tuple(value))
+        return tuple(value)
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -59,26 +92,50 @@ class SwappingConfig(Config):
     patch_max_channels: int = 384  # upper limit of the same
     patch_hidden: int = 2048  # width of the layers that compare two patches' features
 
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        "size": (1, 2**14),
+        "structure_channels": (1, 2**12),
+        "texture_channels": (1, 2**16),
+        "downsamplings": (1, 8),
+        "texture_downsamplings": (1, 8),
+        "encoder_capacity": (0, 2**8),
+        "encoder_growth": (0, 2**4),
+        "generator_capacity": (0, 2**8),
+        "head_blocks": (1, 2**6),
+        "discriminator_capacity": (0, 2**8),
+        "discriminator_max_channels": (1, 2**14),
+        "patch_size": (8, 256),
+        "patch_capacity": (0, 2**8),
+        "patch_max_channels": (1, 2**14),
+        "patch_hidden": (2, 2**14),
+    }
+
     def __post_init__(self) -> None:
-        for name in (
-            "structure_channels",
-            "texture_channels",
-            "downsamplings",
-            "texture_downsamplings",
-            "patch_hidden",
-        ):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
+        super().__post_init__()
+        smallest = self.smallest_grid * self.stride
         require(
-            self.size > 0 and self.size % self.stride == 0,
-            f"size {self.size} is not a multiple of {self.stride} (2 to the power of {self.downsamplings} downsamplings); "
-            f"use {max(1, round(self.size / self.stride)) * self.stride}.",
+            self.size % self.stride == 0,
+            f"size {self.size} is not a multiple of {self.stride} (2 to the power of {self.downsamplings} "
+            f"downsamplings); use {max(smallest, round(self.size / self.stride) * self.stride)}.",
         )
         require(
-            self.size // self.stride >= self.smallest_grid,
-            f"size {self.size} gives a structure code of {self.size // self.stride} cells, and the texture branch needs "
-            f"{self.smallest_grid}; use at least {self.smallest_grid * self.stride}, or fewer downsamplings.",
+            self.size >= smallest,
+            f"size {self.size} gives a structure code of {self.size // self.stride} cells a side, and the texture "
+            f"branch needs {self.smallest_grid}; use at least {smallest}, or fewer downsamplings.",
         )
-        require(8 <= self.patch_size <= 256, f"patch_size must be between 8 and 256, not {self.patch_size}.")
+        require(
+            self.patch_size in (8, 16, 32, 64, 128, 256),
+            f"patch_size must be a power of two, not {self.patch_size}; use {2 ** round(log2(self.patch_size))}.",
+        )
+        depth = self.downsamplings
+        channels = {
+            "encoder_capacity": map(self.encoder_channels, range(depth + self.texture_downsamplings + 1)),
+            "generator_capacity": map(self.generator_channels, range(depth + 1)),
+            "discriminator_capacity": map(self.discriminator_channels, self.discriminator_resolutions),
+            "patch_capacity": map(self.patch_channels, self.patch_resolutions),
+        }
+        for name, counts in channels.items():
+            require(min(counts) >= 1, f"{name} {getattr(self, name)} leaves a layer without channels; raise it.")
 
     @property
     def stride(self) -> int:
@@ -140,6 +197,9 @@ PRESETS: dict[str, SwappingConfig] = {
     "small": SwappingConfig(  # 64 to 128 px, trained on a laptop overnight
         size=128, downsamplings=3, texture_channels=256, encoder_capacity=0.5, generator_capacity=0.25,
         discriminator_capacity=1 / 16, patch_size=32, patch_capacity=0.5, **_SLIM),  # type: ignore[arg-type]
+    "small64": SwappingConfig(  # 64 px with as fine a structure code as `small` has at 128 px
+        size=64, downsamplings=2, texture_channels=256, encoder_capacity=0.75, generator_capacity=0.25,
+        discriminator_capacity=1 / 16, patch_size=16, patch_capacity=0.5, **_SLIM),  # type: ignore[arg-type]
     # the authors' releases
     "church256":   SwappingConfig(size=256),
     "bedroom256":  SwappingConfig(size=256),
@@ -177,12 +237,15 @@ class Recipe(Config):
     crop_scale: tuple[float, float] = (1 / 8, 1 / 4)  # range of a patch's sides, as a share of the picture's
     aggregate: bool = True  # compare with the mean over the reference's patches, not patch with patch
 
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "r1", "patch_r1"), (0, 1e6)),
+        **dict.fromkeys(("r1_interval", "crops"), (1, 2**16)),
+    }
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "crop_scale", tuple(self.crop_scale))  # a list when it comes from JSON
-        low, high = self.crop_scale
+        super().__post_init__()
+        low, high = self._pair("crop_scale")
         require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
-        require(self.crops >= 1, f"crops must be at least 1, not {self.crops}.")
-        require(self.r1_interval >= 1, f"r1_interval must be at least 1, not {self.r1_interval}.")
 
 
 RECIPES = {
@@ -199,7 +262,7 @@ def recipe(name: str) -> Recipe:
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
-    """Everything that decides the outcome of a training run; device and precision aside, no more is needed to repeat it."""
+    """Everything that decides the outcome of a training run; with the device, it is all one needs to repeat it."""
 
     network: SwappingConfig
     recipe: Recipe
@@ -219,24 +282,29 @@ class TrainConfig(Config):
     record_every: int = 1_000  # images between lines of stats.jsonl
     snapshot_every: int = 10_000  # images between sample sheets, validations and saved states
 
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        **dict.fromkeys(("images", "ema_halflife", "record_every", "snapshot_every"), (1, inf)),
+        "learning_rate": (0, 1),
+        "ema_rampup": (0, 1e6),
+        "holdout": (0, 1),
+        "seed": (0, 2**32 - 1),  # what the seeds of single steps are made of must fit 64 bits
+    }
+
     def __post_init__(self) -> None:
-        for name in ("augment", "betas"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        super().__post_init__()
         require(
             self.batch >= 2 and self.batch % 2 == 0,
             f"batch must be an even number, for swapping in pairs: not {self.batch}.",
         )
-        for name in ("images", "ema_halflife", "record_every", "snapshot_every"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}.")
-        require(self.seed >= 0, f"seed must not be negative: {self.seed}.")
+        low, high = self._pair("betas")
+        require(0 <= low < 1 and 0 <= high < 1, f"betas must be from 0 to below 1, not {low} and {high}.")
+        named = isinstance(self.augment, list | tuple) and all(isinstance(name, str) for name in self.augment)
+        require(named, f"augment must be a list of names, not {self.augment!r:.40}.")
+        object.__setattr__(self, "augment", tuple(self.augment))
         require(
-            self.precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'."
+            self.precision in PRECISIONS,
+            f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'.",
         )
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        nested = {"network": SwappingConfig.from_dict(values["network"]), "recipe": Recipe.from_dict(values["recipe"])}
-        return super().from_dict({**values, **nested})
 
 
 PRECISIONS = ("float32", "bfloat16")

@@ -14,8 +14,8 @@ def choose_device(name: str | None = None) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.zeros(1, device=device).cpu()  # "meta" and others have names but hold no numbers
+    except (RuntimeError, AssertionError, ImportError):
         raise GraftError(f"The device '{name}' is not available here; try --device cpu.") from None
     return device
 

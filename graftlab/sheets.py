@@ -6,10 +6,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.images import to_image, to_tensor
+from graftlab.images import MAX_PIXELS, to_image, to_tensor
 
 _PAPER, _MAT, _INK = (255, 255, 255), (243, 243, 244), (60, 60, 67)
 _SMALLEST_TEXT, _LARGEST_TEXT = 12, 28  # pixels
+_LABEL = 18  # text heights that a row's label may be long, or the width of a picture if that is more
 
 
 def sheet(
@@ -24,7 +25,7 @@ def sheet(
 
     Every cell has the size of the largest picture; smaller ones are centred on a light mat, pixels unchanged. Labels
     that do not fit end in an ellipsis; they are set in Pillow's own font, which knows Latin letters only.
-    GraftError if there is no picture, or if the labels are not as many as the rows or columns."""
+    GraftError if there is no picture, if the labels are not as many as the rows or columns, or above MAX_PIXELS."""
     if scale < 1 or gap < 0:
         raise GraftError(f"a sheet needs scale ≥ 1 and gap ≥ 0, got scale {scale} and gap {gap}.")
     pictures = [[None if cell is None else _enlarged(to_image(cell), scale) for cell in row] for row in cells]
@@ -41,13 +42,15 @@ def sheet(
     font, heading = _font(text), _font(round(text * 1.4))
     margin, space = max(text, 2 * gap), text // 2
     widest = max((round(font.getlength(_one_line(label)) + 1) for label in rows), default=0)
-    label_width = min(widest, max(width, 12 * text))
+    label_width = min(widest, max(width, _LABEL * text))
     left = margin + (label_width + space if rows else 0)
     top = margin + (2 * text + space if title else 0) + (text + space if columns else 0)
     right, bottom = (
         start + count * (side + gap) - gap for start, count, side in ((left, across, width), (top, down, height))
     )
 
+    if (right + margin) * (bottom + margin) > MAX_PIXELS:
+        raise GraftError(too_large(down, across, width, height))
     paper = Image.new("RGB", (right + margin, bottom + margin), _PAPER)
     draw = ImageDraw.Draw(paper)
     if title:
@@ -65,6 +68,14 @@ def sheet(
                 paper.paste(_MAT, (x, y, x + width, y + height))
                 paper.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
     return to_tensor(paper)
+
+
+def too_large(down: int, across: int, width: int, height: int) -> str:
+    """The sentence for a sheet of more than MAX_PIXELS."""
+    return (
+        f"A sheet of {down} × {across} pictures of {width} × {height} pixels has more than the {MAX_PIXELS // 10**6} "
+        "million pixels a picture may have: take fewer or smaller pictures."
+    )
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

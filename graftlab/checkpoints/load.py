@@ -1,5 +1,6 @@
 """`load`: a path or a bundled name to a model that is ready to use."""
 
+from os.path import exists  # of any text, where Path.exists raises for names that are too long
 from pathlib import Path
 
 import torch
@@ -25,10 +26,11 @@ def load(path: str | Path, device: str | None = None, precision: str = "float32"
     "bfloat16". GraftError if there is no such file or name, or the file holds no model."""
     if precision not in PRECISIONS:
         raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
+    place = choose_device(device)
     bundled = bundled_models()
     file = bundled.get(str(path), Path(path))
-    if not file.exists():
+    if not exists(file):
         raise GraftError(f"{path} is neither a file nor a bundled model ({', '.join(bundled) or 'none is installed'}).")
     model = load_model(file)
     model.precision = getattr(torch, precision)
-    return model.to(choose_device(device))
+    return model.to(place)

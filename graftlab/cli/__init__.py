@@ -4,10 +4,13 @@ import sys
 
 import typer
 
+from graftlab import __version__
+from graftlab.cli.desk import command_line
 from graftlab.cli.models import demo, models
 from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
 from graftlab.cli.progress import console
 from graftlab.cli.training import data_app, train
+from graftlab.errors import GraftError
 
 app = typer.Typer(
     name="graft",
@@ -21,9 +24,16 @@ for command in (swap, grid, interpolate, reconstruct, encode, decode, train, mod
 app.add_typer(data_app, name="data")
 
 
+def tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"graftlab {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=tell_version, help="Show the version."),
 ) -> None:
     """What holds for every command."""
 
@@ -35,18 +45,30 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """`main`, given the arguments and returning the exit code."""
-    from graftlab.errors import GraftError
-
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    command_line.set(arguments)
     try:
         app(arguments, prog_name="graft")
     except SystemExit as stop:  # Typer's own: 0 done, 2 wrong usage, 130 interrupted
         return int(stop.code or 0)
-    except (GraftError, OSError, MemoryError) as error:
+    except Exception as error:
         if debug:
             raise
-        text = str(error) or "there is not enough memory; try a smaller picture or batch."
-        console.print(f"graft: {text}", markup=False, highlight=False, soft_wrap=True, style="red")
-        return 2
+        sentence, code = explained(error)
+        console.print(f"graft: {sentence}", soft_wrap=True, style="red")
+        return code
     return 0
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """A sentence for people, and the exit code: 2 for bad input, 1 for a mistake of ours."""
+    if isinstance(error, GraftError):
+        return str(error), 2
+    if isinstance(error, OSError):
+        name = "the output" if error.filename is None else error.filename
+        return f"{name} cannot be used ({error.strerror or error}); check the path and the disk.", 2
+    if isinstance(error, MemoryError) or "memory" in str(error):  # PyTorch's are RuntimeErrors
+        return "There is not enough memory; take smaller or fewer pictures (--size, --batch), or another --device.", 2
+    kind = type(error).__name__
+    return f"This is a mistake in graftlab ({kind}: {error}); please report what the same command with --debug says.", 1

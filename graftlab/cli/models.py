@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.pictures import DEFAULT_MODEL, Desk, Json
+from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
 from graftlab.cli.progress import console
 
 
@@ -22,10 +22,12 @@ def models(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(entries, indent=1))
         return
+    if not entries:
+        console.print("No model comes with this installation; give a file to --model.")
     for entry in entries:
-        about = entry["about"]
+        about, size = entry["about"], entry["config"]["size"]
         typer.echo(
-            f"{entry['name']}: {entry['kind']}, {entry['config']['size']} px, {entry['parameters'] / 1e6:.1f} M parameters, "
+            f"{entry['name']}: {entry['kind']}, {size} px, {entry['parameters'] / 1e6:.1f} M parameters, "
             f"{entry['bytes'] / 1e6:.1f} MB; trained on {about.get('trained_on', 'unknown pictures')} "
             f"({about.get('images_seen', 0):,} images); {about.get('licence', 'licence unknown')}"
         )
@@ -33,7 +35,7 @@ def models(as_json: Json = False) -> None:
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("demo"),
-    model: Annotated[str, typer.Option("--model", "-m", help="A model file, or a bundled model.")] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
 ) -> None:
     """Swap two of the bundled photographs, and draw a sheet of swaps.
 
@@ -46,8 +48,7 @@ def demo(
     from graftlab.sheets import sheet
 
     photos = BUNDLED / "photos"
-    desk = Desk.open(model, None, True, "fixed", 0, None, "float32")
-    scale = max(1, 256 // desk.size)
+    desk = Desk.open(model, square=True)
     structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
     start = time.perf_counter()
     there, back = (
@@ -57,15 +58,16 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
-        scale=scale,
+        scale=2 * desk.scale,
     )
     desk.write(pair, out / "swap.png")
     rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
-    lines = [[row, *hybrids] for row, hybrids in zip(rows, swaps.grid(desk.model, rows, columns), strict=True)]
+    hybrids = swaps.grid(desk.model, rows, columns, **desk.rendering)
+    lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
     desk.write(
-        sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale // 2), out / "grid.png"
+        sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=desk.scale), out / "grid.png"
     )
-    console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", highlight=False)
+    console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", soft_wrap=True)
 
 
 DEMO_PAIR = ("peaks", "render-sunset")

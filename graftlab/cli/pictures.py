@@ -1,75 +1,34 @@
 """`graft swap`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
 import json
-import shlex
-import sys
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graftlab.cli.desk import (
+    DEFAULT_MODEL,
+    Desk,
+    Device,
+    Json,
+    Model,
+    Noise,
+    Out,
+    Precision,
+    Seed,
+    Size,
+    Square,
+    spare,
+    writable,
+)
 from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from graftlab.networks.swapping import SwappingAutoencoder
-
-DEFAULT_MODEL = "landscapes-64"
-
-Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Picture to write: .png, .jpg, .webp or .tif.")]
-Size = Annotated[
-    int | None, typer.Option(help="Short side at which pictures are read, pixels; the model's by default.")
-]
-Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
-Noise = Annotated[str, typer.Option(help="fixed (by the seed), none, or random.")]
-Seed = Annotated[int, typer.Option(help="Of the noise.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
-Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A model, and how pictures are read for it and rendered by it: what these commands have in common."""
-
-    model: "SwappingAutoencoder"
-    size: int  # short side, pixels
-    square: bool
-    noise: str
-    seed: int
-
-    @classmethod
-    def open(
-        cls, model: str, size: int | None, square: bool, noise: str, seed: int, device: str | None, precision: str
-    ) -> "Desk":
-        from graftlab.checkpoints.load import load
-        from graftlab.networks.noise import noise_source
-
-        noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
-        opened = load(model, device, precision)
-        return cls(opened, size or opened.config.size, square, noise, seed)
-
-    @property
-    def rendering(self) -> dict[str, Any]:
-        return {"noise": self.noise, "seed": self.seed}
-
-    def read(self, path: Path) -> "Tensor":
-        from graftlab.images import read
-
-        return read(path, self.size, self.square)
-
-    def write(self, image: "Tensor", path: Path) -> None:
-        """Write a picture that remembers how it was made, and say so."""
-        from graftlab import __version__
-        from graftlab.images import write
-
-        command = shlex.join(["graft", *sys.argv[1:]])
-        recipe = {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
-        console.print(f"{write(image, path, recipe)}", highlight=False, soft_wrap=True)
 
 
 def swap(
@@ -91,11 +50,14 @@ def swap(
     """
     from graftlab.editing import swaps
 
+    reverse = out.with_stem(out.stem + "-reverse")
+    for target in (out, reverse) if both else (out,):
+        spare(target, structure, texture)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     a, b = desk.read(structure), desk.read(texture)
     desk.write(swaps.swap(desk.model, a, b, **desk.rendering), out)
     if both:
-        desk.write(swaps.swap(desk.model, b, a, **desk.rendering), out.with_stem(out.stem + "-reverse"))
+        desk.write(swaps.swap(desk.model, b, a, **desk.rendering), reverse)
 
 
 def grid(
@@ -117,27 +79,29 @@ def grid(
     from graftlab.editing import swaps
     from graftlab.sheets import sheet
 
+    spare(out, structures, textures)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
-    (rows, row_names), (columns, column_names) = (pictures(desk, path) for path in (structures, textures))
+    (rows, row_names), (columns, column_names) = (pictures(desk, path, out) for path in (structures, textures))
+    desk.check_sheet(len(rows) + 1, len(columns) + 1)
     lines: list[Sequence[Tensor | None]] = [[None, *columns]]
     with bar("swapping", len(rows) * len(columns)) as progress:
         for picture, hybrids in zip(rows, swaps.grid(desk.model, rows, columns, **desk.rendering), strict=True):
             lines.append([picture, *hybrids])
             progress((len(lines) - 1) * len(columns))
-    scale = max(1, 128 // desk.size)
-    desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=scale), out)
+    desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=desk.scale), out)
 
 
-def pictures(desk: Desk, path: Path) -> tuple[list["Tensor"], list[str]]:
-    """All pictures of a folder or archive, or one picture, with their names."""
-    if path.is_file() and path.suffix.lower() != ".zip":
+def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[str]]:
+    """All pictures of a folder or zip but the one to be written, or one picture, with their names."""
+    if path.is_file() and not zipfile.is_zipfile(path):
         return [desk.read(path)], [path.stem]
     from graftlab.data import open_source
     from graftlab.images import read
 
     source = open_source(path)
-    names = [Path(name).stem for name in source.names]
-    return [read(source.read(i), desk.size, desk.square, name) for i, name in enumerate(source.names)], names
+    files = {i: path / name for i, name in enumerate(source.names) if (path / name).absolute() != out.absolute()}
+    images = [read(source.read(i), desk.size, desk.square, str(file)) for i, file in files.items()]
+    return images, [file.stem for file in files.values()]
 
 
 def reconstruct(
@@ -159,26 +123,39 @@ def reconstruct(
     from graftlab.editing import swaps
     from graftlab.sheets import sheet
 
+    spare(out, *photos)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk.check_sheet(len(photos) + 1, 2)
     rows, names, figures = [], [], []
     for photo in photos:
         picture = desk.read(photo)
         result = swaps.reconstruct(desk.model, picture, **desk.rendering)
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
-        names.append(f"{photo.stem}  L1 {result.l1[0]:.3f}  {result.psnr[0]:.1f} dB")
-    desk.write(sheet(rows, names, ["original", "reconstruction"], scale=max(1, 128 // desk.size)), out)
+        names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
+    desk.write(sheet(rows, names, ["original", "reconstruction"], scale=desk.scale), out)
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
 
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
-    """Figures on stdout: a line each, or all as JSON."""
-    typer.echo(json.dumps(figures, indent=1) if as_json else "\n".join(line.format(**entry) for entry in figures))
+    """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
+    from graftlab.data.image_source import printable
+
+    if not as_json:
+        typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
+        return
+    finite = [
+        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
+        for entry in figures
+    ]
+    typer.echo(json.dumps(finite, indent=1))
 
 
 def encode(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of one size, or any with --square.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.")] = Path("codes.safetensors"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
+        "codes.safetensors"
+    ),
     model: Model = DEFAULT_MODEL,
     size: Size = None,
     square: Square = False,
@@ -193,10 +170,11 @@ def encode(
 
     from graftlab.codes import Codes
 
-    desk = Desk.open(model, size, square, "fixed", 0, device, precision)
+    spare(out, model, *photos)
+    desk = Desk.open(model, size, square, device=device, precision=precision)
     with torch.no_grad():
         codes = Codes.cat([desk.model.encode(desk.read(photo)) for photo in photos])
-    console.print(str(codes.save(out)), highlight=False, soft_wrap=True)
+    console.print(str(codes.save(out)), soft_wrap=True)
 
 
 def decode(
@@ -215,16 +193,15 @@ def decode(
     import torch
 
     from graftlab.codes import Codes, SwapCodes
-    from graftlab.errors import GraftError
 
     loaded = Codes.load(codes)
     if not isinstance(loaded, SwapCodes):
         raise GraftError(f"{codes} holds codes of another kind of model, not of a Swapping Autoencoder.")
-    desk = Desk.open(model, None, False, noise, seed, device, precision)
+    desk = Desk.open(model, noise=noise, seed=seed, device=device, precision=precision)
     for i in range(len(loaded)):
         name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
         with torch.no_grad():
-            desk.write(desk.model.decode(loaded[i], noise=desk.noise, seed=seed), name)  # type: ignore[arg-type]
+            desk.write(desk.model.decode(loaded[i], **desk.rendering), name)
 
 
 def interpolate(
@@ -253,9 +230,11 @@ def interpolate(
     try:
         steps = [float(amount) for amount in amounts.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"--amounts takes numbers with commas between, not '{amounts}'.") from None
+        raise GraftError(f"--amounts takes numbers with commas between, such as 0,0.5,1, not '{amounts}'.") from None
+    spare(out, a, b)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk.check_sheet(1, len(steps) + 2)
     first, last = desk.read(a), desk.read(b)
     strip = list(swaps.interpolate(desk.model, first, last, steps, what, **desk.rendering))
     labels = [a.stem, *(f"{step:g}" for step in steps), b.stem]
-    desk.write(sheet([[first, *strip, last]], columns=labels, scale=max(1, 128 // desk.size)), out)
+    desk.write(sheet([[first, *strip, last]], columns=labels, scale=desk.scale), out)

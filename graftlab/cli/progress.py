@@ -7,14 +7,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-console = Console(stderr=True)
+console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 class Rate(ProgressColumn):
-    """Images per second."""
+    """Images per second: of late while there is work, on the whole at its end."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.finished_speed or task.speed or 0:.1f} images/s", style="progress.data.speed")
+        average = (task.completed - task.fields["begun"]) / task.elapsed if task.elapsed else 0
+        speed = average if task.finished else task.speed or average
+        return Text(f"{speed:.1f} images/s", style="progress.data.speed")
 
 
 class Bar:
@@ -40,4 +42,4 @@ def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console, speed_estimate_period=120) as progress:
-        yield Bar(progress, progress.add_task(what, total=total, completed=done, note=""))
+        yield Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note=""))

@@ -1,12 +1,15 @@
 """`graft train` and `graft data`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from graftlab.cli.desk import LARGEST_SEED, Json, writable
 from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
 
 FEW_PHOTOS = 500  # below which augmentation is advised
 
@@ -16,49 +19,59 @@ data_app = typer.Typer(help="Look at photos and pack them for training.", no_arg
 @data_app.command()
 def scan(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Read every photo once and say what is there: sizes, unreadable files, duplicates, odd kinds.
 
     graft data scan ~/photos
     """
     from graftlab import data
+    from graftlab.data.image_source import printable
 
     source = data.open_source(photos)
     with bar("scanning", len(source)) as progress:
         found = data.scan(source, progress)
-    typer.echo(found.to_json() if as_json else found.summary())
+    typer.echo(found.to_json() if as_json else printable(found.summary()))
 
 
 @data_app.command()
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
-    size: Annotated[int, typer.Option(help="Side of the packed pictures, pixels: the training size.")] = 128,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
+    size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, pixels: the training size.")] = 128,
     crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
-    crops: Annotated[int, typer.Option(help="Crops of each photo; the centre if one.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of random crops.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; the centre if one.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of random crops.")] = 0,
+    as_json: Json = False,
 ) -> None:
     """Write photos in the form that is fastest to train from: one memory-mapped file at the training size.
 
     graft data pack ~/photos -o photos.pack --size 128
     """
     from graftlab import data
+    from graftlab.data.image_source import printable
 
     source = data.open_source(photos)
     with bar("packing", len(source)) as progress:
         packed = data.pack(source, out, size, crop, progress, crops, seed)
-    typer.echo(packed.to_json() if as_json else packed.summary())
+    typer.echo(packed.to_json() if as_json else printable(packed.summary()))
 
 
 def count(text: str) -> int:
     """A number of images: 500000, 500k or 25M."""
     factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
     try:
-        return int(float(text[:-1]) * factor) if factor > 1 else int(text)
-    except ValueError:
-        raise typer.BadParameter(f"'{text}' is no number of images; write 500000, 500k or 25M.") from None
+        images = int(float(text[:-1]) * factor) if factor > 1 else int(text)
+    except (ValueError, OverflowError):
+        images = 0
+    if images < 1:
+        raise typer.BadParameter(f"'{text}' is no number of images; write 500000, 500k or 25M.")
+    return images
+
+
+def counted(help: str, text: str) -> Any:
+    """An option that takes a number of images, `text` by default."""
+    return typer.Option(parser=lambda given: count(str(given)), metavar="<images>", help=help, show_default=text)
 
 
 def train(
@@ -66,9 +79,13 @@ def train(
     run: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
     size: Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")] = None,
-    images: Annotated[str, typer.Option(help="Length of the run in images, such as 500k or 25M.")] = "500k",
+    images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.", "500k")] = 500_000,
     batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
+    r1: Annotated[float | None, typer.Option(help="R1 of the image discriminator, if not the recipe's 10.")] = None,
+    patch_r1: Annotated[
+        float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
+    ] = None,
     augment: Annotated[str, typer.Option(help="For small folders: colour,translation,cutout.")] = "",
     crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
     mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True,
@@ -77,9 +94,9 @@ def train(
         str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
     ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002,
-    seed: Annotated[int, typer.Option(help="Of weights, order and crops.")] = 0,
-    snapshot_every: Annotated[str, typer.Option(help="Images between sample sheets and saved states.")] = "10k",
-    record_every: Annotated[str, typer.Option(help="Images between lines of stats.jsonl.")] = "1k",
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order and crops.")] = 0,
+    snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.", "10k")] = 10_000,
+    record_every: Annotated[int, counted("Images between lines of stats.jsonl.", "1k")] = 1_000,
     compiled: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
     ] = None,
@@ -95,12 +112,17 @@ def train(
     from graftlab.training import distributed
     from graftlab.training.run import Run
 
+    if as_json and not dry_run:
+        raise GraftError("--json prints the figures of --dry-run: give both or neither.")
     target = choose_device(device)
+    penalties: dict[str, Any] = {"r1": r1, "patch_r1": patch_r1}
     settings = config.TrainConfig(
         network=config.preset(preset, size),
-        recipe=config.recipe(recipe),
+        recipe=replace(
+            config.recipe(recipe), **{name: value for name, value in penalties.items() if value is not None}
+        ),
         data=str(photos),
-        images=count(images),
+        images=images,
         batch=batch,
         learning_rate=learning_rate,
         precision=precision or training_precision(target),
@@ -108,12 +130,18 @@ def train(
         crop=crop,
         mirror=mirror,
         seed=seed,
-        snapshot_every=count(snapshot_every),
-        record_every=count(record_every),
+        snapshot_every=snapshot_every,
+        record_every=record_every,
     )
     if dry_run:
+        from graftlab.data import open_source
+        from graftlab.data.crops import crop_mode
+        from graftlab.training import augment as augmentations
         from graftlab.training.estimate import estimate
 
+        open_source(photos)
+        crop_mode(crop)
+        augmentations.check(settings.augment)
         costs = estimate(settings, target)
         typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())
         return
@@ -124,9 +152,12 @@ def train(
                 f"Only {len(training.data)} photos to train on: the discriminators may learn them by heart. "
                 "--augment colour,translation,cutout helps.",
                 style="yellow",
+                soft_wrap=True,
             )
         with bar("training", settings.images, training.trainer.seen) as progress:
             finished = training.train(lambda seen, figures: progress(seen, note=f"L1 {figures.get('G_L1', 0):.3f}"))
     if not finished:
-        console.print(f"Saved at {training.trainer.seen:,} images; the same command goes on from there.")
+        console.print(
+            f"Saved at {training.trainer.seen:,} images; the same command goes on from there.", soft_wrap=True
+        )
         raise KeyboardInterrupt

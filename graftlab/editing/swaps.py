@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from graftlab.errors import GraftError
 from graftlab.images import l1, psnr
 
 WHAT = {"texture": ("texture",), "structure": ("structure",), "both": ("structure", "texture")}
+FARTHEST = 1000  # amount of an interpolation: beyond it the direction of the codes no longer changes
 
 
 @torch.no_grad()
@@ -63,9 +65,12 @@ def interpolate(
     """Pictures on the way from `a` to `b` (1, 3, H, W), one per amount.
 
     Amounts of a straight line; since the decoder looks at directions alone, the way is a great circle's at unequal
-    speed. GraftError for an unknown `what`, and for structures of different size."""
+    speed. GraftError for an unknown `what`, an amount beyond FARTHEST, and structures of different size."""
     if what not in WHAT:
         raise GraftError(f"Only {', '.join(WHAT)} can be interpolated, not '{what}'.")
+    for amount in amounts:
+        if not isfinite(amount) or abs(amount) > FARTHEST:
+            raise GraftError(f"An amount lies between -{FARTHEST} and {FARTHEST}, which {amount:g} does not.")
     start, end = model.encode(a), model.encode(b)
     for amount in amounts:
         codes: SwapCodes = start.mix(end, **dict.fromkeys(WHAT[what], amount))

@@ -42,14 +42,16 @@ def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # a field made during inference is also good for the gradients of a later call
 def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int], device: torch.device) -> Tensor:
     """Standard normal noise (1, 1, H, W) whose value depends on seed, layer and absolute position alone."""
     key = (seed * 0x9E3779B1 + layer * 0x85EBCA77 + 1) & _WORD
-    y, x = (torch.arange(start, start + count, device=device) for start, count in zip(origin, size, strict=True))
+    where = device if device.type == "cuda" else None  # Apple's GPUs have no float64
+    y, x = (torch.arange(start, start + count, device=where) for start, count in zip(origin, size, strict=True))
     cell = _scramble(_scramble(y ^ key)[:, None] + _scramble(x ^ 0x5BD1E995)[None])
     uniform = [(_scramble(cell ^ salt).double() + 0.5) / (_WORD + 1) for salt in (0x27220A95, 0x165667B1)]
     normal = torch.sqrt(-2 * uniform[0].log()) * torch.cos(2 * pi * uniform[1])  # Box and Muller 1958
-    return normal.float()[None, None]
+    return normal.float().to(device)[None, None]
 
 
 def _scramble(x: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         return normalize(structure), normalize(texture)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features (N, C, 7, 7) from the texture branch's first layer, reflected at two borders so that none shrinks."""
+        """Features (N, C, 7, 7) from the texture branch's first layer, reflected at two borders, not to shrink."""
         x = F.pad(self.trunk(images), (1, 0, 1, 0), mode="reflect")
         return F.interpolate(self.down_texture[0](x), size=(7, 7), mode="bilinear", align_corners=False)
 
@@ -159,10 +159,12 @@ class SwappingAutoencoder(nn.Module):
 
         Sides that are no multiple of the stride are extended by reflection; `decode` crops them back. ValueError for
         pictures smaller than the texture branch needs."""
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise GraftError(
+                f"Pictures must be floating-point numbers (N, 3, H, W), not {images.dtype} {tuple(images.shape)}."
+            )
         height, width = images.shape[2:]
         stride, smallest = self.config.stride, self.config.smallest_grid * self.config.stride
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise GraftError(f"Pictures must be (N, 3, H, W), not {tuple(images.shape)}.")
         if min(height, width) < smallest:
             raise GraftError(
                 f"A picture of {width} x {height} pixels is too small for this model, which needs {smallest} a side; "
@@ -187,7 +189,9 @@ class SwappingAutoencoder(nn.Module):
 
         structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
         cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. ValueError if the
-        batches differ or the codes are another model's."""
+        codes are another model's, or no picture of their size has such a structure."""
+        if not isinstance(codes, SwapCodes):
+            raise GraftError(f"This model decodes SwapCodes, not {type(codes).__name__}.")
         if codes.model and self.fingerprint and codes.model != self.fingerprint:
             raise GraftError(
                 f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
@@ -198,20 +202,22 @@ class SwappingAutoencoder(nn.Module):
             raise GraftError(
                 f"This model's codes have {want[0]} and {want[1]} channels, these have {have[0]} and {have[1]}."
             )
+        side = tuple(cells * self.config.stride for cells in codes.structure.shape[2:])
+        height, width = codes.size or side
+        rows, columns = side[0] - height, side[1] - width  # of padding
+        if not (0 <= rows < self.config.stride and 0 <= columns < self.config.stride):
+            raise GraftError(
+                f"A structure for {side[1]} x {side[0]} pixels cannot be of a picture of {width} x {height}; "
+                "encode the picture again."
+            )
         with self._autocast():
             source = noise_source(noise, seed, origin)
             images = full(self.generator(self._placed(codes.structure), self._placed(codes.texture), source))
-        if codes.size is None:
-            return images
-        (height, width), (top, left) = (
-            codes.size,
-            ((a - b) // 2 for a, b in zip(images.shape[2:], codes.size, strict=True)),
-        )
-        return images[:, :, top : top + height, left : left + width]
+        return images[:, :, rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
 
     def _placed(self, x: Tensor) -> Tensor:
-        """`x` on the weights' device, in the layout in which convolutions are fastest."""
-        x = x.to(self.generator.rgb_bias.device)
+        """`x` on the weights' device and in their precision, in the layout in which convolutions are fastest."""
+        x = x.to(self.generator.rgb_bias)
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def _autocast(self) -> torch.autocast:

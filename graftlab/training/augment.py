@@ -1,5 +1,5 @@
-"""Differentiable augmentation (Zhao et al. 2020) for small folders: reals and fakes change alike before they are judged,
-so that the discriminators cannot learn the few photos by heart.
+"""Differentiable augmentation (Zhao et al. 2020) for small folders: reals and fakes change alike before they are
+judged, so that the discriminators cannot learn the few photos by heart.
 
 Each change draws its numbers once, for a batch, and then does the same to item n of every batch it is given: a hybrid
 and the picture its texture comes from keep the same colours, which the patch discriminator compares.

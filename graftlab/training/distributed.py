@@ -8,6 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from graftlab.errors import GraftError
+
 
 def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
@@ -30,6 +32,17 @@ def processes(device: torch.device) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def share(batch: int) -> int:
+    """This process's part of a batch. GraftError unless the batch divides into even parts, for swapping in pairs."""
+    count = world_size()
+    if batch % (2 * count):
+        raise GraftError(
+            f"A batch of {batch} does not divide into {count} even parts, one for each process; use --batch "
+            f"{max(1, round(batch / (2 * count))) * 2 * count}."
+        )
+    return batch // count
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -66,3 +79,12 @@ def any_process(flag: bool, device: torch.device) -> bool:
     votes: Tensor = torch.tensor(int(flag), device=device)
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes.item())
+
+
+def agree(number: int, device: torch.device) -> bool:
+    """Whether all processes have the same number; all get the same answer."""
+    if world_size() == 1:
+        return True
+    ends = torch.tensor([number, -number], device=device)
+    dist.all_reduce(ends, dist.ReduceOp.MAX)
+    return bool(ends.sum() == 0)

@@ -2,13 +2,16 @@
 
 import json
 import os
+from math import isfinite
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from graftlab.codes import SwapCodes
+from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.images import l1, psnr, write
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -25,10 +28,12 @@ class Stats:
         self.path = path
         self.latest: dict[str, float] = {}  # the last record, for the status line
         self._sums: dict[str, list[float]] = {}  # name -> [sum, count]
-        self._board = tensorboard(path.parent)
+        self._board: Any = None  # TensorBoard's, opened by the first line
 
     def add(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
+            if not isfinite(value):  # of a step that was skipped, and is counted as such
+                continue
             entry = self._sums.setdefault(name, [0.0, 0])
             entry[0] += value
             entry[1] += 1
@@ -40,14 +45,21 @@ class Stats:
         self.append({"seen": seen, **self.latest, "skipped": skipped})
 
     def append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        if self._board:
-            for name, value in line.items():
-                self._board.add_scalar(name, value, line["seen"])
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise GraftError(
+                f"{self.path} could not be written ({error.strerror}); free some space and run the same command again."
+            ) from error
+        self._board = self._board or tensorboard(self.path.parent, line["seen"])
+        for name, value in line.items():
+            self._board.add_scalar(name, value, line["seen"])
 
     def state(self) -> dict[str, Any]:
         """What resuming needs; the file is on the disk once this returns."""
+        if self._board:
+            self._board.flush()
         with self.path.open("ab") as file:
             os.fsync(file.fileno())
             return {"bytes": file.tell(), "sums": self._sums}
@@ -55,16 +67,18 @@ class Stats:
     def restore(self, state: dict[str, Any]) -> None:
         self._sums = state["sums"]
         with self.path.open("ab") as file:
-            file.truncate(state["bytes"])
+            file.truncate(min(state["bytes"], file.tell()))  # one that somebody shortened does not grow
 
 
-def tensorboard(folder: Path) -> Any:
-    """A writer of TensorBoard's events, or None where it is not installed."""
+def tensorboard(folder: Path, seen: int) -> Any:
+    """A writer of TensorBoard's events, which replace earlier ones from `seen` images on.
+
+    It is deaf where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))
+        return SimpleNamespace(add_scalar=lambda *figure: None, flush=lambda: None)
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=seen)
 
 
 @torch.no_grad()

@@ -5,11 +5,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import fields
+from contextlib import ExitStack, closing, contextmanager
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
 from graftlab.config import TrainConfig
@@ -19,6 +21,7 @@ from graftlab.hardware import require_space
 from graftlab.images import write
 from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
+from graftlab.training.lock import lock
 from graftlab.training.monitor import Stats, validate, write_json, write_samples
 from graftlab.training.report import write_report
 from graftlab.training.trainer import Trainer
@@ -45,41 +48,56 @@ class Run:
     ) -> None:
         augment.check(config.augment)
         self.folder, self.config = folder, config
+        self.share = distributed.share(config.batch)
         self.first = distributed.rank() == 0  # the one process that writes
-        self.data = TrainingImages(
-            open_source(config.data), config.network.size, config.crop, config.mirror, config.seed, config.holdout
-        )
-        self.held_out = self.data.held_out(VALIDATION_IMAGES)
-        self.trainer = Trainer(config, device, device.type == "cuda" if compiled is None else compiled)
-        self.stats = Stats(folder / "stats.jsonl")
-        self.best: float | None = None  # lowest L1 on held-out pictures
-        if self.first:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._resume_or_start()
+        source = open_source(config.data)
+        with ExitStack() as holding:
+            if self.first:
+                folder.mkdir(parents=True, exist_ok=True)
+                holding.enter_context(lock(folder))
+                for pattern in (
+                    ".*.part-*",
+                    ".tmp??????",
+                ):  # what a process killed while it wrote has left, and safetensors
+                    for part in folder.rglob(pattern):
+                        part.unlink()
+            self._check_unchanged()
+            self.data = TrainingImages(
+                source, config.network.size, config.crop, config.mirror, config.seed, config.holdout
+            )
+            self.held_out = self.data.held_out(VALIDATION_IMAGES)
+            self.trainer = Trainer(config, device, device.type == "cuda" if compiled is None else compiled)
+            self.stats = Stats(folder / "stats.jsonl")
+            self.best: float | None = None  # lowest L1 on held-out pictures
+            self._resume_or_start()
+            self._holding = holding.pop_all()  # the lock, until `train` returns
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def train(self, progress: Progress = lambda seen, figures: None) -> bool:
-        """Train to the end, or until interrupted; returns whether the end was reached. The state is saved either way."""
+        """Train to the end, or until interrupted, and save the state; returns whether the end was reached."""
+        with self._holding:
+            self._train(progress)
+            if self.first:
+                write_report(self.folder)
+        return self.trainer.seen >= self.config.images
+
+    def _train(self, progress: Progress) -> None:
         trainer, config = self.trainer, self.config
-        share = config.batch // distributed.world_size()
-        stream = self.data.batches(trainer.seen + distributed.rank() * share, share, stride=config.batch)
-        started = trainer.seen
+        position = trainer.seen + distributed.rank() * self.share
+        stream = self.data.batches(position, self.share, stride=config.batch)
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
                 self.stats.add(distributed.average(trainer.step(next(stream))))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
-                if self._due(config.snapshot_every):
+                if self._due(config.snapshot_every) or trainer.seen >= config.images:
                     self._snapshot()
                 elif distributed.any_process(time.monotonic() > self._saved + SAVE_MINUTES * 60, trainer.device):
                     self.save()
                 progress(trainer.seen, self.stats.latest)
         if trainer.seen < config.images:
             self.save()
-        elif trainer.seen > started and not self._due(config.snapshot_every):
-            self._snapshot()
-        return trainer.seen >= config.images
 
     def _due(self, every: int) -> bool:
         """Whether the last step crossed a multiple of so many images."""
@@ -89,13 +107,13 @@ class Run:
         """Pictures, figures on held-out pictures, the model as it is and the best so far, then the state."""
         if self.first:
             model, seen = self.trainer.ema, self.trainer.seen
-            write_samples(self.folder / "samples", model, self.held_out[:SHEET_IMAGES], seen)
+            write_samples(self.folder / "samples", model, self._shown()[:SHEET_IMAGES], seen)
             about = {"images_seen": seen, "training": self.config.to_dict()}
             if len(self.held_out):
                 figures = validate(model, self.held_out)
                 self.stats.append({"seen": seen, **figures})
                 about |= figures
-                if self.best is None or figures["validation_l1"] < self.best:
+                if figures["validation_l1"] < (inf if self.best is None else self.best):
                     self.best = figures["validation_l1"]
                     save_model(self.folder / "best.safetensors", model, about)
             save_model(self.folder / "last.safetensors", model, about)
@@ -125,45 +143,70 @@ class Run:
 
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()
-        path = self.folder / "config.json"
-        if path.exists():
-            self._check_unchanged(path)
-        distributed.barrier()
-        if self.first:
-            write_json(path, self.config.to_dict())
-        damaged = None
+        header: dict[str, Any] | None = None
+        damaged: dict[Path, GraftError] = {}
         for state in self._states():
             try:
                 tensors, header = read_tensors(state)
-            except GraftError as error:  # bit rot: the state before it is as good
-                damaged = error
+            except GraftError as error:  # cut off: the state before it is as good
+                damaged[state] = error
                 continue
             self.trainer.restore(tensors, header)
             self.best = header["best"]
-            if self.first:
-                self.stats.restore(header["stats"])
+            break
+        if damaged and header is None:
+            reasons = " ".join(str(error) for error in damaged.values())
+            raise GraftError(f"No saved state of {self.folder} can be read, so choose another --run. {reasons}")
+        if not distributed.agree(self.trainer.seen, self.trainer.device):
+            raise GraftError(f"The processes found different states in {self.folder}: let all share one folder.")
+        if not self.first:
             return
-        if damaged:
-            raise damaged
-        if self.first:
+        if header is not None:
+            self.stats.restore(header["stats"])
+            for path in damaged:  # else it would count as one of the states kept
+                path.unlink(missing_ok=True)
+        else:
             self.stats.path.write_bytes(b"")
-            rows = self.held_out[: SHEET_IMAGES**2].split(SHEET_IMAGES)
-            if rows and len(rows[0]):
-                write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
-                write_samples(self.folder / "samples", self.trainer.ema, self.held_out[:SHEET_IMAGES], 0)
+            rows = self._shown().split(SHEET_IMAGES)
+            write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
+            write_samples(self.folder / "samples", self.trainer.ema, rows[0], 0)
 
-    def _check_unchanged(self, path: Path) -> None:
-        try:
-            before = TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError) as error:
-            raise GraftError(f"{path} cannot be read ({error}); choose another --run, or restore the file.") from None
-        for field in fields(TrainConfig):
-            old, new = getattr(before, field.name), getattr(self.config, field.name)
-            if old != new and field.name not in MAY_CHANGE:
+    def _shown(self) -> Tensor:
+        """The pictures of the sheets: held-out ones and, where these are too few, training pictures after them."""
+        missing = min(SHEET_IMAGES**2 - len(self.held_out), len(self.data))
+        more = [self.data.batch(0, missing)] if missing > 0 else []
+        return torch.cat([self.held_out, *more])[: SHEET_IMAGES**2]
+
+    def _check_unchanged(self) -> None:
+        """Refuse to go on with a run under other options, then write the options down."""
+        path, now = self.folder / "config.json", self.config.to_dict()
+        if path.exists():
+            try:
+                before = TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
+            except (ValueError, KeyError, TypeError) as error:
                 raise GraftError(
-                    f"{self.folder} holds a run with another {field.name} ({old}, now {new}); give the same options to "
-                    "go on with it, or choose another --run."
+                    f"{path} cannot be read ({error}); choose another --run, or restore the file."
+                ) from None
+            old, new = options(before), options(now)
+            if changed := [f"{name} {old[name]}, now {new[name]}" for name in old if old[name] != new[name]]:
+                raise GraftError(
+                    f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
+                    "on with it, or choose another --run."
                 )
+        distributed.barrier()
+        if self.first:
+            write_json(path, now)
+
+
+def options(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What must not change in a configuration, on one level: {"network.size": 64, ..., "batch": 16, ...}."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= options(value, f"{prefix}{name}.")
+        elif prefix + name not in MAY_CHANGE:
+            flat[prefix + name] = value
+    return flat
 
 
 @contextmanager

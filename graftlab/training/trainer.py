@@ -1,4 +1,4 @@
-"""One object that holds everything stateful in training, and the steps of the algorithm (Park et al. 2020, app. B.2)."""
+"""Everything stateful in training, in one object, and the steps of the algorithm (Park et al. 2020, appendix B.2)."""
 
 from math import isfinite, log
 from typing import Any
@@ -13,7 +13,7 @@ from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives import Terms, discriminator_loss, generator_loss, r1_penalty, total
 from graftlab.training import augment, distributed, ema
 
-PATIENCE = 100  # steps in a row that may be skipped for non-finite gradients
+PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
 
 
 class Trainer:
@@ -36,7 +36,7 @@ class Trainer:
         self._generator_loss = torch.compile(generator_loss) if compiled else generator_loss
         self.seen = 0  # images, counted for discriminators and generator alike
         self.skipped = 0  # steps whose gradients were not finite
-        self._skipped_in_a_row = 0
+        self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone
 
     def _adam(self, module: nn.Module, c: float) -> torch.optim.Adam:
         betas = (self.config.betas[0] ** c, self.config.betas[1] ** c)
@@ -97,16 +97,17 @@ class Trainer:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item()):
             optimizer.step()
-            self._skipped_in_a_row = 0
+            self._skipped_in_a_row[which] = 0
             return
-        self.skipped, self._skipped_in_a_row = self.skipped + 1, self._skipped_in_a_row + 1
-        if self._skipped_in_a_row >= PATIENCE:
+        self.skipped += 1
+        self._skipped_in_a_row[which] += 1
+        if self._skipped_in_a_row[which] >= PATIENCE:
             raise GraftError(
-                f"The last {PATIENCE} steps gave no finite gradients: the run has diverged. Go on from its last saved "
+                f"{PATIENCE} steps in a row gave no finite gradients: the run has diverged. Go on from its last saved "
                 "state with --precision float32, or start again with a lower --learning-rate."
             )
 
-    # -- randomness is a function of (seed, rank, images seen) ----------------------------------------------------------
+    # -- randomness is a function of (seed, rank, images seen) ---------------------------------------------------------
 
     def _seed(self) -> None:
         torch.manual_seed((self.config.seed * 1_000_003 + self.seen) * 4_099 + distributed.rank() + 1)
@@ -150,14 +151,14 @@ PARTS = ("model", "net", "ema")
 
 
 def means(terms: Terms) -> dict[str, float]:
-    return {name: term.detach().mean().item() for name, term in terms.items()}
+    values = torch.stack([term.detach().mean() for term in terms.values()])
+    return dict(zip(terms, values.tolist(), strict=True))  # one wait for the device, not one for each
 
 
 def accuracies(terms: Terms, config: TrainConfig) -> dict[str, float]:
     """Share of real and of fake inputs that each discriminator tells right: its loss is then below ln 2."""
     gan, patch = config.recipe.gan, config.recipe.patch
     weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
-    return {
-        name.replace("D_", "D_accuracy_"): (term.detach() < weights[name] * log(2)).float().mean().item()
-        for name, term in terms.items()
-    }
+    return means(
+        {name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float() for name, term in terms.items()}
+    )

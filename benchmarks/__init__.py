@@ -1,0 +1,1 @@
+"""How fast graftlab is on this machine: `python -m benchmarks`."""

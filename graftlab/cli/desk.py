@@ -1,0 +1,131 @@
+"""What the commands share: their options, the model they open, and how pictures are read for it and written."""
+
+import os
+import shlex
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graftlab.cli.progress import console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graftlab.networks.swapping import SwappingAutoencoder
+
+DEFAULT_MODEL = "landscapes-64"
+LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
+
+command_line: ContextVar[list[str]] = ContextVar("command_line")
+"""The arguments of the command that is running, for the recipe of its pictures."""
+
+
+def writable(path: Path) -> Path:
+    """The path, if a file can be written there: a night's work is not to end in this error."""
+    if path.is_dir():
+        raise GraftError(f"--out {path} is a folder; name a file in it.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise GraftError(
+            f"--out {path} cannot be written, because {folder} is no folder you may write to; name another."
+        )
+    return path
+
+
+def picture(path: Path) -> Path:
+    """The path, if a picture can be written there."""
+    from graftlab.images import FORMATS
+
+    if path.suffix.lower() not in FORMATS:
+        raise GraftError(f"--out {path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
+    return writable(path)
+
+
+def spare(out: Path, *inputs: str | Path) -> None:
+    """Refuse to write over a file that the command reads."""
+    for path in map(Path, inputs):
+        if out.exists() and path.exists() and out.samefile(path):
+            raise GraftError(f"--out {out} is a file that this command reads; name another.")
+
+
+Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Picture to write: .png, .jpg, .webp or .tif.", callback=picture)
+]
+Size = Annotated[
+    int | None, typer.Option(min=1, help="Short side at which pictures are read, pixels; the model's by default.")
+]
+Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
+Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (another in each) or none.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the noise, fixed or random.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
+Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A model, and how pictures are read for it and rendered by it."""
+
+    model: "SwappingAutoencoder"
+    size: int  # short side, pixels
+    square: bool
+    noise: str
+    seed: int
+
+    @classmethod
+    def open(
+        cls,
+        model: str,
+        size: int | None = None,
+        square: bool = False,
+        noise: str = "fixed",
+        seed: int = 0,
+        device: str | None = None,
+        precision: str = "float32",
+    ) -> "Desk":
+        import torch
+
+        from graftlab.checkpoints.load import load
+        from graftlab.networks.noise import noise_source
+
+        noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
+        opened = load(model, device, precision)
+        torch.manual_seed(seed)  # random noise
+        return cls(opened, opened.config.size if size is None else size, square, noise, seed)
+
+    @property
+    def rendering(self) -> dict[str, Any]:
+        return {"noise": self.noise, "seed": self.seed}
+
+    @property
+    def scale(self) -> int:
+        """Whole pixels by which a sheet enlarges pictures, so that those of small models can be judged by eye."""
+        return max(1, 128 // self.size)
+
+    def read(self, path: Path) -> "Tensor":
+        from graftlab.images import read
+
+        return read(path, self.size, self.square)
+
+    def write(self, image: "Tensor", path: Path) -> None:
+        """Write a picture that remembers how it was made, and say so."""
+        from graftlab import __version__
+        from graftlab.images import write
+
+        command = shlex.join(["graft", *command_line.get()])
+        recipe = {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
+        console.print(str(write(image, path, recipe)), soft_wrap=True)
+
+    def check_sheet(self, down: int, across: int) -> None:
+        """Refuse a sheet that would be too large, before its pictures are made."""
+        from graftlab.images import MAX_PIXELS
+        from graftlab.sheets import too_large
+
+        side = self.size * self.scale
+        if down * across * side**2 > MAX_PIXELS:
+            raise GraftError(too_large(down, across, side, side))

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Turn the outcome of a training run into the model that ships: float16, and a header that tells its story.
+
+python recipes/landscapes/bundle.py runs/landscapes/last.safetensors graftlab/bundled/landscapes-64.safetensors
+"""
+
+import argparse
+from pathlib import Path
+
+from graftlab.checkpoints.native import describe, load_model, save_model
+
+STORY = {
+    "trained_on": "rendered alpine lakes and crops of nature photographs (recipes/landscapes)",
+    "licence": "Apache-2.0",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", type=Path, help="best.safetensors or last.safetensors of a run")
+    parser.add_argument("out", type=Path, help="model file to write")
+    options = parser.parse_args()
+    about = describe(options.source)["about"]
+    about["training"].pop("data", None)  # a path of the machine it was trained on
+    save_model(options.out, load_model(options.source), {**about, **STORY}, half=True)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

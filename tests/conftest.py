@@ -1,0 +1,66 @@
+"""What the tests of the command line share: a tiny model in the place of the bundled one, photos, and `graft` itself."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import new_model, pictures
+
+from graftlab import cli
+from graftlab.checkpoints import load
+from graftlab.checkpoints.native import save_model
+from graftlab.images import write
+
+PHOTOS = {"hill.png": (50, 37), "lake at dusk.jpg": (64, 64), "海.png": (33, 80)}  # name: width, height
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory) -> Path:
+    """A folder like graftlab/bundled, its model a tiny one of 32 px and stride 4 whose noise is not zero."""
+    folder = tmp_path_factory.mktemp("bundled")
+    shutil.copytree(load.BUNDLED / "photos", folder / "photos")
+    about = {"images_seen": 1234, "trained_on": "nothing", "licence": "none"}
+    save_model(folder / "landscapes-64.safetensors", new_model(), about)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos of mine")
+    for seed, (name, (width, height)) in enumerate(PHOTOS.items()):
+        write(pictures(1, height, width, seed), folder / name)
+    return folder
+
+
+@pytest.fixture
+def photos(photo_folder, tmp_path) -> Path:
+    """A copy of the photos that a test may change."""
+    return Path(shutil.copytree(photo_folder, tmp_path / "photos"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result]:
+    """Run a command in this process, on the CPU, in a folder that holds nothing but photos/."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load, "BUNDLED", bundle)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return run

@@ -1,0 +1,132 @@
+"""Differentiable augmentation: the same change for the same item, gradients, sane ranges."""
+
+import pytest
+import torch
+
+from graftlab.config import RECIPES, preset
+from graftlab.errors import GraftError
+from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives import discriminator_loss, generator_loss, r1_penalty
+from graftlab.training import augment
+
+CPU = torch.device("cpu")
+ALL = tuple(augment.CHANGES)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def pictures(count=6, size=16):
+    return torch.rand(count, 3, size, size) * 2 - 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_item_n_changes_alike_in_every_batch(name):
+    images = pictures()
+    change = augment.draw([name], 6, 16, CPU)
+    changed = change(images)
+    assert torch.equal(change(images), changed)
+    assert torch.equal(change(images[:3]), changed[:3])  # reconstructions are half a batch
+    assert not torch.equal(augment.draw([name], 6, 16, CPU)(images), changed)
+    same = change(images[:1].expand(6, -1, -1, -1))
+    assert any(not torch.equal(same[0], other) for other in same[1:])  # and each item differently
+
+
+@pytest.mark.parametrize("names", [*([name] for name in ALL), ALL])
+def test_gradients(names):
+    change = augment.draw(names, 2, 8, CPU)
+    images = pictures(2, 8).double().requires_grad_()
+    assert torch.autograd.gradcheck(change, (images,))
+    assert torch.autograd.gradgradcheck(change, (images,))  # R1 differentiates twice
+
+
+def test_colour_in_closed_form(monkeypatch):
+    images = pictures(2)
+    brightness, saturation, contrast = torch.tensor([[0.9, 0.5], [0.25, 0.5], [0.1, 0.5]])
+    numbers = torch.stack([brightness, saturation, contrast]).view(3, 2, 1, 1, 1)
+    monkeypatch.setattr(torch, "rand", lambda *shape, device: numbers)
+    first, second = augment.draw(["colour"], 2, 16, CPU)(images)
+    torch.testing.assert_close(second, images[1])  # the middle of every range changes nothing
+    lit = images[0] + 0.4
+    grey = lit.mean(0, keepdim=True)
+    faded = grey + 0.5 * (lit - grey)
+    torch.testing.assert_close(first, faded.mean() + 0.6 * (faded - faded.mean()))
+
+
+def test_colour_stays_near_the_range():
+    change = augment.draw(["colour"], 500, 4, CPU)
+    changed = change(torch.rand(500, 3, 4, 4) * 2 - 1)
+    assert changed.abs().max() < 6  # brightness 1.5, twice the saturation, half as much contrast again
+    assert changed.abs().mean() < 1
+
+
+def test_translation_moves_whole_pixels_into_grey():
+    images = pictures(200) + 3  # nothing in them is grey
+    changed = augment.draw(["translation"], 200, 16, CPU)(images)
+    shifts = set()
+    for image, moved in zip(images, changed, strict=True):
+        rows, columns = moved[0].any(1), moved[0].any(0)
+        dy = 16 - int(rows.sum()) if rows[-1] else int(rows.sum()) - 16
+        dx = 16 - int(columns.sum()) if columns[-1] else int(columns.sum()) - 16
+        shifts.add((dy, dx))
+        kept = image[:, max(0, -dy) : 16 - max(0, dy), max(0, -dx) : 16 - max(0, dx)]
+        assert torch.equal(moved[:, max(0, dy) : 16 + min(0, dy), max(0, dx) : 16 + min(0, dx)], kept)
+        assert not moved[:, ~rows].any()
+        assert not moved[:, :, ~columns].any()
+    assert shifts == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}  # an eighth of 16 is 2
+
+
+def test_cutout_is_a_grey_square_of_half_the_side():
+    gone = augment.draw(["cutout"], 500, 16, CPU)(torch.ones(500, 3, 16, 16)) == 0
+    rows, columns = gone.all(1).any(2), gone.all(1).any(1)
+    assert torch.equal(gone, (rows[:, :, None] & columns[:, None])[:, None].expand_as(gone))
+    assert rows.sum(1).max() == columns.sum(1).max() == 8
+    assert rows.sum(1).min() >= 4  # at least half of it inside, as its centre is
+    assert rows.any(0).all()
+
+
+def test_none_and_unknown():
+    images = pictures()
+    assert augment.draw((), 6, 16, CPU)(images) is images
+    augment.check(ALL)
+    with pytest.raises(GraftError, match=r"no augmentation 'color'; choose among colour, translation, cutout"):
+        augment.check(["cutout", "color"])
+
+
+def test_both_discriminators_see_it_and_the_reconstruction_loss_does_not():
+    config, recipe = preset("tiny"), RECIPES["official"]
+    model, net = SwappingAutoencoder(config), Discriminators(config)
+    images = pictures(4, 32)
+    seen = []
+
+    def mark(pictures):
+        seen.append(len(pictures))
+        return pictures * 0
+
+    black = torch.zeros(4, 3, 32, 32)
+    for loss, count in ((discriminator_loss, [4, 2, 4]), (generator_loss, [4, 2, 4])):
+        judged = {}
+        watches = [
+            net.image.register_forward_pre_hook(lambda module, inputs, judged=judged: judged.update(image=inputs[0])),
+            net.patch.from_rgb.register_forward_pre_hook(
+                lambda module, inputs, judged=judged: judged.update(patch=inputs[0])
+            ),
+        ]
+        terms = loss(model, net, images, recipe, augment=mark)
+        for watch in watches:
+            watch.remove()
+        assert seen == count
+        assert not judged["image"].any()
+        assert not judged["patch"].any()
+        if "G_L1" in terms:
+            assert terms["G_L1"].min() > 0.1
+        seen.clear()
+    torch.manual_seed(1)
+    changed = r1_penalty(net, images, recipe, config.patch_size, mark)
+    torch.manual_seed(1)
+    assert seen == [4]
+    for name, term in r1_penalty(net, black, recipe, config.patch_size).items():
+        assert torch.equal(changed[name], term)

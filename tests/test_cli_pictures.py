@@ -1,0 +1,347 @@
+"""The commands that make pictures: what they write is what the same calls in Python give."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import graftlab
+from graftlab.checkpoints.native import load_model
+from graftlab.cli.pictures import report
+from graftlab.images import l1, psnr, read, read_recipe, to_uint8
+from graftlab.sheets import sheet
+
+HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
+
+
+@pytest.fixture
+def model(bundle):
+    return load_model(bundle / "landscapes-64.safetensors")
+
+
+def pixels(path):
+    return to_uint8(read(path))
+
+
+def same(path, image):
+    """Whether a picture file shows exactly this tensor."""
+    written, wanted = pixels(path), to_uint8(image)
+    return written.shape == wanted.shape and (written == wanted).all()
+
+
+def swapped(model, structure, texture, **options):
+    return model.decode(model.encode(structure).mix(model.encode(texture), texture=1), **options)
+
+
+# -- swap -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--size", 45), ("--square",), ("--square", "--size", 61)], ids=str)
+def test_swap_comes_back_at_the_size_read(graft, model, options):
+    size = options[-1] if "--size" in options else 32
+    assert graft("swap", HILL, SEA, "--both", "-o", "out.png", *options).code == 0
+    a, b = (read(path, size, "--square" in options) for path in (HILL, SEA))
+    assert min(a.shape[2:]) == size
+    assert same("out.png", swapped(model, a, b))
+    assert same("out-reverse.png", swapped(model, b, a))
+
+
+def test_swap_of_one_picture_is_its_reconstruction(graft, model):
+    assert graft("swap", HILL, HILL).code == 0
+    assert same("swap.png", model.decode(model.encode(read(HILL, 32))))
+    assert not Path("swap-reverse.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp", "a.tif", "a.tiff"])
+def test_every_picture_carries_its_recipe(graft, model, name):
+    assert graft("--debug", "swap", HILL, LAKE, "-o", name, "--seed", 7).code == 0
+    assert read_recipe(name) == {
+        "command": f"graft swap photos/hill.png 'photos/lake at dusk.jpg' -o {name} --seed 7",
+        "model": model.fingerprint,
+        "version": graftlab.__version__,
+        "noise": "fixed",
+        "seed": 7,
+    }
+
+
+def test_the_same_command_twice_gives_the_same_bytes(graft):
+    for command in (
+        ("swap", HILL, SEA, "--both"),
+        ("swap", HILL, SEA, "--noise", "random"),
+        ("grid", "--structures", "photos", "--textures", "photos", "-o", "photos/grid.png"),  # among its own pictures
+        ("interpolate", HILL, SEA),
+        ("reconstruct", HILL, SEA),
+        ("encode", HILL, HILL),
+        ("decode", "codes.safetensors"),
+    ):
+        assert graft(*command).code == 0
+        files = [path for path in Path().rglob("*") if path.is_file()]
+        before = {path: path.read_bytes() for path in files}
+        assert graft(*command).code == 0
+        assert {path: path.read_bytes() for path in files} == before
+
+
+def test_seed_and_noise_matter(graft, model):
+    shown = {}
+    for options in (
+        ("--noise", "fixed"),
+        ("--seed", "1"),
+        ("--noise", "none"),
+        ("--noise", "random"),
+        ("--noise", "random", "--seed", "1"),
+    ):
+        assert graft("swap", HILL, LAKE, *options).code == 0
+        shown[options] = pixels("swap.png").tobytes()
+    assert len(set(shown.values())) == 5
+    assert graft("swap", HILL, LAKE, "--noise", "none", "--seed", "1").code == 0
+    assert pixels("swap.png").tobytes() == shown["--noise", "none"]
+
+
+def test_seed_and_noise_reach_every_command(graft):
+    assert graft("encode", HILL, "-o", "c.safetensors").code == 0
+    for command in (
+        ("grid", "--structures", HILL, "--textures", SEA),
+        ("interpolate", HILL, SEA),
+        ("reconstruct", HILL),
+        ("decode", "c.safetensors"),
+    ):
+        shown = set()
+        for options in ((), ("--seed", "1"), ("--noise", "none")):
+            assert graft(*command, *options, "-o", "x.png").code == 0
+            shown.add(pixels("x.png").tobytes())
+        assert len(shown) == 3
+
+
+def test_precision_and_device_reach_every_command(graft, monkeypatch):
+    assert graft("encode", HILL, "-o", "c.safetensors").code == 0
+    opened = []
+
+    def load(path, device, precision):
+        opened.append((path, device, precision))
+        return original(path, device, precision)
+
+    original = graftlab.load
+    monkeypatch.setattr("graftlab.checkpoints.load.load", load)
+    for command in (
+        ("swap", HILL, SEA),
+        ("grid", "--structures", HILL, "--textures", SEA),
+        ("interpolate", HILL, SEA),
+        ("reconstruct", HILL),
+        ("encode", HILL),
+        ("decode", "c.safetensors"),
+    ):
+        assert graft(*command, "--device", "cpu", "--precision", "bfloat16").code == 0
+        assert opened[-1] == ("landscapes-64", "cpu", "bfloat16")
+
+
+def test_bfloat16_is_close(graft):
+    for precision in ("float32", "bfloat16"):
+        assert graft("swap", HILL, LAKE, "--precision", precision, "-o", f"{precision}.png").code == 0
+    exact, rough = read("float32.png"), read("bfloat16.png")
+    assert 0 < l1(exact, rough).item() < 0.05
+
+
+def test_the_model_may_be_any_file(graft, bundle, model):
+    shutil.copy(bundle / "landscapes-64.safetensors", "my model")
+    assert graft("swap", HILL, LAKE, "--model", "my model").code == 0
+    assert read_recipe("swap.png")["model"] == model.fingerprint
+
+
+def test_figures_and_pictures_go_to_stdout_and_disk_and_the_rest_to_stderr(graft):
+    result = graft("swap", HILL, LAKE, "-o", "new/folder/a.png")
+    assert (result.out, result.err) == ("", f"{Path('new/folder/a.png')}\n")
+
+
+# -- grid -------------------------------------------------------------------------------------------------------------
+
+
+def grid_sheet(model, rows, columns, row_names, column_names, size=32):
+    hybrids = [[row, *(swapped(model, row, column) for column in columns)] for row in rows]
+    scale = max(1, 128 // size)
+    return sheet([[None, *columns], *hybrids], ["", *row_names], ["", *column_names], scale=scale)
+
+
+def test_grid_of_a_folder_with_a_zip(graft, model):
+    shutil.make_archive("textures", "zip", "photos", "hill.png")
+    Path("textures.zip").rename("textures.of-mine")  # told by its content
+    assert graft("grid", "--structures", "photos", "--textures", "textures.of-mine", "-o", "g.png").code == 0
+    rows = [read(path, 32, True) for path in (HILL, LAKE, SEA)]
+    assert same("g.png", grid_sheet(model, rows, rows[:1], ["hill", "lake at dusk", "海"], ["hill"]))
+    width, height = Image.open("g.png").size
+    assert height > 4 * 128
+    assert width > 2 * 128
+
+
+def test_grid_of_pictures_at_their_own_aspect(graft, model):
+    assert graft("grid", "--structures", HILL, "--textures", SEA, "--no-square", "--size", 48).code == 0
+    hill, sea = read(HILL, 48), read(SEA, 48)
+    assert same("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
+
+
+def test_grid_names_the_picture_it_cannot_read(graft):
+    Path("photos/broken.png").write_bytes(b"no picture")
+    result = graft("grid", "--structures", "photos", "--textures", HILL)
+    assert result.code == 2
+    assert str(Path("photos/broken.png")) in result.err
+
+
+# -- reconstruct ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [(), ("--square",), ("--size", "40")], ids=str)
+def test_reconstruct_reports_what_it_measures(graft, model, options):
+    size = 40 if "--size" in options else 32
+    result = graft("reconstruct", HILL, SEA, "--json", "-o", "r.png", *options)
+    assert result.code == 0
+    rows, names = [], []
+    for figures, path in zip(json.loads(result.out), (HILL, SEA), strict=True):
+        original = read(path, size, "--square" in options)
+        decoded = model.decode(model.encode(original))
+        assert figures == {
+            "photo": str(Path(path)),
+            "l1": pytest.approx(l1(decoded, original).item()),
+            "psnr": pytest.approx(psnr(decoded, original).item()),
+        }
+        rows.append([original, decoded])
+        names.append(f"{Path(path).stem}: L1 {figures['l1']:.3f}, {figures['psnr']:.1f} dB")
+    assert same("r.png", sheet(rows, names, ["original", "reconstruction"], scale=128 // size))
+
+
+def test_reconstruct_for_people(graft):
+    result = graft("reconstruct", HILL)
+    assert re.fullmatch(rf"{re.escape(str(Path(HILL)))}: L1 0\.\d{{4}}, PSNR \d+\.\d\d dB\n", result.out)
+
+
+def test_json_knows_no_infinity(capsys):
+    report([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], True, "")
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"photo": "a", "l1": 0.0, "psnr": None}]
+    report([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], False, "{photo} {psnr:.2f}")
+    assert capsys.readouterr().out == "a inf\n"
+
+
+# -- encode, decode ---------------------------------------------------------------------------------------------------
+
+
+def test_codes_of_one_picture_become_its_reconstruction(graft, model):
+    assert graft("encode", SEA, "--size", 37).code == 0  # a size that the stride does not divide
+    assert graft("decode", "codes.safetensors").code == 0
+    assert same("decoded.png", model.decode(model.encode(read(SEA, 37))))
+
+
+def test_codes_of_several_pictures(graft, model):
+    assert graft("encode", HILL, LAKE, SEA, "--square", "-o", "three.codes").code == 0
+    assert graft("decode", "three.codes", "-o", "out/d.png").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["d-000.png", "d-001.png", "d-002.png"]
+    for i, path in enumerate((HILL, LAKE, SEA)):
+        assert same(f"out/d-{i:03d}.png", model.decode(model.encode(read(path, 32, True))))
+    assert graftlab.Codes.load("three.codes").model == model.fingerprint
+
+
+# -- interpolate ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["texture", "structure", "both"])
+def test_interpolate(graft, model, what):
+    amounts = [-0.5, 0, 0.25, 1, 1.5]
+    command = ("interpolate", HILL, SEA, "--what", what, "--amounts", "-0.5,0,.25,1,1.5")
+    assert graft(*command).code == 0
+    a, b = (read(path, 32, True) for path in (HILL, SEA))
+    start, end = model.encode(a), model.encode(b)
+    parts = ("structure", "texture") if what == "both" else (what,)
+    strip = [model.decode(start.mix(end, **dict.fromkeys(parts, amount))) for amount in amounts]
+    assert torch.equal(strip[1], model.decode(start))
+    if what == "both":
+        assert torch.equal(strip[3], model.decode(end))
+    labels = ["hill", "-0.5", "0", "0.25", "1", "1.5", "海"]
+    assert same("strip.png", sheet([[a, *strip, b]], columns=labels, scale=4))
+
+
+def test_interpolate_at_another_size(graft):
+    assert graft("interpolate", HILL, SEA, "--no-square", "--size", 130, "--amounts", "1").code == 0
+    assert Image.open("strip.png").height > 315  # 80/33 of 130
+
+
+# -- models, demo, the command itself ---------------------------------------------------------------------------------
+
+
+def test_models(graft, bundle):
+    assert re.fullmatch(
+        r"landscapes-64: swapping-autoencoder, 32 px, 0\.0 M parameters, 0\.\d MB; "
+        r"trained on nothing \(1,234 images\); none\n",
+        graft("models").out,
+    )
+    (entry,) = json.loads(graft("models", "--json").out)
+    assert entry["name"] == "landscapes-64"
+    assert entry["config"]["size"] == 32
+    assert entry["bytes"] == (bundle / "landscapes-64.safetensors").stat().st_size
+    assert 10_000 < entry["parameters"] < 30_000
+
+
+def test_no_models(graft, tmp_path, monkeypatch):
+    monkeypatch.setattr("graftlab.checkpoints.load.BUNDLED", tmp_path)
+    assert graft("models", "--json").out == "[]\n"
+    result = graft("models")
+    assert (result.code, result.out) == (0, "")
+    assert "--model" in result.err
+
+
+def test_demo(graft, bundle, model):
+    assert graft("demo", "--out", "my demo").code == 0
+    for name in ("swap.png", "grid.png"):
+        assert read_recipe(f"my demo/{name}")["model"] == model.fingerprint
+    a, b = (read(bundle / "photos" / f"{name}.jpg", 32, True) for name in ("peaks", "render-sunset"))
+    labels = ["A", "B", "structure A, texture B", "structure B, texture A"]
+    assert same("my demo/swap.png", sheet([[a, b, swapped(model, a, b), swapped(model, b, a)]], (), labels, scale=8))
+
+
+def test_demo_of_a_large_model(graft, bundle, monkeypatch):
+    original = graftlab.load
+
+    def load(*arguments):  # as if trained at 256 px
+        loaded = original(*arguments)
+        loaded.config = loaded.config.at(256)
+        return loaded
+
+    monkeypatch.setattr("graftlab.checkpoints.load.load", load)
+    assert graft("demo", "-m", bundle / "landscapes-64.safetensors").code == 0
+    assert Image.open("demo/grid.png").width > 6 * 256
+
+
+COMMANDS = ("swap", "grid", "interpolate", "reconstruct", "encode", "decode", "train", "models", "demo")
+
+
+@pytest.mark.parametrize("command", [(name,) for name in COMMANDS] + [("data", "scan"), ("data", "pack")], ids=str)
+def test_every_command_has_an_example_in_its_help(graft, command):
+    result = graft(*command, "--help")
+    assert result.code == 0
+    assert f"graft {' '.join(command)} " in result.out.split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_help_and_version(graft):
+    for arguments in ((), ("--help",), ("data",)):
+        result = graft(*arguments)
+        assert result.code in (0, 2)  # without a command Typer says that one is missing
+        assert "Usage: graft" in result.out + result.err
+    assert graft("--version").out == f"graftlab {graftlab.__version__}\n"
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "夕焼け", "ночь", "[bold]", "[b", "[", "💡", "-dash", "%s{}", "a:smile:b"]
+)
+def test_any_name(graft, name):
+    if ":" in name and sys.platform == "win32":
+        pytest.skip("no name on this system")
+    shutil.copy(HILL, f"photos/{name}.png")
+    result = graft("reconstruct", f"photos/{name}.png", "-o", f"{name}/{name}.png")
+    assert result.code == 0
+    assert result.out.startswith(str(Path(f"photos/{name}.png: L1")))
+    assert result.err == f"{Path(f'{name}/{name}.png')}\n"
+    assert graft("grid", "--structures", "photos", "--textures", HILL).code == 0

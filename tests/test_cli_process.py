@@ -1,0 +1,119 @@
+"""`graft` as a process of its own: its entry point, pipes, Ctrl-C, full disks, names that are no text."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import graftlab
+from graftlab.images import read_recipe
+
+GRAFT = [sys.executable, "-c", "from graftlab.cli import main; main()"]
+posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+
+
+@pytest.fixture
+def start(bundle, photos, monkeypatch):
+    """Start a command beside photos/, the tiny model in the place of the bundled one."""
+    monkeypatch.chdir(photos.parent)
+    shutil.copy(bundle / "landscapes-64.safetensors", "landscapes-64")
+    environment = {"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", "FORCE_COLOR": "1"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def start(*arguments, **options):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen([*GRAFT, *map(str, arguments)], **pipes)
+
+    return start
+
+
+def test_entry_point():
+    graft = shutil.which("graft", path=str(Path(sys.executable).parent))
+    if graft is None:
+        pytest.skip("graftlab is not installed here")
+    done = subprocess.run([graft, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"graftlab {graftlab.__version__}\n"
+
+
+def test_help_does_not_wait_for_pytorch():
+    code = "import sys; from graftlab.cli import run; assert run(['swap', '--help']) == 0; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+@posix
+def test_ctrl_c_in_a_long_grid(start):
+    for i in range(120):
+        shutil.copy("photos/hill.png", f"photos/{i}.png")
+    process = start("grid", "--structures", "photos", "--textures", "photos", "--size", 40, "-o", "grid.png")
+    before = b""
+    while b"swapping" not in before:  # the bar: the work has begun
+        before += process.stderr.read1()
+        assert process.poll() is None, before
+    process.send_signal(signal.SIGINT)
+    _, after = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in before + after
+    assert sorted(path.name for path in Path().iterdir()) == ["landscapes-64", "photos"]
+
+
+@posix
+def test_a_pipe_that_is_closed(start):
+    process = start("reconstruct", "photos/hill.png", "--json")
+    process.stdout.close()
+    _, errors = process.communicate(timeout=30) if process.stdout is None else (None, process.stderr.read())
+    process.wait(timeout=30)
+    assert b"Traceback" not in errors
+
+
+def test_json_is_all_there_is_on_stdout(start):
+    out, _ = start("grid", "--structures", "photos", "--textures", "photos").communicate(timeout=60)
+    assert out == b""
+    out, errors = start("data", "scan", "photos", "--json").communicate(timeout=60)
+    assert json.loads(out)["usable"] == 3
+    assert b"scanning" in errors
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode here")
+def test_a_name_that_is_no_text(start):
+    name, out = os.fsdecode(b"photos/\xff.png"), os.fsdecode(b"\xfe.png")
+    shutil.copy("photos/hill.png", name)
+    process = start("reconstruct", name, "-o", out)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert said.startswith(b"photos/\\xff.png: L1 ")
+    assert errors == b"\\udcfe.png\n"
+    assert name in read_recipe(out)["command"]
+
+
+@pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")
+def test_a_full_disk(start):
+    disk = Path("disk")
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        for command in (
+            ("swap", "photos/hill.png", "photos/hill.png", "--size", 300, "-o", disk / "out.png"),
+            ("encode", *["photos/hill.png"] * 20, "-o", disk / "codes"),
+            ("data", "pack", "photos", "-o", disk / "pack", "--size", 300),
+        ):
+            process = start(*command)
+            said, errors = process.communicate(timeout=60)
+            assert process.returncode == 2, errors
+            assert said == b""
+            last = errors.decode().strip().splitlines()[-1]
+            assert str(command[command.index("-o") + 1]) in last
+            assert "Traceback" not in errors.decode()
+            assert list(disk.iterdir()) == []
+    finally:
+        for _ in range(20):
+            if not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
+                break
+            time.sleep(0.1)

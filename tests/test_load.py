@@ -1,0 +1,104 @@
+"""`load`: paths, names of bundled models, devices and precisions."""
+
+import shutil
+
+import pytest
+import tiny
+import torch
+
+import graftlab
+from graftlab.checkpoints import load as loading
+from graftlab.checkpoints.native import save_model
+from graftlab.errors import GraftError
+from graftlab.hardware import choose_device
+
+
+@pytest.fixture
+def bundled(tmp_path, monkeypatch):
+    """A folder with two bundled models, and photographs beside them."""
+    folder = tmp_path / "bundled"
+    save_model(folder / "valleys-32.safetensors", tiny.model())
+    save_model(folder / "coasts-32.safetensors", tiny.new_model(5))
+    (folder / "photos").mkdir()
+    monkeypatch.setattr(loading, "BUNDLED", folder)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def refused(words, *args, **kwargs):
+    with pytest.raises(GraftError, match=words) as error:
+        graftlab.load(*args, **kwargs)
+    text = str(error.value)
+    assert text.endswith(".")
+    assert "\n" not in text
+
+
+def test_bundled_models_by_name(bundled):
+    assert list(loading.bundled_models()) == ["coasts-32", "valleys-32"]
+    assert graftlab.load("valleys-32").fingerprint != graftlab.load("coasts-32").fingerprint
+    by_path = graftlab.load(bundled / "coasts-32.safetensors")
+    assert by_path.fingerprint == graftlab.load("coasts-32").fingerprint
+
+
+def test_files_by_path(bundled, tmp_path):
+    file = tmp_path / "my models" / "größe.bin"  # content decides, not the name
+    file.parent.mkdir()
+    shutil.copy(bundled / "coasts-32.safetensors", file)
+    for path in (file, str(file), "my models/größe.bin"):
+        model = graftlab.load(path)
+        assert model.decode(model.encode(tiny.pictures())).shape == (1, 3, 32, 32)
+        assert not model.training
+
+
+def test_unknown_names_are_answered_with_the_known(bundled):
+    refused(r"mountains is neither a file nor a bundled model \(coasts-32, valleys-32\)", "mountains")
+    for odd in ("", "x" * 5000, "a\0b", "missing/model.safetensors", "valleys-32.safetensors", "Valleys-32"):
+        with pytest.raises(GraftError):
+            graftlab.load(odd)
+
+
+def test_nothing_installed(bundled):
+    shutil.rmtree(bundled)
+    refused(r"bundled model \(none is installed\)", "coasts-32")
+
+
+def test_a_folder_is_no_model(bundled):
+    refused("bundled is a folder", bundled)
+    refused("is a folder", ".")
+
+
+def test_a_damaged_file_is_refused(bundled):
+    path = bundled / "coasts-32.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    refused("is damaged", "coasts-32")
+    graftlab.load("valleys-32")
+
+
+@pytest.mark.parametrize("name", ["bogus", "", "cuda:99", "meta", "hpu", "cpu gpu", "opengl"])
+def test_devices_that_are_not_there(bundled, name):
+    refused(f"The device '{name}' is not available here; try --device cpu", "coasts-32", device=name)
+
+
+def test_a_wrong_option_is_refused_before_the_file_is_read(bundled):
+    (bundled / "huge.safetensors").write_bytes(b"")
+    refused("The device 'bogus'", "huge", device="bogus")
+    refused("precision must be one of float32, bfloat16, not 'float16'", "huge", precision="float16")
+    refused("precision must be", "coasts-32", precision="")
+
+
+def test_devices_and_precisions(bundled):
+    model = graftlab.load("coasts-32", device="cpu", precision="bfloat16")
+    assert model.precision == torch.bfloat16
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    full = graftlab.load("coasts-32", device="cpu")
+    assert full.precision == torch.float32
+    pictures = tiny.pictures()
+    ours, theirs = (each.decode(each.encode(pictures)) for each in (model, full))
+    assert 0 < tiny.differ(ours, theirs) < 0.1
+
+
+def test_the_fastest_device_is_the_default(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device() == torch.device("cpu")
+    assert choose_device("cpu") == torch.device("cpu")

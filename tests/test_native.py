@@ -1,0 +1,405 @@
+"""Our own format: what is saved comes back, and what is damaged, hostile or something else is refused in a sentence."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from safetensors.torch import load_file, save_file
+
+from graftlab.checkpoints import native
+from graftlab.checkpoints.native import describe, fingerprint, load_model, read_tensors, save_model, write_tensors
+from graftlab.codes import Codes
+from graftlab.config import preset
+from graftlab.errors import GraftError
+
+HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
+KIND = "swapping-autoencoder"
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(path, tiny.model(), {"images_seen": 5, "licence": "CC0-1.0"})
+    return path
+
+
+def refused(words, act, *args):
+    with pytest.raises(GraftError, match=words) as error:
+        act(*args)
+    text = str(error.value)
+    assert str(args[0]) in text
+    assert text.endswith(".")
+    assert "\n" not in text
+    assert len(text) < 1500
+    return text
+
+
+def rewritten(path, header=None, **tensors):
+    """The saved file with another header or other tensors; None takes a tensor out."""
+    content = {**load_file(path), **{name.replace("__", "."): tensor for name, tensor in tensors.items()}}
+    known = {"kind": KIND, "config": preset("tiny").to_dict(), "about": {}}
+    content = {name: tensor for name, tensor in content.items() if tensor is not None}
+    save_file(content, path, {"graftlab": json.dumps(known if header is None else header)})
+    return path
+
+
+# -- there and back ---------------------------------------------------------------------------------------------------
+
+
+def test_a_model_comes_back(saved):
+    model, loaded = tiny.model(), load_model(saved)
+    assert loaded.config == model.config
+    theirs = loaded.state_dict()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(theirs[name], tensor)
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    pictures = tiny.pictures()
+    codes = loaded.encode(pictures)
+    assert torch.equal(loaded.decode(codes), model.decode(model.encode(pictures)))
+    assert codes.model == loaded.fingerprint == fingerprint(model)
+    assert len(codes.model) == 64
+
+
+def test_half_precision_takes_half_the_space(saved, tmp_path):
+    half = tmp_path / "half.safetensors"
+    save_model(half, tiny.model(), half=True)
+    count = sum(parameter.numel() for parameter in tiny.model().parameters())
+    assert 2 * count <= half.stat().st_size < 2 * count + 20_000 < saved.stat().st_size
+    loaded, pictures = load_model(half), tiny.pictures()
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    assert (
+        tiny.differ(loaded.decode(loaded.encode(pictures)), tiny.model().decode(tiny.model().encode(pictures))) < 0.01
+    )
+
+
+def test_the_fingerprint_is_of_the_weights(tmp_path):
+    first, second, third = (tmp_path / f"{i}.safetensors" for i in range(3))
+    save_model(first, tiny.model(), {"name": "one"}, half=True)
+    save_model(second, load_model(first), {"name": "two"})
+    save_model(third, load_model(second), half=True)
+    prints = {load_model(path).fingerprint for path in (first, second, third)}
+    assert len(prints) == 1
+    assert prints != {fingerprint(tiny.model())}  # rounding is a change
+    changed = load_model(second)
+    changed.generator.rgb_bias[1] += 1e-6
+    assert fingerprint(changed) not in prints
+    assert fingerprint(tiny.new_model(0)) != fingerprint(tiny.new_model(1))
+
+
+def test_a_known_fingerprint():
+    """Pinned: codes saved with an earlier version still find their model."""
+    model = tiny.new_model()
+    for index, parameter in enumerate(model.parameters()):
+        torch.nn.init.constant_(parameter, index / 8)
+    assert fingerprint(model) == "32aaa79a030c012508cc8b4556d76ebea9babbf7be3be7ef4a36f1f3b92ee9ba"
+
+
+def test_codes_of_a_file_fit_the_model_of_that_file(saved, tmp_path):
+    codes = load_model(saved).encode(tiny.pictures(1, 30, 33))
+    back = Codes.load(codes.save(tmp_path / "codes.safetensors"))
+    assert torch.equal(load_model(saved).decode(back), load_model(saved).decode(codes))
+    save_model(tmp_path / "other.safetensors", tiny.new_model(9))
+    with pytest.raises(GraftError, match="belong to another model"):
+        load_model(tmp_path / "other.safetensors").decode(back)
+
+
+def test_describe_needs_no_weights(saved, monkeypatch):
+    monkeypatch.setattr(native, "SwappingAutoencoder", None)
+    told = describe(saved)
+    assert told["kind"] == KIND
+    assert told["config"] == preset("tiny").to_dict()
+    assert told["about"] == {"images_seen": 5, "licence": "CC0-1.0"}
+    assert told["parameters"] == sum(parameter.numel() for parameter in tiny.model().parameters())
+    assert told["bytes"] == saved.stat().st_size
+
+
+def test_tensors_of_any_type_and_layout(tmp_path):
+    tensors = {
+        "step": torch.tensor(3.0),
+        "count": torch.arange(6).view(2, 3).T,
+        "channels last": torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last),
+        "learned": torch.randn(3, requires_grad=True),
+        "bf16": torch.randn(4).bfloat16(),
+        "empty": torch.zeros(0, 2),
+        "long": torch.arange(3),
+        "bytes": torch.arange(3, dtype=torch.uint8),
+        "flags": torch.tensor([True, False]),
+        "double": torch.randn(2).double(),
+        "spread": torch.ones(1).expand(5),
+    }
+    write_tensors(tmp_path / "state", tensors, {"seen": 3, "ärger": [1.5, None]})
+    back, header = read_tensors(tmp_path / "state")
+    assert header == {"seen": 3, "ärger": [1.5, None]}
+    assert back.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert back[name].dtype == tensor.dtype
+        assert torch.equal(back[name], tensor)
+
+
+def test_what_is_loaded_outlives_its_file(saved):
+    loaded, (tensors, _) = load_model(saved), read_tensors(saved)
+    before = {name: tensor.clone() for name, tensor in tiny.model().state_dict().items()}
+    size = saved.stat().st_size
+    with saved.open("r+b") as file:  # as `cp` does, on top of it
+        file.seek(size // 2)
+        file.write(b"\xff" * (size - size // 2))
+    for name, tensor in before.items():
+        assert torch.equal(loaded.state_dict()[name], tensor)
+        assert torch.equal(tensors[name], tensor)
+
+
+def test_a_model_may_replace_its_own_file(saved):
+    loaded = load_model(saved)
+    save_model(saved, loaded)
+    assert load_model(saved).fingerprint == loaded.fingerprint
+
+
+# -- what is not written ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_not_saved(saved, value):
+    before, model = saved.read_bytes(), tiny.new_model()
+    model.encoder.from_rgb.weight[0, 0] = value
+    refused("not written, because weights are not finite numbers: encoder.from_rgb.weight", save_model, saved, model)
+    assert saved.read_bytes() == before
+
+
+def test_weights_beyond_half_precision_are_not_saved(tmp_path):
+    model = tiny.new_model()
+    model.generator.rgb_bias[0] = 1e5
+    with pytest.raises(GraftError, match=r"not finite numbers: generator\.rgb_bias"):
+        save_model(tmp_path / "m", model, half=True)
+    save_model(tmp_path / "m", model)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+        text = refused("could not be written, because", write_tensors, tmp_path / "m", {"a": torch.zeros(9999)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large" in text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="inodes and modes are POSIX's")
+def test_what_is_flushed_is_what_is_written(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle)) or fsync(handle))
+    write_tensors(tmp_path / "m", {"a": torch.zeros(999)}, {})
+    now = (tmp_path / "m").stat()
+    assert (flushed[0].st_ino, flushed[0].st_size) == (now.st_ino, now.st_size)
+    (tmp_path / "plain").touch()
+    assert now.st_mode == (tmp_path / "plain").stat().st_mode  # readable by whom the user lets read
+
+
+def test_safetensors_reads_and_writes_the_same(tmp_path):
+    tensors = {"b": torch.randn(3), "a": torch.randn(2, 3), "half": torch.ones(3).half(), "flag": torch.tensor(True)}
+    header = {"seen": 3, "name": "größe"}
+    write_tensors(tmp_path / "ours", tensors, header)
+    save_file(tensors, tmp_path / "theirs", {"graftlab": json.dumps(header)})
+    for name, tensor in load_file(tmp_path / "ours").items():
+        assert torch.equal(tensor, tensors[name])
+    (ours, one), (theirs, two) = (read_tensors(tmp_path / name) for name in ("ours", "theirs"))
+    assert one == two == header
+    assert ours.keys() == theirs.keys() == tensors.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in tensors)
+
+
+# -- what is not read -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", [load_model, read_tensors, describe])
+def test_what_is_no_file_of_ours(tmp_path, read):
+    contents = {
+        "empty": b"",
+        "page": b"<html>no</html>",
+        "photo": b"\x89PNG\r\n\x1a\n" + bytes(100),
+        "zip": b"PK\x03\x04" + bytes(60),
+        "zeros": bytes(1000),
+        "pickle": b"\x80\x02}q\x00.",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        refused("is damaged or no safetensors file .*; fetch or make it again", read, tmp_path / name)
+    refused("is a folder", read, tmp_path)
+    refused("no such file", read, tmp_path / "nothing")
+    refused("no such file", read, tmp_path / ("x" * 1000))
+    save_file({"a": torch.zeros(1)}, tmp_path / "other", {"format": "pt"})
+    refused("was not written by graftlab", read, tmp_path / "other")
+    for text in ("5", "[]", "null", '"swapping-autoencoder"'):
+        save_file({"a": torch.zeros(1)}, tmp_path / "other", {"graftlab": text})
+        refused("was not written by graftlab", read, tmp_path / "other")
+    for text in ("", "{", "[" * 100_000):
+        save_file({"a": torch.zeros(1)}, tmp_path / "other", {"graftlab": text})
+        refused("is damaged", read, tmp_path / "other")
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_hostile_files_are_refused(path):
+    refused("is damaged", load_model, path)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.3, 0.9, 0.9999])
+def test_files_that_are_cut_off_are_refused(saved, share):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(len(content) * share)])
+    refused("is damaged", load_model, saved)
+
+
+def test_files_that_are_too_long_are_refused(saved):
+    saved.write_bytes(saved.read_bytes() + b"\0")
+    refused("is damaged", load_model, saved)
+
+
+def test_files_that_may_not_be_read(saved, monkeypatch):
+    def forbidden(*args):
+        raise PermissionError(errno.EACCES, "Permission denied", str(saved))
+
+    monkeypatch.setattr(native, "safe_open", forbidden)
+    refused("Permission denied", load_model, saved)
+
+
+def test_other_kinds_of_files_are_refused(saved, tmp_path):
+    codes = tiny.model().encode(tiny.pictures()).save(tmp_path / "codes.safetensors")
+    refused("holds SwapCodes, not a Swapping Autoencoder", load_model, codes)
+    refused("holds stylegan2, not", load_model, rewritten(saved, {"kind": "stylegan2"}))
+    refused("holds no model, not", load_model, rewritten(saved, {}))
+    with pytest.raises(GraftError, match="holds no codes"):
+        Codes.load(rewritten(saved))
+
+
+def test_a_pack_of_photos_is_no_model(tmp_path):
+    from PIL import Image
+
+    from graftlab.data import open_source
+    from graftlab.data.pack import pack
+
+    (tmp_path / "photos").mkdir()
+    for i in range(2):
+        Image.new("RGB", (20, 20), (i, 2, 3)).save(tmp_path / "photos" / f"{i}.png")
+    pack(open_source(str(tmp_path / "photos")), tmp_path / "photos.pack", 16)
+    refused("was not written by graftlab|holds", load_model, tmp_path / "photos.pack")
+    with pytest.raises(GraftError, match="holds no codes"):
+        Codes.load(tmp_path / "photos.pack")
+
+
+def test_tensors_that_do_not_fit_are_listed(saved):
+    before = saved.read_bytes()
+    text = refused(
+        r"encoder\.from_rgb\.weight is missing; other is unknown; generator\.rgb_bias is \(4,\), not \(3,\)\.",
+        load_model,
+        rewritten(saved, encoder__from_rgb__weight=None, other=torch.zeros(1), generator__rgb_bias=torch.zeros(4)),
+    )
+    assert "does not fit its configuration" in text
+    saved.write_bytes(before)
+    nothing = dict.fromkeys((name.replace(".", "__") for name in load_file(saved)), None)
+    refused(r" and \d\d more\.", load_model, rewritten(saved, **nothing, other=torch.zeros(1)))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.uint8])
+def test_weights_that_are_no_numbers_are_refused(saved, dtype):
+    path = rewritten(saved, generator__rgb_bias=torch.zeros(3).to(dtype))
+    refused(f"generator.rgb_bias holds {dtype}", load_model, path)
+
+
+@pytest.mark.parametrize("value", [torch.nan, -torch.inf])
+def test_weights_that_are_not_finite_are_refused(saved, value):
+    bad = torch.tensor([0, value, 0])
+    refused(r"not finite numbers: generator\.rgb_bias", load_model, rewritten(saved, generator__rgb_bias=bad))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_may_have_any_precision(saved, dtype):
+    path = rewritten(saved, **{name.replace(".", "__"): tensor.to(dtype) for name, tensor in load_file(saved).items()})
+    loaded = load_model(path)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+
+
+TINY = preset("tiny").to_dict()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        [],
+        "tiny",
+        5,
+        {**TINY, "unknown": 1},
+        {**TINY, "size": "32"},
+        {**TINY, "size": 31},
+        {**TINY, "head_blocks": 10**9},
+        {**TINY, "downsamplings": 10**9},
+        {**TINY, "downsamplings": 10**30},
+        {**TINY, "texture_downsamplings": 10**9},
+        {**TINY, "texture_channels": 10**12},
+        {**TINY, "structure_channels": -8},
+        {**TINY, "encoder_growth": 1e300},
+        {**TINY, "encoder_capacity": float("nan")},
+        {**TINY, "noise": None},
+    ],
+)
+def test_configurations_without_sense_are_refused(saved, config):
+    refused("configuration that makes no sense", load_model, rewritten(saved, {"kind": KIND, "config": config}))
+
+
+def test_a_file_without_configuration_is_refused(saved):
+    refused("configuration that makes no sense", load_model, rewritten(saved, {"kind": KIND}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"structure_channels": 9},
+        {"texture_channels": 2**16},
+        {"head_blocks": 3},
+        {"downsamplings": 1},
+        {"generator_capacity": 256.0},
+        {"encoder_capacity": 256.0},
+    ],
+)
+def test_a_configuration_of_other_networks_is_refused(saved, change):
+    header = {"kind": KIND, "config": {**TINY, **change}}
+    refused("does not fit its configuration", load_model, rewritten(saved, header))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_claim_of_huge_networks_takes_no_memory(saved):
+    config = {**TINY, "texture_channels": 2**16, "encoder_capacity": 256.0, "generator_capacity": 256.0}
+    program = """
+import sys
+from pathlib import Path
+from graftlab.checkpoints.native import load_model
+from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.config import preset
+import torch
+with torch.device("meta"):
+    SwappingAutoencoder(preset("tiny"))
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+before = peak()
+try:
+    load_model(Path(sys.argv[1]))
+except GraftError as error:
+    print(peak() - before, error)
+"""
+    path = rewritten(saved, {"kind": KIND, "config": config})
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    grown, _, text = done.stdout.partition(" ")
+    assert "does not fit its configuration" in text
+    assert int(grown) < 30_000  # kB

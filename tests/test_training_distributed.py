@@ -1,0 +1,59 @@
+"""Two processes on this machine, with gloo: the same weights in both, the mean of their gradients, one that writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_fixture import CPU, config, make_photos
+
+from graftlab.errors import GraftError
+from graftlab.training import distributed
+from graftlab.training.trainer import Trainer
+
+
+def test_alone():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.ones(2)
+    with distributed.processes(CPU):
+        distributed.average_gradients([parameter])
+        distributed.barrier()
+        assert torch.equal(parameter.grad, torch.ones(2))
+        assert (distributed.rank(), distributed.world_size(), distributed.share(6)) == (0, 1, 6)
+        assert distributed.average({"a": 1.0}) == {"a": 1.0}
+        assert distributed.agree(3, CPU)
+        assert not distributed.any_process(False, CPU)
+
+
+@pytest.mark.parametrize(
+    ("batch", "count", "advice"), [(6, 2, 8), (16, 3, 18), (2, 2, 4), (4, 8, 16), (10, 2, 8), (100, 16, 96)]
+)
+def test_batch_divides_into_even_shares(monkeypatch, batch, count, advice):
+    monkeypatch.setattr(distributed, "world_size", lambda: count)
+    with pytest.raises(GraftError, match=f"batch of {batch} does not .* {count} even parts.*; use --batch {advice}\\."):
+        distributed.share(batch)
+    assert distributed.share(advice) == advice // count
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
+def test_two_processes(tmp_path):
+    photos = make_photos(tmp_path / "photos")
+    program = [sys.executable, Path(__file__).with_name("training_fixture.py"), "pair", tmp_path, photos]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run(program, env=alone, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in range(2))
+    saved = load_file(tmp_path / "run" / "states" / "000000012.safetensors")
+    assert first.keys() == second.keys() == saved.keys()
+    assert all(torch.equal(first[name], second[name]) and torch.equal(first[name], saved[name]) for name in first)
+    untrained = Trainer(config(photos), CPU).state()[0]
+    assert any(not torch.equal(first[name], untrained[name]) for name in untrained)
+    assert not (tmp_path / "another").exists()  # one process writes
+    assert sorted(path.name for path in (tmp_path / "run" / "states").iterdir()) == [
+        "000000008.safetensors",
+        "000000012.safetensors",
+    ]

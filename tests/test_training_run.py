@@ -1,0 +1,308 @@
+"""A run folder: killed, interrupted, damaged, without space, used twice: nothing is lost and nothing is half there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from training_fixture import CPU, config, files, make_photos, start
+
+import graftlab
+from graftlab.checkpoints.native import read_tensors
+from graftlab.config import RECIPES, Recipe, preset
+from graftlab.data import open_source, pack
+from graftlab.errors import GraftError
+from graftlab.training import run as training
+from graftlab.training.lock import lock
+from graftlab.training.run import Run
+
+ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = make_photos(tmp_path_factory.mktemp("data") / "photos")
+    pack(open_source(folder), folder.parent / "photos.pack", 32)
+    return folder.parent / "photos.pack"
+
+
+def states(run: Path) -> list[str]:
+    return sorted(path.name for path in (run / "states").iterdir())
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+
+
+# ------------------------------------------------------------------------------------------------- killed, interrupted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_ten_times_equals_never(tmp_path, photos):
+    program = [sys.executable, Path(__file__).with_name("training_fixture.py"), "kill", tmp_path, photos]
+    result = subprocess.run(program, env=ALONE, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    whole, killed = files(tmp_path / "whole" / "run"), files(tmp_path / "killed" / "run")
+    assert sorted(whole) == sorted(killed)
+    assert [name for name in whole if whole[name] != killed[name]] == []
+    tensors, header = read_tensors(tmp_path / "killed" / "run" / "states" / "000000136.safetensors")
+    assert header["seen"] == 136
+    assert {name.split(".")[0] for name in tensors} == {"model", "net", "ema", "adam"}
+
+
+def wait_for(happened, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path, photos, number):
+    run = tmp_path / "run"
+    options = ["--preset=tiny", "--batch=4", "--images=1M", "--record-every=8", "--precision=float32", "--device=cpu"]
+    program = [sys.executable, "-c", "from graftlab.cli import main; main()", "train", photos, "--run", run, *options]
+    with subprocess.Popen(program, env=ALONE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: (run / "stats.jsonl").is_file() and (run / "stats.jsonl").stat().st_size, process)
+        process.send_signal(number)
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130, said
+    (state,) = states(run)
+    seen = int(Path(state).stem)
+    assert f"Saved at {seen:,} images; the same command goes on from there." in said
+    assert "Traceback" not in said
+    assert (run / "report.html").is_file()
+    settings = replace(config(photos, images=seen + 8), recipe=RECIPES["official"])
+    resumed = Run(run, replace(settings, snapshot_every=10_000), CPU)
+    assert resumed.trainer.seen == seen
+    assert resumed.train()
+
+
+def test_second_interrupt_does_not_wait():
+    with training.interruption() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ------------------------------------------------------------------------------------------------------------- states
+
+
+def test_folder_of_a_run(tmp_path, photos):
+    run = tmp_path / "run"
+    training = start(run, photos, images=48)
+    assert (run / "samples" / "reals.jpg").is_file()
+    assert (run / "samples" / "000000000.jpg").is_file()
+    averages = {}
+
+    def progress(seen, figures):
+        averages[seen] = {name: tensor.clone() for name, tensor in training.trainer.ema.state_dict().items()}
+        assert (run / "report.html").is_file() == (seen >= 16)
+
+    assert training.train(progress)
+    assert states(run) == ["000000032.safetensors", "000000048.safetensors"]
+    assert {path.name for path in (run / "samples").iterdir()} == {
+        "reals.jpg",
+        *(f"{seen:09d}.jpg" for seen in (0, 16, 32, 48)),
+    }
+    validations = {line["seen"]: line["validation_l1"] for line in lines(run) if "validation_l1" in line}
+    assert list(validations) == [16, 32, 48]
+    for name, seen in (("best", min(validations, key=validations.__getitem__)), ("last", 48)):
+        model = graftlab.load(run / f"{name}.safetensors", device="cpu")
+        assert all(torch.equal(tensor, averages[seen][key]) for key, tensor in model.state_dict().items())
+    assert all(line["skipped"] == 0 for line in lines(run) if "skipped" in line)
+
+
+def test_finished_run_again_changes_nothing_and_a_longer_one_goes_on(tmp_path, photos):
+    run = tmp_path / "run"
+    assert start(run, photos, images=24).train()
+    before = files(run)
+    assert {"last.safetensors", "report.html", "states/000000024.safetensors"} < set(before)
+    assert start(run, photos, images=24).train()
+    assert files(run) == before
+    longer = start(run, photos, images=40)
+    assert (longer.trainer.seen, longer.best is None) == (24, False)
+    assert longer.train()
+    assert states(run) == ["000000032.safetensors", "000000040.safetensors"]
+    assert [line["seen"] for line in lines(run) if "skipped" in line] == [8, 16, 24, 32, 40]
+
+
+def test_snapshot_missed_at_the_end_is_made_up_for(tmp_path, photos, monkeypatch):
+    """The time to save and the end of the run may meet: the last state is then saved with the last pictures."""
+    monkeypatch.setattr(training, "SAVE_MINUTES", 0)
+    run = tmp_path / "run"
+    doomed = start(run, photos, images=24)
+
+    def die(*arguments):
+        if doomed.trainer.seen == 24:
+            raise MemoryError
+
+    monkeypatch.setattr(doomed, "_snapshot", die)
+    with pytest.raises(MemoryError):
+        doomed.train()
+    assert start(run, photos, images=24).train()
+    assert (run / "last.safetensors").is_file()
+    assert lines(run)[-1]["seen"] == 24
+    assert "validation_l1" in lines(run)[-1]
+
+
+def test_damaged_states(tmp_path, photos):
+    run = tmp_path / "run"
+    start(run, photos, images=32).train()
+    whole, stats = files(run), (run / "stats.jsonl").read_bytes()
+    newest, older = (run / "states" / name for name in reversed(states(run)))
+    newest.write_bytes(newest.read_bytes()[:100_000])
+    resumed = start(run, photos, images=32)
+    assert resumed.trainer.seen == 16
+    assert states(run) == [older.name]  # a damaged one does not count as kept
+    assert len((run / "stats.jsonl").read_bytes()) < len(stats)
+    assert resumed.train()
+    assert files(run) == whole
+    for path in (newest, older):
+        path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(GraftError, match=r"No saved state of .*run can be read, so choose another --run.*000000016"):
+        start(run, photos, images=32)
+    assert states(run) == [older.name, newest.name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"batch": 8}, "batch 4, now 8"),
+        ({"network": preset("tiny", 64)}, "network.size 32, now 64; network.patch_size 8, now 16"),
+        ({"seed": 1, "augment": ("colour",)}, r"augment \(\), now \('colour',\); seed 0, now 1"),
+        ({"recipe": Recipe(l1=2, crops=2)}, "recipe.l1 1.0, now 2"),
+    ],
+)
+def test_other_options_are_refused(tmp_path, photos, changes, named):
+    run = tmp_path / "run"
+    start(run, photos)
+    before = files(run)
+    with pytest.raises(GraftError, match=rf"{run} holds a run with other options \({named}\)"):
+        Run(run, replace(config(photos), **changes), CPU)
+    assert files(run) == before
+    start(run, photos)  # the refused one holds no lock
+
+
+def test_unreadable_configuration(tmp_path, photos):
+    run = tmp_path / "run"
+    start(run, photos)
+    (run / "config.json").write_text("[]")
+    with pytest.raises(GraftError, match=r"config\.json cannot be read"):
+        start(run, photos)
+
+
+def test_no_photos_no_folder(tmp_path):
+    with pytest.raises(GraftError, match="does not exist"):
+        start(tmp_path / "run", tmp_path / "nowhere")
+    with pytest.raises(GraftError, match="no augmentation 'color'"):
+        start(tmp_path / "run", tmp_path / "nowhere", augment=("color",))
+    assert not (tmp_path / "run").exists()
+
+
+# --------------------------------------------------------------------------------------------------- one at a time
+
+
+def test_one_process_at_a_time(tmp_path, photos):
+    run = tmp_path / "run"
+    first = start(run, photos)
+    code = "import sys, pathlib; from graftlab.training.lock import lock; lock(pathlib.Path(sys.argv[1]))"
+    second = subprocess.run([sys.executable, "-c", code, run], env=ALONE, capture_output=True, text=True)
+    assert "is in use by another process" in second.stderr
+    with pytest.raises(GraftError, match="is in use by another process"):
+        start(run, photos)
+    assert first.train()
+    assert start(run, photos).train()  # released once trained, or dropped
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed")
+def test_lock_dies_with_its_holder(tmp_path):
+    code = (
+        "import sys, time, pathlib; from graftlab.training.lock import lock\n"
+        "held = lock(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=ALONE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(GraftError, match="in use"):
+            lock(tmp_path)
+        holder.kill()
+    lock(tmp_path).close()
+
+
+# ------------------------------------------------------------------------------------------------------------ full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that holds 16 MB, of which a state with its margin needs 11."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("only root may mount a small disk, on Linux")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("free", [5_000_000, 300_000, 0])
+def test_full_disk(small_disk, photos, free):
+    run = small_disk / "run"
+    start(run, photos).train()
+    states_before = {name: data for name, data in files(run).items() if name.startswith("states/")}
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:
+        space = os.statvfs(small_disk)
+        file.write(bytes(space.f_bavail * space.f_frsize - free))
+    with pytest.raises(GraftError, match=r"run the same command again|space"):
+        start(run, photos, images=32).train()
+    after = files(run)
+    assert {name: data for name, data in after.items() if name.startswith("states/")} == states_before
+    assert [name for name in after if ".part-" in name] == []
+    filler.unlink()
+    assert start(run, photos, images=32).train()
+    assert states(run)[-1] == "000000032.safetensors"
+
+
+# ----------------------------------------------------------------------------------------------------------- few photos
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_photos(tmp_path, count):
+    photos, run = make_photos(tmp_path / "photos", count), tmp_path / "run"
+    assert start(run, photos).train()
+    with Image.open(run / "samples" / "000000016.jpg") as sheet:
+        assert sheet.width > 128 * (count + 1)  # held-out photos first, then training photos
+    assert (run / "best.safetensors").is_file() == (count > 1)
+    assert (run / "last.safetensors").is_file()
+    assert start(run, photos, images=24).train()
+
+
+def test_held_out_photo_that_cannot_be_read(tmp_path):
+    photos, run = make_photos(tmp_path / "photos", 3), tmp_path / "run"
+    name = start(run, photos).data.names_held_out[0]
+    data = (photos / name).read_bytes()
+    (photos / name).write_bytes(data[:40] + bytes(200) + data[240:])
+    assert start(tmp_path / "other", photos).train()
