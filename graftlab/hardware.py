@@ -1,5 +1,6 @@
 """What this machine can do: where to compute and in which precision."""
 
+import os
 from pathlib import Path
 from shutil import disk_usage
 
@@ -12,6 +13,8 @@ def choose_device(name: str | None = None) -> torch.device:
     """The named device, or the fastest there is: CUDA, then Apple's GPU, then the processor."""
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda":  # under torchrun each process of a machine has a GPU of its own
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()  # "meta" and others have names but hold no numbers

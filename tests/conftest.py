@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a tiny model in the place of the bundled one, photos, and `graft` itself."""
+"""What the tests of the command line share: a tiny model in the place of the bundled one, photos, `graft` itself."""
 
 import shutil
 from collections.abc import Callable

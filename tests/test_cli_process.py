@@ -1,4 +1,4 @@
-"""`graft` as a process of its own: its entry point, pipes, Ctrl-C, full disks, names that are no text."""
+"""`graft` as a process of its own: its entry point, pipes, Ctrl-C, names that are no text."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -43,15 +42,15 @@ def test_entry_point():
 
 
 def test_help_does_not_wait_for_pytorch():
-    code = "import sys; from graftlab.cli import run; assert run(['swap', '--help']) == 0; assert 'torch' not in sys.modules"
+    code = "import sys; from graftlab.cli import run; sys.exit(run(['swap', '--help']) or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
 @posix
 def test_ctrl_c_in_a_long_grid(start):
-    for i in range(120):
+    for i in range(40):
         shutil.copy("photos/hill.png", f"photos/{i}.png")
-    process = start("grid", "--structures", "photos", "--textures", "photos", "--size", 40, "-o", "grid.png")
+    process = start("grid", "--structures", "photos", "--textures", "photos", "--size", 96, "-o", "grid.png")
     before = b""
     while b"swapping" not in before:  # the bar: the work has begun
         before += process.stderr.read1()
@@ -67,9 +66,8 @@ def test_ctrl_c_in_a_long_grid(start):
 def test_a_pipe_that_is_closed(start):
     process = start("reconstruct", "photos/hill.png", "--json")
     process.stdout.close()
-    _, errors = process.communicate(timeout=30) if process.stdout is None else (None, process.stderr.read())
-    process.wait(timeout=30)
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in process.stderr.read()
+    assert process.wait(timeout=30) in (0, 1)
 
 
 def test_json_is_all_there_is_on_stdout(start):
@@ -90,30 +88,3 @@ def test_a_name_that_is_no_text(start):
     assert said.startswith(b"photos/\\xff.png: L1 ")
     assert errors == b"\\udcfe.png\n"
     assert name in read_recipe(out)["command"]
-
-
-@pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")
-def test_a_full_disk(start):
-    disk = Path("disk")
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        for command in (
-            ("swap", "photos/hill.png", "photos/hill.png", "--size", 300, "-o", disk / "out.png"),
-            ("encode", *["photos/hill.png"] * 20, "-o", disk / "codes"),
-            ("data", "pack", "photos", "-o", disk / "pack", "--size", 300),
-        ):
-            process = start(*command)
-            said, errors = process.communicate(timeout=60)
-            assert process.returncode == 2, errors
-            assert said == b""
-            last = errors.decode().strip().splitlines()[-1]
-            assert str(command[command.index("-o") + 1]) in last
-            assert "Traceback" not in errors.decode()
-            assert list(disk.iterdir()) == []
-    finally:
-        for _ in range(20):
-            if not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
-                break
-            time.sleep(0.1)

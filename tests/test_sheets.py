@@ -70,6 +70,20 @@ def test_long_labels_do_not_widen_the_sheet_without_end():
     assert short.shape == long.shape
 
 
+def test_labels_of_rows_have_room_for_a_name_and_its_figures():
+    label, font = "autumn-hills: L1 0.092, 19.0 dB", ImageFont.load_default(size=12)
+    assert _fitted(label, font, 18 * 12) == label
+    labelled = sheet([[RED]], rows=[label], scale=4)
+    assert labelled.shape[3] - sheet([[RED]], scale=4).shape[3] >= font.getlength(label)
+
+
+def test_a_sheet_is_no_larger_than_a_picture_may_be(monkeypatch):
+    monkeypatch.setattr("graftlab.sheets.MAX_PIXELS", 56 * 56)  # one picture and its margins
+    assert sheet([[RED]]).shape[2:] == (56, 56)
+    with pytest.raises(GraftError, match="fewer"):
+        sheet([[RED, RED]])
+
+
 def test_fitted_labels():
     font = ImageFont.load_default(size=12)
     assert _fitted("two\n lines", font, 1000) == "two lines"

@@ -6,6 +6,7 @@ import typer
 
 from graftlab import __version__
 from graftlab.cli.desk import command_line
+from graftlab.cli.evaluation import eval_app
 from graftlab.cli.models import demo, models
 from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
 from graftlab.cli.progress import console
@@ -22,6 +23,7 @@ app = typer.Typer(
 for command in (swap, grid, interpolate, reconstruct, encode, decode, train, models, demo):
     app.command()(command)
 app.add_typer(data_app, name="data")
+app.add_typer(eval_app, name="eval")
 
 
 def tell_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "landscapes-64"
 LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
+SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 
 command_line: ContextVar[list[str]] = ContextVar("command_line")
 """The arguments of the command that is running, for the recipe of its pictures."""
@@ -102,10 +104,20 @@ class Desk:
     def rendering(self) -> dict[str, Any]:
         return {"noise": self.noise, "seed": self.seed}
 
-    @property
-    def scale(self) -> int:
-        """Whole pixels by which a sheet enlarges pictures, so that those of small models can be judged by eye."""
-        return max(1, 128 // self.size)
+    def scale(self, down: int, across: int, images: "Iterable[Tensor]" = ()) -> int:
+        """Whole pixels by which a sheet of so many pictures enlarges them, so that one can judge a small model by eye.
+
+        `images` as far as they are known. GraftError for a sheet that would be too large even so, best before the
+        pictures are made."""
+        from graftlab.images import MAX_PIXELS
+        from graftlab.sheets import too_large
+
+        sizes = [(image.shape[2], image.shape[3]) for image in images] or [(self.size, self.size)]
+        height, width = (max(side) for side in zip(*sizes, strict=True))
+        for scale in range(max(1, 128 // self.size), 0, -1):
+            if down * across * (height * scale + SPACE) * (width * scale + SPACE) <= MAX_PIXELS:
+                return scale
+        raise GraftError(too_large(down, across, width, height))
 
     def read(self, path: Path) -> "Tensor":
         from graftlab.images import read
@@ -120,12 +132,3 @@ class Desk:
         command = shlex.join(["graft", *command_line.get()])
         recipe = {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
         console.print(str(write(image, path, recipe)), soft_wrap=True)
-
-    def check_sheet(self, down: int, across: int) -> None:
-        """Refuse a sheet that would be too large, before its pictures are made."""
-        from graftlab.images import MAX_PIXELS
-        from graftlab.sheets import too_large
-
-        side = self.size * self.scale
-        if down * across * side**2 > MAX_PIXELS:
-            raise GraftError(too_large(down, across, side, side))

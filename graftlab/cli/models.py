@@ -58,15 +58,14 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
-        scale=2 * desk.scale,
+        scale=max(1, 256 // desk.size),
     )
     desk.write(pair, out / "swap.png")
     rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
     hybrids = swaps.grid(desk.model, rows, columns, **desk.rendering)
     lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
-    desk.write(
-        sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=desk.scale), out / "grid.png"
-    )
+    scale = desk.scale(len(DEMO_ROWS) + 1, len(DEMO_COLUMNS) + 1)
+    desk.write(sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale), out / "grid.png")
     console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", soft_wrap=True)
 
 

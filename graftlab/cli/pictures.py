@@ -82,13 +82,13 @@ def grid(
     spare(out, structures, textures)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     (rows, row_names), (columns, column_names) = (pictures(desk, path, out) for path in (structures, textures))
-    desk.check_sheet(len(rows) + 1, len(columns) + 1)
+    scale = desk.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns])
     lines: list[Sequence[Tensor | None]] = [[None, *columns]]
     with bar("swapping", len(rows) * len(columns)) as progress:
         for picture, hybrids in zip(rows, swaps.grid(desk.model, rows, columns, **desk.rendering), strict=True):
             lines.append([picture, *hybrids])
             progress((len(lines) - 1) * len(columns))
-    desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=desk.scale), out)
+    desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=scale), out)
 
 
 def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[str]]:
@@ -125,7 +125,7 @@ def reconstruct(
 
     spare(out, *photos)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
-    desk.check_sheet(len(photos) + 1, 2)
+    desk.scale(len(photos), 2)  # refuses too many
     rows, names, figures = [], [], []
     for photo in photos:
         picture = desk.read(photo)
@@ -133,7 +133,8 @@ def reconstruct(
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
         names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
-    desk.write(sheet(rows, names, ["original", "reconstruction"], scale=desk.scale), out)
+    scale = desk.scale(len(rows), 2, [picture for picture, _ in rows])
+    desk.write(sheet(rows, names, ["original", "reconstruction"], scale=scale), out)
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
 
 
@@ -233,8 +234,8 @@ def interpolate(
         raise GraftError(f"--amounts takes numbers with commas between, such as 0,0.5,1, not '{amounts}'.") from None
     spare(out, a, b)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
-    desk.check_sheet(1, len(steps) + 2)
     first, last = desk.read(a), desk.read(b)
+    scale = desk.scale(1, len(steps) + 2, [first, last])
     strip = list(swaps.interpolate(desk.model, first, last, steps, what, **desk.rendering))
     labels = [a.stem, *(f"{step:g}" for step in steps), b.stem]
-    desk.write(sheet([[first, *strip, last]], columns=labels, scale=desk.scale), out)
+    desk.write(sheet([[first, *strip, last]], columns=labels, scale=scale), out)

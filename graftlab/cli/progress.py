@@ -1,5 +1,6 @@
 """Progress bars on stderr: images, images per second, time left."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,5 +42,6 @@ def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, speed_estimate_period=120) as progress:
+    silent = os.environ.get("RANK", "0") != "0"  # of several processes one draws
+    with Progress(*columns, console=console, speed_estimate_period=120, disable=silent) as progress:
         yield Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note=""))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import LARGEST_SEED, Json, writable
+from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -52,6 +52,7 @@ def pack(
     from graftlab.data.image_source import printable
 
     source = data.open_source(photos)
+    spare(out, *(photos / name for name in source.names if name.endswith(out.name)))
     with bar("packing", len(source)) as progress:
         packed = data.pack(source, out, size, crop, progress, crops, seed)
     typer.echo(packed.to_json() if as_json else printable(packed.summary()))
@@ -69,9 +70,9 @@ def count(text: str) -> int:
     return images
 
 
-def counted(help: str, text: str) -> Any:
-    """An option that takes a number of images, `text` by default."""
-    return typer.Option(parser=lambda given: count(str(given)), metavar="<images>", help=help, show_default=text)
+def counted(help: str) -> Any:
+    """An option that takes a number of images."""
+    return typer.Option(parser=lambda given: count(str(given)), metavar="<images>", help=help)
 
 
 def train(
@@ -79,14 +80,16 @@ def train(
     run: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
     size: Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")] = None,
-    images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.", "500k")] = 500_000,
+    images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.")] = 500_000,
     batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
     r1: Annotated[float | None, typer.Option(help="R1 of the image discriminator, if not the recipe's 10.")] = None,
     patch_r1: Annotated[
         float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
     ] = None,
-    augment: Annotated[str, typer.Option(help="For small folders: colour,translation,cutout.")] = "",
+    augment: Annotated[
+        str, typer.Option(help="For small folders, with commas between: colour, translation, cutout.")
+    ] = "",
     crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
     mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None,
@@ -95,8 +98,8 @@ def train(
     ] = None,
     learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order and crops.")] = 0,
-    snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.", "10k")] = 10_000,
-    record_every: Annotated[int, counted("Images between lines of stats.jsonl.", "1k")] = 1_000,
+    snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.")] = 10_000,
+    record_every: Annotated[int, counted("Images between lines of stats.jsonl.")] = 1_000,
     compiled: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
     ] = None,
@@ -108,6 +111,8 @@ def train(
     graft train ~/photos --run runs/mine --preset small --size 128 --images 500k
     """
     from graftlab import config
+    from graftlab.data import open_source
+    from graftlab.data.crops import crop_mode
     from graftlab.hardware import choose_device, training_precision
     from graftlab.training import distributed
     from graftlab.training.run import Run
@@ -126,21 +131,19 @@ def train(
         batch=batch,
         learning_rate=learning_rate,
         precision=precision or training_precision(target),
-        augment=tuple(filter(None, augment.split(","))),
+        augment=tuple(filter(None, map(str.strip, augment.split(",")))),
         crop=crop,
         mirror=mirror,
         seed=seed,
         snapshot_every=snapshot_every,
         record_every=record_every,
     )
+    crop_mode(crop)
     if dry_run:
-        from graftlab.data import open_source
-        from graftlab.data.crops import crop_mode
         from graftlab.training import augment as augmentations
         from graftlab.training.estimate import estimate
 
         open_source(photos)
-        crop_mode(crop)
         augmentations.check(settings.augment)
         costs = estimate(settings, target)
         typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())

@@ -30,7 +30,18 @@ SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2
 VALIDATION_IMAGES = 64
 SHEET_IMAGES = 6
-MAY_CHANGE = ("data", "images", "precision", "record_every", "snapshot_every")  # in a run that is resumed
+# What may change in a run that is resumed: where the photos are, how long and how often, and what people turn by hand
+# when they see how it goes.
+MAY_CHANGE = (
+    "data",
+    "images",
+    "precision",
+    "record_every",
+    "snapshot_every",
+    "learning_rate",
+    "recipe.r1",
+    "recipe.patch_r1",
+)
 
 Progress = Callable[[int, dict[str, float]], None]
 """Told after every step: images seen, and the latest figures."""
@@ -55,12 +66,8 @@ class Run:
             if self.first:
                 folder.mkdir(parents=True, exist_ok=True)
                 holding.enter_context(lock(folder))
-                for pattern in (
-                    ".*.part-*",
-                    ".tmp??????",
-                ):  # what a process killed while it wrote has left, and safetensors
-                    for part in folder.rglob(pattern):
-                        part.unlink()
+                for part in folder.rglob(".*.part-*"):  # what a process killed while it wrote has left
+                    part.unlink()
             self._check_unchanged()
             self.data = TrainingImages(
                 source, config.network.size, config.crop, config.mirror, config.seed, config.holdout

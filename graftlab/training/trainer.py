@@ -71,8 +71,9 @@ class Trainer:
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe, size = self.config.recipe, self.config.network.patch_size
-        terms = r1_penalty(self.net, images, recipe, size, self._augment(images))
-        self._descend("net", total(terms) * recipe.r1_interval)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 and no less
+            terms = r1_penalty(self.net, images, recipe, size, self._augment(images))
+            self._descend("net", total(terms) * recipe.r1_interval)
         return means(terms)
 
     def generator_step(self, images: Tensor) -> dict[str, float]:

@@ -7,6 +7,7 @@ rendered with any texture:
 
     python landscapes.py OUT --count 1000 --size 128 --seed 1 --jobs 2      # OUT/000000.jpg ... OUT/index.csv
     python landscapes.py grid.png --grid 8x8 --seed 1                       # rows = structures, columns = textures
+    python landscapes.py OUT --cells 8x8 --seed 4                           # the same as OUT/s0_t0.png ...
 
 Units: 1 scene unit = 1 km; x is right, y up, z ahead; the camera stands near the origin and looks along +z.
 Angles are in degrees, colours are linear RGB in 0..1.  Needs numpy, pillow and the `povray` executable.
@@ -593,8 +594,9 @@ def sample_pair(seed, index):
 
 
 def save(path, structure, texture, size):
-    """Render to a JPEG file that appears only when complete."""
-    render(structure, texture, size).save(f"{path}.part", "JPEG", quality=92, subsampling=0)
+    """Render to a JPEG or PNG file that appears only when complete."""
+    options = {"format": "JPEG", "quality": 92, "subsampling": 0} if path.endswith(".jpg") else {"format": "PNG"}
+    render(structure, texture, size).save(f"{path}.part", **options)
     os.replace(f"{path}.part", path)
 
 
@@ -635,13 +637,19 @@ def make_set(out, count, size, seed, jobs):
     save_all(work, jobs)
 
 
-def make_grid(out, rows, cols, size, seed, jobs):
-    """Write one picture of rows structures x cols textures; the columns cycle through the archetypes."""
+def grid_of(rows, cols, seed):
+    """Structures and textures of a grid; the textures cycle through the archetypes."""
     structures = [sample_pair(seed, r)[2] for r in range(rows)]
     textures = [
         Texture.sample(np.random.default_rng(sample_pair(seed, c)[1]), list(ARCHETYPES)[c % len(ARCHETYPES)])
         for c in range(cols)
     ]
+    return structures, textures
+
+
+def make_grid(out, rows, cols, size, seed, jobs):
+    """Write one picture of rows structures x cols textures."""
+    structures, textures = grid_of(rows, cols, seed)
     sheet = Image.new("RGB", (cols * size, rows * size))
     with tempfile.TemporaryDirectory() as tmp:
         cells = [(r, c, f"{tmp}/{r}_{c}.jpg") for r in range(rows) for c in range(cols)]
@@ -649,6 +657,15 @@ def make_grid(out, rows, cols, size, seed, jobs):
         for r, c, path in cells:
             sheet.paste(Image.open(path), (c * size, r * size))
     sheet.save(out)
+
+
+def make_cells(out, rows, cols, size, seed, jobs):
+    """Write the pictures of a grid to the folder out as s{row}_t{column}.png, keeping those that are there."""
+    structures, textures = grid_of(rows, cols, seed)
+    out.mkdir(parents=True, exist_ok=True)
+    cells = [(str(out / f"s{r}_t{c}.png"), structures[r], textures[c], size) for r in range(rows) for c in range(cols)]
+    if work := [cell for cell in cells if not os.path.exists(cell[0])]:
+        save_all(work, jobs)
 
 
 def main():
@@ -659,10 +676,13 @@ def main():
     p.add_argument("--seed", type=int, default=0, help="picks the data set; same seed, same pictures")
     p.add_argument("--jobs", type=int, default=1, help="processor cores to keep busy")
     p.add_argument("--grid", metavar="ROWSxCOLS", help="write one grid: rows = structures, columns = textures")
+    p.add_argument("--cells", metavar="ROWSxCOLS", help="write such a grid as one file per picture")
     a = p.parse_args()
     if not shutil.which("povray"):
         sys.exit("error: the `povray` executable is not on PATH (Debian, Ubuntu: apt-get install povray)")
-    if a.grid:
+    if a.cells:
+        make_cells(a.out, *map(int, a.cells.lower().split("x")), a.size, a.seed, a.jobs)
+    elif a.grid:
         make_grid(a.out, *map(int, a.grid.lower().split("x")), a.size, a.seed, a.jobs)
     else:
         make_set(a.out, a.count, a.size, a.seed, a.jobs)

@@ -1,0 +1,116 @@
+"""`graft eval`: what a model is worth, in figures."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
+from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.evaluation.features import FeatureNetwork
+    from graftlab.evaluation.report import Result
+    from graftlab.networks.swapping import SwappingAutoencoder
+
+eval_app = typer.Typer(help="Measure models: against the truth, on photos, one beside another.", no_args_is_help=True)
+
+
+def folder_for(path: Path | None) -> Path | None:
+    """The path, if it is a folder or may become one."""
+    if path is not None and path.exists() and not path.is_dir():
+        raise GraftError(f"--out {path} is a file; name a folder.")
+    return path
+
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder for results.json and report.html.", callback=folder_for),
+]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")]
+Side = Annotated[int | None, typer.Option(min=1, help="Side of the pictures, pixels; the model's by default.")]
+
+
+@eval_app.command()
+def truth(
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a bundled model.")],
+    grid: Annotated[Path, typer.Option(help="Folder of true pictures s0_t0.png ...: structures by textures.")],
+    pairs: Annotated[int, typer.Option(min=1, help="Number of swaps.")] = 150,
+    size: Side = None,
+    out: Out = None,
+    as_json: Json = False,
+    seed: Seed = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
+
+    graft eval truth landscapes-64 --grid truth-grid --out measured
+    """
+    from graftlab.evaluation.truth import truth as measure
+
+    network, features = opened(model, device, precision)
+    with bar("swapping", pairs) as progress:
+        result = measure(network, grid, size or network.config.size, pairs, seed, features, progress)
+    tell(result, out, as_json)
+
+
+@eval_app.command()
+def folder(
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
+    model: Model = DEFAULT_MODEL,
+    most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
+    size: Side = None,
+    out: Out = None,
+    as_json: Json = False,
+    seed: Seed = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
+
+    graft eval folder ~/photos --model landscapes-64 --out measured
+    """
+    from graftlab.evaluation.folder import folder as measure
+
+    network, features = opened(model, device, precision)
+    with bar("measuring", most) as progress:
+        result = measure(network, photos, size or network.config.size, most, seed, features, progress)
+    tell(result, out, as_json)
+
+
+@eval_app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
+    b: Annotated[Path, typer.Argument(help="Another.")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Two results side by side.
+
+    graft eval compare measured-before measured-after
+    """
+    from graftlab.evaluation.compare import compare as side_by_side
+
+    tell(side_by_side(a, b), out, as_json)
+
+
+def opened(model: str, device: str | None, precision: str) -> "tuple[SwappingAutoencoder, FeatureNetwork]":
+    """The model, and the feature network beside it."""
+    from graftlab.checkpoints.load import load
+    from graftlab.evaluation.features import feature_network
+    from graftlab.hardware import choose_device
+
+    return load(model, device, precision), feature_network(str(choose_device(device)))
+
+
+def tell(result: "Result", out: Path | None, as_json: bool) -> None:
+    """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
+    from graftlab.data.image_source import printable
+    from graftlab.evaluation.report import text, write_report
+
+    typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
+    if out is not None:
+        console.print(str(write_report(result, out)), soft_wrap=True)

@@ -1,0 +1,248 @@
+"""A model on a folder of photos, where no truth is known: what codes keep, and whether hybrids look like photos.
+
+Every figure of hybrids stands beside the same figure of something known (reconstructions, or the photos themselves),
+because alone it would mean little.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graftlab.codes import Autoencoder, Codes, SwapCodes
+from graftlab.evaluation.features import FeatureNetwork, feature_network
+from graftlab.evaluation.metrics import (
+    MEASURES,
+    Estimate,
+    bootstrapped,
+    closeness,
+    diversity,
+    frechet,
+    kernel_distance,
+    self_similarity,
+    single_image_frechet,
+)
+from graftlab.evaluation.photos import draw, read_photos
+from graftlab.evaluation.tables import Table, plain
+from graftlab.images import from_uint8
+from graftlab.sheets import sheet
+
+BATCH = 16  # pictures at once
+FEW = 1000  # photos or hybrids, below which the Fréchet distance says more about their number than about the model
+PICKS = 4  # reconstructions at either end that the report shows
+STRUCTURES, TEXTURES = 4, 6  # of the sheet on which diversity is measured
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a model makes of photos."""
+
+    about: dict[str, Any]  # model, features, photos, skipped, size, pairs, seed, notes
+    reconstruction: dict[str, float]  # measure -> mean
+    realism: dict[str, dict[str, Estimate]]  # "hybrids" and "reconstructions" -> "frechet" and "kernel"
+    hybrids: dict[str, dict[str, float]]  # figure -> "hybrids", and what it is compared with
+    determinism: float  # largest difference of the same swap done twice, as a share of the full range
+    pictures: dict[str, Tensor] = field(repr=False, default_factory=dict)  # caption -> sheet
+    kind = "folder"
+
+    def to_dict(self) -> dict[str, Any]:
+        figures = {
+            "reconstruction": self.reconstruction,
+            "realism": self.realism,
+            "hybrids": self.hybrids,
+            "determinism": self.determinism,
+        }
+        return {"kind": self.kind, "about": self.about, "figures": plain(figures)}
+
+    def tables(self) -> list[Table]:
+        return [
+            Table(
+                "Reconstruction",
+                [f"{measure.title} {'↑' if measure.higher else '↓'}" for measure in MEASURES.values()],
+                [(f"mean of {self.about['photos']} photos", list(self.reconstruction.values()))],
+            ),
+            Table(
+                "Realism: distance to the photos",
+                ["Fréchet ↓", "kernel ↓"],
+                [(name, list(estimates.values())) for name, estimates in self.realism.items()],
+                "Of the distributions of deep features, with 95 % intervals.",
+            ),
+            Table(
+                "Hybrids",
+                ["hybrids", "photos"],
+                [(ROWS[name], list(figures.values())) for name, figures in self.hybrids.items()],
+                "Structure: distance of self-similarities to the structure's picture; for comparison, the texture's "
+                "picture to it. Texture: single-image Fréchet distance to the texture's picture; for comparison, the "
+                "structure's picture to it. Diversity: mean deep-feature distance between the hybrids of one structure; "
+                "for comparison, between the photos that gave the textures.",
+            ),
+            Table(
+                "Determinism",
+                ["largest difference"],
+                [("the same swap twice", [self.determinism])],
+                "As a share of the full range.",
+            ),
+        ]
+
+
+ROWS = {"structure": "structure ↓", "texture": "texture ↓", "diversity": "diversity ↑"}
+
+
+def folder(
+    model: Autoencoder,
+    photos: str | Path,  # folder, zip, LMDB or pack
+    size: int,  # side of the squares that are cut from the photos' centres, pixels
+    most: int = 500,  # photos, chosen at random, and swaps
+    seed: int = 0,
+    features: FeatureNetwork | None = None,  # None: EfficientNet-Lite0
+    on_progress: Progress | None = None,  # called with pictures done and in all
+) -> Folder:
+    """Reconstruct and swap photos; the same call gives the same figures. GraftError for fewer than two photos."""
+    network = features or feature_network()
+    pixels, skipped = read_photos(photos, size, most, seed)
+    swaps = draw(len(pixels), most, seed)
+    total = len(pixels) + len(swaps)
+
+    def told(done: int) -> None:
+        if on_progress:
+            on_progress(done, total)
+
+    test = _Test(model, pixels, network, told)
+    structure, texture, hybrid_features = test.swapped(swaps)
+    varied, sheet_of_swaps = test.varied(seed)
+    realism = {
+        name: {
+            "frechet": bootstrapped(frechet, test.pooled, made, seed),
+            "kernel": bootstrapped(kernel_distance, test.pooled, made, seed),
+        }
+        for name, made in (("hybrids", hybrid_features), ("reconstructions", test.pooled_decoded))
+    }
+    about = {
+        "model": test.codes.model,
+        "features": network.name,
+        "photos": len(pixels),
+        "skipped": skipped,
+        "size": size,
+        "pairs": len(swaps),
+        "seed": seed,
+        "notes": _notes(len(pixels), len(swaps)),
+    }
+    reconstruction = {name: fmean(values) for name, values in test.closeness.items()}
+    hybrids = {"structure": structure, "texture": texture, "diversity": varied}
+    pictures = {"Swaps": sheet_of_swaps, **test.reconstructions()}
+    return Folder(about, reconstruction, realism, hybrids, test.determinism(*swaps[0]), pictures)
+
+
+def _notes(photos: int, swaps: int) -> list[str]:
+    notes = []
+    if min(photos, swaps) < FEW:
+        notes.append(
+            f"With {photos} photos and {swaps} hybrids the Fréchet distance is much too large: compare it only with "
+            f"that of another model on the same photos, and trust the kernel distance more ({FEW} of each are enough)."
+        )
+    return notes
+
+
+class _Test:
+    """A model and photos, with codes and reconstructions worked out once."""
+
+    def __init__(
+        self, model: Autoencoder, pixels: np.ndarray, network: FeatureNetwork, told: Callable[[int], None]
+    ) -> None:
+        self.model, self.pixels, self.network, self.told = model, pixels, network, told
+        self.closeness: dict[str, list[float]] = {name: [] for name in MEASURES}
+        codes, pooled, decoded = [], [], []
+        for indices in _batches(range(len(pixels))):
+            images = self.photos(indices)
+            codes.append(self.encode(images))
+            made = self.decode(codes[-1])
+            seen, seen_made = network(images), network(made)
+            for name, values in closeness(made, images, seen_made, seen).items():
+                self.closeness[name] += values.tolist()
+            pooled.append(seen.pooled)
+            decoded.append(seen_made.pooled)
+            told(indices[-1] + 1)
+        self.codes: SwapCodes = Codes.cat(codes)
+        self.pooled, self.pooled_decoded = torch.cat(pooled), torch.cat(decoded)
+
+    def photos(self, indices: Sequence[int]) -> Tensor:
+        return from_uint8(self.pixels[list(indices)])
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> SwapCodes:
+        return self.model.encode(images)
+
+    @torch.no_grad()
+    def decode(self, codes: SwapCodes) -> Tensor:
+        return self.model.decode(codes).cpu()
+
+    def hybrids(self, pairs: Sequence[tuple[int, int]]) -> Tensor:
+        structures, textures = (self.codes[torch.tensor(column)] for column in zip(*pairs, strict=True))
+        return self.decode(structures.mix(textures, texture=1))
+
+    def swapped(self, swaps: Sequence[tuple[int, int]]) -> tuple[dict[str, float], dict[str, float], Tensor]:
+        """Means of the structures' and the textures' distances, beside those of photos, and the hybrids' features."""
+        structure: list[tuple[float, float]] = []
+        texture: list[tuple[float, float]] = []
+        pooled = []
+        for pairs in _batches(swaps):
+            hybrid = self.network(self.hybrids(pairs))
+            a, b = (self.network(self.photos(column)) for column in zip(*pairs, strict=True))
+            structure += zip(self_similarity(hybrid, a).tolist(), self_similarity(b, a).tolist(), strict=True)
+            texture += zip(single_image_frechet(hybrid, b).tolist(), single_image_frechet(a, b).tolist(), strict=True)
+            pooled.append(hybrid.pooled)
+            self.told(len(self.pixels) + len(structure))
+        return _means(structure), _means(texture), torch.cat(pooled)
+
+    def varied(self, seed: int) -> tuple[dict[str, float], Tensor]:
+        """Diversity of the hybrids of one structure, beside that of the textures' photos; and the sheet of them."""
+        order = np.random.default_rng([seed, 1]).permutation(len(self.pixels)).tolist()
+        textures = order[:TEXTURES]
+        structures = order[-STRUCTURES:] if len(order) >= STRUCTURES + TEXTURES else order[:STRUCTURES]
+        rows = [self.hybrids([(row, column) for column in textures]) for row in structures]
+        among = {
+            "hybrids": fmean(diversity(self.network(row)) for row in rows),
+            "photos": diversity(self.network(self.photos(textures))),
+        }
+        head = [None, *self.photos(textures)]
+        cells = [[photo, *row] for photo, row in zip(self.photos(structures), rows, strict=True)]
+        return among, sheet([head, *cells], scale=self.scale)
+
+    def reconstructions(self) -> dict[str, Tensor]:
+        """Sheets of the best and the worst by the features' distance: photos above, reconstructions below."""
+        order = sorted(range(len(self.pixels)), key=lambda i: self.closeness["features"][i])
+        picks = {"Best reconstructions": order[:PICKS], "Worst reconstructions": order[: -PICKS - 1 : -1]}
+        return {
+            caption: sheet(
+                [list(self.photos(indices)), list(self.decode(self.codes[torch.tensor(indices)]))],
+                ["photo", "reconstruction"],
+                [f"features {self.closeness['features'][i]:.3f}" for i in indices],
+                scale=self.scale,
+            )
+            for caption, indices in picks.items()
+        }
+
+    @property
+    def scale(self) -> int:
+        return max(1, 128 // self.pixels.shape[1])
+
+    def determinism(self, structure: int, texture: int) -> float:
+        """Largest difference of two swaps from the same photos, as a share of the full range."""
+        a, b = (self.photos([index]) for index in (structure, texture))
+        once, again = (self.decode(self.encode(a).mix(self.encode(b), texture=1)) for _ in range(2))
+        return (once - again).abs().max().item() / 2
+
+
+def _means(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    return {"hybrids": fmean(hybrids for hybrids, _ in pairs), "photos": fmean(photos for _, photos in pairs)}
+
+
+def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]

@@ -1,0 +1,175 @@
+"""Distances between pictures, between their features, and between sets of them; each a function, lower is closer.
+
+The exceptions: `psnr` (from graftlab.images) and `ssim` are higher for closer pictures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab.errors import GraftError
+from graftlab.evaluation.features import Features, missing
+from graftlab.images import l1, psnr
+
+SSIM_WINDOW = 11  # pixels (Wang et al. 2004)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A distance between two pictures, as a column of a table."""
+
+    title: str
+    unit: str
+    higher: bool = False  # is better
+
+
+MEASURES = {
+    "l1": Measure("L1", "share of the full range"),
+    "psnr": Measure("PSNR", "dB", higher=True),
+    "ssim": Measure("SSIM", "1 for equal pictures", higher=True),
+    "features": Measure("features", "deep-feature distance"),
+}
+
+
+def closeness(a: Tensor, b: Tensor, features_a: Features, features_b: Features) -> dict[str, Tensor]:
+    """Every one of MEASURES between pictures (N, 3, H, W) in [-1, 1] whose features are known: (N,) each."""
+    return {"l1": l1(a, b), "psnr": psnr(a, b), "ssim": ssim(a, b), "features": deep(features_a, features_b)}
+
+
+# -- two pictures -----------------------------------------------------------------------------------------------------
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity (Wang et al. 2004) of pictures (N, 3, H, W) in [-1, 1], clamped first: (N,), at most 1.
+
+    GraftError for pictures smaller than its window of 11 pixels."""
+    try:
+        from torchmetrics.functional.image import structural_similarity_index_measure
+    except ImportError as error:
+        raise missing(error) from error
+    if min(a.shape[2:]) < SSIM_WINDOW:
+        raise GraftError(f"SSIM needs pictures of {SSIM_WINDOW} pixels a side or more, not of {min(a.shape[2:])}.")
+    a, b = (x.clamp(-1, 1) / 2 + 0.5 for x in (a, b))
+    result = structural_similarity_index_measure(a, b, data_range=1.0, reduction="none")
+    assert isinstance(result, Tensor)
+    return result
+
+
+def deep(a: Features, b: Features) -> Tensor:
+    """Deep-feature distance: (N,) in [0, 2], 0 for equal pictures.
+
+    LPIPS (Zhang et al. 2018, Eq. 1) without its learned weights: the cosine distance of the features at every position
+    (half the squared difference of unit vectors), averaged over positions, then over the maps."""
+    return torch.stack([cosine(x, y) for x, y in zip(a.maps, b.maps, strict=True)]).mean(0)
+
+
+def self_similarity(a: Features, b: Features) -> Tensor:
+    """How much the layout differs, whatever the colours (Kolkin et al. 2019, Eq. 7): (N,) in [0, 2].
+
+    Every position's cosine distances to all others, scaled to sum to 1; the L1 distance of these rows between the two
+    pictures, averaged over positions. (The paper divides by the number of positions once more.)"""
+
+    def distances(maps: Tensor) -> Tensor:
+        vectors = F.normalize(maps.flatten(2), dim=1)  # (N, C, P)
+        distance = (1 - vectors.transpose(1, 2) @ vectors).clamp(min=0)
+        return distance / distance.sum(1, keepdim=True).clamp(min=1e-8)
+
+    return (distances(a.middle) - distances(b.middle)).abs().sum(1).mean(1)
+
+
+def single_image_frechet(a: Features, b: Features) -> Tensor:
+    """SIFID (Shaham et al. 2019, section 4.2): Fréchet distance of the early features at all positions: (N,).
+
+    What one picture is made of, wherever it stands: the match of textures."""
+    pairs = zip(a.early.flatten(2).mT, b.early.flatten(2).mT, strict=True)
+    return torch.tensor([frechet(x, y) for x, y in pairs])
+
+
+def cosine(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine distance, 1 - cos, of codes or maps (N, C, ...) over channels, averaged over positions: (N,) in [0, 2]."""
+    return (1 - F.cosine_similarity(a.float(), b.float(), dim=1)).reshape(len(a), -1).mean(1)
+
+
+def diversity(features: Features) -> float:
+    """Mean deep-feature distance of all pairs within a batch of two or more."""
+    first, second = map(list, zip(*combinations(range(len(features)), 2), strict=True))
+    return deep(features[first], features[second]).mean().item()
+
+
+# -- two sets of pictures ---------------------------------------------------------------------------------------------
+
+
+def frechet(x: Tensor, y: Tensor) -> float:
+    """Fréchet distance of the Gaussians fitted to features (N, D) and (M, D) (Heusel et al. 2017, Eq. 6).
+
+    |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)), where C = A^T A. The trace of the root is the sum of the singular
+    values of A1 A2^T, a matrix no larger than the samples: exact and fast for few samples too, in float64."""
+    x, y = x.double(), y.double()
+    a, b = _root(x), _root(y)
+    shift = (x.mean(0) - y.mean(0)).square().sum()
+    distance = shift + a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.mT).sum()
+    return max(0.0, distance.item())
+
+
+def _root(x: Tensor) -> Tensor:
+    """A of at most D rows with A^T A the covariance of samples (N, D)."""
+    deviations = (x - x.mean(0)) / max(1, len(x) - 1) ** 0.5
+    return deviations if len(x) <= x.shape[1] else torch.linalg.qr(deviations, mode="r").R
+
+
+def kernel_distance(x: Tensor, y: Tensor) -> float:
+    """Kernel distance KID (Binkowski et al. 2018): unbiased squared MMD with the kernel (x·y / D + 1)^3.
+
+    Features (N, D) and (M, D), two or more of each, all of them used. Around 0 for samples of one distribution,
+    whatever their number; it may be negative."""
+    x, y = x.double(), y.double()
+
+    def kernel(a: Tensor, b: Tensor) -> Tensor:
+        return (a @ b.mT / a.shape[1] + 1) ** 3
+
+    def within(a: Tensor) -> Tensor:
+        gram = kernel(a, a)
+        return (gram.sum() - gram.trace()) / (len(a) * (len(a) - 1))
+
+    return (within(x) + within(y) - 2 * kernel(x, y).mean()).item()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def bootstrapped(
+    distance: Callable[[Tensor, Tensor], float],
+    x: Tensor,  # (N, D)
+    y: Tensor,  # (M, D)
+    seed: int = 0,
+    times: int = 100,
+) -> Estimate:
+    """A distance of two sets, with 1.96 standard deviations of it under resampling of both (Efron 1979) on either side.
+
+    Not the percentiles of the resampled: repeated samples push those upwards, for the Fréchet distance beyond the
+    estimate itself. What a small sample adds to the estimate is not in the interval either."""
+    rng = np.random.default_rng(seed)
+
+    def resampled(samples: Tensor) -> Tensor:
+        return samples[torch.from_numpy(rng.integers(len(samples), size=len(samples)))]
+
+    value = distance(x, y)
+    again = [distance(resampled(x), resampled(y)) for _ in range(times)]
+    centre = fmean(again)
+    margin = 1.96 * fmean((one - centre) ** 2 for one in again) ** 0.5
+    return Estimate(value, value - margin, value + margin)

@@ -1,0 +1,365 @@
+"""What people give the command line by mistake: exit code 2, one sentence that names the culprit, nothing written."""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tiny import new_model
+
+from graftlab import cli
+from graftlab.checkpoints.native import save_model
+from graftlab.codes import StyleCodes
+
+HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
+MODEL = "landscapes-64"
+
+
+def files():
+    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def refused(graft):
+    """Run a command that is to be refused; return what it says."""
+
+    def run(*arguments, naming):
+        before = files()
+        result = graft(*arguments)
+        assert result.code == 2, result
+        assert result.out == ""
+        assert "Traceback" not in result.err
+        assert str(naming) in result.err.replace("\n", " "), result.err
+        assert files() == before
+        if result.err.startswith("Usage: "):  # Typer's own, in a frame
+            return result.err
+        (line,) = (line for line in result.err.splitlines() if not line.startswith(("packing", "scanning", "swapping")))
+        assert line.startswith("graft: ")
+        assert line.endswith((".", ")"))
+        return line
+
+    return run
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def make_broken(name):
+    """Make the file or folder of this name, which cannot be read as a picture."""
+    if name in ("text.png", "empty.jpg"):
+        Path(name).write_text("no picture" if name == "text.png" else "")
+    if name == "cut.png":
+        Path(name).write_bytes(Path(HILL).read_bytes()[:900])
+    if name == "bomb.png":
+        header = bytearray(Path(HILL).read_bytes())
+        header[16:24] = (30_000).to_bytes(4, "big") * 2  # in IHDR; its checksum no longer fits either
+        Path(name).write_bytes(header)
+    if name == "vast.png":
+        Image.new("1", (30_000, 30_000)).save(name, compress_level=1)
+    if name == "folder":
+        Path(name).mkdir()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["text.png", "empty.jpg", "cut.png", "bomb.png", "vast.png", "folder", "missing.png", "", "photos/hill.png/x.png"],
+)
+def test_what_is_no_picture(refused, name):
+    make_broken(name)
+    culprit = name.rpartition("/")[2] or "."
+    for command in (
+        ("swap", name, HILL),
+        ("swap", HILL, name),
+        ("interpolate", HILL, name),
+        ("interpolate", name, HILL),
+        ("reconstruct", HILL, name),
+        ("encode", HILL, name),
+    ):
+        refused(*command, naming=culprit)
+
+
+@pytest.mark.parametrize("name", ["text.png", "empty.jpg", "cut.png", "bomb.png", "missing.png", "folder"])
+def test_what_makes_no_grid(refused, name):
+    make_broken(name)
+    refused("grid", "--structures", name, "--textures", HILL, naming=name)
+    refused("grid", "--structures", HILL, "--textures", name, naming=name)
+
+
+def test_one_pixel_is_enlarged(graft):
+    Image.new("RGB", (1, 1), "red").save("dot.png")
+    assert graft("swap", "dot.png", HILL).code == 0
+    assert Image.open("swap.png").size == (32, 32)
+
+
+def test_a_zip_without_pictures(refused):
+    with zipfile.ZipFile("a.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing here")
+    refused("grid", "--structures", "a.zip", "--textures", HILL, naming="a.zip")
+
+
+def test_pictures_of_different_size(refused):
+    assert "size" in refused("encode", HILL, SEA, naming="differ")
+    for what in ("structure", "both"):
+        refused("interpolate", HILL, SEA, "--no-square", "--what", what, naming="structure")
+
+
+def test_a_sheet_too_large(refused, monkeypatch):
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 20_000)
+    for command in (
+        ("grid", "--structures", "photos", "--textures", "photos"),
+        ("interpolate", HILL, SEA),
+        ("reconstruct", *[HILL] * 9),
+    ):
+        refused(*command, naming="fewer")
+
+
+def test_a_large_sheet_is_enlarged_less(graft, monkeypatch):
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 200_000)
+    assert graft("grid", "--structures", "photos", "--textures", "photos").code == 0
+    assert Image.open("grid.png").height < 4 * 128
+
+
+# -- models and codes -------------------------------------------------------------------------------------------------
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def other_files(graft):
+    """Files of another kind than the one wanted."""
+    assert graft("encode", HILL, "-o", "codes").code == 0
+    assert graft("data", "pack", "photos", "-o", "pack", "--size", 16).code == 0
+    StyleCodes(torch.zeros(1, 2, 3)).save("style codes")
+    save_file({"weight": torch.zeros(3)}, "foreign.safetensors")
+    Path("model.pkl").write_bytes(pickle.dumps(Bomb()))
+    torch.save({"weight": torch.zeros(3)}, "model.pt")
+    Path("empty").touch()
+    Path("cut").write_bytes(Path("codes").read_bytes()[:-5])
+    Path("folder").mkdir()
+
+
+KINDS = ["pack", "style codes", "foreign.safetensors", "model.pkl", "model.pt", "empty", "cut", "folder", "missing"]
+
+
+@pytest.mark.parametrize("name", [*KINDS, "codes", HILL, "photos/hill.png/x", "x" * 300])
+def test_what_is_no_model(graft, refused, name):
+    other_files(graft)
+    for command in (*WRITERS, ("encode", HILL), ("demo",)):
+        refused(*command, "--model", name, naming=name)
+    assert not Path("exploded").exists()
+
+
+@pytest.mark.parametrize("name", [*KINDS, MODEL, HILL])
+def test_what_is_no_file_of_codes(graft, refused, bundle, name):
+    other_files(graft)
+    shutil.copy(bundle / f"{MODEL}.safetensors", MODEL)
+    refused("decode", name, naming=name)
+    assert not Path("exploded").exists()
+
+
+def test_codes_of_another_model(graft, refused):
+    save_model(Path("other"), new_model(seed=5))
+    assert graft("encode", HILL, "-m", "other").code == 0
+    refused("decode", "codes.safetensors", naming="another model")
+
+
+def test_an_unknown_model_is_answered_with_the_known(refused):
+    assert MODEL in refused("swap", HILL, LAKE, "-m", "nosuch", naming="nosuch")
+
+
+# -- options ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "culprit"),
+    [
+        (("--size", "0"), "--size"),
+        (("--size", "-32"), "--size"),
+        (("--size", "many"), "--size"),
+        (("--size", "1e3"), "--size"),
+        (("--size", "20"), "20"),  # smaller than the model can read
+        (("--size", "99999"), "99999"),
+        (("--noise", "loud"), "loud"),
+        (("--seed", "-1"), "--seed"),
+        (("--seed", str(2**32)), "--seed"),
+        (("--seed", "0.5"), "--seed"),
+        (("--precision", "float64"), "float64"),
+        (("--device", "toaster"), "toaster"),
+        (("--device", "meta"), "meta"),
+        (("--device", ""), "device"),
+        (("--device", "cuda:99"), "cuda:99"),
+        (("--colour", "red"), "--colour"),
+    ],
+    ids=str,
+)
+def test_impossible_options(refused, options, culprit):
+    for command in (
+        ("swap", HILL, LAKE),
+        ("grid", "--structures", HILL, "--textures", "photos"),
+        ("interpolate", HILL, LAKE),
+        ("reconstruct", HILL),
+    ):
+        refused(*command, *options, naming=culprit)
+    if options[0] not in ("--noise", "--seed"):
+        refused("encode", HILL, *options, naming=culprit)
+
+
+@pytest.mark.parametrize("amounts", ["", "a", "1,,2", "1;2", "0,nan", "inf", "-inf", "1e9", "1e400", "0,1,"])
+def test_impossible_amounts(refused, amounts):
+    refused("interpolate", HILL, SEA, "--amounts", amounts, naming="mount")
+
+
+def test_impossible_what(refused):
+    assert "texture" in refused("interpolate", HILL, SEA, "--what", "colour", naming="colour")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (("swap", HILL), "texture"),
+        (("swap", HILL, LAKE, SEA), SEA),
+        (("grid", "--structures", "photos"), "--textures"),
+        (("encode",), "photos"),
+        (("decode",), "codes"),
+        (("reconstruct",), "photos"),
+        (("paint", HILL), "paint"),
+        (("data", "eat"), "eat"),
+        (("train", "photos"), "--run"),
+        (("models", "x"), "x"),
+    ],
+    ids=str,
+)
+def test_wrong_usage(refused, arguments, culprit):
+    refused(*arguments, naming=culprit)
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
+
+WRITERS = [
+    ("swap", HILL, LAKE),
+    ("grid", "--structures", HILL, "--textures", LAKE),
+    ("interpolate", HILL, LAKE),
+    ("reconstruct", HILL),
+    ("decode", "codes"),
+]
+
+
+@pytest.mark.parametrize(
+    "out", ["a.gif", "a", "a.png.txt", "", "photos", "folder.png", "photos/hill.png/a.png", "x" * 300 + ".png"]
+)
+def test_where_no_picture_can_be_written(graft, refused, monkeypatch, out):
+    assert graft("encode", HILL, "-o", "codes").code == 0
+    Path("folder.png").mkdir()
+    monkeypatch.setattr("graftlab.checkpoints.load.load", lambda *_: pytest.fail("refused after work was done"))
+    for command in WRITERS:
+        refused(*command, "-o", out, naming=out)
+
+
+@pytest.mark.parametrize("out", ["photos", "photos/hill.png/a", ""])
+def test_where_no_codes_and_no_pack_can_be_written(refused, out):
+    refused("encode", HILL, "-o", out, naming=out)
+    refused("data", "pack", "photos", "-o", out, naming=out)
+
+
+def test_a_folder_for_the_demo_that_is_a_file(refused):
+    refused("demo", "-o", HILL, naming=HILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_folder_in_which_nobody_may_write(refused):
+    for command in WRITERS[:-1]:
+        refused(*command, "-o", "/proc/a.png", naming="/proc/a.png")
+    refused("encode", HILL, "-o", "/proc/a", naming="/proc/a")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_in_which_one_may_not_write(refused):
+    Path("mine").mkdir(mode=0o500)
+    refused("swap", HILL, LAKE, "-o", "mine/a.png", naming="mine")
+
+
+def test_a_file_that_is_read_is_not_written_over(refused, bundle):
+    shutil.copy(HILL, "a-reverse.png")
+    refused("swap", HILL, SEA, "-o", SEA, naming=SEA)
+    refused("swap", "a-reverse.png", SEA, "-o", "a.png", "--both", naming="a-reverse.png")
+    refused("interpolate", HILL, SEA, "-o", HILL, naming=HILL)
+    refused("reconstruct", HILL, SEA, "-o", SEA, naming=SEA)
+    refused("grid", "--structures", HILL, "--textures", SEA, "-o", SEA, naming=SEA)
+    refused("encode", HILL, "-o", HILL, naming=HILL)
+    refused("data", "pack", "photos", "-o", HILL, naming=HILL)
+    shutil.copy(bundle / f"{MODEL}.safetensors", "mine")
+    refused("encode", HILL, "-m", "mine", "-o", "mine", naming="mine")
+
+
+@pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")
+def test_a_full_disk(refused):
+    disk = Path("disk")
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        for command in (
+            ("swap", HILL, HILL, "--size", 300, "-o", disk / "out.png"),
+            ("encode", HILL, "--size", 400, "-o", disk / "codes"),
+            ("data", "pack", "photos", "--size", 300, "-o", disk / "pack"),
+        ):
+            refused(*command, naming=command[-1])
+            assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+# -- other ends -------------------------------------------------------------------------------------------------------
+
+
+def failing(monkeypatch, error):
+    def read(*arguments):
+        raise error
+
+    monkeypatch.setattr("graftlab.images.read", read)
+
+
+def test_ctrl_c(graft, monkeypatch):
+    failing(monkeypatch, KeyboardInterrupt())
+    result = graft("swap", HILL, SEA)
+    assert (result.code, result.out) == (130, "")
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes.")]
+)
+def test_too_little_memory(refused, monkeypatch, error):
+    failing(monkeypatch, error)
+    assert "--size" in refused("swap", HILL, SEA, naming="memory")
+
+
+def test_a_file_that_vanishes(refused, monkeypatch):
+    failing(monkeypatch, OSError(5, "Input/output error", HILL))
+    refused("swap", HILL, SEA, naming=HILL)
+    failing(monkeypatch, OSError("disk gone"))
+    refused("swap", HILL, SEA, naming="disk gone")
+
+
+def test_a_mistake_of_ours_is_called_one(graft, monkeypatch):
+    failing(monkeypatch, KeyError("surprise"))
+    result = graft("swap", HILL, SEA)
+    assert result.code == 1
+    assert "KeyError: 'surprise'" in result.err
+    assert "--debug" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(graft):
+    for arguments in (("--debug", "swap", "missing.png", SEA), ("swap", "missing.png", SEA, "--debug")):
+        with pytest.raises(cli.GraftError, match=r"missing\.png"):
+            graft(*arguments)

@@ -1,0 +1,245 @@
+"""`graft train` and `graft data`: what the options become, what is printed, what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from graftlab.config import RECIPES, TrainConfig, preset
+from graftlab.data import open_source
+from graftlab.data.pack import Pack
+from graftlab.training import estimate, run
+
+TINY = ("--preset", "tiny", "--batch", "2", "--device", "cpu")
+
+
+# -- data -------------------------------------------------------------------------------------------------------------
+
+
+def test_scan(graft):
+    Path("photos/broken.png").write_bytes(b"no picture")
+    report = json.loads(graft("data", "scan", "photos", "--json").out)
+    assert (report["total"], report["usable"]) == (4, 3)
+    assert report["findings"]["unreadable"]["count"] == 1
+    result = graft("data", "scan", "photos")
+    assert result.out.startswith("photos (folder): 3 of 4 images usable\n")
+    assert "broken.png" in result.out
+    assert "scanning" in result.err
+
+
+def test_pack(graft):
+    result = graft("data", "pack", "photos", "--out", "a.pack", "--size", 16, "--json")
+    assert json.loads(result.out) == {
+        "path": "a.pack",
+        "images": 3,
+        "photos": 3,
+        "size": 16,
+        "bytes": Path("a.pack").stat().st_size,
+        "unreadable": 0,
+        "reasons": [],
+    }
+    assert isinstance(open_source("a.pack"), Pack)
+    assert graft("data", "pack", "photos", "-o", "b.pack", "--size", 16).out == "b.pack: 3 images of 16 px, 0.0 MiB\n"
+    assert Path("b.pack").read_bytes() == Path("a.pack").read_bytes()
+
+
+def test_every_option_of_pack_matters(graft):
+    packs = set()
+    for i, options in enumerate(
+        (
+            ("--size", 16),
+            ("--size", 20),
+            ("--size", 16, "--crop", "resize"),
+            ("--size", 16, "--crops", 2, "--crop", "random"),
+            ("--size", 16, "--crops", 2, "--crop", "random", "--seed", 1),
+        )
+    ):
+        assert graft("data", "pack", "photos", "-o", f"{i}.pack", *options).code == 0
+        packs.add(Pack(f"{i}.pack").images.tobytes())
+    assert len(packs) == 5
+    assert len(Pack("4.pack")) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "culprit"),
+    [
+        (("--size", 0), "--size"),
+        (("--size", 10**6), "x.pack"),
+        (("--crops", 0), "--crops"),
+        (("--crop", "tall"), "tall"),
+        (("--crops", 2, "--crop", "random", "--seed", -1), "--seed"),
+    ],
+    ids=str,
+)
+def test_impossible_packs(graft, options, culprit):
+    result = graft("data", "pack", "photos", "-o", "x.pack", *options)
+    assert (result.code, result.out) == (2, "")
+    assert culprit in result.err
+    assert not Path("x.pack").exists()
+
+
+@pytest.mark.parametrize("command", [("data", "scan"), ("data", "pack", "-o", "x.pack"), ("train", "--run", "r")])
+@pytest.mark.parametrize("photos", ["missing", "empty", "photos/hill.png", "text.zip"])
+def test_what_holds_no_photos(graft, command, photos):
+    Path("empty").mkdir()
+    Path("text.zip").write_text("no zip")
+    for more in [(), ("--dry-run",)] if command[0] == "train" else [()]:
+        result = graft(*command, photos, *more)
+        assert (result.code, result.out) == (2, "")
+        assert photos in result.err
+        assert len(result.err.splitlines()) == 1
+    assert not Path("r").exists()
+
+
+# -- train ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(graft, monkeypatch):
+    """Run `graft train` with a training that only notes what it was told."""
+
+    class Run:
+        finishes = True
+
+        def __init__(self, *told):
+            Run.told = told
+            self.data, self.trainer = range(1000), SimpleNamespace(seen=0)
+
+        def train(self, progress):
+            progress(4, {"G_L1": 0.25})
+            return Run.finishes
+
+    monkeypatch.setattr(run, "Run", Run)
+
+    def train(*options, finishes=True):
+        Run.finishes = finishes
+        return graft("train", "photos", "--run", "runs/mine", *options), *Run.told
+
+    return train
+
+
+def test_what_train_does_by_default(trained):
+    result, folder, config, device, compiled = trained("--device", "cpu")
+    assert (result.code, result.out) == (0, "")
+    assert folder == Path("runs/mine")
+    assert config == TrainConfig(preset("small"), RECIPES["official"], "photos", precision=config.precision)
+    assert (device.type, compiled) == ("cpu", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (("--preset", "tiny"), {"network": preset("tiny")}),
+        (("--size", "64"), {"network": preset("small", 64)}),
+        (("--images", "25M"), {"images": 25_000_000}),
+        (("--images", "0.5k"), {"images": 500}),
+        (("--images", "1234"), {"images": 1234}),
+        (("--batch", "8"), {"batch": 8}),
+        (("--recipe", "paper"), {"recipe": RECIPES["paper"]}),
+        (("--r1", "2.5"), {"recipe": replace(RECIPES["official"], r1=2.5)}),
+        (("--patch-r1", "0"), {"recipe": replace(RECIPES["official"], patch_r1=0.0)}),
+        (("--augment", "colour,cutout"), {"augment": ("colour", "cutout")}),
+        (("--augment", "colour, translation"), {"augment": ("colour", "translation")}),
+        (("--crop", "random"), {"crop": "random"}),
+        (("--no-mirror",), {"mirror": False}),
+        (("--precision", "float32"), {"precision": "float32"}),
+        (("--precision", "bfloat16"), {"precision": "bfloat16"}),
+        (("--learning-rate", "0.001"), {"learning_rate": 0.001}),
+        (("--seed", "3"), {"seed": 3}),
+        (("--snapshot-every", "2k"), {"snapshot_every": 2000}),
+        (("--record-every", "7"), {"record_every": 7}),
+    ],
+    ids=str,
+)
+def test_every_option_of_train_reaches_the_run(trained, options, changes):
+    _, _, usual, *_ = trained("--device", "cpu")
+    result, _, config, *_ = trained("--device", "cpu", *options)
+    assert result.code == 0
+    assert config == replace(usual, **changes)
+
+
+@pytest.mark.parametrize(("option", "compiled"), [("--compile", True), ("--no-compile", False)])
+def test_compile(trained, option, compiled):
+    assert trained(option)[-1] is compiled
+
+
+def test_an_interrupted_training_says_how_to_go_on(trained):
+    result, *_ = trained(finishes=False)
+    assert (result.code, result.out) == (130, "")
+    assert "the same command goes on from there" in result.err
+
+
+def test_a_short_training(graft):
+    command = ("train", "photos", "--run", "run", *TINY, "--images", "8", "--precision", "float32")
+    result = graft(*command, "--snapshot-every", "4", "--record-every", "2")
+    assert (result.code, result.out) == (0, "")
+    assert "--augment" in result.err  # so few photos
+    assert "8/8" in result.err
+    assert graft("swap", "photos/hill.png", "photos/海.png", "-m", "run/last.safetensors").code == 0
+    before = Path("run/last.safetensors").read_bytes()
+    assert graft(*command, "--snapshot-every", "4", "--record-every", "2").code == 0  # nothing is left to do
+    assert Path("run/last.safetensors").read_bytes() == before
+
+
+def test_dry_run(graft, monkeypatch):
+    monkeypatch.setattr(estimate, "PROBE_SECONDS", 0)
+    before = sorted(Path().rglob("*"))
+    costs = json.loads(graft("train", "photos", "--run", "run", *TINY, "--dry-run", "--json").out)
+    assert costs["parameters"].keys() == {"encoder", "generator", "image discriminator", "patch discriminator"}
+    assert costs["seconds"] == pytest.approx(500_000 / costs["images_per_second"])
+    result = graft("train", "photos", "--run", "run", *TINY, "--dry-run")
+    assert result.code == 0
+    assert "images/s" in result.out
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "culprit"),
+    [
+        (("--batch", "3"), "batch"),
+        (("--batch", "0"), "batch"),
+        (("--batch", "-2"), "batch"),
+        (("--size", "100", "--preset", "small"), "100"),
+        (("--size", "0"), "size"),
+        (("--size", "-64"), "size"),
+        (("--size", "8"), "size"),
+        (("--preset", "huge"), "huge"),
+        (("--recipe", "pie"), "pie"),
+        (("--augment", "colour,noise"), "noise"),
+        (("--crop", "tall"), "tall"),
+        (("--images", "lots"), "--images"),
+        (("--images", ""), "--images"),
+        (("--images", "0"), "--images"),
+        (("--images", "-5k"), "--images"),
+        (("--images", "0.0001k"), "--images"),
+        (("--images", "infM"), "--images"),
+        (("--images", "nank"), "--images"),
+        (("--snapshot-every", "0"), "--snapshot-every"),
+        (("--record-every", "x"), "--record-every"),
+        (("--learning-rate", "nan"), "learning"),
+        (("--learning-rate", "-1"), "learning"),
+        (("--r1", "nan"), "r1"),
+        (("--patch-r1", "-1"), "patch_r1"),
+        (("--seed", "-1"), "--seed"),
+        (("--seed", str(2**32)), "--seed"),
+        (("--precision", "float16"), "float16"),
+        (("--device", "toaster"), "toaster"),
+        (("--json",), "--dry-run"),
+    ],
+    ids=str,
+)
+def test_impossible_trainings(graft, options, culprit):
+    for more in [()] if options == ("--json",) else [(), ("--dry-run",)]:
+        result = graft("train", "photos", "--run", "run", *TINY, *options, *more)
+        assert (result.code, result.out) == (2, "")
+        assert culprit in result.err
+        assert "Traceback" not in result.err
+    assert not Path("run").exists()
+
+
+def test_a_run_folder_that_is_a_file(graft):
+    result = graft("train", "photos", "--run", "photos/hill.png", *TINY)
+    assert result.code == 2
+    assert str(Path("photos/hill.png")) in result.err
