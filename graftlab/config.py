@@ -29,7 +29,7 @@ class Config:
                 require(fits, f"{name} must be {KINDS.get(kind, kind.__name__)}, not {value!r:.40}.")
             if name in self.limits:
                 low, high = self.limits[name]
-                span = f"at least {low}" if high == inf else f"between {low} and {high}"
+                span = f"at least {low:g}" if high == inf else f"between {low:g} and {high:g}"
                 require(low <= value <= high, f"{name} must be {span}, not {value}.")
 
     def to_dict(self) -> dict[str, Any]:
@@ -284,7 +284,7 @@ class TrainConfig(Config):
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("images", "ema_halflife", "record_every", "snapshot_every"), (1, inf)),
-        "learning_rate": (0, 1),
+        "learning_rate": (1e-9, 1),
         "ema_rampup": (0, 1e6),
         "holdout": (0, 1),
         "seed": (0, 2**32 - 1),  # what the seeds of single steps are made of must fit 64 bits

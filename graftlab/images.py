@@ -63,7 +63,7 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except GraftError:
         raise
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise GraftError(f"{name} does not exist: check the path.") from error
     except IsADirectoryError as error:
         raise GraftError(f"{name} is a folder: name a picture inside it.") from error

@@ -138,14 +138,14 @@ def train(
         snapshot_every=snapshot_every,
         record_every=record_every,
     )
-    crop_mode(crop)
     if dry_run:
         from graftlab.training import augment as augmentations
         from graftlab.training.estimate import estimate
 
         open_source(photos)
         augmentations.check(settings.augment)
-        costs = estimate(settings, target)
+        crop_mode(crop)
+        costs = estimate(settings, target, compiled)
         typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())
         return
     with distributed.processes(target):

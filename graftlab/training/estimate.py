@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from graftlab.config import TrainConfig
-from graftlab.training.run import STATES_KEPT
+from graftlab.training.run import STATES_KEPT, compiles
 from graftlab.training.trainer import Trainer
 
 PROBE_SECONDS = 10
@@ -40,9 +40,9 @@ class Estimate:
         )
 
 
-def estimate(config: TrainConfig, device: torch.device) -> Estimate:
+def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Estimate:
     """Take a few steps of every kind on random pictures, and work out what the whole run costs."""
-    trainer = Trainer(config, device)
+    trainer = Trainer(config, device, compiles(device, compiled))
     images = torch.rand(config.batch, 3, config.network.size, config.network.size) * 2 - 1
     images = images.to(device).contiguous(memory_format=torch.channels_last)
     kinds = {"net": trainer.discriminator_step, "model": trainer.generator_step, "r1": trainer.r1_step}

@@ -16,6 +16,7 @@ from torch import Tensor
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
+from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
 from graftlab.images import write
@@ -58,22 +59,24 @@ class Run:
         compiled: bool | None = None,  # torch.compile the ordinary steps; None: on CUDA only
     ) -> None:
         augment.check(config.augment)
+        crop_mode(config.crop)
         self.folder, self.config = folder, config
         self.share = distributed.share(config.batch)
         self.first = distributed.rank() == 0  # the one process that writes
         source = open_source(config.data)
         with ExitStack() as holding:
             if self.first:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
                 holding.enter_context(lock(folder))
-                for part in folder.rglob(".*.part-*"):  # what a process killed while it wrote has left
-                    part.unlink()
+                for place in (folder, folder / "states", folder / "samples"):
+                    for part in place.glob(".*.part-*"):  # what a process killed while it wrote has left
+                        part.unlink()
             self._check_unchanged()
             self.data = TrainingImages(
                 source, config.network.size, config.crop, config.mirror, config.seed, config.holdout
             )
             self.held_out = self.data.held_out(VALIDATION_IMAGES)
-            self.trainer = Trainer(config, device, device.type == "cuda" if compiled is None else compiled)
+            self.trainer = Trainer(config, device, compiles(device, compiled))
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest L1 on held-out pictures
             self._resume_or_start()
@@ -203,6 +206,18 @@ class Run:
         distributed.barrier()
         if self.first:
             write_json(path, now)
+
+
+def compiles(device: torch.device, compiled: bool | None) -> bool:
+    """Whether to use torch.compile: as asked, else on CUDA, where it is sure to pay."""
+    return device.type == "cuda" if compiled is None else compiled
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GraftError(f"--run {folder} cannot be made a folder ({error.strerror}); choose another.") from None
 
 
 def options(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
