@@ -210,12 +210,12 @@ def test_mean_and_deviation_match_in_lab():
 
 @pytest.mark.parametrize("size", [(32, 32), (24, 50)], ids=["as many pixels", "more"])
 def test_transport_matches_every_histogram(size):
-    a, b = pictures(1, 32, 32), pictures(1, *size, seed=1)
+    a, b = pictures(1, 32, 32) * 0.3, pictures(1, *size, seed=1) * 0.3 + 0.2
     moved = transfer.sliced_transport(a, b)
     levels = torch.linspace(0, 1, 21)
     for direction in (torch.eye(3), torch.tensor([[1.0, 1, 1], [1, -1, 0], [0.5, 0.5, -1]])):
         x, y = (torch.einsum("ij,njhw->ihw", direction, image).flatten(1) for image in (moved, b))
         gap = (x.quantile(levels, 1) - y.quantile(levels, 1)).abs()
-        assert gap.mean() < 0.02
+        assert gap.mean() < 0.02  # of a spread of about 0.6
     assert torch.equal(moved, transfer.sliced_transport(a, b))
     torch.testing.assert_close(transfer.sliced_transport(a, a), a, atol=1e-5, rtol=0)

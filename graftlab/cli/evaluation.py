@@ -1,6 +1,7 @@
 """`graft eval`: what a model is worth, in figures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +55,7 @@ def truth(
     network, features = opened(model, device, precision)
     with bar("swapping", pairs) as progress:
         result = measure(network, grid, size or network.config.size, pairs, seed, features, progress)
-    tell(result, out, as_json)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 @eval_app.command()
@@ -78,7 +79,7 @@ def folder(
     network, features = opened(model, device, precision)
     with bar("measuring", most) as progress:
         result = measure(network, photos, size or network.config.size, most, seed, features, progress)
-    tell(result, out, as_json)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 @eval_app.command()

@@ -80,8 +80,8 @@ class Folder:
                 [(ROWS[name], list(figures.values())) for name, figures in self.hybrids.items()],
                 "Structure: distance of self-similarities to the structure's picture; for comparison, the texture's "
                 "picture to it. Texture: single-image Fréchet distance to the texture's picture; for comparison, the "
-                "structure's picture to it. Diversity: mean deep-feature distance between the hybrids of one structure; "
-                "for comparison, between the photos that gave the textures.",
+                "structure's picture to it. Diversity: mean deep-feature distance between the hybrids of one "
+                "structure; for comparison, between the photos that gave the textures.",
             ),
             Table(
                 "Determinism",

@@ -17,7 +17,8 @@ from graftlab.images import to_image
 
 TITLES = {"truth": "Swaps against the truth", "folder": "Reconstructions and hybrids of photos", "compare": "Compared"}
 FACTS = {
-    "model": "Model",
+    "name": "Model",
+    "model": "Fingerprint",
     "features": "Feature network",
     "size": "Picture size, pixels",
     "structures": "Structures",
@@ -105,6 +106,7 @@ p { margin: 0 0 .75rem; max-width: 46rem; color: var(--soft); font-size: .9rem }
 .note { margin-top: 1rem; padding-left: .75rem; border-left: 3px solid #D55E00; color: inherit }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .75rem 1.5rem; margin: 0;
   padding: 1rem 1.25rem; border-radius: 10px; background: var(--card) }
+dl:empty { display: none }
 dt { color: var(--soft); font-size: .82rem }
 dd { margin: 0; overflow-wrap: anywhere }
 .wide { overflow-x: auto }

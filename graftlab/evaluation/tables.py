@@ -59,7 +59,7 @@ def shown(cell: Cell) -> str:
         return "0"
     if abs(cell) >= 1000:
         return f"{cell:,.0f}"
-    return f"{cell:.4f}" if 0.01 <= abs(cell) < 1 else f"{cell:.4g}"
+    return f"{cell:.4f}" if 0.01 <= abs(cell) < 1 else f"{cell:#.4g}"
 
 
 def plain(value: Any) -> Any:

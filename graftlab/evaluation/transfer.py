@@ -15,7 +15,7 @@ _BEND = 6 / 29  # where the cube root of CIELAB gives way to a line
 
 
 def mean_and_deviation(structure: Tensor, texture: Tensor) -> Tensor:
-    """The texture's mean and standard deviation of each channel in CIELAB (after Reinhard et al. 2001, Eq. 10 to 11)."""
+    """The texture's mean and standard deviation of each channel in CIELAB (after Reinhard et al. 2001, Eq. 10, 11)."""
     a, b = to_lab(structure), to_lab(texture)
     (m1, s1), (m2, s2) = ((x.mean((2, 3), keepdim=True), x.std((2, 3), keepdim=True)) for x in (a, b))
     return from_lab((a - m1) / s1.clamp(min=1e-6) * s2 + m2)
