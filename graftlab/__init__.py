@@ -1,7 +1,7 @@
-"""graftlab: swap codes and blend networks.
+"""graftlab: swap the structure and the texture of pictures.
 
 model = graftlab.load("landscapes-64")
-a, b = (model.encode(graftlab.read(path, size=64)) for path in ("fuji.jpg", "alps.jpg"))
+a, b = (model.encode(graftlab.read(path, size=64, square=True)) for path in ("fuji.jpg", "alps.jpg"))
 graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
 """
 

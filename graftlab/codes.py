@@ -66,7 +66,7 @@ class Codes:
             raise GraftError("The pictures of these codes differ in size; read them at one size.")
 
         def joined(name: str, _: Tensor) -> Tensor:
-            tensors = [getattr(batch, name) for batch in batches]
+            tensors = [getattr(batch, name).to(getattr(first, name)) for batch in batches]
             if len({tensor.shape[1:] for tensor in tensors}) > 1:
                 raise _differ(name, *tensors)
             return torch.cat(tensors)
@@ -83,15 +83,16 @@ class Codes:
         """Replace a share of the named parts by `other`'s: 0 keeps, 1 swaps, numbers beyond [0, 1] exaggerate.
 
         A mask as the weight of a vector turns it into a map (N, C, h, w) of the mask's resolution; elsewhere the mask
-        takes the codes' resolution. Codes of one item go with any batch. ValueError for a part these codes lack, and
+        takes the codes' resolution. Codes of one item go with any batch. GraftError for a part these codes lack, and
         for tensors of different size unless they are swapped whole."""
         self._check(other, *weights)
 
         def mixed(name: str, mine: Tensor) -> Tensor:
             weight, theirs = weights.get(name, 0), getattr(other, name)
+            theirs = theirs.to(mine)
             if not isinstance(weight, Tensor) and weight in (0, 1):
                 return theirs if weight else mine
-            return _lerp(name, mine, theirs.to(mine), torch.as_tensor(weight, dtype=mine.dtype, device=mine.device))
+            return _lerp(name, mine, theirs, torch.as_tensor(weight, dtype=mine.dtype, device=mine.device))
 
         return self._joined(other, mixed)
 
@@ -140,7 +141,7 @@ class Codes:
 
     @staticmethod
     def load(path: str | Path) -> "Codes":
-        """Read what `save` wrote. ValueError if the file holds no codes."""
+        """Read what `save` wrote. GraftError if the file holds no codes."""
         try:
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {}).get("graftlab", "{}"))
@@ -153,7 +154,7 @@ class Codes:
             raise GraftError(f"{path}: no such file.") from None
         except (KeyError, AttributeError, TypeError):
             raise GraftError(f"{path} holds no codes; make them with 'graft encode'.") from None
-        except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        except (SafetensorError, OSError, GraftError, RecursionError) as error:
             raise GraftError(f"{path} cannot be read as codes ({error}); make them with 'graft encode'.") from None
         try:
             if not isinstance(header.get("model"), str | None):
@@ -161,7 +162,7 @@ class Codes:
             if not all(tensor.is_floating_point() and tensor.float().isfinite().all() for tensor in tensors.values()):
                 raise GraftError("They hold something else than finite numbers.")
             return kind(**tensors, **header)
-        except (TypeError, ValueError, NotImplementedError) as error:
+        except (TypeError, GraftError, NotImplementedError) as error:
             reason = str(error).rstrip(".")
             raise GraftError(f"{path} holds codes without sense ({reason}); make them with 'graft encode'.") from None
 
@@ -175,7 +176,7 @@ class Codes:
         self._check(other)
 
         def combined(name: str, mine: Tensor) -> Tensor:
-            return function(*_aligned(name, mine, getattr(other, name)))
+            return function(*_aligned(name, mine, getattr(other, name).to(mine)))
 
         return self._joined(other, combined)
 
@@ -262,7 +263,7 @@ def _lerp(name: str, mine: Tensor, theirs: Tensor, weight: Tensor) -> Tensor:
     """`mine` where `weight` is 0, `theirs` where it is 1: a number, or a mask, which is resized to the codes' grid."""
     grid = max(mine.shape[2:], theirs.shape[2:], key=torch.Size.numel)
     if weight.ndim == 4 and len(grid) == 2 and grid.numel() > 1:
-        weight = F.interpolate(weight, size=grid, mode="area")
+        weight = F.interpolate(weight.cpu(), size=grid, mode="area").to(weight.device)  # Apple's GPUs refuse most sizes
     mine, theirs, *mask = _aligned(name, mine, theirs, *([weight] if weight.ndim else []))
     return torch.lerp(mine, theirs, mask[0] if mask else weight)
 

@@ -7,7 +7,7 @@ configuration.
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from math import ceil, inf, log2
+from math import inf, log2
 from typing import Any, ClassVar, Self
 
 from graftlab.errors import GraftError
@@ -178,7 +178,7 @@ class SwappingConfig(Config):
     @property
     def patch_resolutions(self) -> list[int]:
         """Input resolutions of the patch discriminator's halving blocks, 8 px last."""
-        return [2**i for i in range(ceil(log2(self.patch_size)), 2, -1)]
+        return [2**i for i in range(round(log2(self.patch_size)), 2, -1)]
 
     def at(self, size: int) -> Self:
         """The same networks for another picture size; patches keep their share of the picture."""

@@ -1,6 +1,8 @@
 """What this machine can do: where to compute and in which precision."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import disk_usage
 
@@ -23,6 +25,17 @@ def choose_device(name: str | None = None) -> torch.device:
     return device
 
 
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Convolutions in float32 and no less: left alone, NVIDIA's GPUs round their inputs to 10 bits (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def training_precision(device: torch.device) -> str:
     """bfloat16 where the hardware computes in it, float32 elsewhere."""
     if device.type == "cuda":
@@ -35,11 +48,12 @@ def training_precision(device: torch.device) -> str:
 BF16_CPUS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """GraftError if the disk that holds `folder` has fewer than `needed` bytes free."""
-    free = disk_usage(folder).free
+def require_space(path: Path, needed: int) -> None:
+    """GraftError if the disk that holds a file or folder, or will hold it, has fewer than `needed` bytes free."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    free = disk_usage(there).free
     if free < needed:
         raise GraftError(
-            f"{folder} has {free / 1e6:.0f} MB of free space and {needed / 1e6:.0f} MB are needed; free some space and "
-            "run the same command again."
+            f"{path} needs {needed / 1e9:.2f} GB and its disk has {free / 1e9:.2f} GB free; make room or choose another "
+            "disk, then run the same command again."
         )

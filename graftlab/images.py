@@ -31,6 +31,10 @@ _SOFTWARE = "graftlab"
 # ---------------------------------------------------------------- file -> image
 
 
+class TooLargeError(GraftError):
+    """A picture of more than MAX_PIXELS."""
+
+
 def open_rgb(
     source: str | Path | bytes | BinaryIO,
     name: str | None = None,  # what to call the picture in errors; None: its path
@@ -43,7 +47,7 @@ def open_rgb(
     frame is taken. With `shrink_to`, a large JPEG is decoded at 1/2, 1/4 or 1/8, its short side never below that.
     GraftError if the file is missing, empty, damaged, cut short, no image, or above MAX_PIXELS."""
     name = name or _name(source)
-    with _explained(name), _binary(source) as file, _identified(file, name) as image:
+    with _explained(name), _binary(source) as file, identified(file, name) as image:
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
         image.load()
@@ -94,7 +98,7 @@ def _binary(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
 _pillow_cap = threading.Lock()
 
 
-def _identified(file: BinaryIO, name: str) -> Image.Image:
+def identified(file: BinaryIO, name: str) -> Image.Image:
     """The picture with its header read and nothing decoded; empty files, drawings and huge pictures are refused."""
     if file.seek(0, 2) == 0:
         raise GraftError(f"{name} is empty (0 bytes): fetch or export it again.")
@@ -106,7 +110,7 @@ def _identified(file: BinaryIO, name: str) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = cap
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise GraftError(
+        raise TooLargeError(
             f"{name} has {width} × {height} pixels, more than the {MAX_PIXELS // 10**6} million read here: "
             "make it smaller in another program."
         )
@@ -329,7 +333,7 @@ def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> di
 
 def read_recipe(path: str | Path) -> dict[str, Any] | None:
     """The recipe `write` stored in a picture; None if there is none. GraftError if the file is no picture."""
-    with _explained(str(path)), _binary(path) as file, _identified(file, str(path)) as image:
+    with _explained(str(path)), _binary(path) as file, identified(file, str(path)) as image:
         text = image.info.get("graftlab")
         exif = image.getexif() if image.format != "PNG" else {}
         if exif.get(ExifTags.Base.Software) == _SOFTWARE:

@@ -78,9 +78,9 @@ def swapped(structure: Tensor) -> Tensor:
     return structure.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
 
 
-def image_terms(net: Discriminators, images: Tensor, rec: Tensor, mix: Tensor, recipe: Recipe) -> Terms:
+def image_terms(discriminators: Discriminators, images: Tensor, rec: Tensor, mix: Tensor, recipe: Recipe) -> Terms:
     """Image adversarial loss of the discriminator: reals against reconstructions and hybrids (eq. 2 and 3)."""
-    logits_real, logits_rec, logits_mix = net.image(torch.cat([images, rec, mix])).split(
+    logits_real, logits_rec, logits_mix = discriminators.image(torch.cat([images, rec, mix])).split(
         [len(images), len(rec), len(mix)]
     )
     return {
@@ -91,18 +91,23 @@ def image_terms(net: Discriminators, images: Tensor, rec: Tensor, mix: Tensor, r
 
 
 def patch_terms(
-    net: Discriminators, images: Tensor, mix: Tensor, recipe: Recipe, size: int, crops: tuple[Crops, Crops, Crops]
+    discriminators: Discriminators,
+    images: Tensor,
+    mix: Tensor,
+    recipe: Recipe,
+    size: int,
+    crops: tuple[Crops, Crops, Crops],
 ) -> Terms:
     """Patch adversarial loss of the discriminator (eq. 4): do these patches come from the reference's picture?
 
     `crops` of the reference, of the same picture again, and of the hybrid."""
     patches = [crop.cut(source, size) for crop, source in zip(crops, (images, images, mix), strict=True)]
-    reference, target, hybrid = net.patch.features(torch.cat(patches)).chunk(3)
+    reference, target, hybrid = discriminators.patch.features(torch.cat(patches)).chunk(3)
     if recipe.aggregate:
         reference = average(reference)
     return {
-        "PatchD_real": per_patch(real, net.patch(reference, target)) * recipe.patch,
-        "PatchD_mix": per_patch(fake, net.patch(reference, hybrid)) * recipe.patch,
+        "PatchD_real": per_patch(real, discriminators.patch(reference, target)) * recipe.patch,
+        "PatchD_mix": per_patch(fake, discriminators.patch(reference, hybrid)) * recipe.patch,
     }
 
 
@@ -118,7 +123,7 @@ def per_patch(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
 
 def discriminator_loss(
     model: SwappingAutoencoder,
-    net: Discriminators,
+    discriminators: Discriminators,
     images: Tensor,
     recipe: Recipe,
     noise: Noise | None = None,  # None: random
@@ -131,14 +136,14 @@ def discriminator_loss(
         rec, mix = render(model, structure, texture, noise)
     crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe), Crops.draw(images, recipe))
     images, rec, mix = augment(images), augment(rec), augment(mix)
-    return image_terms(net, images, rec, mix, recipe) | patch_terms(
-        net, images, mix, recipe, model.config.patch_size, crops
+    return image_terms(discriminators, images, rec, mix, recipe) | patch_terms(
+        discriminators, images, mix, recipe, model.config.patch_size, crops
     )
 
 
 def generator_loss(
     model: SwappingAutoencoder,
-    net: Discriminators,
+    discriminators: Discriminators,
     images: Tensor,
     recipe: Recipe,
     noise: Noise | None = None,
@@ -150,19 +155,19 @@ def generator_loss(
     rec, mix = render(model, structure, texture, noise)
     l1 = (full(rec) - images[: len(rec)]).abs().flatten(1).mean(1)
     images, rec, mix = augment(images), augment(rec), augment(mix)
-    logits_rec, logits_mix = net.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
+    logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
     size = model.config.patch_size
     reference_crops, mix_crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
     with torch.no_grad():
-        reference = net.patch.features(reference_crops.cut(images, size))
+        reference = discriminators.patch.features(reference_crops.cut(images, size))
         if recipe.aggregate:
             reference = average(reference)
-    hybrid = net.patch.features(mix_crops.cut(mix, size))
+    hybrid = discriminators.patch.features(mix_crops.cut(mix, size))
     return {
         "G_L1": l1 * recipe.l1,
         "G_GAN_rec": real(logits_rec) * (recipe.gan_rec * recipe.gan),
         "G_GAN_mix": real(logits_mix) * (recipe.gan_mix * recipe.gan),
-        "G_mix": per_patch(real, net.patch(reference, hybrid)) * recipe.patch,
+        "G_mix": per_patch(real, discriminators.patch(reference, hybrid)) * recipe.patch,
     }
 
 
@@ -180,7 +185,7 @@ def render(
 
 
 def r1_penalty(
-    net: Discriminators,
+    discriminators: Discriminators,
     images: Tensor,
     recipe: Recipe,
     size: int,
@@ -192,13 +197,15 @@ def r1_penalty(
     One value per picture, summed over its patches; to be multiplied by `recipe.r1_interval` when applied that rarely
     (StyleGAN2, appendix B)."""
     images = augment(images).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(full(net.image(images)).sum(), images, create_graph=True)
+    (slope,) = torch.autograd.grad(full(discriminators.image(images)).sum(), images, create_graph=True)
     of_image = full(slope).square().flatten(1).sum(1) * (recipe.r1 / 2)
 
     boxes = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
     reference, target = (box.cut(images, size).detach().requires_grad_() for box in boxes)
-    features = net.patch.features(reference)
-    logits = net.patch(average(features) if recipe.aggregate else features, net.patch.features(target))
+    features = discriminators.patch.features(reference)
+    logits = discriminators.patch(
+        average(features) if recipe.aggregate else features, discriminators.patch.features(target)
+    )
     slopes = torch.autograd.grad(full(logits).sum(), [reference, target], create_graph=True)
     of_patches = torch.stack([full(slope).square().flatten(1).sum(1) for slope in slopes]).sum(0)
     # The authors halve it once more, the penalty being the sum over two crops.

@@ -29,7 +29,7 @@ ROOMS = {
     "images": "errors files",
     "sheets": "errors images",
     "codes": "errors files",
-    "networks": "errors config codes",
+    "networks": "errors hardware config codes",
     "data": "errors files hardware images",
     "objectives": "errors config networks",
     "checkpoints": "errors files hardware config codes networks",
@@ -64,6 +64,8 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 
 def room_of(module: str) -> str:
+    if module == "graftlab.__main__":  # the command under another name
+        return "cli"
     return module.split(".")[1] if "." in module else module
 
 

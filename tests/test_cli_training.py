@@ -105,7 +105,7 @@ def trained(graft, monkeypatch):
 
         def __init__(self, *told):
             Run.told = told
-            self.data, self.trainer = range(1000), SimpleNamespace(seen=0)
+            self.data, self.trainer, self.first = range(1000), SimpleNamespace(seen=0), True
 
         def train(self, progress):
             progress(4, {"G_L1": 0.25})

@@ -454,3 +454,11 @@ def test_a_mask_reaches_the_picture():
     assert tiny.differ(mixed[..., -2:], swapped[..., -2:]) < tiny.differ(plain[..., -2:], swapped[..., -2:]) / 3
     same_all_over = a.mix(b, texture=torch.full((1, 1, 3, 2), 0.25))
     assert tiny.differ(model.decode(same_all_over), model.decode(a.mix(b, texture=0.25))) < 1e-5
+
+
+def test_codes_of_two_devices_go_together():
+    """The device of the codes on the left wins, as for a model on a GPU and a direction from a file."""
+    here, file = swap_codes().to("meta"), swap_codes(seed=1)
+    for result in (here + file, here - file, here.mix(file, texture=1), here.mix(file, structure=0.5)):
+        assert {part.device.type for part in (result.structure, result.texture)} == {"meta"}
+    assert Codes.cat([here, file]).structure.device.type == "meta"

@@ -108,7 +108,7 @@ def test_refused_before_any_work(photos, tmp_path, monkeypatch):
     pack(photos, tmp_path / "a", 8)
     with pytest.raises(GraftError, match="the source itself"):
         pack(Pack(tmp_path / "a"), tmp_path / "a", 8)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: type("usage", (), {"free": 10_000}))
+    monkeypatch.setattr("graftlab.hardware.disk_usage", lambda path: type("usage", (), {"free": 10_000}))
     with pytest.raises(GraftError, match="make room or choose another disk"):
         pack(photos, tmp_path / "deep/b", 64)
     assert not (tmp_path / "deep").exists()

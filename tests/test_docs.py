@@ -335,3 +335,11 @@ def test_wrong_command_lines_are_caught(line: str, says: str):
     assert says in (complaint(shlex.split(line)) or "")
     incomplete = says.startswith("needs")
     assert (complaint(shlex.split(line), whole=False) is None) == incomplete
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, *(ROOT / "graftlab" / "bundled").glob("*.md")], ids=lambda path: path.name
+)
+def test_nothing_is_left_to_be_filled_in(path):
+    prose = re.sub(r"`[^`]*`", "", blocks_and_prose(path.read_text(encoding="utf-8"))[1])
+    assert re.findall(r"\b[A-Z]{2,}_[A-Z]+\b", prose) == []

@@ -10,7 +10,7 @@ import graftlab
 from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.native import save_model
 from graftlab.errors import GraftError
-from graftlab.hardware import choose_device
+from graftlab.hardware import BF16_CPUS, choose_device, training_precision
 
 
 @pytest.fixture
@@ -102,3 +102,26 @@ def test_the_fastest_device_is_the_default(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert choose_device() == torch.device("cpu")
     assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "rank", "expected"),
+    [(True, True, "3", "cuda:3"), (True, False, None, "cuda:0"), (False, True, None, "mps")],
+)
+def test_where_a_gpu_is(monkeypatch, cuda, mps, rank, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setattr(torch, "zeros", lambda *size, device: torch.ones(*size))  # it is not truly there
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert str(choose_device()) == expected
+    assert choose_device("cpu").type == "cpu"
+
+
+def test_bfloat16_where_the_processor_computes_in_it(monkeypatch):
+    for able in (True, False):
+        for probe in BF16_CPUS:
+            monkeypatch.setattr(torch.cpu, probe, lambda able=able: able, raising=False)
+        assert training_precision(torch.device("cpu")) == ("bfloat16" if able else "float32")
+    assert training_precision(torch.device("mps")) == "float32"

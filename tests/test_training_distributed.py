@@ -57,3 +57,17 @@ def test_two_processes(tmp_path):
         "000000008.safetensors",
         "000000012.safetensors",
     ]
+
+
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")
+def test_the_command_line_that_the_help_gives(tmp_path):
+    """torchrun itself, as people type it: its own parser must not swallow our options."""
+    photos = make_photos(tmp_path / "photos")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--no-python", "--"]
+    command = [sys.executable, "-m", "graftlab", "train", photos, "--run", tmp_path / "run", "--preset", "tiny"]
+    options = ["--images", "8", "--batch", "4", "--device", "cpu"]
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    result = subprocess.run([*launcher, *command, *options], env=alone, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "last.safetensors").exists()
+    assert result.stderr.count("photos to train on") == 1  # one process speaks

@@ -62,7 +62,7 @@ def test_killed_ten_times_equals_never(tmp_path, photos):
     assert [name for name in whole if whole[name] != killed[name]] == []
     tensors, header = read_tensors(tmp_path / "killed" / "run" / "states" / "000000136.safetensors")
     assert header["seen"] == 136
-    assert {name.split(".")[0] for name in tensors} == {"model", "net", "ema", "adam"}
+    assert {name.split(".")[0] for name in tensors} == {"model", "discriminators", "ema", "adam"}
 
 
 def wait_for(happened, process, seconds=60):

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from math import inf, isfinite, nan
 from types import SimpleNamespace
 
@@ -39,7 +40,7 @@ def copy(of: Trainer) -> dict:
 
 
 def changed(before: dict, after: dict) -> set[str]:
-    """Parts of the state that differ: "model", "net", "ema", "adam.model", "adam.net"."""
+    """Parts of the state that differ: "model", "discriminators", "ema", "adam.model", "adam.discriminators"."""
     differ = {name for name in before | after if name not in before or not torch.equal(before[name], after[name])}
     return {".".join(name.split(".")[: 2 if name.startswith("adam") else 1]) for name in differ}
 
@@ -50,13 +51,13 @@ def changed(before: dict, after: dict) -> set[str]:
 def test_discriminators_and_generator_take_turns():
     one = make()
     before = copy(one)
-    for seed, parts in enumerate([{"net", "adam.net"}, {"model", "adam.model", "ema"}] * 2):
+    for seed, parts in enumerate([{"discriminators", "adam.discriminators"}, {"model", "adam.model", "ema"}] * 2):
         one.step(pictures(seed))
         after = copy(one)
         assert changed(before, after) == parts
         before = after
     assert one.seen == 16
-    assert all(parameter.requires_grad for parameter in one.net.parameters())
+    assert all(parameter.requires_grad for parameter in one.discriminators.parameters())
 
 
 def test_randomness_depends_on_seed_and_images_seen_alone():
@@ -64,7 +65,7 @@ def test_randomness_depends_on_seed_and_images_seen_alone():
         one = make(seed=seed, augment=("colour", "translation", "cutout"))
         one.seen = seen
         torch.manual_seed(pollution)
-        return one.step(pictures()) | {"weights": one.net.image.linear2.weight.sum().item()}
+        return one.step(pictures()) | {"weights": one.discriminators.image.linear2.weight.sum().item()}
 
     assert after(0, 8, 1) == after(0, 8, 2) != after(0, 16, 1)
     assert after(1, 8, 1) != after(0, 8, 1)
@@ -78,7 +79,7 @@ def test_restored_equals_continued():
     tensors, header = one.state()
     other = make(seed=0)
     other.restore({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, header)
-    for network in ("model", "net"):
+    for network in ("model", "discriminators"):
         for parameter, moments in other.optimizers[network].state.items():
             assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
     for seed in range(4, 6):
@@ -125,8 +126,8 @@ def test_adam_is_slowed_for_the_extra_steps():
     adam = make(betas=(0.5, 0.99), learning_rate=0.002).optimizers
     assert adam["model"].defaults["lr"] == 0.002
     assert adam["model"].defaults["betas"] == (0.5, 0.99)
-    assert adam["net"].defaults["lr"] == pytest.approx(0.002 * 16 / 17, rel=1e-12)
-    assert adam["net"].defaults["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)), rel=1e-12)
+    assert adam["discriminators"].defaults["lr"] == pytest.approx(0.002 * 16 / 17, rel=1e-12)
+    assert adam["discriminators"].defaults["betas"] == pytest.approx((0.5 ** (16 / 17), 0.99 ** (16 / 17)), rel=1e-12)
 
 
 def test_r1_counts_sixteen_times(monkeypatch):
@@ -136,9 +137,9 @@ def test_r1_counts_sixteen_times(monkeypatch):
     torch.manual_seed(5)
     figures = one.r1_step(pictures())
     torch.manual_seed(5)
-    terms = r1_penalty(one.net, pictures(), one.config.recipe, one.config.network.patch_size)
+    terms = r1_penalty(one.discriminators, pictures(), one.config.recipe, one.config.network.patch_size)
     ((which, loss),) = losses
-    assert which == "net"
+    assert which == "discriminators"
     torch.testing.assert_close(loss, 16 * total(terms))
     assert figures == {name: term.mean().item() for name, term in terms.items()}
 
@@ -146,14 +147,20 @@ def test_r1_counts_sixteen_times(monkeypatch):
 def test_r1_is_float32_whatever_the_precision():
     one = make(precision="bfloat16")
     dtypes = set()
-    for layer in (one.net.image.blocks[0].conv1, one.net.patch.blocks[0].conv1, one.net.image.linear1):
+    for layer in (
+        one.discriminators.image.blocks[0].conv1,
+        one.discriminators.patch.blocks[0].conv1,
+        one.discriminators.image.linear1,
+    ):
         layer.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     one.discriminator_step(pictures())
     assert dtypes == {torch.bfloat16}
     dtypes.clear()
     one.r1_step(pictures())
     assert dtypes == {torch.float32}
-    assert {parameter.grad.dtype for parameter in one.net.parameters() if parameter.grad is not None} == {torch.float32}
+    assert {parameter.grad.dtype for parameter in one.discriminators.parameters() if parameter.grad is not None} == {
+        torch.float32
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- average
@@ -223,15 +230,15 @@ def test_step_without_finite_gradients_is_skipped(turn, value):
     one.step(pictures(10))
     one.step(pictures(11))
     assert one.skipped == 1
-    assert changed(before, copy(one)) == {"model", "net", "ema", "adam.model", "adam.net"}
+    assert changed(before, copy(one)) == {"model", "discriminators", "ema", "adam.model", "adam.discriminators"}
 
 
 def test_gradients_whose_squares_overflow_are_skipped():
     """Adam would divide by infinity, and the weight would stand still for ever."""
     one = make()
-    one._descend("net", 1e25 * one.net.image.linear2.weight.sum())
+    one._descend("discriminators", 1e25 * one.discriminators.image.linear2.weight.sum())
     assert one.skipped == 1
-    assert not one.optimizers["net"].state
+    assert not one.optimizers["discriminators"].state
 
 
 def test_one_optimiser_that_diverges_alone_stops_the_run(monkeypatch):
@@ -299,3 +306,20 @@ def test_tensorboard_if_installed(tmp_path, monkeypatch):
     stats.state()
     assert opened == [(str(tmp_path / "tensorboard"), 8)]
     assert drawn == [("seen", 8, 8), ("a", 1.0, 8), ("seen", 16, 16), ("a", 2.0, 16), "flush"]
+
+
+@pytest.mark.parametrize("augment", [(), ("colour", "translation", "cutout")])
+def test_compiled_steps_equal_plain_ones(monkeypatch, augment):
+    """What is traced is the algorithm; the backend that makes machine code of it is PyTorch's own to test."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=False))
+    plain, compiled = make(augment=augment), Trainer(config("", augment=augment), CPU, compiled=True)
+    for turn in range(4):
+        one, other = (of.step(pictures(turn)) for of in (plain, compiled))
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-6)
+
+
+def test_a_term_that_is_switched_off_has_no_accuracy():
+    settings = config("")
+    off = replace(settings, recipe=replace(settings.recipe, patch=0.0))
+    terms = {"D_real": torch.tensor([0.1, 2.0]), "PatchD_real": torch.zeros(4)}
+    assert accuracies(terms, off) == {"D_accuracy_real": 0.5}

@@ -56,8 +56,9 @@ def start(folder: Path, photos: str | Path, **changes) -> Run:
 
 
 def files(run: Path) -> dict[str, bytes]:
-    """Everything in a run folder, by name."""
-    return {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    """Everything in a run folder, by name, but TensorBoard's events, which are named by clock and process."""
+    found = {path.relative_to(run).as_posix(): path for path in run.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith("tensorboard/")}
 
 
 # -- kill -9 ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from graftlab.errors import GraftError
 
 app = typer.Typer(
     name="graft",
-    help="Swap codes and blend networks, for people who make pictures with generative networks.",
+    help="Swap the structure and the texture of pictures, for people who make them with generative networks.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -63,6 +63,9 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # in PyTorch's RuntimeErrors
+
+
 def explained(error: Exception) -> tuple[str, int]:
     """A sentence for people, and the exit code: 2 for bad input, 1 for a mistake of ours."""
     if isinstance(error, GraftError):
@@ -70,7 +73,7 @@ def explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         name = "the output" if error.filename is None else error.filename
         return f"{name} cannot be used ({error.strerror or error}); check the path and the disk.", 2
-    if isinstance(error, MemoryError) or "memory" in str(error):  # PyTorch's are RuntimeErrors
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "There is not enough memory; take smaller or fewer pictures (--size, --batch), or another --device.", 2
     kind = type(error).__name__
     return f"This is a mistake in graftlab ({kind}: {error}); please report what the same command with --debug says.", 1

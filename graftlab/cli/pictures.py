@@ -96,10 +96,16 @@ def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[st
     if path.is_file() and not zipfile.is_zipfile(path):
         return [desk.read(path)], [path.stem]
     from graftlab.data import open_source
-    from graftlab.images import read
+    from graftlab.images import read, read_recipe
 
     source = open_source(path)
-    files = {i: path / name for i, name in enumerate(source.names) if (path / name).absolute() != out.absolute()}
+    files = {i: path / name for i, name in enumerate(source.names)}
+    for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
+        if read_recipe(out) is None:  # not an earlier sheet of ours
+            raise GraftError(f"--out {out} is a picture that this command reads; name another.")
+        del files[i]
+    if not files:
+        raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
     images = [read(source.read(i), desk.size, desk.square, str(file)) for i, file in files.items()]
     return images, [file.stem for file in files.values()]
 

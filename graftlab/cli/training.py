@@ -109,6 +109,8 @@ def train(
     """Train a Swapping Autoencoder on photos; the same command resumes.
 
     graft train ~/photos --run runs/mine --preset small --size 128 --images 500k
+
+    On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train ~/photos --run runs/mine
     """
     from graftlab import config
     from graftlab.data import open_source
@@ -150,7 +152,7 @@ def train(
         return
     with distributed.processes(target):
         training = Run(run, settings, target, compiled)
-        if len(training.data) < FEW_PHOTOS and not settings.augment:
+        if training.first and len(training.data) < FEW_PHOTOS and not settings.augment:
             console.print(
                 f"Only {len(training.data)} photos to train on: the discriminators may learn them by heart. "
                 "--augment colour,translation,cutout helps.",
@@ -158,9 +160,11 @@ def train(
                 soft_wrap=True,
             )
         with bar("training", settings.images, training.trainer.seen) as progress:
-            finished = training.train(lambda seen, figures: progress(seen, note=f"L1 {figures.get('G_L1', 0):.3f}"))
+            finished = training.train(
+                lambda seen, figures: progress(seen, note=f"L1 {figures['G_L1']:.3f}" if "G_L1" in figures else "")
+            )
     if not finished:
-        console.print(
-            f"Saved at {training.trainer.seen:,} images; the same command goes on from there.", soft_wrap=True
-        )
+        if training.first:
+            seen = f"{training.trainer.seen:,}"
+            console.print(f"Saved at {seen} images; the same command goes on from there.", soft_wrap=True)
         raise KeyboardInterrupt

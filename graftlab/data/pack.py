@@ -11,7 +11,6 @@ Names and keys are tensors because safetensors limits the header, and three mill
 """
 
 import json
-import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -28,6 +27,7 @@ from graftlab.data.image_source import ImageSource
 from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
+from graftlab.hardware import require_space
 
 DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
 MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours
@@ -129,7 +129,7 @@ def pack(
         raise GraftError(f"A pack needs a size and crops_per_image of at least 1, not {size} and {crops_per_image}.")
     if out.exists() and source.path.exists() and out.samefile(source.path):
         raise GraftError(f"{out} is the source itself; write the pack under another name.")
-    _check_room(out, DATA_START + len(source) * crops_per_image * (size * size * 3 + 32 + 128))
+    require_space(out, DATA_START + len(source) * crops_per_image * (size * size * 3 + 32 + 128))
 
     def crops_of(index: int) -> tuple[int, str, list[np.ndarray]] | str:
         """An index, its key and its crops, or the sentence that says why not."""
@@ -182,17 +182,6 @@ def pack(
         unreadable=len(reasons),
         reasons=reasons[:SHOWN],
     )
-
-
-def _check_room(out: Path, needed: int) -> None:
-    """GraftError if the disk that will hold `out` lacks the bytes needed."""
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise GraftError(
-            f"{out} needs {needed / 2**30:.2f} GiB and its disk has {free / 2**30:.2f} GiB free; make room or choose "
-            "another disk or a smaller size."
-        )
 
 
 def _header(shape: tuple[int, int, int, int], names_bytes: int, metadata: dict[str, str]) -> bytes:

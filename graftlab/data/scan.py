@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from graftlab.data.image_source import ImageSource
 from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
-from graftlab.images import MAX_PIXELS, _identified, open_rgb
+from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
 SHOWN = 20  # names kept per finding
@@ -135,7 +135,7 @@ def _look(source: ImageSource, index: int) -> _Look:
 def _header(data: bytes, name: str) -> tuple[int, int, dict[str, str]]:
     """(width, height, traits) as the header states them; nothing is decoded. No traits if it cannot be read."""
     try:
-        with _identified(BytesIO(data), name) as image:
+        with identified(BytesIO(data), name) as image:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             width, height = reversed(image.size) if orientation in (5, 6, 7, 8) else image.size
             seen = {
@@ -148,8 +148,8 @@ def _header(data: bytes, name: str) -> tuple[int, int, dict[str, str]]:
                 "grayscale": image.mode[0] in "1LIF" and image.mode != "LAB",
             }
             return width, height, {trait: "" for trait, found in seen.items() if found}
-    except GraftError as error:  # empty, a drawing, or above the cap, which alone speaks of millions
-        return 0, 0, {"huge": str(error)} if "million" in str(error) else {}
+    except TooLargeError as error:
+        return 0, 0, {"huge": str(error)}
     except Exception:  # whatever a damaged header makes Pillow raise; decoding will give the reason
         return 0, 0, {}
 

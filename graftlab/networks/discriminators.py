@@ -21,7 +21,7 @@ class ImageDiscriminator(nn.Module):
             ResidualBlock(channels(size), channels(size // 2), halve=halve) for size in resolutions
         )
         self.conv = Conv(channels(4), channels(4), 3)
-        side = 4 * config.size // resolutions[0]  # 4 cells, or fewer for sizes that are no power of two
+        side = 4 * config.size // resolutions[0]  # 4 cells; 3 or 5 for sizes that are no power of two
         self.linear1 = Linear(channels(4) * side**2, channels(4), activate=True)
         self.linear2 = Linear(channels(4), 1)
 

@@ -41,7 +41,7 @@ def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0
     raise GraftError(f"noise must be one of {', '.join(get_args(NoiseMode))}, not '{mode}'.")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=24)  # the layers of one large generator
 @torch.inference_mode(False)  # a field made during inference is also good for the gradients of a later call
 def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int], device: torch.device) -> Tensor:
     """Standard normal noise (1, 1, H, W) whose value depends on seed, layer and absolute position alone."""

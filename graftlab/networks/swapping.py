@@ -1,5 +1,6 @@
 """The Swapping Autoencoder (Park et al. 2020, appendix B.1 and Fig. 18): encoder, generator and the two together."""
 
+from contextlib import AbstractContextManager
 from itertools import count, pairwise
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingConfig
 from graftlab.errors import GraftError
+from graftlab.hardware import exact_convolutions
 from graftlab.networks.layers import (
     GAIN,
     Conv,
@@ -157,7 +159,7 @@ class SwappingAutoencoder(nn.Module):
     def encode(self, images: Tensor) -> SwapCodes:
         """Pictures (N, 3, H, W) in [-1, 1] to codes, differentiable.
 
-        Sides that are no multiple of the stride are extended by reflection; `decode` crops them back. ValueError for
+        Sides that are no multiple of the stride are extended by reflection; `decode` crops them back. GraftError for
         pictures smaller than the texture branch needs."""
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise GraftError(
@@ -173,7 +175,7 @@ class SwappingAutoencoder(nn.Module):
         down, right = -height % stride, -width % stride
         if down or right:
             images = F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2), mode="reflect")
-        with self._autocast():
+        with self._computing():
             structure, texture = self.encoder(self._placed(images))
         size = (height, width) if down or right else None
         return SwapCodes(structure, texture, size=size, model=self.fingerprint)
@@ -188,7 +190,7 @@ class SwappingAutoencoder(nn.Module):
         """Render codes as pictures (Fig. 18).
 
         structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
-        cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. ValueError if the
+        cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. GraftError if the
         codes are another model's, or no picture of their size has such a structure."""
         if not isinstance(codes, SwapCodes):
             raise GraftError(f"This model decodes SwapCodes, not {type(codes).__name__}.")
@@ -210,7 +212,7 @@ class SwappingAutoencoder(nn.Module):
                 f"A structure for {side[1]} x {side[0]} pixels cannot be of a picture of {width} x {height}; "
                 "encode the picture again."
             )
-        with self._autocast():
+        with self._computing():
             source = noise_source(noise, seed, origin)
             images = full(self.generator(self._placed(codes.structure), self._placed(codes.texture), source))
         return images[:, :, rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
@@ -220,6 +222,8 @@ class SwappingAutoencoder(nn.Module):
         x = x.to(self.generator.rgb_bias)
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
-    def _autocast(self) -> torch.autocast:
-        device = self.generator.rgb_bias.device.type
-        return torch.autocast(device, self.precision, enabled=self.precision != torch.float32)
+    def _computing(self) -> AbstractContextManager[object]:
+        """In which convolutions are as precise as `precision` says."""
+        if self.precision == torch.float32:
+            return exact_convolutions()
+        return torch.autocast(self.generator.rgb_bias.device.type, self.precision)

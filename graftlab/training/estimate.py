@@ -45,7 +45,7 @@ def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = 
     trainer = Trainer(config, device, compiles(device, compiled))
     images = torch.rand(config.batch, 3, config.network.size, config.network.size) * 2 - 1
     images = images.to(device).contiguous(memory_format=torch.channels_last)
-    kinds = {"net": trainer.discriminator_step, "model": trainer.generator_step, "r1": trainer.r1_step}
+    kinds = {"discriminators": trainer.discriminator_step, "model": trainer.generator_step, "r1": trainer.r1_step}
     seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
     start = time.perf_counter()
     while time.perf_counter() - start < PROBE_SECONDS or len(seconds["r1"]) < 2:
@@ -54,8 +54,8 @@ def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = 
             step(images)  # ends with reading a number, so the device has finished
             seconds[kind].append(time.perf_counter() - before)
     # The first of each kind is slower: memory is taken and kernels are chosen.
-    net, model, r1 = (median(seconds[kind][1:]) for kind in kinds)
-    rate = 2 * config.batch / (net + model + r1 / config.recipe.r1_interval)
+    d, g, r1 = (median(seconds[kind][1:]) for kind in kinds)
+    rate = 2 * config.batch / (d + g + r1 / config.recipe.r1_interval)
     state = sum(tensor.nbytes for tensor in trainer.state()[0].values())
     models = 2 * sum(p.numel() * 4 for p in trainer.model.parameters())
     sheets = PICTURES * (config.images // config.snapshot_every + 2)
@@ -63,8 +63,8 @@ def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = 
         parameters={
             "encoder": size(trainer.model.encoder),
             "generator": size(trainer.model.generator),
-            "image discriminator": size(trainer.net.image),
-            "patch discriminator": size(trainer.net.patch),
+            "image discriminator": size(trainer.discriminators.image),
+            "patch discriminator": size(trainer.discriminators.patch),
         },
         memory=peak_memory(device),
         disk=(STATES_KEPT + 1) * state + models + sheets,

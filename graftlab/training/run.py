@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ class Run:
         if self.first:
             model, seen = self.trainer.ema, self.trainer.seen
             write_samples(self.folder / "samples", model, self._shown()[:SHEET_IMAGES], seen)
-            about = {"images_seen": seen, "training": self.config.to_dict()}
+            named = replace(self.config, data=Path(self.config.data).name)  # the folders above are nobody's business
+            about = {"images_seen": seen, "training": named.to_dict()}
             if len(self.held_out):
                 figures = validate(model, self.held_out)
                 self.stats.append({"seen": seen, **figures})
@@ -149,7 +151,8 @@ class Run:
 
     def _states(self) -> list[Path]:
         """Saved states, the newest first."""
-        return sorted((self.folder / "states").glob("*.safetensors"), reverse=True)
+        found = (path for path in (self.folder / "states").glob("*.safetensors") if path.stem.isdecimal())
+        return sorted(found, key=lambda path: int(path.stem), reverse=True)
 
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from graftlab.config import TrainConfig
 from graftlab.errors import GraftError
+from graftlab.hardware import exact_convolutions
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives import Terms, discriminator_loss, generator_loss, r1_penalty, total
@@ -25,12 +26,12 @@ class Trainer:
         self.config, self.device = config, device
         torch.manual_seed(config.seed)
         self.model = SwappingAutoencoder(config.network).to(device)
-        self.net = Discriminators(config.network).to(device)
+        self.discriminators = Discriminators(config.network).to(device)
         self.ema = ema.averaged(self.model)
         # Lazy R1 is a step of its own, so c = interval / (interval + 1) slows each discriminator step down to match
         # (StyleGAN2, appendix B).
         c = config.recipe.r1_interval / (config.recipe.r1_interval + 1)
-        self.optimizers = {"model": self._adam(self.model, 1.0), "net": self._adam(self.net, c)}
+        self.optimizers = {"model": self._adam(self.model, 1.0), "discriminators": self._adam(self.discriminators, c)}
         # R1 differentiates twice, which compiled graphs cannot.
         self._discriminator_loss = torch.compile(discriminator_loss) if compiled else discriminator_loss
         self._generator_loss = torch.compile(generator_loss) if compiled else generator_loss
@@ -64,26 +65,26 @@ class Trainer:
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
         with self._autocast():
             terms = self._discriminator_loss(
-                self.model, self.net, images, self.config.recipe, augment=self._augment(images)
+                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
             )
-        self._descend("net", total(terms))
+        self._descend("discriminators", total(terms))
         return means(terms) | accuracies(terms, self.config)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe, size = self.config.recipe, self.config.network.patch_size
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 and no less
-            terms = r1_penalty(self.net, images, recipe, size, self._augment(images))
-            self._descend("net", total(terms) * recipe.r1_interval)
+        with exact_convolutions():
+            terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
+            self._descend("discriminators", total(terms) * recipe.r1_interval)
         return means(terms)
 
     def generator_step(self, images: Tensor) -> dict[str, float]:
-        self.net.requires_grad_(False)
+        self.discriminators.requires_grad_(False)
         with self._autocast():
             terms = self._generator_loss(
-                self.model, self.net, images, self.config.recipe, augment=self._augment(images)
+                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
             )
         self._descend("model", total(terms))
-        self.net.requires_grad_(True)
+        self.discriminators.requires_grad_(True)
         both_turns, c = 2 * self.config.batch, self.config
         ema.update(self.ema, self.model, both_turns, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
         return means(terms)
@@ -148,7 +149,7 @@ class Trainer:
         self.seen, self.skipped = header["seen"], header["skipped"]
 
 
-PARTS = ("model", "net", "ema")
+PARTS = ("model", "discriminators", "ema")
 
 
 def means(terms: Terms) -> dict[str, float]:
@@ -161,5 +162,9 @@ def accuracies(terms: Terms, config: TrainConfig) -> dict[str, float]:
     gan, patch = config.recipe.gan, config.recipe.patch
     weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
     return means(
-        {name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float() for name, term in terms.items()}
+        {
+            name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float()
+            for name, term in terms.items()
+            if weights[name]
+        }
     )

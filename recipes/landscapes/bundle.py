@@ -21,7 +21,6 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="model file to write")
     options = parser.parse_args()
     about = describe(options.source)["about"]
-    about["training"].pop("data", None)  # a path of the machine it was trained on
     save_model(options.out, load_model(options.source), {**about, **STORY}, half=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 

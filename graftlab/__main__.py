@@ -1,0 +1,5 @@
+"""`python -m graftlab` is the command `graft`."""
+
+from graftlab.cli import main
+
+main()
