@@ -54,6 +54,6 @@ def require_space(path: Path, needed: int) -> None:
     free = disk_usage(there).free
     if free < needed:
         raise GraftError(
-            f"{path} needs {needed / 1e9:.2f} GB and its disk has {free / 1e9:.2f} GB free; make room or choose another "
-            "disk, then run the same command again."
+            f"{path} needs {needed / 1e9:.2f} GB and its disk has {free / 1e9:.2f} GB free; make room or choose "
+            "another disk, and run the same command again."
         )

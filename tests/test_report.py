@@ -62,7 +62,7 @@ def polylines(html):
 
 def test_a_whole_run(tmp_path):
     records = [training(seen) for seen in range(1000, 100_001, 1000)]
-    records += [{"seen": 100_000, "validation_l1": 0.125, "validation_psnr": 18.34}]
+    records += [{"seen": 100_000, "validation_l1": 0.125, "validation_psnr": 18.34, "validation_error": 0.25}]
     run = make(tmp_path / "hills", records)
     add_sheets(run, [0, 50_000, 100_000])
     (run / "samples" / "reals.jpg").write_bytes(b"reals")
@@ -75,7 +75,7 @@ def test_a_whole_run(tmp_path):
         "<dd>official</dd>",
         "<dd>structure 8 × 16 × 16, texture 256</dd>",
         "<dt>Skipped steps</dt><dd>2</dd>",
-        "0.1250, 18.3 dB at 100,000 images",
+        "error 0.2500, 18.3 dB at 100,000 images",
     ):
         assert fact in html
     assert len(titles(html)) == 8

@@ -124,7 +124,7 @@ def test_folder_of_a_run(tmp_path, photos):
         "reals.jpg",
         *(f"{seen:09d}.jpg" for seen in (0, 16, 32, 48)),
     }
-    validations = {line["seen"]: line["validation_l1"] for line in lines(run) if "validation_l1" in line}
+    validations = {line["seen"]: line["validation_error"] for line in lines(run) if "validation_error" in line}
     assert list(validations) == [16, 32, 48]
     for name, seen in (("best", min(validations, key=validations.__getitem__)), ("last", 48)):
         model = graftlab.load(run / f"{name}.safetensors", device="cpu")

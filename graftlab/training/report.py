@@ -82,13 +82,15 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
     seen = max((record["seen"] for record in records), default=0)
     skipped = [record["skipped"] for record in records if "skipped" in record]
     best = min(
-        (record for record in records if "validation_l1" in record), key=lambda r: r["validation_l1"], default=None
+        (record for record in records if "validation_error" in record),
+        key=lambda r: r["validation_error"],
+        default=None,
     )
     if best is None:
         held_out = "none yet"
     else:
         psnr = f", {best['validation_psnr']:.1f} dB" if "validation_psnr" in best else ""
-        held_out = f"{best['validation_l1']:.4f}{psnr} at {best['seen']:,.0f} images"
+        held_out = f"error {best['validation_error']:.4f}{psnr} at {best['seen']:,.0f} images"
     network = config.network
     grid = network.size // network.stride
     return [
@@ -101,7 +103,7 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
         ("Augmentation", ", ".join(config.augment) or "none"),
         ("Codes", f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"),
         ("Skipped steps", f"{skipped[-1]:,.0f}" if skipped else "0"),
-        ("Best held-out L1", held_out),
+        ("Best on held-out photos", held_out),
     ]
 
 
@@ -166,6 +168,7 @@ def charts(config: TrainConfig, records: Records) -> Iterable[str]:
         "patches of hybrids": points("G_mix")
     }
     l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+    held_out = {"reconstructions": points("validation_l1"), "colours of hybrids": points("validation_texture")}
     nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
     weighted = "With the weights of the recipe."
     telling = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
@@ -173,6 +176,11 @@ def charts(config: TrainConfig, records: Records) -> Iterable[str]:
     figure = [
         ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, weighted),
         ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
+        (
+            "Held-out photos",
+            held_out,
+            "L1, and distance to the colours of the texture; the best model has the lowest sum.",
+        ),
         *((f"Losses of {net}", judged(prefix), weighted) for prefix, net in nets.items()),
         *((f"Accuracy of {net}", judged(prefix + "_accuracy"), telling) for prefix, net in nets.items()),
         *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, weighted) for prefix, net in nets.items()),

@@ -79,7 +79,7 @@ class Run:
             self.held_out = self.data.held_out(VALIDATION_IMAGES)
             self.trainer = Trainer(config, device, compiles(device, compiled))
             self.stats = Stats(folder / "stats.jsonl")
-            self.best: float | None = None  # lowest L1 on held-out pictures
+            self.best: float | None = None  # lowest error on held-out pictures
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
@@ -125,8 +125,8 @@ class Run:
                 figures = validate(model, self.held_out)
                 self.stats.append({"seen": seen, **figures})
                 about |= figures
-                if figures["validation_l1"] < (inf if self.best is None else self.best):
-                    self.best = figures["validation_l1"]
+                if figures["validation_error"] < (inf if self.best is None else self.best):
+                    self.best = figures["validation_error"]
                     save_model(self.folder / "best.safetensors", model, about)
             save_model(self.folder / "last.safetensors", model, about)
         self.save()
