@@ -78,7 +78,7 @@ def test_a_whole_run(tmp_path):
         "error 0.2500, 18.3 dB at 100,000 images",
     ):
         assert fact in html
-    assert len(titles(html)) == 8
+    assert len(titles(html)) == 9
     assert embedded(html) == [b"sheet 0", b"sheet 50000", b"sheet 100000", b"reals"]
     assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
 

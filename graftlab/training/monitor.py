@@ -104,7 +104,7 @@ def validate(model: SwappingAutoencoder, images: Tensor) -> dict[str, float]:
 
 
 def colour_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Earth mover's distance between the values of pictures (N, 3, H, W), a channel at a time, then their mean: (N,)."""
+    """Earth mover's distance between the values of pictures (N, 3, H, W), mean over channels: (N,)."""
     ordered = [picture.clamp(-1, 1).flatten(2).sort(2).values for picture in (a, b)]
     return (ordered[0] - ordered[1]).abs().mean((1, 2))
 
