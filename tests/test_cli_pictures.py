@@ -12,6 +12,7 @@ from PIL import Image
 
 import graftlab
 from graftlab.checkpoints.native import load_model
+from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8
 from graftlab.sheets import sheet
@@ -294,7 +295,7 @@ def test_demo(graft, bundle, model):
     assert graft("demo", "--out", "my demo").code == 0
     for name in ("swap.png", "grid.png"):
         assert read_recipe(f"my demo/{name}")["model"] == model.fingerprint
-    a, b = (read(bundle / "photos" / f"{name}.jpg", 32, True) for name in ("peaks", "render-sunset"))
+    a, b = (read(bundle / "photos" / f"{name}.jpg", 32, True) for name in DEMO_PAIR)
     labels = ["A", "B", "structure A, texture B", "structure B, texture A"]
     assert same("my demo/swap.png", sheet([[a, b, swapped(model, a, b), swapped(model, b, a)]], (), labels, scale=8))
 

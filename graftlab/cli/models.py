@@ -69,6 +69,6 @@ def demo(
     console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", soft_wrap=True)
 
 
-DEMO_PAIR = ("peaks", "render-sunset")
+DEMO_PAIR = ("peaks", "pier-fog")
 DEMO_ROWS = ("peaks", "autumn-hills", "lake-evening", "render-summer")
 DEMO_COLUMNS = ("render-winter", "render-sunset", "render-night", "hilltop-sunset", "lake-dusk")
