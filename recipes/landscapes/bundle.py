@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="model file to write")
     options = parser.parse_args()
     about = describe(options.source)["about"]
+    about["training"]["data"] = Path(about["training"]["data"]).name  # not where it lay
     save_model(options.out, load_model(options.source), {**about, **STORY}, half=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
