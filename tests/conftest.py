@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a tiny model in the place of the bundled one, photos, `graft` itself."""
+"""What the tests share: a tiny model in the place of the bundled one, photos, `graft` itself, one thread."""
 
 import shutil
 from collections.abc import Callable
@@ -64,3 +64,11 @@ def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -28,7 +28,11 @@ def start(bundle, photos, monkeypatch):
 
     def start(*arguments, **options):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen([*GRAFT, *map(str, arguments)], **pipes)
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # which children inherit; a shell's jobs may ignore it
+        try:
+            return subprocess.Popen([*GRAFT, *map(str, arguments)], **pipes)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return start
 

@@ -26,12 +26,7 @@ from graftlab.training.run import Run
 ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +91,14 @@ def test_interrupted(tmp_path, photos, number):
 
 
 def test_second_interrupt_does_not_wait():
+    before = signal.getsignal(signal.SIGINT)
     with training.interruption() as interrupted:
+        assert signal.getsignal(signal.SIGINT) is not before
         signal.raise_signal(signal.SIGINT)
         assert interrupted()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 # ------------------------------------------------------------------------------------------------------------- states

@@ -18,13 +18,7 @@ from graftlab.training import ema, trainer
 from graftlab.training.monitor import Stats
 from graftlab.training.trainer import Trainer, accuracies
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(seed=0, count=4):

@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # in PyTorch's RuntimeErrors
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # in PyTorch's RuntimeErrors
 
 
 def explained(error: Exception) -> tuple[str, int]:
