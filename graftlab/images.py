@@ -21,6 +21,7 @@ from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
+SMALLEST = 8  # pixels a side, below which enlarging a picture only invents one
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels, limits of the formats
@@ -271,6 +272,9 @@ def read(
     if square:
         image = _center_square(image)
     if size is not None:
+        if min(image.size) < min(SMALLEST, size):
+            what = f"{name or _name(source)} has {image.width} × {image.height} pixels"
+            raise GraftError(f"{what}, too few to enlarge: give a picture of {SMALLEST} or more a side.")
         image = resize(image, size)
     return to_tensor(image)
 

@@ -92,9 +92,15 @@ def test_what_makes_no_grid(refused, name):
     refused("grid", "--structures", HILL, "--textures", name, naming=name)
 
 
-def test_one_pixel_is_enlarged(graft):
-    Image.new("RGB", (1, 1), "red").save("dot.png")
-    assert graft("swap", "dot.png", HILL).code == 0
+@pytest.mark.parametrize("size", [(1, 1), (200, 7)])
+def test_a_dot_is_no_picture(refused, graft, size):
+    Image.new("RGB", size, "red").save("dot.png")
+    for command in (("swap", "dot.png", HILL), ("swap", HILL, "dot.png"), ("reconstruct", "dot.png")):
+        refused(*command, naming="dot.png")
+    refused("grid", "--structures", "dot.png", "--textures", HILL, naming="dot.png")
+    refused("encode", "dot.png", naming="dot.png")
+    Image.new("RGB", (8, 8), "red").save("small.png")
+    assert graft("swap", "small.png", HILL).code == 0
     assert Image.open("swap.png").size == (32, 32)
 
 
