@@ -230,6 +230,7 @@ class Recipe(Config):
     gan_rec: float = 0.5  # share of reconstructions in the generator's image adversarial term
     gan_mix: float = 1.0  # share of hybrids in it
     patch: float = 1.0  # patch adversarial
+    views: float = 4.0  # hybrids of two views of one scene, which are known; only in training with views
     r1: float = 10.0  # R1 of the image discriminator
     patch_r1: float = 1.0  # R1 of the patch discriminator
     r1_interval: int = 16  # discriminator steps per R1 step
@@ -238,7 +239,7 @@ class Recipe(Config):
     aggregate: bool = True  # compare with the mean over the reference's patches, not patch with patch
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "r1", "patch_r1"), (0, 1e6)),
+        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "views", "r1", "patch_r1"), (0, 1e6)),
         **dict.fromkeys(("r1_interval", "crops"), (1, 2**16)),
     }
 
@@ -246,6 +247,11 @@ class Recipe(Config):
         super().__post_init__()
         low, high = self._pair("crop_scale")
         require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether the discriminators have any say."""
+        return self.gan > 0 or self.patch > 0
 
 
 RECIPES = {
@@ -277,6 +283,7 @@ class TrainConfig(Config):
     augment: tuple[str, ...] = ()  # what the discriminators see changed: of "colour", "translation", "cutout"
     crop: str = "short"  # how photos become squares: "resize", "short" or "random"
     mirror: bool = True  # flip half of the photos left to right
+    views: float = 0.0  # share of the pairs that show one scene twice (graftlab.data.views)
     holdout: float = 0.05  # share of the photos held out for validation
     seed: int = 0
     record_every: int = 1_000  # images between lines of stats.jsonl
@@ -287,6 +294,7 @@ class TrainConfig(Config):
         "learning_rate": (1e-9, 1),
         "ema_rampup": (0, 1e6),
         "holdout": (0, 1),
+        "views": (0, 1),
         "seed": (0, 2**32 - 1),  # what the seeds of single steps are made of must fit 64 bits
     }
 

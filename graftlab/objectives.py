@@ -136,9 +136,12 @@ def discriminator_loss(
         rec, mix = render(model, structure, texture, noise)
     crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe), Crops.draw(images, recipe))
     images, rec, mix = augment(images), augment(rec), augment(mix)
-    return image_terms(discriminators, images, rec, mix, recipe) | patch_terms(
-        discriminators, images, mix, recipe, model.config.patch_size, crops
-    )
+    terms: Terms = {}
+    if recipe.gan:
+        terms |= image_terms(discriminators, images, rec, mix, recipe)
+    if recipe.patch:
+        terms |= patch_terms(discriminators, images, mix, recipe, model.config.patch_size, crops)
+    return terms
 
 
 def generator_loss(
@@ -149,26 +152,36 @@ def generator_loss(
     noise: Noise | None = None,
     augment: Augment = no_augment,
     crops: tuple[Crops, Crops] | None = None,  # reference, hybrid; None: random
+    views: Tensor | None = None,  # (N,) bool: pairs that show one scene twice, so that their hybrids are known
 ) -> Terms:
-    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics."""
+    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics.
+
+    Where a pair shows one scene twice, a hybrid must also be close to the picture that gave its texture."""
     structure, texture = model.encoder(images)
     rec, mix = render(model, structure, texture, noise)
-    l1 = (full(rec) - images[: len(rec)]).abs().flatten(1).mean(1)
+    terms = {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
+    if views is not None:
+        terms["G_views"] = distance(mix, images) * views * recipe.views
     images, rec, mix = augment(images), augment(rec), augment(mix)
-    logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
-    size = model.config.patch_size
-    reference_crops, mix_crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
-    with torch.no_grad():
-        reference = discriminators.patch.features(reference_crops.cut(images, size))
-        if recipe.aggregate:
-            reference = average(reference)
-    hybrid = discriminators.patch.features(mix_crops.cut(mix, size))
-    return {
-        "G_L1": l1 * recipe.l1,
-        "G_GAN_rec": real(logits_rec) * (recipe.gan_rec * recipe.gan),
-        "G_GAN_mix": real(logits_mix) * (recipe.gan_mix * recipe.gan),
-        "G_mix": per_patch(real, discriminators.patch(reference, hybrid)) * recipe.patch,
-    }
+    if recipe.gan:
+        logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
+        terms["G_GAN_rec"] = real(logits_rec) * (recipe.gan_rec * recipe.gan)
+        terms["G_GAN_mix"] = real(logits_mix) * (recipe.gan_mix * recipe.gan)
+    if recipe.patch:
+        size = model.config.patch_size
+        reference_crops, mix_crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
+        with torch.no_grad():
+            reference = discriminators.patch.features(reference_crops.cut(images, size))
+            if recipe.aggregate:
+                reference = average(reference)
+        hybrid = discriminators.patch.features(mix_crops.cut(mix, size))
+        terms["G_mix"] = per_patch(real, discriminators.patch(reference, hybrid)) * recipe.patch
+    return terms
+
+
+def distance(made: Tensor, images: Tensor) -> Tensor:
+    """Mean absolute difference of pictures (N, 3, H, W), one value per picture."""
+    return (full(made) - images).abs().flatten(1).mean(1)
 
 
 def render(

@@ -47,8 +47,8 @@ def make_photos(folder: Path, count: int = 40) -> Path:
 
 def config(photos: str | Path, **changes) -> TrainConfig:
     values = {"images": 16, "batch": 4, "precision": "float32", "record_every": 8, "snapshot_every": 16}
-    recipe = replace(RECIPES["official"], crops=2)
-    return TrainConfig(preset("tiny"), recipe, str(photos), **values | changes)
+    values["recipe"] = replace(RECIPES["official"], crops=2)
+    return TrainConfig(preset("tiny"), data=str(photos), **values | changes)
 
 
 def start(folder: Path, photos: str | Path, **changes) -> Run:

@@ -83,6 +83,10 @@ def train(
     images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.")] = 500_000,
     batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
+    gan: Annotated[float | None, typer.Option(help="Weight of the image discriminator, if not the recipe's 1.")] = None,
+    patch: Annotated[
+        float | None, typer.Option(help="Weight of the patch discriminator, if not the recipe's 1.")
+    ] = None,
     r1: Annotated[float | None, typer.Option(help="R1 of the image discriminator, if not the recipe's 10.")] = None,
     patch_r1: Annotated[
         float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
@@ -92,6 +96,12 @@ def train(
     ] = "",
     crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
     mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True,
+    views: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of pairs that show one scene twice, as lake@dawn.jpg and lake@noon.jpg do."
+        ),
+    ] = 0.0,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
@@ -122,12 +132,10 @@ def train(
     if as_json and not dry_run:
         raise GraftError("--json prints the figures of --dry-run: give both or neither.")
     target = choose_device(device)
-    penalties: dict[str, Any] = {"r1": r1, "patch_r1": patch_r1}
+    weights: dict[str, Any] = {"gan": gan, "patch": patch, "r1": r1, "patch_r1": patch_r1}
     settings = config.TrainConfig(
         network=config.preset(preset, size),
-        recipe=replace(
-            config.recipe(recipe), **{name: value for name, value in penalties.items() if value is not None}
-        ),
+        recipe=replace(config.recipe(recipe), **{name: value for name, value in weights.items() if value is not None}),
         data=str(photos),
         images=images,
         batch=batch,
@@ -136,6 +144,7 @@ def train(
         augment=tuple(filter(None, map(str.strip, augment.split(",")))),
         crop=crop,
         mirror=mirror,
+        views=views,
         seed=seed,
         snapshot_every=snapshot_every,
         record_every=record_every,

@@ -17,6 +17,7 @@ from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource, content_key, fraction
 from graftlab.data.pack import Pack
 from graftlab.data.parallel import PerProcess, ordered_map, worker_count
+from graftlab.data.views import Scenes, recoloured, scene
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 
@@ -40,10 +41,14 @@ class TrainingImages:
         mirror: bool = True,  # flip half of the images left to right
         seed: int = 0,  # of order, crops and mirroring; not of what is held out
         holdout: float = 0.05,  # share held out, at least one image if there are two
+        views: float = 0.0,  # share of the pairs that show one scene twice, see graftlab.data.views
     ) -> None:
         crop_mode(crop)
-        if seed < 0 or size < 1 or not 0 <= holdout < 1:
-            raise GraftError(f"size {size}, seed {seed} or holdout {holdout} is out of range; holdout is in [0, 1).")
+        if seed < 0 or size < 1 or not 0 <= holdout < 1 or not 0 <= views <= 1:
+            raise GraftError(
+                f"size {size}, seed {seed}, holdout {holdout} or views {views} is out of range; holdout is in [0, 1), "
+                "views in [0, 1]."
+            )
         if isinstance(source, Pack) and source.size != size:
             raise GraftError(
                 f"{source.path} is packed at {source.size} px and training wants {size} px; pack the photos at {size}, "
@@ -53,7 +58,9 @@ class TrainingImages:
         self.size = size
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
         self._crop, self._mirror, self._seed = crop, mirror, seed
-        self._training, self._held_out = _split(source, holdout)
+        self._training, self._held_out = _split(source, holdout, views > 0)
+        self._scenes = Scenes([source.names[index] for index in self._training]) if views else None
+        self._views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
 
     def __len__(self) -> int:
@@ -70,20 +77,40 @@ class TrainingImages:
         Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
         (count, 3, size, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
+
+        With views, the second of some pairs (positions 2k and 2k + 1) is another view of the first's scene, cropped and
+        mirrored like it: those of which `views` says so.
         """
         places = np.arange(position, position + count)
+        second = self.views(position, count).numpy() & (places % 2 == 1)
+        framed = places - second  # by which place an image is cropped and mirrored
         ranks, mirrored = np.empty(count, dtype=np.int64), np.empty(count, dtype=bool)
-        for epoch in range(position // len(self), (position + count - 1) // len(self) + 1):
+        for epoch in np.unique(framed // len(self)).tolist():
             order, flips = _epoch(self._seed, epoch, len(self))
-            here = places // len(self) == epoch
-            ranks[here], mirrored[here] = order[places[here] % len(self)], flips[places[here] % len(self)]
+            here = framed // len(self) == epoch
+            ranks[here], mirrored[here] = order[framed[here] % len(self)], flips[framed[here] % len(self)]
+        alone = {}  # items whose other view must be made
+        for item in np.flatnonzero(second).tolist():
+            rng = np.random.default_rng([self._seed, int(places[item]), 2])
+            rank = int(ranks[item])
+            ranks[item] = self._scenes.other(rank, rng) if self._scenes else rank
+            if ranks[item] == rank:
+                alone[item] = rng
         if isinstance(self.source, Pack):
             images = self.source.images[self._training[ranks]]
         else:
-            images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), places.tolist())))
+            images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
+        for item, rng in alone.items():
+            images[item] = recoloured(images[item], rng)
         if self._mirror:
             images[mirrored] = images[mirrored, :, ::-1]
         return from_uint8(images)
+
+    def views(self, position: int, count: int) -> Tensor:
+        """Which of the images at these positions belong to a pair that shows one scene: (count,) bool."""
+        pairs = range(position // 2, (position + count - 1) // 2 + 1)
+        chosen = [np.random.default_rng([self._seed, pair, 3]).random() < self._views for pair in pairs]
+        return torch.tensor(chosen).repeat_interleave(2)[position % 2 :][:count]
 
     def batches(self, position: int, count: int, stride: int) -> Generator[Tensor, None, None]:
         """batch(position), batch(position + stride), ... without end, three of them prepared in the background.
@@ -144,7 +171,7 @@ def _epoch(seed: int, epoch: int, length: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.permutation(length), rng.random(length) < 0.5
 
 
-def _split(source: ImageSource, holdout: float) -> tuple[np.ndarray, np.ndarray]:
+def _split(source: ImageSource, holdout: float, views: bool) -> tuple[np.ndarray, np.ndarray]:
     """Indices (training, held out): the former in the order of the source, the latter in the order of their keys.
 
     An image is held out if its key, read as a fraction, is below `holdout`. Where that leaves a side empty, the
@@ -152,6 +179,9 @@ def _split(source: ImageSource, holdout: float) -> tuple[np.ndarray, np.ndarray]
     """
     chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
     keys = [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
+    if views:  # a scene is held out whole: all of its views have the key of its first
+        firsts: dict[str, str] = {}
+        keys = [firsts.setdefault(scene(name), key) for name, key in zip(source.names, keys, strict=True)]
     held = np.array([fraction(key) < holdout for key in keys])
     if len(keys) == 1:
         held[:] = False

@@ -41,6 +41,10 @@ MAY_CHANGE = (
     "record_every",
     "snapshot_every",
     "learning_rate",
+    "views",
+    "recipe.gan",
+    "recipe.patch",
+    "recipe.views",
     "recipe.r1",
     "recipe.patch_r1",
 )
@@ -74,7 +78,7 @@ class Run:
                         part.unlink()
             self._check_unchanged()
             self.data = TrainingImages(
-                source, config.network.size, config.crop, config.mirror, config.seed, config.holdout
+                source, config.network.size, config.crop, config.mirror, config.seed, config.holdout, config.views
             )
             self.held_out = self.data.held_out(VALIDATION_IMAGES)
             self.trainer = Trainer(config, device, compiles(device, compiled))
@@ -95,11 +99,12 @@ class Run:
 
     def _train(self, progress: Progress) -> None:
         trainer, config = self.trainer, self.config
-        position = trainer.seen + distributed.rank() * self.share
-        stream = self.data.batches(position, self.share, stride=config.batch)
+        mine = distributed.rank() * self.share  # where this process's images lie in a batch
+        stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                self.stats.add(distributed.average(trainer.step(next(stream))))
+                views = self.data.views(trainer.seen + mine, self.share) if config.views else None
+                self.stats.add(distributed.average(trainer.step(next(stream), views)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
                 if self._due(config.snapshot_every) or trainer.seen >= config.images:

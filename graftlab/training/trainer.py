@@ -47,18 +47,19 @@ class Trainer:
 
     # -- the algorithm ------------------------------------------------------------------------------------------------
 
-    def step(self, images: Tensor) -> dict[str, float]:
+    def step(self, images: Tensor, views: Tensor | None = None) -> dict[str, float]:
         """Train on this process's share of a batch (n, 3, S, S): discriminators and generator in turn, each on new
-        images. Returns the means of the terms, and of the discriminators' accuracies, by name."""
+        images; the generator alone where the recipe has no use for discriminators. `views` (n,) tells which pairs show
+        one scene. Returns the means of the terms, and of the discriminators' accuracies, by name."""
         turn = self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        if turn % 2 == 0:
+        if turn % 2 == 0 and self.config.recipe.adversarial:
             figures = self.discriminator_step(images)
             if turn // 2 % self.config.recipe.r1_interval == 0:
                 figures |= self.r1_step(images)
         else:
-            figures = self.generator_step(images)
+            figures = self.generator_step(images, None if views is None else views.to(self.device))
         self.seen += self.config.batch
         return figures
 
@@ -77,16 +78,17 @@ class Trainer:
             self._descend("discriminators", total(terms) * recipe.r1_interval)
         return means(terms)
 
-    def generator_step(self, images: Tensor) -> dict[str, float]:
+    def generator_step(self, images: Tensor, views: Tensor | None = None) -> dict[str, float]:
         self.discriminators.requires_grad_(False)
         with self._autocast():
             terms = self._generator_loss(
-                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
+                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images), views=views
             )
         self._descend("model", total(terms))
         self.discriminators.requires_grad_(True)
-        both_turns, c = 2 * self.config.batch, self.config
-        ema.update(self.ema, self.model, both_turns, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
+        c = self.config
+        since_the_last = c.batch * (2 if c.recipe.adversarial else 1)
+        ema.update(self.ema, self.model, since_the_last, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
         return means(terms)
 
     def _descend(self, which: str, loss: Tensor) -> None:

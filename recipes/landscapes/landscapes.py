@@ -608,28 +608,35 @@ def save_all(work, jobs):
                 print(f"{done}/{len(work)}", flush=True)
 
 
-def make_set(out, count, size, seed, jobs):
-    """Write count pictures and index.csv to the folder out, keeping the pictures that are already there."""
+def make_set(out, count, size, seed, jobs, views):
+    """Write count structures, each under `views` textures, and index.csv to the folder out.
+
+    Pictures that are already there are kept. Views of one structure are called alike up to an "@"."""
     rows, work = [], []
     for i in range(count):
-        a, b, s, t = sample_pair(seed, i)
-        row = {"file": f"{i:06d}.jpg", "structure_seed": a, "texture_seed": b, "archetype": t.archetype}
-        for key, value in (dataclasses.asdict(s) | dataclasses.asdict(t)).items():
-            if isinstance(value, tuple):
-                row |= {f"{key}_{c}": v for c, v in zip("rgb", value, strict=True)}
-            elif key not in ("noise_seed", "archetype"):
-                row[key] = round(value, 5)
-        rows.append(row)
-        if not (out / row["file"]).exists():
-            work.append((str(out / row["file"]), s, t, size))
+        a, b, s, first = sample_pair(seed, i)
+        for view in range(views):
+            name = f"{i:06d}@{view}.jpg" if views > 1 else f"{i:06d}.jpg"
+            if view:
+                b = np.random.SeedSequence([seed, i, view]).generate_state(1).tolist()[0]
+            t = Texture.sample(np.random.default_rng(b)) if view else first
+            row = {"file": name, "structure_seed": a, "texture_seed": b, "archetype": t.archetype}
+            for key, value in (dataclasses.asdict(s) | dataclasses.asdict(t)).items():
+                if isinstance(value, tuple):
+                    row |= {f"{key}_{c}": v for c, v in zip("rgb", value, strict=True)}
+                elif key not in ("noise_seed", "archetype"):
+                    row[key] = round(value, 5)
+            rows.append(row)
+            if not (out / name).exists():
+                work.append((str(out / name), s, t, size))
     out.mkdir(parents=True, exist_ok=True)
     if (out / "index.csv").exists():
         with open(out / "index.csv", newline="") as f:
-            old = next(csv.DictReader(f), {"structure_seed": None})
+            old = next(csv.DictReader(f), {"structure_seed": None, "file": None})
         done = out / rows[0]["file"]
-        same_seed = old["structure_seed"] == str(rows[0]["structure_seed"])
-        if not same_seed or (done.exists() and Image.open(done).width != size):
-            sys.exit(f"error: {out} holds pictures of another --seed or --size; choose another folder")
+        same = (old["structure_seed"], old["file"]) == (str(rows[0]["structure_seed"]), rows[0]["file"])
+        if not same or (done.exists() and Image.open(done).width != size):
+            sys.exit(f"error: {out} holds pictures of another --seed, --size or --views; choose another folder")
     with open(out / "index.csv", "w", newline="") as f:
         table = csv.DictWriter(f, rows[0])
         table.writeheader()
@@ -671,7 +678,8 @@ def make_cells(out, rows, cols, size, seed, jobs):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("out", type=Path, help="folder for the pictures, or the picture file to write with --grid")
-    p.add_argument("--count", type=int, default=100, help="number of pictures, at least 1")
+    p.add_argument("--count", type=int, default=100, help="number of structures, at least 1")
+    p.add_argument("--views", type=int, default=1, help="textures to render each structure with")
     p.add_argument("--size", type=int, default=128, help="side in pixels")
     p.add_argument("--seed", type=int, default=0, help="picks the data set; same seed, same pictures")
     p.add_argument("--jobs", type=int, default=1, help="processor cores to keep busy")
@@ -685,7 +693,7 @@ def main():
     elif a.grid:
         make_grid(a.out, *map(int, a.grid.lower().split("x")), a.size, a.seed, a.jobs)
     else:
-        make_set(a.out, a.count, a.size, a.seed, a.jobs)
+        make_set(a.out, a.count, a.size, a.seed, a.jobs, a.views)
 
 
 if __name__ == "__main__":

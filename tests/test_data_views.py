@@ -1,0 +1,163 @@
+"""Pairs that show one scene: which pictures belong together, what is made where there is only one, what is learned."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from PIL import Image
+from training_fixture import CPU, config, make_photos, start
+
+from graftlab.config import recipe
+from graftlab.data import TrainingImages, open_source, pack
+from graftlab.data.views import Scenes, recoloured, scene
+from graftlab.objectives import discriminator_loss, generator_loss, swapped
+from graftlab.training.trainer import Trainer
+
+ALONE = ("p.png", "q.png", "r.png")
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Ten scenes in two or three views, a gradient each whose slope tells the scene and whose level the view."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(10):
+        for view in range(2 + index % 2):
+            ramp = np.linspace(0, 40 + 15 * index, 20)[None, :, None] + 10 * view
+            picture = np.broadcast_to(ramp, (20, 20, 3)).astype(np.uint8)
+            Image.fromarray(picture).save(folder / f"{index}@{view}.png")
+    for name in ALONE:
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lake@dawn.jpg", "lake@"),
+        ("alps/lake@dawn.jpg", "alps/lake@"),
+        ("me@home/lake.jpg", "me@home/lake.jpg"),
+        ("a@b/lake@1@2.jpg", "a@b/lake@"),
+        ("lake.jpg", "lake.jpg"),
+    ],
+)
+def test_scene_of_a_name(name, expected):
+    assert scene(name) == expected
+
+
+def test_another_view_is_any_of_the_others():
+    found = Scenes(["a@1", "b@1", "a@2", "alone", "a@3"])
+    rng = np.random.default_rng(0)
+    assert {found.other(0, rng) for _ in range(40)} == {2, 4}
+    assert {found.other(2, rng) for _ in range(40)} == {0, 4}
+    assert [found.other(index, rng) for index in (1, 3)] == [1, 3]
+
+
+def slope(image: torch.Tensor) -> int:
+    return round((image[0, 0, -1] - image[0, 0, 0]).item() * 127.5)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pairs_show_one_scene_where_the_mask_says_so(scenes, tmp_path, packed):
+    source = open_source(scenes)
+    if packed:
+        pack(source, tmp_path / "photos.pack", 20)
+        source = open_source(tmp_path / "photos.pack")
+    data = TrainingImages(source, 20, holdout=0, views=0.5)
+    count = 400
+    images, views = data.batch(0, count), data.views(0, count)
+    pairs, told = images.unflatten(0, (-1, 2)), views.unflatten(0, (-1, 2))
+    assert torch.equal(told[:, 0], told[:, 1])
+    assert 0.4 < views.float().mean() < 0.6
+    alike = 0
+    for (first, second), known in zip(pairs, told[:, 0].tolist(), strict=True):
+        if known and slope(first) and (first[:, 0] == first[:, 1]).all():  # of a scene: every row is equal
+            assert slope(first) == slope(second)  # of one sign: mirrored together
+            assert not torch.equal(first, second)
+            alike += 1
+    assert alike > 50
+    strangers = [slope(first) == slope(second) for first, second in pairs[~told[:, 0]]]
+    assert sum(strangers) < 0.3 * len(strangers)
+
+
+def test_pairs_are_a_function_of_the_position(scenes):
+    data, other = (TrainingImages(open_source(scenes), 16, crop="random", views=0.5) for _ in range(2))
+    whole = data.batch(34, 16)
+    assert torch.equal(whole, torch.cat([other.batch(43, 7), other.batch(34, 9)]).roll(9, 0))
+    assert torch.equal(data.views(34, 16), torch.cat([other.views(34, 9), other.views(43, 7)]))
+
+
+def test_without_views_nothing_changes(scenes):
+    plain = TrainingImages(open_source(scenes), 16)
+    assert not plain.views(3, 20).any()
+
+
+def test_a_scene_is_held_out_whole(scenes):
+    held = TrainingImages(open_source(scenes), 16, holdout=0.4, views=0.5).names_held_out
+    in_views = [name for name in held if "@" in name]
+    everything = [path.name for path in scenes.iterdir()]
+    assert in_views
+    assert {scene(name) for name in in_views}.isdisjoint(scene(name) for name in everything if name not in held)
+
+
+def test_a_picture_alone_is_recoloured():
+    rng = np.random.default_rng(1)
+    image = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    made = [recoloured(image, np.random.default_rng(seed)) for seed in range(30)]
+    assert all(one.dtype == np.uint8 and one.shape == image.shape for one in made)
+    assert all((one != image).any() for one in made)
+    grey = np.repeat(np.linspace(10, 200, 16).astype(np.uint8)[:, None, None], 3, 2)
+    for seed in range(30):  # one light for the whole picture: what was brighter is not darker now
+        ordered = recoloured(grey, np.random.default_rng(seed)).astype(int)
+        assert (np.diff(ordered, axis=0) >= 0).all()
+    assert np.array_equal(recoloured(image, np.random.default_rng(5)), recoloured(image, np.random.default_rng(5)))
+
+
+# ---------------------------------------------------------------------------------------------------- what is learned
+
+
+def test_hybrids_of_views_are_compared_with_the_textures_picture():
+    model, discriminators = tiny.model(), tiny.discriminators()
+    torch.manual_seed(0)
+    images, views = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([True, True, False, False])
+    weights = replace(recipe("official"), views=2.0)
+    silent = lambda layer, like: None  # noqa: E731
+    terms = generator_loss(model, discriminators, images, weights, silent, views=views)
+    structure, texture = model.encoder(images)
+    hybrids = model.generator(swapped(structure), texture, silent)
+    expected = 2 * (hybrids - images).abs().mean((1, 2, 3)) * views
+    assert torch.allclose(terms["G_views"], expected, atol=1e-6)
+    assert "G_views" not in generator_loss(model, discriminators, images, weights, silent)
+
+
+def test_without_adversaries_the_generator_has_every_step():
+    one = Trainer(config("", recipe=replace(config("").recipe, gan=0.0, patch=0.0)), CPU)
+    before = {name: tensor.clone() for name, tensor in one.discriminators.state_dict().items()}
+    images = torch.rand(4, 3, 32, 32) * 2 - 1
+    figures = [one.step(images, torch.ones(4, dtype=torch.bool)) for _ in range(3)]
+    assert all(figure.keys() == {"G_L1", "G_views"} for figure in figures)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in one.discriminators.state_dict().items())
+    assert one.seen == 12
+
+
+@pytest.mark.parametrize(("off", "left"), [("gan", {"G_L1", "G_mix"}), ("patch", {"G_L1", "G_GAN_rec", "G_GAN_mix"})])
+def test_an_adversary_of_no_weight_is_not_asked(off, left):
+    model, discriminators = tiny.model(), tiny.discriminators()
+    images, weights = torch.rand(2, 3, 32, 32) * 2 - 1, replace(recipe("official"), **{off: 0.0})
+    assert generator_loss(model, discriminators, images, weights).keys() == left
+    asked = discriminator_loss(model, discriminators, images, weights).keys()
+    assert asked == {"D_real", "D_rec", "D_mix"} if off == "patch" else {"PatchD_real", "PatchD_mix"}
+
+
+def test_adversaries_may_join_a_run_that_began_without(tmp_path):
+    photos = make_photos(tmp_path / "photos")
+    quiet = replace(config("").recipe, gan=0.0, patch=0.0)
+    start(tmp_path / "run", photos, recipe=quiet, views=1.0, images=8).train()
+    longer = start(tmp_path / "run", photos, views=0.5, images=24)
+    assert longer.trainer.seen == 8
+    assert longer.train()
+    last = (tmp_path / "run" / "stats.jsonl").read_text().splitlines()[-2]
+    assert {"G_views", "G_mix", "D_real"} <= json.loads(last).keys()
