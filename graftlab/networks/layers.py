@@ -28,24 +28,59 @@ def normalize(codes: Tensor) -> Tensor:
     return codes * torch.rsqrt(codes.square().sum(1, keepdim=True) + EPSILON)
 
 
-def blur(x: Tensor, taps: tuple[int, ...], pad: tuple[int, int], reflect: bool = False, gain: float = 1.0) -> Tensor:
-    """Low-pass filter: the outer product of `taps` with itself, normalised to sum to `gain`.
+def blur(
+    x: Tensor,  # (N, C, H, W)
+    taps: tuple[int, ...],
+    pad: tuple[int, int],  # rows before and after, likewise columns; negative numbers crop
+    reflect: bool = False,
+    gain: float = 1.0,
+    bias: Tensor | None = None,  # (C,)
+) -> Tensor:
+    """Low-pass filter: the outer product of `taps` with itself, normalised to sum to `gain`; then the bias.
 
-    x (N, C, H, W); `pad` rows before and after, likewise columns; negative numbers crop. Returns (N, C, H', W')."""
+    Returns (N, C, H', W')."""
     if reflect:
         x, pad = F.pad(x, (*pad, *pad), mode="reflect"), (0, 0)
     if len(taps) == 1:
         x = F.pad(x, (*pad, *pad)) if any(pad) else x
-        return x if gain == 1 else x * gain
+        x = x if gain == 1 else x * gain
+        return x if bias is None else x + bias[:, None, None].to(x.dtype)
     line = torch.tensor(taps, dtype=x.dtype, device=x.device)
     kernel = torch.outer(line, line) * (gain / sum(taps) ** 2)
     if pad[0] != pad[1]:
         x, pad = F.pad(x, (*pad, *pad)), (0, 0)
     channels = x.shape[1]
-    return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), padding=pad[0], groups=channels)
+    return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), bias, padding=pad[0], groups=channels)
 
 
-class Linear(nn.Module):
+class Equalized(nn.Module):
+    """A layer whose weights are scaled where they are used.
+
+    With small pictures or wide layers, scaling, casting and laying out weights takes longer than the convolution. So
+    frozen weights keep the outcome until they change, at the price of as much memory again."""
+
+    weight: nn.Parameter
+    _kept: tuple[Tensor, tuple[object, ...], Tensor] | None = None
+
+    def scaled(self, gain: float) -> Tensor:
+        """The weights as used, times `gain`."""
+        raise NotImplementedError
+
+    def used(self, gain: float) -> Tensor:
+        """The same, in the precision of autocast and kept for the next call if the weights are frozen."""
+        weight, device = self.weight, self.weight.device.type
+        if weight.requires_grad:
+            return self.scaled(gain)
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        state = (weight._version, weight.data_ptr(), gain, dtype)
+        if self._kept is None or self._kept[0] is not weight or self._kept[1] != state:
+            layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+            with torch.inference_mode(False), torch.no_grad():  # good for the gradients of a later call too
+                self._kept = (weight, state, self.scaled(gain).to(dtype).contiguous(memory_format=layout))
+        return self._kept[2]
+
+
+class Linear(Equalized):
     """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels."""
 
     def __init__(self, inputs: int, outputs: int, bias: float = 0.0, activate: bool = False) -> None:
@@ -56,15 +91,18 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gain = GAIN if self.activate else 1.0
-        weight, bias = self.weight * (gain / sqrt(self.weight.shape[1])), self.bias * gain
+        weight, bias = self.used(gain), self.bias * gain
         if x.ndim == 2:
             y = F.linear(x, weight, bias)
         else:
             y = F.conv2d(x, weight[:, :, None, None], bias)
         return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
 
+    def scaled(self, gain: float) -> Tensor:
+        return self.weight * (gain / sqrt(self.weight.shape[1]))
 
-class Conv(nn.Module):
+
+class Conv(Equalized):
     """Equalised convolution, with low-pass filter and stride 2 if `halve`, with activation if `activate`."""
 
     def __init__(
@@ -88,7 +126,7 @@ class Conv(nn.Module):
         self.pad = ((border + 1) // 2, border // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight * (self.gain / sqrt(self.weight[0].numel()))
+        weight = self.used(self.gain)
         bias = None if self.bias is None else self.bias * self.gain
         if self.halve:
             y = F.conv2d(blur(x, self.halve, self.pad, self.reflect), weight, bias, stride=2)
@@ -97,6 +135,9 @@ class Conv(nn.Module):
         else:
             y = F.conv2d(x, weight, bias, padding=self.pad[0])
         return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
+
+    def scaled(self, gain: float) -> Tensor:
+        return self.weight * (gain / sqrt(self.weight[0].numel()))
 
 
 class ResidualBlock(nn.Module):
@@ -136,7 +177,7 @@ def spread(style: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(style, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
-class ModulatedConv(nn.Module):
+class ModulatedConv(Equalized):
     """Modulated and demodulated convolution as the Swapping Autoencoder's authors have it.
 
     Unlike StyleGAN2's (eq. 1 to 3), the factors are divided by their root mean square over channels and multiply the
@@ -160,19 +201,22 @@ class ModulatedConv(nn.Module):
     def forward(self, x: Tensor, texture: Tensor, bias: Tensor, gain: float = 1.0) -> Tensor:
         """x (N, C, H, W), texture (N, Ct) or (N, Ct, h', w'); returns gain * (convolution + bias)."""
         style = full(self.modulation(texture, x))
-        weight = self.weight * (1 / sqrt(self.weight[0].numel()))
         if self.demodulate:
             style = style * torch.rsqrt(style.square().mean(1, keepdim=True) + EPSILON)
-            weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + EPSILON)
-        weight, bias = weight * gain, bias * gain
+        weight, bias = self.used(gain), bias * gain
         x = x * style.to(x.dtype)
         if self.doubling is None:
             return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-        y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        y = F.conv_transpose2d(x, weight, stride=2)
         border = len(self.doubling) - weight.shape[-1] - 1  # what makes (2H + 1) rows 2H again
-        return blur(y, self.doubling, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0) + bias[:, None, None].to(
-            y.dtype
-        )
+        return blur(y, self.doubling, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0, bias=bias)
+
+    def scaled(self, gain: float) -> Tensor:
+        weight = self.weight * (1 / sqrt(self.weight[0].numel()))
+        if self.demodulate:
+            weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + EPSILON)
+        weight = weight * gain
+        return weight if self.doubling is None else weight.transpose(0, 1)
 
 
 Noise = Callable[[int, Tensor], Tensor | None]

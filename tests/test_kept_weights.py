@@ -1,0 +1,88 @@
+"""Frozen weights keep the form in which they are used, and never an old one."""
+
+from copy import deepcopy
+
+import pytest
+import tiny
+import torch
+
+from graftlab.networks.layers import Equalized
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def swap(model, precision=torch.float32):
+    model.precision = precision
+    images = tiny.pictures(2)
+    with torch.no_grad():
+        codes = model.encode(images)
+        return model.decode(codes)
+
+
+def kept(model) -> list:
+    return [layer._kept for layer in model.modules() if isinstance(layer, Equalized)]
+
+
+def test_kept_equals_made_anew():
+    model = tiny.new_model()
+    frozen = swap(model)
+    assert all(kept(model))
+    trained = deepcopy(model).requires_grad_(True)
+    assert torch.allclose(swap(trained), frozen, atol=1e-6)
+    assert torch.equal(swap(model), frozen)
+
+
+def test_kept_once_and_used_again(monkeypatch):
+    model = tiny.new_model()
+    first = swap(model)
+    for layer in model.modules():
+        if isinstance(layer, Equalized):
+            monkeypatch.setattr(layer, "scaled", None)
+    assert torch.equal(swap(model), first)
+
+
+@pytest.mark.parametrize("how", ["in place", "loaded", "assigned", "data"])
+def test_changed_weights_are_seen(how):
+    model, other = tiny.new_model(0), tiny.new_model(1)
+    swap(model)
+    if how == "in place":
+        for mine, theirs in zip(model.parameters(), other.parameters(), strict=True):
+            mine.mul_(0).add_(theirs)
+    elif how == "data":
+        for mine, theirs in zip(model.parameters(), other.parameters(), strict=True):
+            mine.data = theirs.data
+    else:
+        model.load_state_dict(other.state_dict(), assign=how == "assigned")
+    assert torch.allclose(swap(model), swap(other), atol=1e-6)
+
+
+def test_precision_may_change_between_calls():
+    model = tiny.new_model()
+    exact = swap(model)
+    rough = swap(model, torch.bfloat16)
+    assert 0 < (rough - exact).abs().max() < 0.2
+    assert torch.equal(swap(model), exact)
+
+
+def test_training_keeps_nothing():
+    model = tiny.new_model().requires_grad_(True)
+    swap(model)
+    assert not any(kept(model))
+
+
+def test_made_during_inference_and_differentiated_later():
+    model = tiny.new_model()
+    with torch.inference_mode():
+        codes = model.encode(tiny.pictures(2))
+        model.decode(codes)
+    structure = codes.structure.clone().requires_grad_()
+    model.decode(type(codes)(structure, codes.texture.clone())).square().sum().backward()
+    assert structure.grad is not None
+    assert structure.grad.abs().max() > 0
+
+
+def test_state_holds_the_weights_alone():
+    model = tiny.new_model()
+    before = set(model.state_dict())
+    swap(model)
+    assert set(model.state_dict()) == before
