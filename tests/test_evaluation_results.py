@@ -220,6 +220,13 @@ def test_compare(grid, measured, on_photos, tmp_path):
         compare(tmp_path / "a", tmp_path / "c")
 
 
+def test_only_what_depends_on_the_model_is_judged():
+    figures = {f"hybrids.patches.{of}": (0.5, 0.6) for of in ("hybrids", "photos", "own")}
+    figures |= {"hybrids.texture.hybrids": (2.0, 3.0), "hybrids.texture.photos": (2.0, 3.0)}
+    (table,) = comparing.Comparison({"a": "a", "b": "b", "of": "folder", "notes": []}, figures).tables()
+    assert table.best == {(0, 1), (3, 0)}  # more patches like the texture's, less distance to the texture
+
+
 def test_results_that_cannot_be_compared(measured, tmp_path):
     write_report(measured, tmp_path / "a")
     results = json.loads((tmp_path / "a" / "results.json").read_text())

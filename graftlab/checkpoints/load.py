@@ -12,11 +12,19 @@ from graftlab.hardware import choose_device
 from graftlab.networks.swapping import SwappingAutoencoder
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
+DIRECTIONS = ".directions"  # between the name of a model and the extension: the file of its directions
 
 
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package, by name."""
-    return {path.stem: path for path in sorted(BUNDLED.glob("*.safetensors"))}
+    paths = sorted(BUNDLED.glob("*.safetensors"))
+    return {path.stem: path for path in paths if not path.stem.endswith(DIRECTIONS)}
+
+
+def bundled_directions() -> dict[str, Path]:
+    """Files of directions that come with the package, by the name of their model."""
+    paths = sorted(BUNDLED.glob(f"*{DIRECTIONS}.safetensors"))
+    return {path.stem.removesuffix(DIRECTIONS): path for path in paths}
 
 
 def load(path: str | Path, device: str | None = None, precision: str = "float32") -> SwappingAutoencoder:

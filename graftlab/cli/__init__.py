@@ -5,7 +5,9 @@ import sys
 import typer
 
 from graftlab import __version__
+from graftlab.cli.bench import bench
 from graftlab.cli.desk import command_line
+from graftlab.cli.directions import directions_app
 from graftlab.cli.evaluation import eval_app
 from graftlab.cli.models import demo, models
 from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
@@ -20,10 +22,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (swap, grid, interpolate, reconstruct, encode, decode, train, models, demo):
+for command in (swap, grid, interpolate, reconstruct, encode, decode, train, models, demo, bench):
     app.command()(command)
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
+app.add_typer(directions_app, name="directions")
 
 
 def tell_version(wanted: bool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from graftlab.evaluation.report import Result
     from graftlab.networks.swapping import SwappingAutoencoder
 
+DEFAULT_FEATURES = "efficientnet-lite0"
+
 eval_app = typer.Typer(help="Measure models: against the truth, on photos, one beside another.", no_args_is_help=True)
 
 
@@ -31,6 +33,13 @@ Out = Annotated[
     typer.Option("--out", "-o", help="Folder for results.json and report.html.", callback=folder_for),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")]
+Network = Annotated[
+    str,
+    typer.Option(
+        "--features",
+        help="Feature network: efficientnet-lite0, inception, dinov2 or clip; after a colon, the place of its weights.",
+    ),
+]
 Side = Annotated[int | None, typer.Option(min=1, help="Side of the pictures, pixels; the model's by default.")]
 
 
@@ -43,6 +52,7 @@ def truth(
     out: Out = None,
     as_json: Json = False,
     seed: Seed = 0,
+    features: Network = DEFAULT_FEATURES,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
@@ -52,9 +62,9 @@ def truth(
     """
     from graftlab.evaluation.truth import truth as measure
 
-    network, features = opened(model, device, precision)
+    network, judge = opened(model, features, device, precision)
     with bar("swapping", pairs) as progress:
-        result = measure(network, grid, size or network.config.size, pairs, seed, features, progress)
+        result = measure(network, grid, size or network.config.size, pairs, seed, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
@@ -67,6 +77,7 @@ def folder(
     out: Out = None,
     as_json: Json = False,
     seed: Seed = 0,
+    features: Network = DEFAULT_FEATURES,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
@@ -76,9 +87,9 @@ def folder(
     """
     from graftlab.evaluation.folder import folder as measure
 
-    network, features = opened(model, device, precision)
+    network, judge = opened(model, features, device, precision)
     with bar("measuring", most) as progress:
-        result = measure(network, photos, size or network.config.size, most, seed, features, progress)
+        result = measure(network, photos, size or network.config.size, most, seed, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
@@ -98,13 +109,16 @@ def compare(
     tell(side_by_side(a, b), out, as_json)
 
 
-def opened(model: str, device: str | None, precision: str) -> "tuple[SwappingAutoencoder, FeatureNetwork]":
+def opened(
+    model: str, features: str, device: str | None, precision: str
+) -> "tuple[SwappingAutoencoder, FeatureNetwork]":
     """The model, and the feature network beside it."""
     from graftlab.checkpoints.load import load
-    from graftlab.evaluation.features import feature_network
+    from graftlab.evaluation.choice import feature_network
     from graftlab.hardware import choose_device
 
-    return load(model, device, precision), feature_network(str(choose_device(device)))
+    judge = feature_network(features, str(choose_device(device)))
+    return load(model, device, precision), judge
 
 
 def tell(result: "Result", out: Path | None, as_json: bool) -> None:

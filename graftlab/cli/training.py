@@ -87,6 +87,9 @@ def train(
     patch: Annotated[
         float | None, typer.Option(help="Weight of the patch discriminator, if not the recipe's 1.")
     ] = None,
+    features: Annotated[
+        float | None, typer.Option(help="Weight of the deep-feature distance; none by default.")
+    ] = None,
     r1: Annotated[float | None, typer.Option(help="R1 of the image discriminator, if not the recipe's 10.")] = None,
     patch_r1: Annotated[
         float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
@@ -132,7 +135,7 @@ def train(
     if as_json and not dry_run:
         raise GraftError("--json prints the figures of --dry-run: give both or neither.")
     target = choose_device(device)
-    weights: dict[str, Any] = {"gan": gan, "patch": patch, "r1": r1, "patch_r1": patch_r1}
+    weights: dict[str, Any] = {"gan": gan, "patch": patch, "features": features, "r1": r1, "patch_r1": patch_r1}
     settings = config.TrainConfig(
         network=config.preset(preset, size),
         recipe=replace(config.recipe(recipe), **{name: value for name, value in weights.items() if value is not None}),

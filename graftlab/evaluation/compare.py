@@ -13,7 +13,13 @@ from graftlab.evaluation.report import TITLES
 from graftlab.evaluation.tables import Table
 from graftlab.evaluation.truth import CEILING, HYBRID
 
-HIGHER = {"psnr", "ssim", "closer", "diversity"}  # words in the name of figures that are better high; others low
+HIGHER = {
+    "psnr",
+    "ssim",
+    "closer",
+    "patches",
+    "diversity",
+}  # words in the name of figures that are better high; others low
 CONDITIONS = ("features", "size", "structures", "textures", "photos", "pairs", "seed")
 FULL = 1e9  # figures beyond it are no figures
 
@@ -94,7 +100,7 @@ def _words(name: str) -> str:
 def _judged(name: str) -> bool:
     """Whether a figure depends on the model: those of baselines and photos do not."""
     parts = name.split(".")
-    return parts[-1] != "photos" and not (parts[0] == "distances" and parts[1] not in (HYBRID, CEILING))
+    return parts[-1] not in ("photos", "own") and not (parts[0] == "distances" and parts[1] not in (HYBRID, CEILING))
 
 
 def _higher(name: str) -> bool:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, Codes, SwapCodes
-from graftlab.evaluation.features import FeatureNetwork, feature_network
+from graftlab.evaluation.choice import feature_network
+from graftlab.evaluation.features import FeatureNetwork
 from graftlab.evaluation.metrics import (
     MEASURES,
     Estimate,
@@ -27,6 +28,7 @@ from graftlab.evaluation.metrics import (
     self_similarity,
     single_image_frechet,
 )
+from graftlab.evaluation.patches import Boxes, co_occurrence, cut
 from graftlab.evaluation.photos import draw, read_photos
 from graftlab.evaluation.tables import Table, plain
 from graftlab.images import from_uint8
@@ -47,7 +49,7 @@ class Folder:
     about: dict[str, Any]  # model, features, photos, skipped, size, pairs, seed, notes
     reconstruction: dict[str, float]  # measure -> mean
     realism: dict[str, dict[str, Estimate]]  # "hybrids" and "reconstructions" -> "frechet" and "kernel"
-    hybrids: dict[str, dict[str, float]]  # figure -> "hybrids", and what it is compared with
+    hybrids: dict[str, dict[str, float]]  # figure -> "hybrids", and what it is compared with: "photos", "own"
     determinism: float  # largest difference of the same swap done twice, as a share of the full range
     pictures: dict[str, Tensor] = field(repr=False, default_factory=dict)  # caption -> sheet
     kind = "folder"
@@ -76,12 +78,14 @@ class Folder:
             ),
             Table(
                 "Hybrids",
-                ["hybrids", "photos"],
-                [(ROWS[name], list(figures.values())) for name, figures in self.hybrids.items()],
+                OF,
+                [(ROWS[name], [figures.get(of) for of in OF]) for name, figures in self.hybrids.items()],
                 "Structure: distance of self-similarities to the structure's picture; for comparison, the texture's "
                 "picture to it. Texture: single-image Fréchet distance to the texture's picture; for comparison, the "
-                "structure's picture to it. Diversity: mean deep-feature distance between the hybrids of one "
-                "structure; for comparison, between the photos that gave the textures.",
+                "structure's picture to it. Patches: share of patches that are nearer to the texture's picture than "
+                "to the structure's; for comparison, of patches of the structure's picture, and of the texture's own. "
+                "Diversity: mean deep-feature distance between the hybrids of one structure; for comparison, between "
+                "the photos that gave the textures.",
             ),
             Table(
                 "Determinism",
@@ -92,7 +96,8 @@ class Folder:
         ]
 
 
-ROWS = {"structure": "structure ↓", "texture": "texture ↓", "diversity": "diversity ↑"}
+ROWS = {"structure": "structure ↓", "texture": "texture ↓", "patches": "patches ↑", "diversity": "diversity ↑"}
+OF = ("hybrids", "photos", "own")
 
 
 def folder(
@@ -114,8 +119,8 @@ def folder(
         if on_progress:
             on_progress(done, total)
 
-    test = _Test(model, pixels, network, told)
-    structure, texture, hybrid_features = test.swapped(swaps)
+    test = _Test(model, pixels, network, Boxes.draw(len(pixels), len(swaps), seed), told)
+    kept, hybrid_features = test.swapped(swaps)
     varied, sheet_of_swaps = test.varied(seed)
     realism = {
         name: {
@@ -135,7 +140,7 @@ def folder(
         "notes": _notes(len(pixels), len(swaps)),
     }
     reconstruction = {name: fmean(values) for name, values in test.closeness.items()}
-    hybrids = {"structure": structure, "texture": texture, "diversity": varied}
+    hybrids = {**kept, "diversity": varied}
     pictures = {"Swaps": sheet_of_swaps, **test.reconstructions()}
     return Folder(about, reconstruction, realism, hybrids, test.determinism(*swaps[0]), pictures)
 
@@ -154,11 +159,16 @@ class _Test:
     """A model and photos, with codes and reconstructions worked out once."""
 
     def __init__(
-        self, model: Autoencoder, pixels: np.ndarray, network: FeatureNetwork, told: Callable[[int], None]
+        self,
+        model: Autoencoder,
+        pixels: np.ndarray,
+        network: FeatureNetwork,
+        boxes: Boxes,
+        told: Callable[[int], None],
     ) -> None:
-        self.model, self.pixels, self.network, self.told = model, pixels, network, told
+        self.model, self.pixels, self.network, self.boxes, self.told = model, pixels, network, boxes, told
         self.closeness: dict[str, list[float]] = {name: [] for name in MEASURES}
-        codes, pooled, decoded = [], [], []
+        codes, pooled, decoded, patches = [], [], [], []
         for indices in _batches(range(len(pixels))):
             images = self.photos(indices)
             codes.append(self.encode(images))
@@ -168,9 +178,10 @@ class _Test:
                 self.closeness[name] += values.tolist()
             pooled.append(seen.pooled)
             decoded.append(seen_made.pooled)
+            patches.append(network.patches(cut(images, boxes.photos, indices)))
             told(indices[-1] + 1)
         self.codes: SwapCodes = Codes.cat(codes)
-        self.pooled, self.pooled_decoded = torch.cat(pooled), torch.cat(decoded)
+        self.pooled, self.pooled_decoded, self.patches = torch.cat(pooled), torch.cat(decoded), torch.cat(patches)
 
     def photos(self, indices: Sequence[int]) -> Tensor:
         return from_uint8(self.pixels[list(indices)])
@@ -187,19 +198,23 @@ class _Test:
         structures, textures = (self.codes[torch.tensor(column)] for column in zip(*pairs, strict=True))
         return self.decode(structures.mix(textures, texture=1))
 
-    def swapped(self, swaps: Sequence[tuple[int, int]]) -> tuple[dict[str, float], dict[str, float], Tensor]:
-        """Means of the structures' and the textures' distances, beside those of photos, and the hybrids' features."""
+    def swapped(self, swaps: Sequence[tuple[int, int]]) -> tuple[dict[str, dict[str, float]], Tensor]:
+        """The figures "structure", "texture" and "patches", beside those of photos; and the hybrids' features."""
         structure: list[tuple[float, float]] = []
         texture: list[tuple[float, float]] = []
-        pooled = []
-        for pairs in _batches(swaps):
-            hybrid = self.network(self.hybrids(pairs))
+        pooled, patches = [], []
+        for indices in _batches(range(len(swaps))):
+            pairs = [swaps[index] for index in indices]
+            made = self.hybrids(pairs)
+            hybrid = self.network(made)
             a, b = (self.network(self.photos(column)) for column in zip(*pairs, strict=True))
             structure += zip(self_similarity(hybrid, a).tolist(), self_similarity(b, a).tolist(), strict=True)
             texture += zip(single_image_frechet(hybrid, b).tolist(), single_image_frechet(a, b).tolist(), strict=True)
             pooled.append(hybrid.pooled)
+            patches.append(self.network.patches(cut(made, self.boxes.hybrids, indices)))
             self.told(len(self.pixels) + len(structure))
-        return _means(structure), _means(texture), torch.cat(pooled)
+        shares = co_occurrence(self.patches, torch.cat(patches), swaps)
+        return {"structure": _means(structure), "texture": _means(texture), "patches": shares}, torch.cat(pooled)
 
     def varied(self, seed: int) -> tuple[dict[str, float], Tensor]:
         """Diversity of the hybrids of one structure, beside that of the textures' photos; and the sheet of them."""

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.evaluation import transfer
-from graftlab.evaluation.features import FeatureNetwork, feature_network
+from graftlab.evaluation.choice import feature_network
+from graftlab.evaluation.features import FeatureNetwork
 from graftlab.evaluation.grid import Pair, Place, draw, read_grid
 from graftlab.evaluation.metrics import MEASURES, closeness, cosine
 from graftlab.evaluation.tables import Table, plain

@@ -1,0 +1,31 @@
+"""Which feature network: by name, and where its weights are after a colon."""
+
+from functools import cache
+
+import torch
+
+from graftlab.errors import GraftError
+from graftlab.evaluation import efficientnet
+from graftlab.evaluation.features import FeatureNetwork
+from graftlab.evaluation.inception import inception
+from graftlab.evaluation.vit import KINDS, vision_transformer
+
+DEFAULT = efficientnet.NAME
+CHOICES = (DEFAULT, "inception", *KINDS)
+
+
+@cache
+def feature_network(choice: str = DEFAULT, device: str = "cpu") -> FeatureNetwork:
+    """The network of a choice such as "dinov2", or "dinov2:" and a folder of weights.
+
+    GraftError for another name, and where a package or the weights are missing."""
+    name, _, place = choice.partition(":")
+    if name not in CHOICES:
+        raise GraftError(f"There is no feature network '{name}'; choose one of {', '.join(CHOICES)}.")
+    if name == "inception":
+        return inception(place, torch.device(device))
+    if name in KINDS:
+        return vision_transformer(name, place, torch.device(device))
+    if place:
+        raise GraftError(f"{name} brings its weights: leave out '{place}'.")
+    return efficientnet.efficientnet_lite0(torch.device(device))

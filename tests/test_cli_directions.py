@@ -1,0 +1,279 @@
+"""`graft directions`: what it writes is what the same calls in Python give, and mistakes are one sentence."""
+
+import importlib.util
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import new_model, pictures
+
+from graftlab.checkpoints import load
+from graftlab.checkpoints.load import bundled_models
+from graftlab.checkpoints.native import load_model, save_model
+from graftlab.editing.directions import Directions, principal, sweep
+from graftlab.images import read, read_recipe, to_uint8, write
+from graftlab.sheets import sheet
+
+HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
+FILE = "d.safetensors"
+RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes" / "directions.py"
+
+
+@pytest.fixture
+def model(bundle):
+    return load_model(bundle / "landscapes-64.safetensors")
+
+
+@pytest.fixture
+def found(graft, model):
+    """Directions of the three photos, in a file, one of them with correlations and a side."""
+    about = {"correlations": {"night": {"snow": -0.3, "night": 0.71, "mist": 0.1}}, "toward": {"night": "darkness"}}
+    first = principal(model, "photos", 32, 2)
+    directions = Directions(("night", "component 2"), first.vectors, first.mean, first.explained, first.model, about)
+    directions.save(FILE)
+    return directions
+
+
+def same(path, image):
+    written, wanted = to_uint8(read(path)), to_uint8(image)
+    return written.shape == wanted.shape and (written == wanted).all()
+
+
+# -- fit, show --------------------------------------------------------------------------------------------------------
+
+
+def test_fit_writes_what_python_finds(graft, model):
+    result = graft("directions", "fit", "photos", "-k", 2, "-o", "new/mine.safetensors")
+    assert result.code == 0
+    wanted, written = principal(model, "photos", 32, 2), Directions.load("new/mine.safetensors")
+    assert torch.equal(written.vectors, wanted.vectors)
+    assert (written.names, written.model, written.about) == (wanted.names, model.fingerprint, wanted.about)
+    assert result.out.splitlines() == [
+        f"component {i + 1}: {share:.1%} of the variance" for i, share in enumerate(wanted.explained.tolist())
+    ]
+    assert str(Path("new/mine.safetensors")) in result.err
+
+
+def test_fit_takes_any_source_size_and_sample(graft, model):
+    shutil.make_archive("photos", "zip", "photos")
+    assert graft("directions", "fit", "photos.zip", "-k", 1, "--size", 40, "--most", 2, "--seed", 3).code == 0
+    written, wanted = Directions.load("directions.safetensors"), principal(model, "photos.zip", 40, 1, 2, 3)
+    assert torch.equal(written.vectors, wanted.vectors)
+    assert written.about["pictures"] == 2
+
+
+def test_the_same_command_twice_gives_the_same_bytes(graft, found):
+    for command in (("fit", "photos", "-k", 2, "-o", FILE), ("sweep", HILL, FILE, "-o", "s.png")):
+        assert graft("directions", *command).code == 0
+        before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+        assert graft("directions", *command).code == 0
+        assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_show(graft, found):
+    result = graft("directions", "show", FILE)
+    assert result.code == 0
+    first, second = (f"{share:.1%} of the variance" for share in found.explained.tolist())
+    assert result.out == (f"night (toward darkness): {first}; follows night +0.71, snow -0.30\ncomponent 2: {second}\n")
+    told = json.loads(graft("directions", "show", FILE, "--json").out)
+    assert told["model"] == found.model
+    assert told["about"] == found.about
+    assert told["directions"] == [
+        {
+            "name": "night",
+            "explained": pytest.approx(found.explained[0].item()),
+            "correlations": {"night": 0.71, "snow": -0.3, "mist": 0.1},
+        },
+        {"name": "component 2", "explained": pytest.approx(found.explained[1].item()), "correlations": {}},
+    ]
+
+
+# -- sweep ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_strip_per_picture(graft, model, found):
+    command = ("directions", "sweep", HILL, SEA, FILE, "--name", "night", "--gains", "-2,0,.5", "-o", "s.png")
+    assert graft(*command, "--seed", 7).code == 0
+    rows = []
+    for path in (HILL, SEA):
+        image = read(path, 32, True)
+        (strip,) = sweep(model, found, image, ["night"], [-2, 0, 0.5], seed=7)
+        assert torch.equal(strip[1], model.decode(model.encode(image), seed=7))
+        rows.append([image, *strip])
+    assert same("s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "night", scale=4))
+    assert read_recipe("s.png") == {
+        "command": shlex.join(["graft", *command, "--seed", "7"]),
+        "model": model.fingerprint,
+        "version": read_recipe("s.png")["version"],
+        "noise": "fixed",
+        "seed": 7,
+    }
+
+
+def test_without_a_name_all_directions(graft, model, found):
+    assert graft("directions", "sweep", HILL, FILE).code == 0
+    image, gains = read(HILL, 32, True), [-3, -1.5, 0, 1.5, 3]
+    columns = ["original", "-3", "-1.5", "0", "+1.5", "+3"]
+    rows = [[image, *strip] for strip in sweep(model, found, image, found.names, gains)]
+    assert same("sweep.png", sheet(rows, found.names, columns, "hill", scale=4))
+    assert graft("directions", "sweep", HILL, LAKE, FILE, "--gains", "1", "-o", "two.png").code == 0
+    rows = []
+    for path in (HILL, LAKE):
+        rows += [
+            [read(path, 32, True), *strip] for strip in sweep(model, found, read(path, 32, True), found.names, [1])
+        ]
+    labels = [f"{stem}: {name}" for stem in ("hill", "lake at dusk") for name in found.names]
+    assert same("two.png", sheet(rows, labels, ["original", "+1"], scale=4))
+
+
+def test_options_reach_the_pictures(graft, found):
+    shown = set()
+    for options in ((), ("--seed", 1), ("--noise", "none"), ("--no-square",), ("--size", 48), ("--gains", "1")):
+        assert graft("directions", "sweep", HILL, FILE, "--name", "night", *options).code == 0
+        shown.add(to_uint8(read("sweep.png")).tobytes())
+    assert len(shown) == 6
+
+
+def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
+    opened, original = [], load.load
+    monkeypatch.setattr(load, "load", lambda *given: opened.append(given) or original(*given))
+    for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
+        assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
+        assert opened[-1] == ("landscapes-64", "cpu", "bfloat16")
+
+
+def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp_path, monkeypatch):
+    mine = tmp_path / "other bundle"
+    mine.mkdir()
+    shutil.copy(bundle / "landscapes-64.safetensors", mine / "hills.safetensors")
+    shutil.copy(FILE, mine / "hills.directions.safetensors")
+    monkeypatch.setattr(load, "BUNDLED", mine)
+    assert list(bundled_models()) == ["hills"]
+    assert len(json.loads(graft("models", "--json").out)) == 1
+    assert graft("directions", "show", "hills").out.startswith("night")
+    assert graft("directions", "sweep", HILL, "hills", "--name", "night").code == 0  # with that model
+    assert read_recipe("sweep.png")["model"] == found.model
+
+
+@pytest.mark.parametrize("command", ["fit", "show", "sweep"])
+def test_every_command_has_an_example_in_its_help(graft, command):
+    result = graft("directions", command, "--help")
+    assert result.code == 0
+    assert f"graft directions {command} " in result.out.split("Usage:")[1].split("\n", 1)[1]
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def mistakes():
+    yield ("show", "missing"), "missing: no such file"
+    yield ("show", HILL), "hill.png"
+    yield ("sweep", HILL, "landscapes-64"), "landscapes-64"  # without directions beside it
+    yield ("sweep", "nowhere.png", FILE), "nowhere.png"
+    yield ("sweep", HILL, FILE, "--name", "snow"), "no direction 'snow', only night, component 2"
+    yield ("sweep", HILL, FILE, "--gains", "1,much"), "--gains takes numbers"
+    yield ("sweep", HILL, FILE, "--gains", "1e4"), "between -1000 and 1000"
+    yield ("sweep", HILL, FILE, "--gains", "nan"), "between -1000 and 1000"
+    yield ("sweep", HILL, FILE, "--noise", "loud"), "loud"
+    yield ("sweep", HILL, FILE, "-m", "other"), "another model"
+    yield ("sweep", HILL, FILE, "-o", HILL), "a file that this command reads"
+    yield ("sweep", HILL, FILE, "-o", "x.gif"), "x.gif"
+    yield ("sweep", HILL, FILE, "--size", "30000"), "million pixels"
+    yield ("sweep", HILL), "Missing argument"
+    yield ("fit", "photos", "-k", "3"), "3 directions need more readable pictures than 3, not 3"
+    yield ("fit", "photos", "-k", "0"), "greater than or equal"
+    yield ("fit", "nowhere"), "nowhere does not exist"
+    yield ("fit", "photos", "-k", "1", "-o", "photos"), "photos is a folder"
+    yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "not a Swapping Autoencoder"
+    yield ("fit", "photos", "-k", "1", "-m", "other", "-o", "other"), "a file that this command reads"
+
+
+@pytest.mark.parametrize(("command", "says"), list(mistakes()), ids=str)
+def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
+    save_model(Path("other"), new_model(1))
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    result = graft("directions", *command)
+    assert (result.code, result.out) == (2, "")
+    assert says in " ".join(result.err.split())
+    assert "Traceback" not in result.err
+    if not result.err.startswith("Usage: "):  # Typer's own, in a frame
+        assert [line.startswith("graft: ") for line in result.err.splitlines()][-1]
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+# -- the recipe -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe():
+    spec = importlib.util.spec_from_file_location("recipe_directions", RECIPE)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+COLOURS = ("haze", "grass", "leaf")
+NUMBERS = ("structure_seed", "exposure", "snowline", "tree_snow", "cloud_cover", "mist", "visibility")
+
+
+def rendered(folder, count=40, views=2):
+    """Pictures whose brightness is their exposure, in folders of two views, with an index.csv. The last is missing."""
+    rng = np.random.default_rng(0)
+    lines = [",".join(["file", "archetype", *NUMBERS, *(f"{name}_{c}" for name in COLOURS for c in "rgb")])]
+    for i in range(count):
+        values = {name: rng.uniform(0.2, 1) for name in NUMBERS} | {"structure_seed": i // views}
+        file = f"{i // views:06d}/{i % views}.png"
+        numbers = [*(f"{value:.5f}" for value in values.values()), *(f"{x:.4f}" for x in rng.uniform(0.1, 1, 9))]
+        lines.append(",".join([file, "summer", *numbers]))
+        if i < count - 1:
+            write((pictures(1, seed=i) * 0.3 + 2 * values["exposure"] - 1.2).clamp(-1, 1), folder / file)
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_the_recipe_finds_all_factors(recipe, bundle, tmp_path, capsys):
+    rendered(tmp_path / "alpine")
+    out = tmp_path / "d.safetensors"
+    model = str(bundle / "landscapes-64.safetensors")
+    recipe.main([model, str(tmp_path / "alpine"), str(out), "-k", "3"])
+    found = Directions.load(out)
+    factors = list(recipe.FACTORS)
+    assert found.names[:5] == tuple(factors)
+    assert [name.split(" (")[0] for name in found.names[5:]] == ["component 1", "component 2", "component 3"]
+    assert (found.about["pictures"], found.about["held_out"]) == (29, 10)  # a picture is missing
+    assert found.correlations("hour")["hour"] > 0.5  # brightness is all that these pictures follow
+    assert list(found.about["toward"]) == list(found.about["told"]) == factors
+    assert str(tmp_path) not in json.dumps(found.about)
+    printed = capsys.readouterr().out
+    assert all(f"\n{factor} " in printed for factor in factors)
+    before = out.read_bytes()
+    recipe.main([model, str(tmp_path / "alpine"), str(out), "-k", "3"])
+    assert out.read_bytes() == before
+
+
+def test_no_structure_is_fitted_and_held_out(recipe):
+    structures = np.repeat(np.arange(50, 90), 3)
+    fitted, held_out = recipe.choose(structures, 90, seed=1)
+    assert len(fitted) + len(held_out) == 90
+    assert 20 <= len(held_out) <= 26
+    assert not {structures[i] for i in fitted} & {structures[i] for i in held_out}
+    assert recipe.choose(structures, 90, seed=1) == (fitted, held_out)
+    assert recipe.choose(structures, 90, seed=2) != (fitted, held_out)
+
+
+def test_the_recipe_says_what_is_missing(recipe, bundle, tmp_path):
+    model, out = str(bundle / "landscapes-64.safetensors"), str(tmp_path / "d")
+    for folder, says in (("photos", "index.csv is missing"), ("empty", "none of the pictures")):
+        (tmp_path / folder).mkdir()
+        if folder == "empty":
+            (tmp_path / "empty" / "index.csv").write_text("file,archetype,exposure\n0.jpg,summer,1\n")
+            write(pictures(), tmp_path / "empty" / "other.png")
+        with pytest.raises(SystemExit, match=says):
+            recipe.main([model, str(tmp_path / folder), out])
+    with pytest.raises(SystemExit, match="neither a file nor a bundled model"):
+        recipe.main(["nothing", str(tmp_path), out])
+    assert not Path(out).exists()
