@@ -230,6 +230,7 @@ class Recipe(Config):
     gan_rec: float = 0.5  # share of reconstructions in the generator's image adversarial term
     gan_mix: float = 1.0  # share of hybrids in it
     patch: float = 1.0  # patch adversarial
+    features: float = 0.0  # deep-feature distance of reconstructions and known hybrids (LPIPS-like)
     views: float = 4.0  # hybrids of two views of one scene, which are known; only in training with views
     r1: float = 10.0  # R1 of the image discriminator
     patch_r1: float = 1.0  # R1 of the patch discriminator
@@ -239,7 +240,7 @@ class Recipe(Config):
     aggregate: bool = True  # compare with the mean over the reference's patches, not patch with patch
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "views", "r1", "patch_r1"), (0, 1e6)),
+        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "features", "views", "r1", "patch_r1"), (0, 1e6)),
         **dict.fromkeys(("r1_interval", "crops"), (1, 2**16)),
     }
 

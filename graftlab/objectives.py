@@ -23,6 +23,10 @@ Augment = Callable[[Tensor], Tensor]
 """A differentiable change of pictures (N, 3, H, W) that does the same to item n at every call."""
 
 
+Likeness = Callable[[Tensor, Tensor], Tensor]
+"""A differentiable distance of pictures (N, 3, H, W), one value per item."""
+
+
 def no_augment(images: Tensor) -> Tensor:
     return images
 
@@ -153,6 +157,7 @@ def generator_loss(
     augment: Augment = no_augment,
     crops: tuple[Crops, Crops] | None = None,  # reference, hybrid; None: random
     views: Tensor | None = None,  # (N,) bool: pairs that show one scene twice, so that their hybrids are known
+    likeness: Likeness | None = None,  # the distance that `recipe.features` weighs
 ) -> Terms:
     """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics.
 
@@ -162,6 +167,10 @@ def generator_loss(
     terms = {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
     if views is not None:
         terms["G_views"] = distance(mix, images) * views * recipe.views
+    if likeness is not None:
+        terms["G_features"] = likeness(full(rec), images[: len(rec)]) * recipe.features
+        if views is not None:
+            terms["G_view_features"] = likeness(full(mix), images) * views * recipe.features
     images, rec, mix = augment(images), augment(rec), augment(mix)
     if recipe.gan:
         logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])

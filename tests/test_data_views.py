@@ -13,8 +13,10 @@ from training_fixture import CPU, config, make_photos, start
 from graftlab.config import recipe
 from graftlab.data import TrainingImages, open_source, pack
 from graftlab.data.views import Scenes, recoloured, scene
+from graftlab.evaluation.choice import feature_network
+from graftlab.evaluation.metrics import deep
 from graftlab.objectives import discriminator_loss, generator_loss, swapped
-from graftlab.training.trainer import Trainer
+from graftlab.training.trainer import Trainer, deep_features
 
 ALONE = ("p.png", "q.png", "r.png")
 
@@ -131,6 +133,30 @@ def test_hybrids_of_views_are_compared_with_the_textures_picture():
     expected = 2 * (hybrids - images).abs().mean((1, 2, 3)) * views
     assert torch.allclose(terms["G_views"], expected, atol=1e-6)
     assert "G_views" not in generator_loss(model, discriminators, images, weights, silent)
+
+
+def test_the_likeness_of_known_hybrids_counts():
+    model, discriminators = tiny.model(), tiny.discriminators()
+    images, views = tiny.pictures(4), torch.tensor([True, True, False, False])
+    silent = lambda layer, like: None  # noqa: E731
+    weights = replace(recipe("official"), features=0.5)
+    of_pixels = lambda made, aim: (made - aim).square().mean((1, 2, 3))  # noqa: E731
+    terms = generator_loss(model, discriminators, images, weights, silent, views=views, likeness=of_pixels)
+    structure, texture = model.encoder(images)
+    rec = model.generator(structure[:2], texture[:2], silent)
+    mix = model.generator(swapped(structure), texture, silent)
+    assert torch.allclose(terms["G_features"], of_pixels(rec, images[:2]) / 2, atol=1e-6)
+    assert torch.allclose(terms["G_view_features"], of_pixels(mix, images) / 2 * views, atol=1e-6)
+
+
+def test_deep_features_are_those_of_the_evaluation_with_gradients():
+    made, aim = tiny.pictures(2, 64, 64).requires_grad_(), tiny.pictures(2, 64, 64, seed=1)
+    distance = deep_features(CPU)(made, aim)
+    distance.sum().backward()
+    assert made.grad.abs().amax((1, 2, 3)).min() > 0
+    network = replace(feature_network("efficientnet-lite0", "cpu"), side=64)
+    assert torch.allclose(distance, deep(network(made.detach()), network(aim)), atol=1e-5)
+    assert deep_features(CPU)(aim, aim).abs().max() < 1e-6
 
 
 def test_without_adversaries_the_generator_has_every_step():

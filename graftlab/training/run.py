@@ -44,6 +44,7 @@ MAY_CHANGE = (
     "views",
     "recipe.gan",
     "recipe.patch",
+    "recipe.features",
     "recipe.views",
     "recipe.r1",
     "recipe.patch_r1",

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from graftlab.config import TrainConfig
 from graftlab.errors import GraftError
+from graftlab.evaluation.efficientnet import efficientnet_lite0
+from graftlab.evaluation.metrics import deep
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives import Terms, discriminator_loss, generator_loss, r1_penalty, total
+from graftlab.objectives import Likeness, Terms, discriminator_loss, generator_loss, r1_penalty, total
 from graftlab.training import augment, distributed, ema
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
@@ -35,6 +37,7 @@ class Trainer:
         # R1 differentiates twice, which compiled graphs cannot.
         self._discriminator_loss = torch.compile(discriminator_loss) if compiled else discriminator_loss
         self._generator_loss = torch.compile(generator_loss) if compiled else generator_loss
+        self._likeness = deep_features(device) if config.recipe.features else None
         self.seen = 0  # images, counted for discriminators and generator alike
         self.skipped = 0  # steps whose gradients were not finite
         self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone
@@ -82,7 +85,13 @@ class Trainer:
         self.discriminators.requires_grad_(False)
         with self._autocast():
             terms = self._generator_loss(
-                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images), views=views
+                self.model,
+                self.discriminators,
+                images,
+                self.config.recipe,
+                augment=self._augment(images),
+                views=views,
+                likeness=self._likeness,
             )
         self._descend("model", total(terms))
         self.discriminators.requires_grad_(True)
@@ -149,6 +158,19 @@ class Trainer:
                     state.setdefault(int(index), {})[name] = tensor
             optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self.seen, self.skipped = header["seen"], header["skipped"]
+
+
+def deep_features(device: torch.device) -> Likeness:
+    """Deep-feature distance as evaluation has it, with gradients, and at the size of the pictures."""
+    network = efficientnet_lite0(device)
+
+    def distance(made: Tensor, images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        with torch.no_grad():
+            aim = network.module(network.prepare(images, side))
+        return deep(network.module(network.prepare(made, side)), aim)
+
+    return distance
 
 
 PARTS = ("model", "discriminators", "ema")
