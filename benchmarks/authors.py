@@ -111,4 +111,4 @@ class Authors:
         model = self._autoencoder(size)
         structure, texture = model.encode(pictures(Case("swap", size, 2)))
         hybrids = model.decode(structure, texture.flip(0))
-        return {"structure": structure.numpy(), "texture": texture.numpy(), "hybrids": hybrids.numpy()}
+        return {"structure": structure.numpy(), "texture": texture.numpy(), "hybrid": hybrids.numpy()}

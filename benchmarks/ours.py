@@ -80,4 +80,4 @@ class Ours:
         model = self._autoencoder(size)
         codes = model.encode(pictures(Case("swap", size, 2)))
         hybrids = model.decode(SwapCodes(codes.structure, codes.texture.flip(0)))
-        return {"structure": codes.structure.numpy(), "texture": codes.texture.numpy(), "hybrids": hybrids.numpy()}
+        return {"structure": codes.structure.numpy(), "texture": codes.texture.numpy(), "hybrid": hybrids.numpy()}

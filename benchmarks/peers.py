@@ -148,8 +148,8 @@ def agree(workers: Mapping[str, Worker], size: int) -> None:
     for key in theirs:
         difference = abs(theirs[key] - ours[key]).max() / abs(theirs[key]).max()
         if not difference < AGREEMENT:  # nor is what is no number
-            raise GraftError(f"With the same weights, {key} differ from those of --authors by {difference:.1g}.")
-        print(f"same weights at {size} px: {key} differ by {difference:.1g} at most", file=sys.stderr)
+            raise GraftError(f"With the same weights, the {key} of --authors is another, by {difference:.1g}.")
+        print(f"same weights, {size} px: largest difference of the {key} {difference:.1g}", file=sys.stderr)
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------

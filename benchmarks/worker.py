@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -79,18 +79,16 @@ def serve(pipe: Connection, make: Callable[[], Implementation], threads: int) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the near end, which then ends this
     torch.set_num_threads(threads)
     stand: Stand | None = None
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError):  # the near end is gone
+        while True:
             name, arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            with redirect_stdout(StringIO()):
-                stand = stand or Stand(make())
-                answer = (True, getattr(stand, name)(*arguments))
-        except Exception as error:
-            answer = (False, explained(error))
-        pipe.send(answer)
+            try:
+                with redirect_stdout(StringIO()):
+                    stand = stand or Stand(make())
+                    answer = (True, getattr(stand, name)(*arguments))
+            except Exception as error:
+                answer = (False, explained(error))
+            pipe.send(answer)
 
 
 def explained(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """graftlab: swap the structure and the texture of pictures.
 
-model = graftlab.load("landscapes-64")
+model = graftlab.load("landscapes-128")
 a, b = (model.encode(graftlab.read(path, size=64, square=True)) for path in ("fuji.jpg", "alps.jpg"))
 graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
 """

@@ -23,7 +23,7 @@ def bundle(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundled")
     shutil.copytree(load.BUNDLED / "photos", folder / "photos")
     about = {"images_seen": 1234, "trained_on": "nothing", "licence": "none"}
-    save_model(folder / "landscapes-64.safetensors", new_model(), about)
+    save_model(folder / "landscapes-128.safetensors", new_model(), about)
     return folder
 
 

@@ -24,6 +24,7 @@ LONGEST = 350  # lines of a file
 ROOMS = {
     "errors": "",
     "files": "errors",
+    "memory": "",
     "hardware": "errors files",
     "config": "errors files",
     "images": "errors files",
@@ -39,7 +40,7 @@ ROOMS = {
     "graftlab": "errors images codes checkpoints",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
     "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training editing "
-    "evaluation graftlab benchmarking",
+    "evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

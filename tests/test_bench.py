@@ -40,7 +40,7 @@ def test_json(graft, quick):
     done = graft("bench", "--sizes", 45, "--batches", 1, "--precision", "float32", "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert found["model"] == "landscapes-64"
+    assert found["model"] == "landscapes-128"
     assert found["ceiling"] == quick.to_dict()
     assert found["machine"]["versions"]["PyTorch"] == torch.__version__
     assert [(case["what"], case["size"], case["batch"]) for case in found["cases"]] == [
@@ -72,7 +72,7 @@ def test_the_models_own_size_by_default(graft, quick):
     ],
 )
 def test_refused(graft, quick, arguments, says):
-    done = graft("bench", "--model", "landscapes-64", *arguments)
+    done = graft("bench", "--model", "landscapes-128", *arguments)
     assert done.code == 2
     assert says in done.err
     assert done.out == ""

@@ -26,7 +26,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes" / "directions.py"
 
 @pytest.fixture
 def model(bundle):
-    return load_model(bundle / "landscapes-64.safetensors")
+    return load_model(bundle / "landscapes-128.safetensors")
 
 
 @pytest.fixture
@@ -144,13 +144,13 @@ def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
     monkeypatch.setattr(load, "load", lambda *given: opened.append(given) or original(*given))
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
-        assert opened[-1] == ("landscapes-64", "cpu", "bfloat16")
+        assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
 
 
 def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp_path, monkeypatch):
     mine = tmp_path / "other bundle"
     mine.mkdir()
-    shutil.copy(bundle / "landscapes-64.safetensors", mine / "hills.safetensors")
+    shutil.copy(bundle / "landscapes-128.safetensors", mine / "hills.safetensors")
     shutil.copy(FILE, mine / "hills.directions.safetensors")
     monkeypatch.setattr(load, "BUNDLED", mine)
     assert list(bundled_models()) == ["hills"]
@@ -173,7 +173,7 @@ def test_every_command_has_an_example_in_its_help(graft, command):
 def mistakes():
     yield ("show", "missing"), "missing: no such file"
     yield ("show", HILL), "hill.png"
-    yield ("sweep", HILL, "landscapes-64"), "landscapes-64"  # without directions beside it
+    yield ("sweep", HILL, "landscapes-128"), "landscapes-128"  # without directions beside it
     yield ("sweep", "nowhere.png", FILE), "nowhere.png"
     yield ("sweep", HILL, FILE, "--name", "snow"), "no direction 'snow', only night, component 2"
     yield ("sweep", HILL, FILE, "--gains", "1,much"), "--gains takes numbers"
@@ -238,7 +238,7 @@ def rendered(folder, count=40, views=2):
 def test_the_recipe_finds_all_factors(recipe, bundle, tmp_path, capsys):
     rendered(tmp_path / "alpine")
     out = tmp_path / "d.safetensors"
-    model = str(bundle / "landscapes-64.safetensors")
+    model = str(bundle / "landscapes-128.safetensors")
     recipe.main([model, str(tmp_path / "alpine"), str(out), "-k", "3"])
     found = Directions.load(out)
     factors = list(recipe.FACTORS)
@@ -266,7 +266,7 @@ def test_no_structure_is_fitted_and_held_out(recipe):
 
 
 def test_the_recipe_says_what_is_missing(recipe, bundle, tmp_path):
-    model, out = str(bundle / "landscapes-64.safetensors"), str(tmp_path / "d")
+    model, out = str(bundle / "landscapes-128.safetensors"), str(tmp_path / "d")
     for folder, says in (("photos", "index.csv is missing"), ("empty", "none of the pictures")):
         (tmp_path / folder).mkdir()
         if folder == "empty":

@@ -22,7 +22,7 @@ HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 @pytest.fixture
 def model(bundle):
-    return load_model(bundle / "landscapes-64.safetensors")
+    return load_model(bundle / "landscapes-128.safetensors")
 
 
 def pixels(path):
@@ -137,7 +137,7 @@ def test_precision_and_device_reach_every_command(graft, monkeypatch):
         ("decode", "c.safetensors"),
     ):
         assert graft(*command, "--device", "cpu", "--precision", "bfloat16").code == 0
-        assert opened[-1] == ("landscapes-64", "cpu", "bfloat16")
+        assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
 
 
 def test_bfloat16_is_close(graft):
@@ -148,7 +148,7 @@ def test_bfloat16_is_close(graft):
 
 
 def test_the_model_may_be_any_file(graft, bundle, model):
-    shutil.copy(bundle / "landscapes-64.safetensors", "my model")
+    shutil.copy(bundle / "landscapes-128.safetensors", "my model")
     assert graft("swap", HILL, LAKE, "--model", "my model").code == 0
     assert read_recipe("swap.png")["model"] == model.fingerprint
 
@@ -272,14 +272,14 @@ def test_interpolate_at_another_size(graft):
 
 def test_models(graft, bundle):
     assert re.fullmatch(
-        r"landscapes-64: swapping-autoencoder, 32 px, 0\.0 M parameters, 0\.\d MB; "
+        r"landscapes-128: swapping-autoencoder, 32 px, 0\.0 M parameters, 0\.\d MB; "
         r"trained on nothing \(1,234 images\); none\n",
         graft("models").out,
     )
     (entry,) = json.loads(graft("models", "--json").out)
-    assert entry["name"] == "landscapes-64"
+    assert entry["name"] == "landscapes-128"
     assert entry["config"]["size"] == 32
-    assert entry["bytes"] == (bundle / "landscapes-64.safetensors").stat().st_size
+    assert entry["bytes"] == (bundle / "landscapes-128.safetensors").stat().st_size
     assert 10_000 < entry["parameters"] < 30_000
 
 
@@ -309,7 +309,7 @@ def test_demo_of_a_large_model(graft, bundle, monkeypatch):
         return loaded
 
     monkeypatch.setattr("graftlab.checkpoints.load.load", load)
-    assert graft("demo", "-m", bundle / "landscapes-64.safetensors").code == 0
+    assert graft("demo", "-m", bundle / "landscapes-128.safetensors").code == 0
     assert Image.open("demo/grid.png").width > 6 * 256
 
 

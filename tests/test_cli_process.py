@@ -21,7 +21,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 def start(bundle, photos, monkeypatch):
     """Start a command beside photos/, the tiny model in the place of the bundled one."""
     monkeypatch.chdir(photos.parent)
-    shutil.copy(bundle / "landscapes-64.safetensors", "landscapes-64")
+    shutil.copy(bundle / "landscapes-128.safetensors", "landscapes-128")
     environment = {"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", "FORCE_COLOR": "1"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -63,7 +63,7 @@ def test_ctrl_c_in_a_long_grid(start):
     _, after = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in before + after
-    assert sorted(path.name for path in Path().iterdir()) == ["landscapes-64", "photos"]
+    assert sorted(path.name for path in Path().iterdir()) == ["landscapes-128", "photos"]
 
 
 @posix

@@ -19,7 +19,7 @@ from graftlab.checkpoints.native import save_model
 from graftlab.codes import StyleCodes
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
-MODEL = "landscapes-64"
+MODEL = "landscapes-128"
 
 
 def files():

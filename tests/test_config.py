@@ -131,7 +131,7 @@ def test_every_number_matters_to_equality(config):
         if type(value) is bool:
             assert replace(config, **{field.name: not value}) != config
         elif type(value) is float:
-            assert replace(config, **{field.name: value * 1.5}) != config
+            assert replace(config, **{field.name: value * 1.5 + 0.01}) != config
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -168,7 +168,7 @@ def test_sweep_decodes_what_is_applied():
 
 @pytest.fixture
 def network(bundle):
-    return load_model(bundle / "landscapes-64.safetensors")
+    return load_model(bundle / "landscapes-128.safetensors")
 
 
 def test_principal_is_the_fit_of_what_is_encoded(bundle, network):

@@ -258,7 +258,7 @@ def test_results_that_cannot_be_compared(measured, tmp_path):
 
 
 def test_commands(graft, grid, tmp_path):
-    done = graft("eval", "truth", "landscapes-64", "--grid", grid, "--pairs", 2, "--json", "--out", "t")
+    done = graft("eval", "truth", "landscapes-128", "--grid", grid, "--pairs", 2, "--json", "--out", "t")
     assert done.code == 0
     assert json.loads(done.out) == json.loads((tmp_path / "t" / "results.json").read_text("utf-8"))
     done = graft("eval", "folder", "photos", "--most", 3, "-o", "p")
@@ -266,7 +266,7 @@ def test_commands(graft, grid, tmp_path):
     assert (tmp_path / "p" / "report.html").is_file()
     done = graft("eval", "compare", "t", "t", "--json")
     assert json.loads(done.out)["kind"] == "compare"
-    done = graft("eval", "truth", "landscapes-64", "--grid", "nowhere")
+    done = graft("eval", "truth", "landscapes-128", "--grid", "nowhere")
     assert done.code == 2
     assert "--cells 8x8" in done.err
     done = graft("eval", "folder", "photos", "--out", "photos/hill.png")

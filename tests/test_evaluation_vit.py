@@ -169,7 +169,7 @@ def test_another_network_is_named_and_not_compared(graft, folders, tmp_path):
     assert done.code == 2
     assert name in done.err
     assert DEFAULT in done.err
-    for command in (("folder", "photos"), ("truth", "landscapes-64", "--grid", "g")):
+    for command in (("folder", "photos"), ("truth", "landscapes-128", "--grid", "g")):
         done = graft("eval", *command, "--features", "vgg")
         assert done.code == 2
         assert "no feature network 'vgg'" in done.err

@@ -70,6 +70,23 @@ def test_training_keeps_nothing():
     assert not any(kept(model))
 
 
+def test_an_optimiser_that_leaves_no_trace_is_seen():
+    model = tiny.new_model()
+    swap(model)
+    model.requires_grad_(True)
+    optimizer = torch.optim.Adam(model.parameters(), 0.1, fused=True)
+    model.decode(model.encode(tiny.pictures(2))).square().mean().backward()
+    optimizer.step()
+    trained = swap(model)
+    assert torch.allclose(swap(model.requires_grad_(False)), trained, atol=1e-6)
+
+
+def test_frozen_for_a_moment_in_training_keeps_nothing():
+    model = tiny.new_model().train()
+    swap(model)
+    assert not any(kept(model))
+
+
 def test_made_during_inference_and_differentiated_later():
     model = tiny.new_model()
     with torch.inference_mode():

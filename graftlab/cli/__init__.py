@@ -14,6 +14,7 @@ from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct
 from graftlab.cli.progress import console
 from graftlab.cli.training import data_app, train
 from graftlab.errors import GraftError
+from graftlab.memory import keep_freed_memory
 
 app = typer.Typer(
     name="graft",
@@ -45,6 +46,7 @@ def options(
 
 def main() -> None:
     """Run the command line. Exit code 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))
 
 

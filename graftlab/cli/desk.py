@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from graftlab.networks.swapping import SwappingAutoencoder
 
-DEFAULT_MODEL = "landscapes-64"
+DEFAULT_MODEL = "landscapes-128"
 LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
 SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 

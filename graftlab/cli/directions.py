@@ -54,7 +54,7 @@ def fit(
 ) -> None:
     """Find the directions in which the textures of photos vary most (PCA).
 
-    graft directions fit ~/photos -m landscapes-64 -k 10 -o mine.directions.safetensors
+    graft directions fit ~/photos -m landscapes-128 -k 10 -o mine.directions.safetensors
     """
     from graftlab.checkpoints.load import load
     from graftlab.editing.directions import principal
@@ -72,7 +72,7 @@ def fit(
 def show(file: File, as_json: Json = False) -> None:
     """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
 
-    graft directions show landscapes-64
+    graft directions show landscapes-128
     """
     from graftlab.editing.directions import Directions
 
@@ -100,7 +100,7 @@ def sweep(
 ) -> None:
     """A strip of gains for each picture and direction, the original in the margin.
 
-    graft directions sweep fuji.jpg alps.jpg landscapes-64 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
+    graft directions sweep fuji.jpg alps.jpg landscapes-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
     """
     from graftlab.checkpoints.load import bundled_directions
     from graftlab.editing import directions as editing

@@ -58,7 +58,7 @@ def truth(
 ) -> None:
     """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
 
-    graft eval truth landscapes-64 --grid truth-grid --out measured
+    graft eval truth landscapes-128 --grid truth-grid --out measured
     """
     from graftlab.evaluation.truth import truth as measure
 
@@ -83,7 +83,7 @@ def folder(
 ) -> None:
     """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
 
-    graft eval folder ~/photos --model landscapes-64 --out measured
+    graft eval folder ~/photos --model landscapes-128 --out measured
     """
     from graftlab.evaluation.folder import folder as measure
 

@@ -1,6 +1,6 @@
 """Directions: vectors that are added to texture codes, found in many pictures (Park et al. 2020, section 4.3).
 
-    directions = principal(model, "photos", size=64, k=10)        # what varies most, without knowing what it is
+    directions = principal(model, "photos", size=128, k=10)        # what varies most, without knowing what it is
     evening = directions.apply(model.encode(picture), {"component 1": 1.5})
 
 PCA of codes follows GANSpace (Härkönen et al. 2020). Where numbers are known about the pictures, `factors` finds the

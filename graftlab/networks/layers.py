@@ -57,7 +57,8 @@ class Equalized(nn.Module):
     """A layer whose weights are scaled where they are used.
 
     With small pictures or wide layers, scaling, casting and laying out weights takes longer than the convolution. So
-    frozen weights keep the outcome until they change, at the price of as much memory again."""
+    weights that are frozen, of a layer in eval mode, keep the outcome until they change, at the price of as much memory
+    again."""
 
     weight: nn.Parameter
     _kept: tuple[Tensor, tuple[object, ...], Tensor] | None = None
@@ -67,9 +68,10 @@ class Equalized(nn.Module):
         raise NotImplementedError
 
     def used(self, gain: float) -> Tensor:
-        """The same, in the precision of autocast and kept for the next call if the weights are frozen."""
+        """The same, in the precision of autocast and kept for the next call if the weights are frozen and in eval mode."""
         weight, device = self.weight, self.weight.device.type
-        if weight.requires_grad:
+        if weight.requires_grad or self.training:
+            self._kept = None  # fused optimisers change weights without a trace in `_version`
             return self.scaled(gain)
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         state = (weight._version, weight.data_ptr(), gain, dtype)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turn the outcome of a training run into the model that ships: float16, and a header that tells its story.
 
-python recipes/landscapes/bundle.py runs/landscapes/last.safetensors graftlab/bundled/landscapes-64.safetensors
+python recipes/landscapes/bundle.py runs/landscapes/last.safetensors graftlab/bundled/landscapes-128.safetensors
 """
 
 import argparse

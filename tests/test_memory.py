@@ -1,0 +1,42 @@
+"""Memory that tensors free stays with the process, so that the next ones find it."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+PROBE = """
+import ctypes, torch
+from graftlab.memory import keep_freed_memory
+
+class Info(ctypes.Structure):  # mallinfo(3)
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+malloc = ctypes.CDLL(None).mallinfo2
+malloc.restype = Info
+if KEEP:
+    assert keep_freed_memory()
+mapped = malloc().hblks
+large = torch.ones(2**26)  # 256 MB
+print(malloc().hblks - mapped)
+del large
+print(malloc().keepcost // 2**20)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs glibc 2.33")
+@pytest.mark.parametrize("keep", [True, False])
+def test_large_tensors_leave_their_memory_behind(keep):
+    done = subprocess.run([sys.executable, "-c", PROBE.replace("KEEP", str(keep))], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    mapped, kept = map(int, done.stdout.split())
+    assert (mapped, kept >= 256) == ((0, True) if keep else (1, False))
+
+
+def test_elsewhere_nothing_happens(monkeypatch):
+    from graftlab import memory
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not memory.keep_freed_memory()
