@@ -68,7 +68,7 @@ class Equalized(nn.Module):
         raise NotImplementedError
 
     def used(self, gain: float) -> Tensor:
-        """The same, in the precision of autocast and kept for the next call if the weights are frozen and in eval mode."""
+        """The same, in the precision of autocast; frozen weights of a layer in eval mode are kept for the next call."""
         weight, device = self.weight, self.weight.device.type
         if weight.requires_grad or self.training:
             self._kept = None  # fused optimisers change weights without a trace in `_version`
