@@ -22,7 +22,7 @@ mapped = malloc().hblks
 large = torch.ones(2**26)  # 256 MB
 print(malloc().hblks - mapped)
 del large
-print(malloc().keepcost // 2**20)
+print(malloc().fordblks // 2**20)
 """
 
 
