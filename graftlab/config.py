@@ -231,7 +231,7 @@ class Recipe(Config):
     gan_mix: float = 1.0  # share of hybrids in it
     patch: float = 1.0  # patch adversarial
     features: float = 0.0  # deep-feature distance of reconstructions and known hybrids (LPIPS-like)
-    views: float = 4.0  # hybrids of two views of one scene, which are known; only in training with views
+    views: float = 4.0  # hybrids that are known; only in training with views
     r1: float = 10.0  # R1 of the image discriminator
     patch_r1: float = 1.0  # R1 of the patch discriminator
     r1_interval: int = 16  # discriminator steps per R1 step
@@ -284,7 +284,8 @@ class TrainConfig(Config):
     augment: tuple[str, ...] = ()  # what the discriminators see changed: of "colour", "translation", "cutout"
     crop: str = "short"  # how photos become squares: "resize", "short" or "random"
     mirror: bool = True  # flip half of the photos left to right
-    views: float = 0.0  # share of the pairs that show one scene twice (graftlab.data.views)
+    views: float = 0.0  # share of the photos that come with others of their scene (graftlab.data.views)
+    shared_lights: bool = False  # views of equal name after the "@" have one light, whatever their scene
     holdout: float = 0.05  # share of the photos held out for validation
     seed: int = 0
     record_every: int = 1_000  # images between lines of stats.jsonl

@@ -156,21 +156,22 @@ def generator_loss(
     noise: Noise | None = None,
     augment: Augment = no_augment,
     crops: tuple[Crops, Crops] | None = None,  # reference, hybrid; None: random
-    views: Tensor | None = None,  # (N,) bool: pairs that show one scene twice, so that their hybrids are known
+    truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
     likeness: Likeness | None = None,  # the distance that `recipe.features` weighs
 ) -> Terms:
     """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics.
 
-    Where a pair shows one scene twice, a hybrid must also be close to the picture that gave its texture."""
+    Where the batch holds the picture that a hybrid should be, the hybrid must be close to that, too."""
     structure, texture = model.encoder(images)
     rec, mix = render(model, structure, texture, noise)
     terms = {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
-    if views is not None:
-        terms["G_views"] = distance(mix, images) * views * recipe.views
+    if truths is not None:
+        known, truth = truths >= 0, images[truths.clamp(min=0)]
+        terms["G_views"] = distance(mix, truth) * known * recipe.views
     if likeness is not None:
         terms["G_features"] = likeness(full(rec), images[: len(rec)]) * recipe.features
-        if views is not None:
-            terms["G_view_features"] = likeness(full(mix), images) * views * recipe.features
+        if truths is not None:
+            terms["G_view_features"] = likeness(full(mix), truth) * known * recipe.features
     images, rec, mix = augment(images), augment(rec), augment(mix)
     if recipe.gan:
         logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])

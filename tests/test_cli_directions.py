@@ -218,7 +218,7 @@ def recipe():
 
 
 COLOURS = ("haze", "grass", "leaf")
-NUMBERS = ("structure_seed", "exposure", "snowline", "tree_snow", "cloud_cover", "mist", "visibility")
+NUMBERS = ("structure_seed", "texture_seed", "exposure", "snowline", "tree_snow", "cloud_cover", "mist", "visibility")
 
 
 def rendered(folder, count=40, views=2):
@@ -226,7 +226,7 @@ def rendered(folder, count=40, views=2):
     rng = np.random.default_rng(0)
     lines = [",".join(["file", "archetype", *NUMBERS, *(f"{name}_{c}" for name in COLOURS for c in "rgb")])]
     for i in range(count):
-        values = {name: rng.uniform(0.2, 1) for name in NUMBERS} | {"structure_seed": i // views}
+        values = {name: rng.uniform(0.2, 1) for name in NUMBERS} | {"structure_seed": i // views, "texture_seed": i}
         file = f"{i // views:06d}/{i % views}.png"
         numbers = [*(f"{value:.5f}" for value in values.values()), *(f"{x:.4f}" for x in rng.uniform(0.1, 1, 9))]
         lines.append(",".join([file, "summer", *numbers]))
@@ -255,14 +255,22 @@ def test_the_recipe_finds_all_factors(recipe, bundle, tmp_path, capsys):
     assert out.read_bytes() == before
 
 
-def test_no_structure_is_fitted_and_held_out(recipe):
-    structures = np.repeat(np.arange(50, 90), 3)
-    fitted, held_out = recipe.choose(structures, 90, seed=1)
-    assert len(fitted) + len(held_out) == 90
-    assert 20 <= len(held_out) <= 26
-    assert not {structures[i] for i in fitted} & {structures[i] for i in held_out}
-    assert recipe.choose(structures, 90, seed=1) == (fitted, held_out)
-    assert recipe.choose(structures, 90, seed=2) != (fitted, held_out)
+@pytest.mark.parametrize("together", [1, 2])  # structures that share their textures
+def test_nothing_is_fitted_and_held_out(recipe, together):
+    structures = np.repeat(np.arange(50, 90), 2)
+    textures = np.arange(80).reshape(-1, together, 2).swapaxes(1, 2).reshape(-1) // together
+    fitted, held_out = recipe.choose(structures, textures, 60, seed=1)
+    assert len(fitted) + len(held_out) == 60
+    assert 12 <= len(held_out) <= 18
+    for column in (structures, textures):
+        assert not {column[i] for i in fitted} & {column[i] for i in held_out}
+    assert recipe.choose(structures, textures, 60, seed=1) == (fitted, held_out)
+    assert recipe.choose(structures, textures, 60, seed=2) != (fitted, held_out)
+
+
+def test_relations_go_through_others(recipe):
+    groups = recipe.related(np.array([1, 1, 2, 3, 3, 4]), np.array([7, 8, 8, 9, 7, 5]))
+    assert groups.tolist() == [0, 0, 0, 0, 0, 5]
 
 
 def test_the_recipe_says_what_is_missing(recipe, bundle, tmp_path):

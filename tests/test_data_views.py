@@ -1,4 +1,4 @@
-"""Pairs that show one scene: which pictures belong together, what is made where there is only one, what is learned."""
+"""Scenes seen more than once: which pictures belong together, what is made where there is only one, what is learned."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from training_fixture import CPU, config, make_photos, start
 
 from graftlab.config import recipe
 from graftlab.data import TrainingImages, open_source, pack
-from graftlab.data.views import Scenes, recoloured, scene
+from graftlab.data.views import Scenes, light, recoloured, scene
 from graftlab.evaluation.choice import feature_network
 from graftlab.evaluation.metrics import deep
 from graftlab.objectives import discriminator_loss, generator_loss, swapped
@@ -37,17 +37,17 @@ def scenes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "place", "seen"),
     [
-        ("lake@dawn.jpg", "lake@"),
-        ("alps/lake@dawn.jpg", "alps/lake@"),
-        ("me@home/lake.jpg", "me@home/lake.jpg"),
-        ("a@b/lake@1@2.jpg", "a@b/lake@"),
-        ("lake.jpg", "lake.jpg"),
+        ("lake@dawn.jpg", "lake@", "dawn"),
+        ("alps/lake@dawn.jpg", "alps/lake@", "dawn"),
+        ("me@home/lake.jpg", "me@home/lake.jpg", ""),
+        ("a@b/lake@1@2.5.jpg", "a@b/lake@", "1@2.5"),
+        ("lake.jpg", "lake.jpg", ""),
     ],
 )
-def test_scene_of_a_name(name, expected):
-    assert scene(name) == expected
+def test_scene_and_light_of_a_name(name, place, seen):
+    assert (scene(name), light(name)) == (place, seen)
 
 
 def test_another_view_is_any_of_the_others():
@@ -58,22 +58,42 @@ def test_another_view_is_any_of_the_others():
     assert [found.other(index, rng) for index in (1, 3)] == [1, 3]
 
 
+def test_a_block_is_two_scenes_in_two_lights_where_there_are_such():
+    names = ["a@x.jpg", "b@x.jpg", "b@y.jpg", "a@y.jpg", "c@x.jpg", "c@z.jpg", "alone.jpg", "d@q.jpg"]
+    found = Scenes(names, shared_lights=True)
+    for seed in range(20):
+        block = found.block([0, 7, 6, 4], np.random.default_rng(seed))
+        assert (block.ranks, block.framed, block.truths) == ((0, 2, 3, 1), (0, 1, 0, 1), (3, 2, 1, 0))
+    pairs = found.block([4, 0, 6, 1], np.random.default_rng(0))  # nobody else has lights x and z
+    assert (pairs.ranks, pairs.framed, pairs.truths) == ((4, 5, 6, 6), (0, 0, 2, 2), (0, 1, 2, 3))
+    assert pairs.recoloured == (False, False, False, True)
+    apart = Scenes(names).block([0, 7, 6, 4], np.random.default_rng(0))  # equal names may mean nothing
+    assert apart.ranks == (0, 3, 6, 6)
+
+
+def test_every_square_of_scenes_and_lights_comes():
+    found = Scenes([f"{place}@{seen}.jpg" for place in "abc" for seen in "xyz"], shared_lights=True)
+    squares = {found.block([0, 1, 2, 3], np.random.default_rng(seed)).ranks for seed in range(100)}
+    assert squares == {(0, 3 * place + seen, seen, 3 * place) for place in (1, 2) for seen in (1, 2)}
+
+
 def slope(image: torch.Tensor) -> int:
     return round((image[0, 0, -1] - image[0, 0, 0]).item() * 127.5)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_pairs_show_one_scene_where_the_mask_says_so(scenes, tmp_path, packed):
+def test_pairs_show_one_scene_where_a_truth_is_told(scenes, tmp_path, packed):
     source = open_source(scenes)
     if packed:
         pack(source, tmp_path / "photos.pack", 20)
         source = open_source(tmp_path / "photos.pack")
     data = TrainingImages(source, 20, holdout=0, views=0.5)
     count = 400
-    images, views = data.batch(0, count), data.views(0, count)
-    pairs, told = images.unflatten(0, (-1, 2)), views.unflatten(0, (-1, 2))
+    images, truths = data.batch(0, count), data.truths(0, count)
+    pairs, told = images.unflatten(0, (-1, 2)), (truths >= 0).unflatten(0, (-1, 2))
     assert torch.equal(told[:, 0], told[:, 1])
-    assert 0.4 < views.float().mean() < 0.6
+    assert torch.equal(truths[truths >= 0], torch.arange(count)[truths >= 0])
+    assert 0.4 < told.float().mean() < 0.6
     alike = 0
     for (first, second), known in zip(pairs, told[:, 0].tolist(), strict=True):
         if known and slope(first) and (first[:, 0] == first[:, 1]).all():  # of a scene: every row is equal
@@ -89,12 +109,29 @@ def test_pairs_are_a_function_of_the_position(scenes):
     data, other = (TrainingImages(open_source(scenes), 16, crop="random", views=0.5) for _ in range(2))
     whole = data.batch(34, 16)
     assert torch.equal(whole, torch.cat([other.batch(43, 7), other.batch(34, 9)]).roll(9, 0))
-    assert torch.equal(data.views(34, 16), torch.cat([other.views(34, 9), other.views(43, 7)]))
+    parts = [other.truths(34, 9), other.truths(43, 7)]
+    assert torch.equal(
+        data.truths(34, 16), torch.cat([part + at * (part >= 0) for part, at in zip(parts, (0, 9), strict=True)])
+    )
 
 
 def test_without_views_nothing_changes(scenes):
     plain = TrainingImages(open_source(scenes), 16)
-    assert not plain.views(3, 20).any()
+    assert (plain.truths(3, 20) == -1).all()
+
+
+def test_squares_hold_their_hybrids(scenes):
+    data = TrainingImages(open_source(scenes), 20, holdout=0, views=1.0, shared_lights=True)
+    images, truths = data.batch(0, 400), data.truths(0, 400)
+    squares = [at for at in range(0, 400, 4) if truths[at] == at + 3]
+    assert len(squares) > 50
+    for at in squares:
+        assert (truths[at : at + 4] - at).tolist() == [3, 2, 1, 0]
+        one, two = images[at], images[at + 1]
+        for place, structure, texture in ((2, one, two), (3, two, one)):
+            assert slope(images[at + place]) == slope(structure)  # mirrored alike, too
+            assert images[at + place].min() == texture.min()
+    assert (data.truths(2, 4) == -1).sum() >= 2  # a hybrid whose picture is in another batch is unknown
 
 
 def test_a_scene_is_held_out_whole(scenes):
@@ -121,32 +158,33 @@ def test_a_picture_alone_is_recoloured():
 # ---------------------------------------------------------------------------------------------------- what is learned
 
 
-def test_hybrids_of_views_are_compared_with_the_textures_picture():
+def test_hybrids_are_compared_with_the_pictures_that_they_should_be():
     model, discriminators = tiny.model(), tiny.discriminators()
     torch.manual_seed(0)
-    images, views = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([True, True, False, False])
+    images, truths = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([3, 1, -1, -1])
     weights = replace(recipe("official"), views=2.0)
     silent = lambda layer, like: None  # noqa: E731
-    terms = generator_loss(model, discriminators, images, weights, silent, views=views)
+    terms = generator_loss(model, discriminators, images, weights, silent, truths=truths)
     structure, texture = model.encoder(images)
     hybrids = model.generator(swapped(structure), texture, silent)
-    expected = 2 * (hybrids - images).abs().mean((1, 2, 3)) * views
+    expected = 2 * (hybrids - images[[3, 1, 0, 0]]).abs().mean((1, 2, 3)) * torch.tensor([1, 1, 0, 0])
     assert torch.allclose(terms["G_views"], expected, atol=1e-6)
     assert "G_views" not in generator_loss(model, discriminators, images, weights, silent)
 
 
 def test_the_likeness_of_known_hybrids_counts():
     model, discriminators = tiny.model(), tiny.discriminators()
-    images, views = tiny.pictures(4), torch.tensor([True, True, False, False])
+    images, truths = tiny.pictures(4), torch.tensor([2, -1, 0, 3])
     silent = lambda layer, like: None  # noqa: E731
     weights = replace(recipe("official"), features=0.5)
     of_pixels = lambda made, aim: (made - aim).square().mean((1, 2, 3))  # noqa: E731
-    terms = generator_loss(model, discriminators, images, weights, silent, views=views, likeness=of_pixels)
+    terms = generator_loss(model, discriminators, images, weights, silent, truths=truths, likeness=of_pixels)
     structure, texture = model.encoder(images)
     rec = model.generator(structure[:2], texture[:2], silent)
     mix = model.generator(swapped(structure), texture, silent)
     assert torch.allclose(terms["G_features"], of_pixels(rec, images[:2]) / 2, atol=1e-6)
-    assert torch.allclose(terms["G_view_features"], of_pixels(mix, images) / 2 * views, atol=1e-6)
+    expected = of_pixels(mix, images[[2, 0, 0, 3]]) / 2 * torch.tensor([1, 0, 1, 1])
+    assert torch.allclose(terms["G_view_features"], expected, atol=1e-6)
 
 
 def test_deep_features_are_those_of_the_evaluation_with_gradients():
@@ -163,7 +201,7 @@ def test_without_adversaries_the_generator_has_every_step():
     one = Trainer(config("", recipe=replace(config("").recipe, gan=0.0, patch=0.0)), CPU)
     before = {name: tensor.clone() for name, tensor in one.discriminators.state_dict().items()}
     images = torch.rand(4, 3, 32, 32) * 2 - 1
-    figures = [one.step(images, torch.ones(4, dtype=torch.bool)) for _ in range(3)]
+    figures = [one.step(images, torch.arange(4)) for _ in range(3)]
     assert all(figure.keys() == {"G_L1", "G_views"} for figure in figures)
     assert all(torch.equal(tensor, before[name]) for name, tensor in one.discriminators.state_dict().items())
     assert one.seen == 12

@@ -129,6 +129,21 @@ def test_structure_and_texture_are_functions_of_their_seeds():
     assert landscapes.sample_pair(8, 3)[3] != texture
 
 
+def test_structures_share_their_textures(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(landscapes, "save_all", lambda work, jobs: drawn.update({Path(p).name: w for p, *w in work}))
+    landscapes.make_set(tmp_path, count=3, size=8, seed=7, jobs=1, views=2)
+    assert list(drawn) == [f"00000{i}@00000{j}.jpg" for i, j in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (2, 3))]
+    pairs = [landscapes.sample_pair(7, i) for i in range(4)]
+    for name, (structure, texture, _) in drawn.items():
+        assert (structure, texture) == (pairs[int(name[:6])][2], pairs[int(name[7:13])][3])
+    rows = (tmp_path / "index.csv").read_text().splitlines()
+    assert [row.split(",")[:3] for row in rows[1:3]] == [
+        ["000000@000000.jpg", str(pairs[0][0]), str(pairs[0][1])],
+        ["000000@000001.jpg", str(pairs[0][0]), str(pairs[1][1])],
+    ]
+
+
 @pytest.mark.parametrize("archetype", landscapes.ARCHETYPES)
 def test_texture_stays_within_its_archetype(archetype):
     texture = landscapes.Texture.sample(np.random.default_rng(5), archetype)

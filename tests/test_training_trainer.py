@@ -108,7 +108,7 @@ def test_r1_every_sixteenth_discriminator_step(monkeypatch):
     one = make()
     taken = []
     monkeypatch.setattr(one, "discriminator_step", lambda images: {"D": 0.0})
-    monkeypatch.setattr(one, "generator_step", lambda images, views: {"G": 0.0})
+    monkeypatch.setattr(one, "generator_step", lambda images, truths: {"G": 0.0})
     monkeypatch.setattr(one, "r1_step", lambda images: taken.append(one.seen // 4) or {"R1": 0.0})
     for _ in range(70):
         one.step(pictures())
@@ -257,7 +257,7 @@ def test_nothing_that_is_not_finite_is_saved(tmp_path):
     run = start(tmp_path / "run", make_photos(tmp_path / "photos", 12), images=48)
     steps = iter(range(100))
     step = run.trainer.step
-    run.trainer.step = lambda images, views: step(images * nan if next(steps) % 3 == 0 else images, views)
+    run.trainer.step = lambda images, truths: step(images * nan if next(steps) % 3 == 0 else images, truths)
     assert run.train()
     names = [name for name in files(tmp_path / "run") if name.endswith(".safetensors")]
     assert len(names) == 4

@@ -102,9 +102,12 @@ def train(
     views: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Share of pairs that show one scene twice, as lake@dawn.jpg and lake@noon.jpg do."
+            min=0, max=1, help="Share of photos seen with another of their scene, as lake@dawn.jpg and lake@noon.jpg."
         ),
     ] = 0.0,
+    shared_lights: Annotated[
+        bool, typer.Option(help="hill@dawn.jpg has the light of lake@dawn.jpg, as in renderings; with --views.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None,
     precision: Annotated[
         str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
@@ -148,6 +151,7 @@ def train(
         crop=crop,
         mirror=mirror,
         views=views,
+        shared_lights=shared_lights,
         seed=seed,
         snapshot_every=snapshot_every,
         record_every=record_every,

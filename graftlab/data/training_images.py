@@ -17,7 +17,7 @@ from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource, content_key, fraction
 from graftlab.data.pack import Pack
 from graftlab.data.parallel import PerProcess, ordered_map, worker_count
-from graftlab.data.views import Scenes, recoloured, scene
+from graftlab.data.views import BLOCK, Block, Scenes, recoloured, scene
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 
@@ -41,7 +41,8 @@ class TrainingImages:
         mirror: bool = True,  # flip half of the images left to right
         seed: int = 0,  # of order, crops and mirroring; not of what is held out
         holdout: float = 0.05,  # share held out, at least one image if there are two
-        views: float = 0.0,  # share of the pairs that show one scene twice, see graftlab.data.views
+        views: float = 0.0,  # share of the images that come with others of their scene, see graftlab.data.views
+        shared_lights: bool = False,  # whether views of equal name after the "@" have one light
     ) -> None:
         crop_mode(crop)
         if seed < 0 or size < 1 or not 0 <= holdout < 1 or not 0 <= views <= 1:
@@ -59,7 +60,7 @@ class TrainingImages:
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
         self._crop, self._mirror, self._seed = crop, mirror, seed
         self._training, self._held_out = _split(source, holdout, views > 0)
-        self._scenes = Scenes([source.names[index] for index in self._training]) if views else None
+        self._scenes = Scenes([source.names[index] for index in self._training], shared_lights) if views else None
         self._views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
 
@@ -78,39 +79,48 @@ class TrainingImages:
         (count, 3, size, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
-        With views, the second of some pairs (positions 2k and 2k + 1) is another view of the first's scene, cropped and
-        mirrored like it: those of which `views` says so.
+        With views, the places 4k to 4k + 3 of some k are filled with scenes seen more than once, cropped and mirrored
+        alike, so that hybrids are known: `truths` says which.
         """
-        places = np.arange(position, position + count)
-        second = self.views(position, count).numpy() & (places % 2 == 1)
-        framed = places - second  # by which place an image is cropped and mirrored
-        ranks, mirrored = np.empty(count, dtype=np.int64), np.empty(count, dtype=bool)
-        for epoch in np.unique(framed // len(self)).tolist():
-            order, flips = _epoch(self._seed, epoch, len(self))
-            here = framed // len(self) == epoch
-            ranks[here], mirrored[here] = order[framed[here] % len(self)], flips[framed[here] % len(self)]
-        alone = {}  # items whose other view must be made
-        for item in np.flatnonzero(second).tolist():
-            rng = np.random.default_rng([self._seed, int(places[item]), 2])
-            rank = int(ranks[item])
-            ranks[item] = self._scenes.other(rank, rng) if self._scenes else rank
-            if ranks[item] == rank:
-                alone[item] = rng
+        ranks, framed, _, alone = self._places(position, count)
         if isinstance(self.source, Pack):
             images = self.source.images[self._training[ranks]]
         else:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
-        for item, rng in alone.items():
-            images[item] = recoloured(images[item], rng)
+        for item in np.flatnonzero(alone).tolist():
+            images[item] = recoloured(images[item], np.random.default_rng([self._seed, position + item, 2]))
         if self._mirror:
+            mirrored = np.array([self._at(place)[1] for place in framed.tolist()])
             images[mirrored] = images[mirrored, :, ::-1]
         return from_uint8(images)
 
-    def views(self, position: int, count: int) -> Tensor:
-        """Which of the images at these positions belong to a pair that shows one scene: (count,) bool."""
-        pairs = range(position // 2, (position + count - 1) // 2 + 1)
-        chosen = [np.random.default_rng([self._seed, pair, 3]).random() < self._views for pair in pairs]
-        return torch.tensor(chosen).repeat_interleave(2)[position % 2 :][:count]
+    def truths(self, position: int, count: int) -> Tensor:
+        """Which item of `batch(position, count)` is the hybrid of each item's texture and its neighbour's structure:
+        (count,) int64, -1 where none is. Neighbours are the items of a consecutive pair."""
+        _, _, truths, _ = self._places(position, count)
+        inside = (truths >= position) & (truths < position + count)
+        return torch.from_numpy(np.where(inside, truths - position, -1))
+
+    def _places(self, position: int, count: int) -> np.ndarray:
+        """What comes at places position, ..., position + count - 1: ranks of images, the places by which these are
+        cropped and mirrored, the places of the hybrids or -1, and which images are recoloured; (4, count)."""
+        blocks = range(position // BLOCK, (position + count - 1) // BLOCK + 1)
+        columns = np.concatenate([self._block(block) for block in blocks], axis=1)
+        return columns[:, position % BLOCK :][:, :count]
+
+    def _block(self, number: int) -> np.ndarray:
+        start = number * BLOCK
+        rng = np.random.default_rng([self._seed, number, 3])
+        ranks = [self._at(start + item)[0] for item in range(BLOCK)]
+        block = self._scenes.block(ranks, rng) if self._scenes and rng.random() < self._views else Block(ranks)
+        truths = np.array(block.truths)
+        places = start + np.array(block.framed), np.where(truths < 0, -1, start + truths)
+        return np.stack([block.ranks, *places, block.recoloured])
+
+    def _at(self, place: int) -> tuple[int, bool]:
+        """The image at a place of the endless sequence, and whether it is mirrored."""
+        order, flips = _epoch(self._seed, place // len(self), len(self))
+        return int(order[place % len(self)]), bool(flips[place % len(self)])
 
     def batches(self, position: int, count: int, stride: int) -> Generator[Tensor, None, None]:
         """batch(position), batch(position + stride), ... without end, three of them prepared in the background.

@@ -4,11 +4,28 @@ If two pictures show one scene, then the hybrid of the first's structure and the
 else does training know the right answer to a swap. Such pictures are called alike up to an "@" ("lake@dawn.jpg",
 "lake@noon.jpg"), as a webcam or a renderer brings them. Of a picture that is alone, a second view is made by changing
 its colours. That is poorer, but what augmentation changes is set apart from what it keeps (von Kuegelgen et al. 2021).
+
+Where scenes share their lights, as renderings can, the texture may come from another scene: of lake and hill at dawn
+and at noon, the structure of lake@dawn and the texture of hill@noon make lake@noon. That is the swap people ask for. A
+texture code that learns from pairs of one scene alone is free to tell that scene's share of sky and water, too.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+BLOCK = 4  # places that are filled together: two pairs, or two scenes in two lights
+
+
+@dataclass(frozen=True)
+class Block:
+    """What comes at four consecutive places. The hybrid at a place has its texture and its neighbour's structure."""
+
+    ranks: Sequence[int]  # which training image
+    framed: Sequence[int] = (0, 1, 2, 3)  # by which of the places it is cropped and mirrored
+    truths: Sequence[int] = (-1, -1, -1, -1)  # at which of the places the hybrid is found; -1: nowhere
+    recoloured: Sequence[bool] = (False, False, False, False)  # whether the image stands for another view of itself
 
 
 def scene(name: str) -> str:
@@ -17,20 +34,51 @@ def scene(name: str) -> str:
     return name[: name.find("@", start) + 1] or name
 
 
-class Scenes:
-    """Which of a list of names are views of one scene."""
+def light(name: str) -> str:
+    """What tells a scene's views apart: for "alps/lake@dawn.jpg", "dawn"."""
+    return name[len(scene(name)) :].rpartition(".")[0]
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._members: dict[str, list[int]] = {}
+
+class Scenes:
+    """Which of a list of names are views of one scene, and, where scenes share their lights, in the same light."""
+
+    def __init__(self, names: Sequence[str], shared_lights: bool = False) -> None:
+        self._names = names
+        self._members: dict[str, list[int]] = {}  # of each scene
+        self._views: dict[str, dict[str, int]] = {}  # of each scene by light, where lights are shared
+        self._under: dict[str, list[str]] = {}  # the scenes in each light
         for index, name in enumerate(names):
             self._members.setdefault(scene(name), []).append(index)
-        self._names = names
+            if shared_lights and (of := light(name)):
+                self._views.setdefault(scene(name), {})[of] = index
+                self._under.setdefault(of, []).append(scene(name))
+
+    def block(self, ranks: Sequence[int], rng: np.random.Generator) -> Block:
+        """Four places whose hybrids are known, where images `ranks` would have come: two scenes in two lights if there
+        are such with the first image, else the first and the third with another view of each."""
+        if square := self._square(ranks[0], rng):
+            return Block(square, framed=(0, 1, 0, 1), truths=(3, 2, 1, 0))
+        one, two = self.other(ranks[0], rng), self.other(ranks[2], rng)
+        alone = (False, one == ranks[0], False, two == ranks[2])
+        return Block((ranks[0], one, ranks[2], two), (0, 0, 2, 2), (0, 1, 2, 3), alone)
 
     def other(self, index: int, rng: np.random.Generator) -> int:
         """Another view of the same scene, or the same if there is none."""
         members = self._members[scene(self._names[index])]
         place = members.index(index)
         return members[(place + rng.integers(1, max(2, len(members)))) % len(members)]
+
+    def _square(self, index: int, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
+        """An image, another scene in another light, and the two with their lights exchanged."""
+        here, dawn = scene(self._names[index]), light(self._names[index])
+        views = self._views.get(here, {})
+        lights = [other for other in views if other != dawn]
+        rng.shuffle(lights)
+        for noon in lights:
+            if places := [place for place in self._under[dawn] if place != here and noon in self._views[place]]:
+                there = self._views[places[rng.integers(len(places))]]
+                return index, there[noon], views[noon], there[dawn]
+        return None
 
 
 def recoloured(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -42,6 +42,7 @@ MAY_CHANGE = (
     "snapshot_every",
     "learning_rate",
     "views",
+    "shared_lights",
     "recipe.gan",
     "recipe.patch",
     "recipe.features",
@@ -79,7 +80,14 @@ class Run:
                         part.unlink()
             self._check_unchanged()
             self.data = TrainingImages(
-                source, config.network.size, config.crop, config.mirror, config.seed, config.holdout, config.views
+                source,
+                config.network.size,
+                config.crop,
+                config.mirror,
+                config.seed,
+                config.holdout,
+                config.views,
+                config.shared_lights,
             )
             self.held_out = self.data.held_out(VALIDATION_IMAGES)
             self.trainer = Trainer(config, device, compiles(device, compiled))
@@ -104,8 +112,8 @@ class Run:
         stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                views = self.data.views(trainer.seen + mine, self.share) if config.views else None
-                self.stats.add(distributed.average(trainer.step(next(stream), views)))
+                truths = self.data.truths(trainer.seen + mine, self.share) if config.views else None
+                self.stats.add(distributed.average(trainer.step(next(stream), truths)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
                 if self._due(config.snapshot_every) or trainer.seen >= config.images:

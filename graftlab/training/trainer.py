@@ -50,10 +50,10 @@ class Trainer:
 
     # -- the algorithm ------------------------------------------------------------------------------------------------
 
-    def step(self, images: Tensor, views: Tensor | None = None) -> dict[str, float]:
+    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         """Train on this process's share of a batch (n, 3, S, S): discriminators and generator in turn, each on new
-        images; the generator alone where the recipe has no use for discriminators. `views` (n,) tells which pairs show
-        one scene. Returns the means of the terms, and of the discriminators' accuracies, by name."""
+        images; the generator alone where the recipe has no use for discriminators. `truths` (n,) tells which of the
+        images each hybrid should be. Returns the means of the terms, and of the discriminators' accuracies, by name."""
         turn = self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
@@ -62,7 +62,7 @@ class Trainer:
             if turn // 2 % self.config.recipe.r1_interval == 0:
                 figures |= self.r1_step(images)
         else:
-            figures = self.generator_step(images, None if views is None else views.to(self.device))
+            figures = self.generator_step(images, None if truths is None else truths.to(self.device))
         self.seen += self.config.batch
         return figures
 
@@ -81,7 +81,7 @@ class Trainer:
             self._descend("discriminators", total(terms) * recipe.r1_interval)
         return means(terms)
 
-    def generator_step(self, images: Tensor, views: Tensor | None = None) -> dict[str, float]:
+    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         self.discriminators.requires_grad_(False)
         with self._autocast():
             terms = self._generator_loss(
@@ -90,7 +90,7 @@ class Trainer:
                 images,
                 self.config.recipe,
                 augment=self._augment(images),
-                views=views,
+                truths=truths,
                 likeness=self._likeness,
             )
         self._descend("model", total(terms))

@@ -90,12 +90,28 @@ def read_index(folder):
     }
 
 
-def choose(structures, count, seed):
-    """Numbers of about count rows, in two lists: to fit on, and held out. No structure is in both."""
+def related(structures, textures):
+    """A number for each row: the same for rows that share a structure or a texture, directly or through others."""
+    groups = np.arange(len(structures))
+    while True:
+        merged = groups
+        for column in (structures, textures):
+            _, which = np.unique(column, return_inverse=True)
+            least = np.full(which.max() + 1, len(groups))
+            np.minimum.at(least, which, merged)
+            merged = least[which]
+        if (merged == groups).all():
+            return groups
+        groups = merged
+
+
+def choose(structures, textures, count, seed):
+    """Numbers of about count rows, in two lists: to fit on, and held out. No structure and no texture is in both."""
     rng = np.random.default_rng(seed)
-    seeds = rng.permutation(np.unique(structures))
-    place = dict(zip(seeds.tolist(), range(len(seeds)), strict=True))
-    places = np.array([place[one] for one in structures.tolist()])
+    groups = related(structures, textures)
+    shuffled = rng.permutation(np.unique(groups))
+    place = dict(zip(shuffled.tolist(), range(len(shuffled)), strict=True))
+    places = np.array([place[one] for one in groups.tolist()])
     order = np.argsort(places, kind="stable")[:count]
     limit = round((1 - HELD_OUT) * (places[order].max() + 1))
     return order[places[order] < limit].tolist(), order[places[order] >= limit].tolist()
@@ -130,7 +146,7 @@ def find(model, folder, k, count, seed):
     columns = {key: column[there] for key, column in columns.items()}
     factors = {name: measure(columns) for name, (measure, _) in FACTORS.items()}
     textures, values = [], []
-    for rows in choose(columns["structure_seed"], count, seed):
+    for rows in choose(columns["structure_seed"], columns["texture_seed"], count, seed):
         row_of = {number[files[there[row]]]: row for row in rows}
         read, batches = [], []
         for indices, codes in encoded(model, source, list(row_of), model.config.size):

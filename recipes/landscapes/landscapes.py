@@ -611,15 +611,14 @@ def save_all(work, jobs):
 def make_set(out, count, size, seed, jobs, views):
     """Write count structures, each under `views` textures, and index.csv to the folder out.
 
-    Pictures that are already there are kept. Views of one structure are called alike up to an "@"."""
+    Pictures that are already there are kept. As many structures as there are views share their textures: number 6 is
+    rendered with textures 6 and 7, and number 7 likewise, as 000006@000007.jpg and so on."""
     rows, work = [], []
     for i in range(count):
-        a, b, s, first = sample_pair(seed, i)
-        for view in range(views):
-            name = f"{i:06d}@{view}.jpg" if views > 1 else f"{i:06d}.jpg"
-            if view:
-                b = np.random.SeedSequence([seed, i, view]).generate_state(1).tolist()[0]
-            t = Texture.sample(np.random.default_rng(b)) if view else first
+        a, _, s, _ = sample_pair(seed, i)
+        for j in range(i - i % views, i - i % views + views):
+            name = f"{i:06d}@{j:06d}.jpg" if views > 1 else f"{i:06d}.jpg"
+            _, b, _, t = sample_pair(seed, j)
             row = {"file": name, "structure_seed": a, "texture_seed": b, "archetype": t.archetype}
             for key, value in (dataclasses.asdict(s) | dataclasses.asdict(t)).items():
                 if isinstance(value, tuple):
@@ -679,7 +678,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("out", type=Path, help="folder for the pictures, or the picture file to write with --grid")
     p.add_argument("--count", type=int, default=100, help="number of structures, at least 1")
-    p.add_argument("--views", type=int, default=1, help="textures to render each structure with")
+    p.add_argument("--views", type=int, default=1, help="textures for each structure, shared by as many structures")
     p.add_argument("--size", type=int, default=128, help="side in pixels")
     p.add_argument("--seed", type=int, default=0, help="picks the data set; same seed, same pictures")
     p.add_argument("--jobs", type=int, default=1, help="processor cores to keep busy")
