@@ -1,8 +1,9 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and that one process at a time may work on."""
 
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -58,3 +59,25 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def lock(path: Path, busy: str) -> BinaryIO:
+    """Hold a lock file until the returned file is closed or this process ends, in whatever way: it is never stale.
+
+    GraftError with the sentence `busy` if another process holds it."""
+    file = path.open("ab")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        file.close()
+        raise GraftError(busy) from None
+    except OSError:  # a network disk without locks: take care yourself
+        pass
+    return file

@@ -55,6 +55,7 @@ def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result
     """Run a command in this process, on the CPU, in a folder that holds nothing but photos/."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(load, "BUNDLED", bundle)
+    monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from tiny import new_model, pictures
 
-from graftlab.checkpoints import load
-from graftlab.checkpoints.load import bundled_models
-from graftlab.checkpoints.native import load_model, save_model
+from graftlab.checkpoints import load as loading
+from graftlab.checkpoints.load import bundled_models, load
+from graftlab.checkpoints.native import save_model
 from graftlab.editing.directions import Directions, principal, sweep
 from graftlab.images import read, read_recipe, to_uint8, write
 from graftlab.sheets import sheet
@@ -26,7 +26,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes" / "directions.py"
 
 @pytest.fixture
 def model(bundle):
-    return load_model(bundle / "landscapes-128.safetensors")
+    return load(bundle / "landscapes-128.safetensors", "cpu")
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ def test_options_reach_the_pictures(graft, found):
 
 
 def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
-    opened, original = [], load.load
-    monkeypatch.setattr(load, "load", lambda *given: opened.append(given) or original(*given))
+    opened, original = [], loading.load
+    monkeypatch.setattr(loading, "load", lambda *given: opened.append(given) or original(*given))
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
         assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
@@ -152,7 +152,7 @@ def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp
     mine.mkdir()
     shutil.copy(bundle / "landscapes-128.safetensors", mine / "hills.safetensors")
     shutil.copy(FILE, mine / "hills.directions.safetensors")
-    monkeypatch.setattr(load, "BUNDLED", mine)
+    monkeypatch.setattr(loading, "BUNDLED", mine)
     assert list(bundled_models()) == ["hills"]
     assert len(json.loads(graft("models", "--json").out)) == 1
     assert graft("directions", "show", "hills").out.startswith("night")
@@ -189,7 +189,7 @@ def mistakes():
     yield ("fit", "photos", "-k", "0"), "greater than or equal"
     yield ("fit", "nowhere"), "nowhere does not exist"
     yield ("fit", "photos", "-k", "1", "-o", "photos"), "photos is a folder"
-    yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "not a Swapping Autoencoder"
+    yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "no model that graftlab knows"
     yield ("fit", "photos", "-k", "1", "-m", "other", "-o", "other"), "a file that this command reads"
 
 
@@ -282,6 +282,6 @@ def test_the_recipe_says_what_is_missing(recipe, bundle, tmp_path):
             write(pictures(), tmp_path / "empty" / "other.png")
         with pytest.raises(SystemExit, match=says):
             recipe.main([model, str(tmp_path / folder), out])
-    with pytest.raises(SystemExit, match="neither a file nor a bundled model"):
+    with pytest.raises(SystemExit, match="neither a file nor a known model"):
         recipe.main(["nothing", str(tmp_path), out])
     assert not Path(out).exists()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import graftlab
-from graftlab.checkpoints.native import load_model
+from graftlab.checkpoints.load import load
 from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8
@@ -22,7 +22,7 @@ HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 @pytest.fixture
 def model(bundle):
-    return load_model(bundle / "landscapes-128.safetensors")
+    return load(bundle / "landscapes-128.safetensors", "cpu")
 
 
 def pixels(path):

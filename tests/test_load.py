@@ -51,7 +51,7 @@ def test_files_by_path(bundled, tmp_path):
 
 
 def test_unknown_names_are_answered_with_the_known(bundled):
-    refused(r"mountains is neither a file nor a bundled model \(coasts-32, valleys-32\)", "mountains")
+    refused(r"mountains is neither a file nor a known model \(coasts-32, valleys-32\)", "mountains")
     for odd in ("", "x" * 5000, "a\0b", "missing/model.safetensors", "valleys-32.safetensors", "Valleys-32"):
         with pytest.raises(GraftError):
             graftlab.load(odd)
@@ -59,7 +59,7 @@ def test_unknown_names_are_answered_with_the_known(bundled):
 
 def test_nothing_installed(bundled):
     shutil.rmtree(bundled)
-    refused(r"bundled model \(none is installed\)", "coasts-32")
+    refused(r"known model \(none is installed\)", "coasts-32")
 
 
 def test_a_folder_is_no_model(bundled):
@@ -70,7 +70,7 @@ def test_a_folder_is_no_model(bundled):
 def test_a_damaged_file_is_refused(bundled):
     path = bundled / "coasts-32.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    refused("is damaged", "coasts-32")
+    refused("fetch or make it again", "coasts-32")
     graftlab.load("valleys-32")
 
 

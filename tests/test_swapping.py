@@ -76,7 +76,9 @@ def test_what_is_decoded_lies_where_it_was():
             return F.pixel_unshuffle(images, 4), torch.ones(len(images), 16)
 
     class Picture(torch.nn.Module):
-        rgb_bias = torch.zeros(3)
+        def __init__(self):
+            super().__init__()
+            self.place = torch.nn.Parameter(torch.zeros(()))  # of the model's weights
 
         def forward(self, structure, texture, noise):
             return F.pixel_shuffle(structure, 4)

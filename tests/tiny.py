@@ -1,19 +1,35 @@
-"""A tiny Swapping Autoencoder whose every parameter matters, and pictures for it."""
+"""Tiny models whose every parameter matters, and pictures for them."""
 
 from functools import cache
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from graftlab.config import preset
+from graftlab.config import StyleGAN2Config, preset
 from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def new_model(seed: int = 0) -> SwappingAutoencoder:
     """As loaded from a file, but with weights at random: biases and strengths of the noise are not zero either."""
     torch.manual_seed(seed)
-    model = SwappingAutoencoder(preset("tiny"))
+    return _ready(SwappingAutoencoder(preset("tiny")))
+
+
+def stylegan2(seed: int = 0, **sizes: Any) -> StyleGAN2:
+    """The same of StyleGAN2, of 32 px unless `sizes`, fields of its configuration, say otherwise."""
+    torch.manual_seed(seed)
+    small = {"channels": (16, 16, 8, 8), "z_channels": 12, "w_channels": 16, "mapping_layers": 2}
+    model = StyleGAN2(StyleGAN2Config(**{**small, **sizes}))
+    torch.nn.init.normal_(model.mapping.average, std=0.3)
+    return _ready(model)
+
+
+def _ready(model: M) -> M:
     for name, parameter in model.named_parameters():
         if "bias" in name or "noise_strength" in name:
             torch.nn.init.normal_(parameter, std=0.3)

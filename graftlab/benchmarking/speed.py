@@ -13,7 +13,7 @@ from graftlab.benchmarking.clock import Work, durations, flops, forget_peak, pea
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.editing import swaps
 from graftlab.evaluation.tables import Table
-from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.networks.swapping import SwappingModel
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def pictures(case: Case, device: torch.device | None = None) -> Tensor:
 
 
 @torch.no_grad()
-def work(model: SwappingAutoencoder, case: Case, device: torch.device) -> Work:
+def work(model: SwappingModel, case: Case, device: torch.device) -> Work:
     """What one repeat of a case does. A swap encodes two pictures and decodes one."""
     images = pictures(case, device)
     if case.what == "encode":
@@ -77,7 +77,7 @@ class Speed:
 
 
 def measure(
-    model: SwappingAutoencoder,
+    model: SwappingModel,
     wanted: Sequence[Case],
     best: Ceiling,
     precisions: Sequence[str],

@@ -1,17 +1,21 @@
-"""`load`: a path or a bundled name to a model that is ready to use."""
+"""`load`: a path, a name or a hub id to a model that is ready to use."""
 
 from os.path import exists  # of any text, where Path.exists raises for names that are too long
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
-from graftlab.checkpoints.native import load_model
+from graftlab.checkpoints import hub, registry
+from graftlab.checkpoints.build import build
+from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
-from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.networks.model import Model
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
+ModelT = TypeVar("ModelT", bound=Model)
 DIRECTIONS = ".directions"  # between the name of a model and the extension: the file of its directions
 
 
@@ -27,18 +31,49 @@ def bundled_directions() -> dict[str, Path]:
     return {path.stem.removesuffix(DIRECTIONS): path for path in paths}
 
 
-def load(path: str | Path, device: str | None = None, precision: str = "float32") -> SwappingAutoencoder:
-    """Open a model: a file, or the name of a bundled one.
+def load(
+    path: str | Path,
+    device: str | None = None,
+    precision: str = "float32",
+    allow_nan: bool = False,
+) -> Model:
+    """Open a model: a file of any format that graftlab reads, the name of a bundled or fetched one, or a hub id.
 
     `device` as PyTorch names it, None for the fastest there is; `precision` of the convolutions, "float32" or
-    "bfloat16". GraftError if there is no such file or name, or the file holds no model."""
+    "bfloat16". No code of the file is ever run. GraftError if there is no such file or name, the file holds no model,
+    or, unless allowed, its weights are not all finite."""
     if precision not in PRECISIONS:
         raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
     place = choose_device(device)
-    bundled = bundled_models()
-    file = bundled.get(str(path), Path(path))
-    if not exists(file):
-        raise GraftError(f"{path} is neither a file nor a bundled model ({', '.join(bundled) or 'none is installed'}).")
-    model = load_model(file)
+    model = build(open_model(locate(path)), allow_nan)
     model.precision = getattr(torch, precision)
     return model.to(place)
+
+
+def load_as(
+    kind: type[ModelT],
+    path: str | Path,
+    device: str | None = None,
+    precision: str = "float32",
+) -> ModelT:
+    """`load` for who needs one kind of model. GraftError if it is another."""
+    model = load(path, device, precision)
+    if not isinstance(model, kind):
+        raise GraftError(f"{path} is {model.title}, and this needs {kind.title}.")
+    return model
+
+
+def locate(name: str | Path) -> Path:
+    """The file of a model: a bundled one, any path, one that `graft models get` has fetched, or one of the hub's."""
+    bundled = bundled_models()
+    if str(name) in bundled:
+        return bundled[str(name)]
+    if exists(name):
+        return Path(name)
+    if fetched := registry.cached(str(name)):
+        return fetched
+    if any(entry.name == str(name) for entry in registry.known()):
+        raise GraftError(f"{name} is not on this machine yet; fetch it with 'graft models get {name}'.")
+    if hub.is_id(str(name)):
+        return hub.fetch(str(name))
+    raise GraftError(f"{name} is neither a file nor a known model ({', '.join(bundled) or 'none is installed'}).")

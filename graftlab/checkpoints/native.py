@@ -1,21 +1,21 @@
 """Our own format: one safetensors file of tensors, with everything else as JSON in its header. No code is ever run."""
 
-import hashlib
 import json
 import struct
 from collections.abc import Mapping
 from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
-from graftlab.config import SwappingConfig
+from graftlab.checkpoints.build import CONFIGS, Model, fingerprint
+from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.model_file import ModelFile, refuse
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
-from graftlab.networks.swapping import SwappingAutoencoder
 
 KEY = "graftlab"  # of our JSON in the safetensors header
 TYPES = {  # their names in the format
@@ -28,7 +28,7 @@ TYPES = {  # their names in the format
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have in a file
+BESIDE = "discriminators."  # before the names of weights that only training needs
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -62,15 +62,13 @@ def views(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise GraftError(f"{path} is a folder; name a file in it.")
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(KEY, "null"))
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file.") from None
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise GraftError(f"{path} is damaged or no safetensors file ({error}); fetch or make it again.") from None
-    if not isinstance(header, dict):
-        raise GraftError(f"{path} was not written by graftlab: its header has no '{KEY}' entry.")
-    return tensors, header
+    return tensors, parsed(path, metadata)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -81,67 +79,59 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def save_model(
     path: Path,
-    model: SwappingAutoencoder,
+    model: Model,
     about: Mapping[str, Any] | None = None,  # training data, images seen, licence, parent: whatever is known
     half: bool = False,  # store float16
+    discriminators: Mapping[str, Tensor] | None = None,  # by our names, for who wants to train on
+    allow_nan: bool = False,
 ) -> None:
-    """Write a model for use: weights and configuration, and what is known about them."""
+    """Write a model for use: weights and configuration, and what is known about them.
+
+    GraftError if, unless allowed, weights are no finite numbers, and if the file cannot be written."""
     dtype = torch.float16 if half else torch.float32
-    tensors = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
-    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise GraftError(f"{path} is not written, because weights are not finite numbers: {', '.join(bad[:10])}.")
+    weights = {**model.state_dict(), **{BESIDE + name: tensor for name, tensor in (discriminators or {}).items()}}
+    tensors = {name: tensor.to(dtype) for name, tensor in weights.items()}
+    bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    refuse(path, "is not written, because weights are not finite numbers", [] if allow_nan else bad)
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
     header = {"kind": model.kind, "config": model.config.to_dict(), "about": dict(about or {})}
+    header["fingerprint"] = fingerprint(own)
     write_tensors(path, tensors, header)
 
 
-def load_model(path: Path) -> SwappingAutoencoder:
-    """Read what `save_model` wrote, as float32 on the CPU. Memory is bounded by the file's size.
-
-    GraftError if the file is damaged, of another kind, or does not fit its own configuration."""
-    tensors, header = views(path)
-    if header.get("kind") != SwappingAutoencoder.kind:
-        raise GraftError(f"{path} holds {header.get('kind', 'no model')}, not a Swapping Autoencoder.")
+def read(contents: Contents) -> ModelFile | None:
+    """Our own file, or None if no model of ours is in it."""
+    path, tree = contents.path, cast(dict[str, Any], contents.tree)
+    if contents.container != "safetensors" or KEY not in tree["metadata"]:
+        return None
+    header = parsed(path, tree["metadata"])
+    kind = header.get("kind")
+    if kind not in CONFIGS:
+        return None
     try:
-        config = SwappingConfig.from_dict(header["config"])
-        with torch.device("meta"):
-            model = SwappingAutoencoder(config)
-    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        config = CONFIGS[kind].from_dict(header["config"])
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise GraftError(f"{path} has a configuration that makes no sense: {str(error).rstrip('.')}.") from None
-    check_layout(path, tensors, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
-    tensors = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
-    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise GraftError(f"{path} holds weights that are not finite numbers: {', '.join(bad[:10])}.")
-    model.load_state_dict(tensors, assign=True)
-    model.fingerprint = fingerprint(model)
-    return model.eval().requires_grad_(False)
+    tensors, about, recorded = dict(tree["tensors"]), header.get("about"), header.get("fingerprint")
+    discriminators = {name.removeprefix(BESIDE): tensors.pop(name) for name in list(tensors) if name.startswith(BESIDE)}
+    return ModelFile(
+        path,
+        "graftlab",
+        str(kind),
+        config,
+        tensors,
+        discriminators,
+        about if isinstance(about, dict) else {},
+        fingerprint=recorded if isinstance(recorded, str) else None,
+    )
 
 
-def check_layout(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """GraftError listing the tensors that are missing, unknown, of another shape, or no floating-point numbers."""
-    problems = [f"{name} is missing" for name in shapes if name not in tensors]
-    problems += [f"{name} is unknown" for name in tensors if name not in shapes]
-    problems += [
-        f"{name} is {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in shapes.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    problems += [f"{name} holds {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in WEIGHTS]
-    if problems:
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise GraftError(f"{path} does not fit its configuration: {'; '.join(problems[:10])}{more}.")
-
-
-def fingerprint(model: nn.Module) -> str:
-    """SHA-256 of the weights, as hexadecimal: the same weights have the same fingerprint in any file."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy())
-    return digest.hexdigest()
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """What a file of ours says of itself, without reading its weights: kind, config, about, parameters, bytes."""
-    tensors, header = views(path)
-    parameters = sum(tensor.numel() for tensor in tensors.values())
-    return {**header, "parameters": parameters, "bytes": path.stat().st_size}
+def parsed(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Our JSON in a safetensors header."""
+    try:
+        header = json.loads(metadata.get(KEY, "null"))
+    except (ValueError, RecursionError) as error:
+        raise GraftError(f"{path} is damaged ({error}); fetch or make it again.") from None
+    if not isinstance(header, dict):
+        raise GraftError(f"{path} was not written by graftlab: its header has no '{KEY}' entry.")
+    return header

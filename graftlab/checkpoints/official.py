@@ -7,12 +7,20 @@ buffers have no counterpart.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from math import log2
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.official_config import ASSUMED_SIZE, infer
 from graftlab.config import SwappingConfig
 from graftlab.errors import GraftError
+from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.swapping import SwappingAutoencoder
 
+FORMAT = "Swapping Autoencoder as its authors save it (.pth)"
 COUNTER = "num_discriminator_iters"
 KERNELS = re.compile(r"\.(Blur|blur|upsample)\.kernel$")  # constants of the architecture
 
@@ -91,7 +99,10 @@ def _names(config: SwappingConfig) -> Iterator[tuple[str, str]]:
 
 
 def from_official(
-    state: Mapping[str, Tensor], config: SwappingConfig, shapes: Mapping[str, Iterable[int]]
+    state: Mapping[str, Tensor],
+    config: SwappingConfig,
+    shapes: Mapping[str, Iterable[int]],
+    where: str = "The checkpoint",  # for the error
 ) -> dict[str, Tensor]:
     """The authors' tensors under our names, for the parameters in `shapes` (our name -> our shape).
 
@@ -106,7 +117,48 @@ def from_official(
         want = tuple(shapes[ours])
         if [n for n in tensor.shape if n != 1] != [n for n in want if n != 1]:
             problems.append(f"{wanted[ours]} is {tuple(tensor.shape)}, not {want}")
-    if problems:
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise GraftError(f"The checkpoint does not fit: {'; '.join(problems[:10])}{more}.")
+    refuse(where, "does not fit", problems)
     return {ours: tensor.reshape(tuple(shapes[ours])) for ours, tensor in found.items()}
+
+
+def read(contents: Contents) -> ModelFile | None:
+    """The authors' `.pth`: a state dict of `E.*`, `G.*` and, unless they were left behind, `D.*` and `Dpatch.*`."""
+    state = contents.tree
+    if not isinstance(state, dict) or not any(str(name).startswith("E.DownToSpatialCode.") for name in state):
+        return None
+    others = [f"{name} is no tensor" for name, value in state.items() if not torch.is_tensor(value)]
+    refuse(contents.path, "does not fit", others)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    notes = []
+    try:
+        config = infer(shapes)
+        discriminators = fitted(state, config, Discriminators, contents.path)
+    except (KeyError, GraftError) as error:
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+        notes.append(f"Its discriminators are left out ({reason}), so {ASSUMED_SIZE} px is a guess; use --size.")
+        config, discriminators = of_autoencoder(shapes, contents.path), {}
+    tensors = fitted(state, config, SwappingAutoencoder, contents.path)
+    about = {"discriminator_iterations": int(state[COUNTER])} if COUNTER in state else {}
+    kind = SwappingAutoencoder.kind
+    return ModelFile(contents.path, FORMAT, kind, config, tensors, discriminators, about, tuple(notes))
+
+
+def of_autoencoder(shapes: Mapping[str, tuple[int, ...]], path: Path) -> SwappingConfig:
+    try:
+        return infer(shapes, discriminators=False)
+    except KeyError as error:
+        raise GraftError(f"{path} does not fit: {error.args[0]} is missing.") from None
+    except GraftError as error:
+        raise GraftError(f"{path} does not fit: {str(error).rstrip('.')}.") from None
+
+
+def fitted(
+    state: Mapping[str, Tensor],
+    config: SwappingConfig,
+    network: type[SwappingAutoencoder] | type[Discriminators],
+    path: Path,
+) -> dict[str, Tensor]:
+    """The tensors of a network under our names."""
+    with torch.device("meta"):
+        shapes = {name: tuple(tensor.shape) for name, tensor in network(config).state_dict().items()}
+    return from_official(state, config, shapes, str(path))

@@ -1,6 +1,7 @@
 """The command `graft`: one short function per command, each a thin caller of the same call in Python."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -9,9 +10,11 @@ from graftlab.cli.bench import bench
 from graftlab.cli.desk import command_line
 from graftlab.cli.directions import directions_app
 from graftlab.cli.evaluation import eval_app
-from graftlab.cli.models import demo, models
+from graftlab.cli.files import convert, inspect, verify
+from graftlab.cli.models import demo, models_app
 from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
 from graftlab.cli.progress import console
+from graftlab.cli.style import mix_styles, sample
 from graftlab.cli.training import data_app, train
 from graftlab.errors import GraftError
 from graftlab.memory import keep_freed_memory
@@ -23,8 +26,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (swap, grid, interpolate, reconstruct, encode, decode, train, models, demo, bench):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(swap, grid, interpolate, reconstruct, encode, decode, sample, mix_styles),
+    *(train, inspect, convert, verify, demo, bench),
+)
+for command in COMMANDS:
     app.command()(command)
+app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
 app.add_typer(directions_app, name="directions")

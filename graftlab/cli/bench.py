@@ -49,9 +49,9 @@ def bench(
 
     from graftlab import config
     from graftlab.benchmarking import machine, speed
-    from graftlab.checkpoints.load import load
+    from graftlab.checkpoints.load import load_as
     from graftlab.hardware import choose_device, training_precision
-    from graftlab.networks.swapping import SwappingAutoencoder
+    from graftlab.networks.swapping import SwappingAutoencoder, SwappingModel
 
     place = choose_device(device)
     precisions = precision.split(",") if precision else sorted({"float32", training_precision(place)}, reverse=True)
@@ -59,10 +59,11 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     if threads:
         torch.set_num_threads(threads)
+    network: SwappingModel
     if preset:
         network = SwappingAutoencoder(config.preset(preset)).to(place).eval().requires_grad_(False)
     else:
-        network = load(model, str(place))
+        network = load_as(SwappingModel, model, str(place))
     smallest = network.config.smallest_grid * network.config.stride
     sides = numbers(sizes) if sizes else {network.config.size, max(DEFAULT_SIZE, smallest)}
     wanted = speed.cases(sides, numbers(batches))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
@@ -16,8 +16,11 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from graftlab.networks.swapping import SwappingAutoencoder
+    from graftlab.networks.model import Model as Network
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.swapping import SwappingModel
 
+NetworkT = TypeVar("NetworkT", bound="Network")
 DEFAULT_MODEL = "landscapes-128"
 LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
 SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
@@ -70,10 +73,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")
 
 
 @dataclass(frozen=True)
-class Desk:
+class Desk(Generic[NetworkT]):
     """A model, and how pictures are read for it and rendered by it."""
 
-    model: "SwappingAutoencoder"
+    model: NetworkT
     size: int  # short side, pixels
     square: bool
     noise: str
@@ -89,16 +92,18 @@ class Desk:
         seed: int = 0,
         device: str | None = None,
         precision: str = "float32",
-    ) -> "Desk":
+    ) -> "Desk[SwappingModel]":
+        """A desk with a Swapping Autoencoder on it."""
         import torch
 
-        from graftlab.checkpoints.load import load
+        from graftlab.checkpoints.load import load_as
         from graftlab.networks.noise import noise_source
+        from graftlab.networks.swapping import SwappingModel
 
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
-        opened = load(model, device, precision)
+        opened = load_as(SwappingModel, model, device, precision)
         torch.manual_seed(seed)  # random noise
-        return cls(opened, opened.config.size if size is None else size, square, noise, seed)
+        return Desk(opened, opened.config.size if size is None else size, square, noise, seed)
 
     @property
     def rendering(self) -> dict[str, Any]:
@@ -132,3 +137,15 @@ class Desk:
         command = shlex.join(["graft", *command_line.get()])
         recipe = {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
         console.print(str(write(image, path, recipe)), soft_wrap=True)
+
+
+def stylegan(model: str, noise: str, seed: int, device: str | None, precision: str) -> "Desk[StyleGAN2]":
+    """A desk with a StyleGAN2 on it. GraftError if the model is another."""
+    import torch
+
+    from graftlab.checkpoints.load import load_as
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+    network = load_as(StyleGAN2, model, device, precision)
+    torch.manual_seed(seed)  # random noise
+    return Desk(network, network.config.size, False, noise, seed)

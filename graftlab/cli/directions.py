@@ -56,11 +56,12 @@ def fit(
 
     graft directions fit ~/photos -m landscapes-128 -k 10 -o mine.directions.safetensors
     """
-    from graftlab.checkpoints.load import load
+    from graftlab.checkpoints.load import load_as
     from graftlab.editing.directions import principal
+    from graftlab.networks.swapping import SwappingModel
 
     spare(out, model, photos)
-    opened = load(model, device, precision)
+    opened = load_as(SwappingModel, model, device, precision)
     with bar("encoding", most) as progress:
         found = principal(opened, photos, size or opened.config.size, count, most, seed, progress)
     found.save(out)

@@ -14,7 +14,7 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from graftlab.evaluation.features import FeatureNetwork
     from graftlab.evaluation.report import Result
-    from graftlab.networks.swapping import SwappingAutoencoder
+    from graftlab.networks.swapping import SwappingModel
 
 DEFAULT_FEATURES = "efficientnet-lite0"
 
@@ -109,16 +109,15 @@ def compare(
     tell(side_by_side(a, b), out, as_json)
 
 
-def opened(
-    model: str, features: str, device: str | None, precision: str
-) -> "tuple[SwappingAutoencoder, FeatureNetwork]":
+def opened(model: str, features: str, device: str | None, precision: str) -> "tuple[SwappingModel, FeatureNetwork]":
     """The model, and the feature network beside it."""
-    from graftlab.checkpoints.load import load
+    from graftlab.checkpoints.load import load_as
     from graftlab.evaluation.choice import feature_network
     from graftlab.hardware import choose_device
+    from graftlab.networks.swapping import SwappingModel
 
     judge = feature_network(features, str(choose_device(device)))
-    return load(model, device, precision), judge
+    return load_as(SwappingModel, model, device, precision), judge
 
 
 def tell(result: "Result", out: Path | None, as_json: bool) -> None:

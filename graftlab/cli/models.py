@@ -1,36 +1,179 @@
-"""`graft models` and `graft demo`."""
+"""`graft models` and its commands, and `graft demo`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
 
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
 from graftlab.cli.progress import console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.checkpoints.download import Progress
+    from graftlab.checkpoints.registry import Entry
+
+models_app = typer.Typer(rich_markup_mode="markdown")
 
 
-def models(as_json: Json = False) -> None:
-    """The models that come with graftlab: size, parameters, what they were trained on.
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """Models by name: those that come with graftlab, those in the cache, and those that can be fetched.
 
-    graft models
+    graft models --json
+
+    JSON is of the models on this machine.
     """
+    if context.invoked_subcommand is not None:
+        return
+    from graftlab.checkpoints import registry
+    from graftlab.checkpoints.describe import describe
     from graftlab.checkpoints.load import bundled_models
-    from graftlab.checkpoints.native import describe
 
-    entries: list[dict[str, Any]] = [{"name": name, **describe(path)} for name, path in bundled_models().items()]
+    bundled = bundled_models()
+    here = registry.cached_models() | bundled
+    entries: list[dict[str, Any]] = []
+    for name in [*bundled, *(name for name in here if name not in bundled)]:
+        try:
+            entries.append({"name": name, **describe(here[name])})
+        except GraftError as error:  # one damaged file does not hide the others
+            console.print(str(error), soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(entries, indent=1))
         return
-    if not entries:
+    if not bundled:
         console.print("No model comes with this installation; give a file to --model.")
+    offers = {offer.name: offer for offer in registry.known()}
     for entry in entries:
-        about, size = entry["about"], entry["config"]["size"]
-        typer.echo(
-            f"{entry['name']}: {entry['kind']}, {size} px, {entry['parameters'] / 1e6:.1f} M parameters, "
-            f"{entry['bytes'] / 1e6:.1f} MB; trained on {about.get('trained_on', 'unknown pictures')} "
-            f"({about.get('images_seen', 0):,} images); {about.get('licence', 'licence unknown')}"
+        typer.echo(line(entry, offers.get(entry["name"])))
+    missing = [offer for offer in offers.values() if offer.name not in here]
+    console.print(f"{len(missing)} more can be fetched by 'graft models get NAME':")
+    for offer in missing:
+        hand = " (by hand)" if offer.by_hand else ""
+        console.print(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}", soft_wrap=True)
+
+
+def line(entry: dict[str, Any], offer: "Entry | None") -> str:
+    """A model on this machine. What its file does not tell, the registry may."""
+    about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
+    if offer is not None:
+        about |= {"trained_on": offer.about, "licence": offer.licence}
+    about |= entry["about"]
+    images = f" ({about['images_seen']:,} images)" if "images_seen" in about else ""
+    return (
+        f"{entry['name']}: {entry['kind']}, {entry['size']} px, {entry['parameters'] / 1e6:.1f} M parameters, "
+        f"{entry['bytes'] / 1e6:.1f} MB; trained on {about['trained_on']}{images}; {about['licence']}"
+    )
+
+
+@models_app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="A name that 'graft models' lists, or someone/some-model on the hub.")],
+    keep_original: Annotated[bool, typer.Option("--keep-original", help="Keep the downloaded file too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch a model and convert it, so that --model NAME finds it. Run again, it goes on where it stopped.
+
+    graft models get ffhq-stylegan2-ada
+    """
+    from graftlab.checkpoints import cache, hub, registry
+
+    if hub.is_id(name):
+        tell(name, hub.fetch(name), as_json)
+        return
+    entry = registry.find(name)
+    others = [other.name for other in registry.known() if other.source == entry.source and other is not entry]
+    if others and not keep_original and not registry.cached(name):
+        console.print(
+            f"The same file holds {', '.join(others)}: with --keep-original they need no download of their own."
         )
+    with transfer(name) as progress:
+        path = cache.get(name, keep_original, progress)
+    console.print(f"Its licence: {entry.licence}; {entry.page}", soft_wrap=True)
+    tell(name, path, as_json)
+
+
+@models_app.command()
+def add(
+    file: Annotated[Path, typer.Argument(help="A model of any format that graftlab reads, or the zip of a release.")],
+    name: Annotated[str | None, typer.Option("--as", help="Name of the model; the file's own by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a model that was fetched by hand, converted, so that --model NAME finds it.
+
+    graft models add ~/Downloads/network-snapshot-000500.pkl --as my-metfaces
+    """
+    from graftlab.checkpoints import cache
+
+    path = cache.add(file, name)
+    tell(path.stem, path, as_json)
+
+
+@models_app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="A model in the cache.")],
+    as_json: Json = False,
+) -> None:
+    """Delete a model from the cache.
+
+    graft models remove ffhq-stylegan2-ada
+    """
+    from graftlab.checkpoints import cache
+
+    deleted = [str(path) for path in cache.remove(name)]
+    if as_json:
+        typer.echo(json.dumps({"name": name, "removed": deleted}))
+        return
+    for path in deleted:
+        console.print(f"{path}: removed", soft_wrap=True)
+
+
+@models_app.command()
+def where() -> None:
+    """The folder of the cache, which the environment variable GRAFTLAB_CACHE moves.
+
+    graft models where
+    """
+    from graftlab.checkpoints import registry
+
+    typer.echo(registry.cache_folder())
+
+
+def tell(name: str, path: Path, as_json: bool) -> None:
+    """Where a model now is."""
+    if as_json:
+        typer.echo(json.dumps({"name": name, "file": str(path)}))
+    else:
+        console.print(f"{name} is {path}", soft_wrap=True)
+
+
+@contextmanager
+def transfer(what: str) -> "Iterator[Progress]":
+    """A progress bar for bytes, which appears with the first of them."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    bars = Bars(*columns, console=console)
+    task = bars.add_task(what, total=None)
+
+    def show(done: int, total: int | None) -> None:
+        bars.start()
+        bars.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bars.live.is_started:
+            bars.stop()
 
 
 def demo(

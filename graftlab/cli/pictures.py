@@ -22,6 +22,7 @@ from graftlab.cli.desk import (
     Size,
     Square,
     spare,
+    stylegan,
     writable,
 )
 from graftlab.cli.progress import bar, console
@@ -185,7 +186,9 @@ def encode(
 
 
 def decode(
-    codes: Annotated[Path, typer.Argument(help="File of codes, from 'graft encode'.")],
+    codes: Annotated[
+        Path, typer.Argument(help="File of codes, from 'graft encode' or 'graft sample --codes', or others' W latents.")
+    ],
     out: Out = Path("decoded.png"),
     model: Model = DEFAULT_MODEL,
     noise: Noise = "fixed",
@@ -196,15 +199,22 @@ def decode(
     """Turn codes back into pictures; several become NAME-000, NAME-001 ...
 
     graft decode codes.safetensors -o decoded.png
+
+    graft decode projected_w.npz -m metfaces.pkl --noise const -o decoded.png
     """
     import torch
 
-    from graftlab.codes import Codes, SwapCodes
+    from graftlab.checkpoints.containers import open_contents
+    from graftlab.checkpoints.latents import read_latents
+    from graftlab.codes import Codes, StyleCodes, SwapCodes
 
-    loaded = Codes.load(codes)
-    if not isinstance(loaded, SwapCodes):
-        raise GraftError(f"{codes} holds codes of another kind of model, not of a Swapping Autoencoder.")
-    desk = Desk.open(model, noise=noise, seed=seed, device=device, precision=precision)
+    loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
+    if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
+        raise GraftError(f"{codes} holds no codes of {model}; name the network that they belong to (--model).")
+    opened = Desk.open if isinstance(loaded, SwapCodes) else stylegan
+    desk: Desk[Any] = opened(model, noise=noise, seed=seed, device=device, precision=precision)
+    if loaded is None:
+        loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     for i in range(len(loaded)):
         name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
         with torch.no_grad():

@@ -22,6 +22,15 @@ def full(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def gaussian(*shape: int, deviation: float = 1.0) -> nn.Parameter:
+    """Weights drawn from a normal distribution around zero, the same as `torch.randn` draws.
+
+    On the device "meta", where files are checked against networks, there is nothing to draw, and trying to takes
+    seconds, for PyTorch loads its compiler first."""
+    weights = torch.empty(shape)
+    return nn.Parameter(weights if weights.is_meta else weights.normal_(0, deviation))
+
+
 def normalize(codes: Tensor) -> Tensor:
     """Scale to unit length over channels (dim 1), at every position on its own."""
     codes = full(codes)
@@ -53,6 +62,21 @@ def blur(
     return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), bias, padding=pad[0], groups=channels)
 
 
+def upsample(x: Tensor, taps: tuple[int, ...] = (1, 3, 3, 1)) -> Tensor:
+    """Double the resolution of x (N, C, H, W): zeros between the pixels, then the low-pass filter."""
+    line = torch.tensor(taps, dtype=x.dtype, device=x.device)
+    kernel = torch.outer(line, line) * (4.0 / sum(taps) ** 2)
+    channels = x.shape[1]
+    kernel = kernel.expand(channels, 1, *kernel.shape)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=len(taps) // 2 - 1, groups=channels)
+
+
+def rectify(x: Tensor, clamp: float = 0.0) -> Tensor:
+    """The activation, in place, without its gain; then limited to [-clamp, clamp], where `clamp` is not 0."""
+    x = F.leaky_relu(x, SLOPE, inplace=True)
+    return x.clamp(-clamp, clamp) if clamp else x
+
+
 class Equalized(nn.Module):
     """A layer whose weights are scaled where they are used.
 
@@ -61,44 +85,56 @@ class Equalized(nn.Module):
     again."""
 
     weight: nn.Parameter
-    _kept: tuple[Tensor, tuple[object, ...], Tensor] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[str, tuple[Tensor, tuple[object, ...], Tensor]] = {}  # what `kept` made, by form
 
     def scaled(self, gain: float) -> Tensor:
         """The weights as used, times `gain`."""
         raise NotImplementedError
 
     def used(self, gain: float) -> Tensor:
-        """The same, in the precision of autocast; frozen weights of a layer in eval mode are kept for the next call."""
-        weight, device = self.weight, self.weight.device.type
+        """The same, in the precision of autocast."""
+        device = self.weight.device.type
+        autocast = torch.is_autocast_enabled(device)
+        return self.kept("scaled", gain, torch.get_autocast_dtype(device) if autocast else self.weight.dtype)
+
+    def kept(self, form: str, gain: float, dtype: torch.dtype) -> Tensor:
+        """What the method `form` makes of the weights; if they are frozen and in eval mode, kept for the next call."""
+        weight = self.weight
         if weight.requires_grad or self.training:
-            self._kept = None  # fused optimisers change weights without a trace in `_version`
-            return self.scaled(gain)
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+            self._kept.clear()  # fused optimisers change weights without a trace in `_version`
+            return getattr(self, form)(gain)
         state = (weight._version, weight.data_ptr(), gain, dtype)
-        if self._kept is None or self._kept[0] is not weight or self._kept[1] != state:
-            layout = torch.channels_last if weight.ndim == 4 else torch.contiguous_format
+        known = self._kept.get(form)
+        if known is None or known[0] is not weight or known[1] != state:
             with torch.inference_mode(False), torch.no_grad():  # good for the gradients of a later call too
-                self._kept = (weight, state, self.scaled(gain).to(dtype).contiguous(memory_format=layout))
-        return self._kept[2]
+                made = getattr(self, form)(gain).to(dtype)
+                layout = torch.channels_last if made.ndim == 4 else torch.contiguous_format
+                known = self._kept[form] = (weight, state, made.contiguous(memory_format=layout))
+        return known[2]
 
 
 class Linear(Equalized):
-    """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels."""
+    """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels.
 
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, activate: bool = False) -> None:
+    With a `rate` other than 1, weight and bias learn so many times as fast: they are stored divided by it."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, activate: bool = False, rate: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs))
-        self.bias = nn.Parameter(torch.full((outputs,), float(bias)))
-        self.activate = activate
+        self.weight = gaussian(outputs, inputs, deviation=1 / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self.activate, self.rate = activate, rate
 
     def forward(self, x: Tensor) -> Tensor:
-        gain = GAIN if self.activate else 1.0
+        gain = self.rate * (GAIN if self.activate else 1.0)
         weight, bias = self.used(gain), self.bias * gain
         if x.ndim == 2:
             y = F.linear(x, weight, bias)
         else:
             y = F.conv2d(x, weight[:, :, None, None], bias)
-        return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
+        return rectify(y) if self.activate else y
 
     def scaled(self, gain: float) -> Tensor:
         return self.weight * (gain / sqrt(self.weight.shape[1]))
@@ -118,11 +154,12 @@ class Conv(Equalized):
         reflect: bool = False,  # reflection instead of zeros beyond the border
         valid: bool = False,  # no padding at all
         gain: float = 1.0,  # factor on the result
+        clamp: float = 0.0,  # limit of the activation before that factor; 0: none
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, width, width))
+        self.weight = gaussian(outputs, inputs, width, width)
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.activate, self.halve, self.reflect = activate, halve, reflect
+        self.activate, self.halve, self.reflect, self.clamp = activate, halve, reflect, clamp * gain
         self.gain = gain * (GAIN if activate else 1.0)
         border = 0 if valid else width - 1 + (len(halve) - 2 if halve else 0)
         self.pad = ((border + 1) // 2, border // 2)
@@ -136,7 +173,7 @@ class Conv(Equalized):
             y = F.conv2d(F.pad(x, (*self.pad, *self.pad), mode="reflect"), weight, bias)
         else:
             y = F.conv2d(x, weight, bias, padding=self.pad[0])
-        return F.leaky_relu(y, SLOPE, inplace=True) if self.activate else y
+        return rectify(y, self.clamp) if self.activate else y
 
     def scaled(self, gain: float) -> Tensor:
         return self.weight * (gain / sqrt(self.weight[0].numel()))
@@ -147,10 +184,12 @@ class ResidualBlock(nn.Module):
 
     The division of the sum by sqrt(2) is folded into the last convolution of either branch."""
 
-    def __init__(self, inputs: int, outputs: int, halve: tuple[int, ...] | None, reflect: bool = False) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, halve: tuple[int, ...] | None, reflect: bool = False, clamp: float = 0.0
+    ) -> None:
         super().__init__()
-        self.conv1 = Conv(inputs, inputs, 3, reflect=reflect)
-        self.conv2 = Conv(inputs, outputs, 3, halve=halve, reflect=reflect, gain=1 / GAIN)
+        self.conv1 = Conv(inputs, inputs, 3, reflect=reflect, clamp=clamp)
+        self.conv2 = Conv(inputs, outputs, 3, halve=halve, reflect=reflect, gain=1 / GAIN, clamp=clamp)
         self.skip = Conv(inputs, outputs, 1, activate=False, bias=False, halve=halve, gain=1 / GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -196,7 +235,7 @@ class ModulatedConv(Equalized):
         double: tuple[int, ...] | None = None,  # taps of the filter after a transposed convolution; None: same size
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, width, width))
+        self.weight = gaussian(outputs, inputs, width, width)
         self.modulation = Modulation(texture_channels, inputs)
         self.demodulate, self.doubling = demodulate, double
 
@@ -205,8 +244,11 @@ class ModulatedConv(Equalized):
         style = full(self.modulation(texture, x))
         if self.demodulate:
             style = style * torch.rsqrt(style.square().mean(1, keepdim=True) + EPSILON)
-        weight, bias = self.used(gain), bias * gain
-        x = x * style.to(x.dtype)
+        return self.convolved(x * style.to(x.dtype), bias * gain, gain)
+
+    def convolved(self, x: Tensor, bias: Tensor | None, gain: float) -> Tensor:
+        """gain * convolution of what is modulated already, then the bias."""
+        weight = self.used(gain)
         if self.doubling is None:
             return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
         y = F.conv_transpose2d(x, weight, stride=2)
@@ -219,6 +261,34 @@ class ModulatedConv(Equalized):
             weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + EPSILON)
         weight = weight * gain
         return weight if self.doubling is None else weight.transpose(0, 1)
+
+
+class StyleConv(ModulatedConv):
+    """Modulated and demodulated convolution of StyleGAN2 (Karras et al. 2020, eq. 1 to 3).
+
+    Instead of weights for every item of the batch, the style multiplies the input, one weight convolves it, and what
+    demodulation would divide the weights by divides the output: all three are linear."""
+
+    def __init__(
+        self, inputs: int, outputs: int, width: int, w_channels: int, double: tuple[int, ...] | None = None
+    ) -> None:
+        super().__init__(inputs, outputs, width, w_channels, demodulate=False, double=double)
+
+    def forward(self, x: Tensor, texture: Tensor, bias: Tensor, gain: float = 1.0) -> Tensor:
+        """x (N, C, H, W), texture (a row of w) (N, Cw) or (N, Cw, h', w'); returns gain * (convolution + bias).
+
+        Where the style varies over the picture, every position is demodulated by its own, as if its neighbours had the
+        same: exact where the style is constant as far as the kernel reaches, an approximation between regions."""
+        style = full(self.modulation.affine(texture))
+        y = self.convolved(x * spread(style, x).to(x.dtype), None, gain)
+        with torch.autocast(x.device.type, enabled=False):
+            power = torch.einsum("nc...,oc->no...", style.square(), self.kept("power", 1.0, self.weight.dtype))
+        factor, bias = torch.rsqrt(spread(power, y) + EPSILON), (bias * gain)[:, None, None]
+        return torch.addcmul(bias.to(y.dtype), y, factor.to(y.dtype))
+
+    def power(self, gain: float) -> Tensor:
+        """Squares of the weights as used, summed over the kernel: (outputs, inputs)."""
+        return self.weight.square().sum((2, 3)) * (gain**2 / self.weight[0].numel())
 
 
 Noise = Callable[[int, Tensor], Tensor | None]
@@ -236,17 +306,19 @@ class StyledConv(nn.Module):
         layer: int,  # position among the generator's layers, which tells the noise of one from another's
         noisy: bool = True,
         double: tuple[int, ...] | None = None,
+        modulated: type[ModulatedConv] = ModulatedConv,  # or StyleConv
+        clamp: float = 0.0,  # limit of the activation; 0: none
     ) -> None:
         super().__init__()
-        self.conv = ModulatedConv(inputs, outputs, 3, texture_channels, double=double)
+        self.conv = modulated(inputs, outputs, 3, texture_channels, double=double)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.layer, self.noisy = layer, noisy
+        self.layer, self.noisy, self.clamp = layer, noisy, clamp
 
     def forward(self, x: Tensor, texture: Tensor, noise: Noise, gain: float = 1.0) -> Tensor:
         """x (N, C, H, W), texture (N, Ct) or (N, Ct, h', w'); returns gain * sqrt(2) * leaky rectifier."""
-        gain = gain * GAIN
+        gain, clamp = gain * GAIN, self.clamp * gain
         y = self.conv(x, texture, self.bias, gain)
         if self.noisy and (field := noise(self.layer, y)) is not None:
-            y = y + field.to(y.dtype) * (self.noise_strength * gain).to(y.dtype)
-        return F.leaky_relu(y, SLOPE, inplace=True)
+            y = y.add_(field.to(y.dtype) * (self.noise_strength * gain).to(y.dtype))  # fresh from the convolution
+        return rectify(y, clamp)

@@ -1,6 +1,5 @@
 """The Swapping Autoencoder (Park et al. 2020, appendix B.1 and Fig. 18): encoder, generator and the two together."""
 
-from contextlib import AbstractContextManager
 from itertools import count, pairwise
 
 import torch
@@ -8,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.codes import SwapCodes
-from graftlab.config import SwappingConfig
+from graftlab.config import RosinalityConfig, SwappingConfig
 from graftlab.errors import GraftError
-from graftlab.hardware import exact_convolutions
 from graftlab.networks.layers import (
     GAIN,
     Conv,
@@ -23,6 +21,7 @@ from graftlab.networks.layers import (
     normalize,
     spread,
 )
+from graftlab.networks.model import Model
 from graftlab.networks.noise import NoiseMode, noise_source
 
 
@@ -143,18 +142,20 @@ class Generator(nn.Module):
         return self.to_rgb(x, texture, self.rgb_bias)
 
 
-class SwappingAutoencoder(nn.Module):
-    """Encoder and generator, with pictures and `SwapCodes` at the ends."""
+class SwappingModel(Model):
+    """Encoder and generator, with pictures and `SwapCodes` at the ends: what all variants have in common.
 
-    kind = "swapping-autoencoder"
+    The encoder makes structure and texture of pictures, the generator pictures of structure, texture and noise."""
 
-    def __init__(self, config: SwappingConfig) -> None:
+    title = "a Swapping Autoencoder"
+    codes = SwapCodes
+    remake = "encode the pictures again with this one"
+
+    def __init__(self, config: SwappingConfig | RosinalityConfig, encoder: nn.Module, generator: nn.Module) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
-        self.generator = Generator(config)
-        self.fingerprint: str | None = None  # of the weights, set when they come from a file; codes carry it
-        self.precision = torch.float32  # of convolutions in `encode` and `decode`; weights stay float32
+        self.encoder = encoder
+        self.generator = generator
 
     def encode(self, images: Tensor) -> SwapCodes:
         """Pictures (N, 3, H, W) in [-1, 1] to codes, differentiable.
@@ -178,7 +179,7 @@ class SwappingAutoencoder(nn.Module):
         with self._computing():
             structure, texture = self.encoder(self._placed(images))
         size = (height, width) if down or right else None
-        return SwapCodes(structure, texture, size=size, model=self.fingerprint)
+        return SwapCodes(full(structure), full(texture), size=size, model=self.fingerprint)
 
     def decode(
         self,
@@ -192,13 +193,7 @@ class SwappingAutoencoder(nn.Module):
         structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
         cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. GraftError if the
         codes are another model's, or no picture of their size has such a structure."""
-        if not isinstance(codes, SwapCodes):
-            raise GraftError(f"This model decodes SwapCodes, not {type(codes).__name__}.")
-        if codes.model and self.fingerprint and codes.model != self.fingerprint:
-            raise GraftError(
-                f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
-                "encode the pictures again with this one."
-            )
+        self._check_owner(codes)
         want = (self.config.structure_channels, self.config.texture_channels)
         if (have := (codes.structure.shape[1], codes.texture.shape[1])) != want:
             raise GraftError(
@@ -217,13 +212,14 @@ class SwappingAutoencoder(nn.Module):
             images = full(self.generator(self._placed(codes.structure), self._placed(codes.texture), source))
         return images[:, :, rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
 
-    def _placed(self, x: Tensor) -> Tensor:
-        """`x` on the weights' device and in their precision, in the layout in which convolutions are fastest."""
-        x = x.to(self.generator.rgb_bias)
-        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
-    def _computing(self) -> AbstractContextManager[object]:
-        """In which convolutions are as precise as `precision` says."""
-        if self.precision == torch.float32:
-            return exact_convolutions()
-        return torch.autocast(self.generator.rgb_bias.device.type, self.precision)
+class SwappingAutoencoder(SwappingModel):
+    """The authors' autoencoder."""
+
+    kind = "swapping-autoencoder"
+    config: SwappingConfig
+    encoder: Encoder
+    generator: Generator
+
+    def __init__(self, config: SwappingConfig) -> None:
+        super().__init__(config, Encoder(config), Generator(config))

@@ -19,11 +19,11 @@ from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
+from graftlab.files import lock
 from graftlab.hardware import require_space
 from graftlab.images import write
 from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
-from graftlab.training.lock import lock
 from graftlab.training.monitor import Stats, validate, write_json, write_samples
 from graftlab.training.report import write_report
 from graftlab.training.trainer import Trainer
@@ -74,7 +74,8 @@ class Run:
         with ExitStack() as holding:
             if self.first:
                 make_folder(folder)
-                holding.enter_context(lock(folder))
+                busy = f"{folder} is in use by another process; wait until it ends, or choose another folder."
+                holding.enter_context(lock(folder / "lock", busy))
                 for place in (folder, folder / "states", folder / "samples"):
                     for part in place.glob(".*.part-*"):  # what a process killed while it wrote has left
                         part.unlink()

@@ -7,7 +7,9 @@ python recipes/landscapes/bundle.py runs/landscapes/last.safetensors graftlab/bu
 import argparse
 from pathlib import Path
 
-from graftlab.checkpoints.native import describe, load_model, save_model
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model
 
 STORY = {
     "trained_on": "rendered alpine lakes and crops of nature photographs (recipes/landscapes)",
@@ -20,9 +22,9 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="best.safetensors or last.safetensors of a run")
     parser.add_argument("out", type=Path, help="model file to write")
     options = parser.parse_args()
-    about = describe(options.source)["about"]
+    about = open_model(options.source).about
     about["training"]["data"] = Path(about["training"]["data"]).name  # not where it lay
-    save_model(options.out, load_model(options.source), {**about, **STORY}, half=True)
+    save_model(options.out, load(options.source, "cpu"), {**about, **STORY}, half=True)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

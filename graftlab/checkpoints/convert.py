@@ -1,0 +1,50 @@
+"""Any model that graftlab reads to its own format, and StyleGAN2 back to rosinality's."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graftlab.checkpoints.build import build
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model
+from graftlab.checkpoints.rosinality_stylegan2 import to_rosinality
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write
+from graftlab.networks.stylegan2 import StyleGAN2
+
+OURS, ROSINALITY = ".safetensors", ".pt"
+
+
+def convert(
+    source: Path,
+    target: Path,
+    half: bool = False,  # store float16, in our format
+    allow_nan: bool = False,
+    about: Mapping[str, Any] | None = None,  # what is known beside what the file says: licence, parent
+) -> ModelFile:
+    """Read `source` and write `target`: `.safetensors` is our format, `.pt` rosinality's StyleGAN2.
+
+    Returns what was read. GraftError for another extension, and for a model that
+    the format cannot hold."""
+    if target.suffix not in (OURS, ROSINALITY):
+        raise GraftError(f"{target} must end in {OURS} (graftlab) or {ROSINALITY} (rosinality's StyleGAN2).")
+    file = open_model(source)
+    model = build(file, allow_nan)
+    if target.suffix == OURS:
+        save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
+        return file
+    if not isinstance(model, StyleGAN2):
+        raise GraftError(f"{source} is no StyleGAN2, and {ROSINALITY} is a format of those; name a {OURS} file.")
+    buffer = io.BytesIO()
+    torch.save(to_rosinality(model), buffer)
+    atomic_write(target, lambda out: out.write(buffer.getbuffer()))
+    return file
+
+
+def story(file: ModelFile) -> dict[str, Any]:
+    """What is known about a model, and where it was read."""
+    return {**file.about, "converted_from": {"file": file.path.name, "format": file.format}}

@@ -1,0 +1,65 @@
+"""What a file is, told without building a network or reading a weight."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.readers import read_model, seen
+from graftlab.config import StyleGAN2Config
+
+NO_PARAMETERS = (".noise", "mapping.average")  # endings of buffers
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Kind, architecture, parameters and records of a file, as JSON; GraftError if it is damaged or hostile.
+
+    Of a file that holds no model: the container, and what lies at its top."""
+    contents = open_contents(path)
+    file = read_model(contents)
+    told: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
+    if file is None:
+        return {**told, "format": contents.container, "kind": None, "holds": seen(contents)}
+    return {
+        **told,
+        "format": file.format,
+        "kind": file.kind,
+        "size": size_of(file),
+        "classes": file.config.classes if isinstance(file.config, StyleGAN2Config) else 0,
+        "parameters": sum(parameters(file.tensors).values()),
+        "parts": parameters(file.tensors) | parameters(file.discriminators, "discriminators: "),
+        "config": file.config.to_dict(),
+        "about": dict(file.about),
+        "notes": list(file.notes),
+    }
+
+
+def size_of(file: ModelFile) -> int:
+    """Side of the pictures, pixels."""
+    return int(getattr(file.config, "size", 0))
+
+
+def parameters(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, int]:
+    """Numbers to learn, by the first part of the tensors' names."""
+    counts: Counter[str] = Counter()
+    for name, tensor in tensors.items():
+        if not name.endswith(NO_PARAMETERS):
+            counts[prefix + name.partition(".")[0]] += tensor.numel()
+    return dict(counts)
+
+
+def summary(told: Mapping[str, Any]) -> str:
+    """`describe`'s answer in lines for people."""
+    lines = [f"{told['file']}: {told['format']}, {told['bytes'] / 1e6:.1f} MB"]
+    if told["kind"] is None:
+        return f"{lines[0]}; no model, it holds {told['holds']}"
+    classes = f", {told['classes']} classes" if told["classes"] else ""
+    parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
+    lines.append(f"  {told['kind']}, {told['size']} px{classes}; parameters: {parts}")
+    lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in told["about"].items()]
+    lines += [f"  note: {note}" for note in told["notes"]]
+    return "\n".join(lines)

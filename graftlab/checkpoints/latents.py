@@ -1,0 +1,148 @@
+"""Files of W latents and of directions in W that other programs write.
+
+Latents are what projectors and encoders save: NVIDIA's `projected_w.npz`, rosinality's `.pt`, many a `.npy`.
+GANSpace's components are principal axes of a generator's w, or of the activations of one of its layers.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.model_file import refuse
+from graftlab.errors import GraftError
+
+NAMES = ("w", "ws", "dlatents", "latent", "latents")  # under which programs save w
+
+
+def read_latents(path: Path, layers: int, channels: int) -> Tensor:
+    """Codes w (N, L, Cw) as float32, for a model with `layers` rows of `channels` numbers.
+
+    The file is a .npy, .npz, .pt or .safetensors of one array, or of one named w, ws, dlatents, latent or latents, or
+    rosinality's {picture: {"latent": w}}, in whose order the codes come. (Cw,) and (N, Cw) are W, and each row is
+    repeated for all layers; (N, L, Cw) is W+. A matrix with as many rows as the model has layers, in a file of one
+    picture, is the rows of one W+ code, since that is how encoders save it.
+    GraftError for any other shape, and for numbers that are not finite."""
+    contents = open_contents(path)
+    codes = [as_codes(path, item, layers, channels) for item in latent_arrays(contents)]
+    w = torch.cat(codes).to(torch.float32, copy=True)
+    if not w.isfinite().all():
+        raise GraftError(f"{path} holds numbers that are not finite; project the picture again.")
+    return w
+
+
+def latent_arrays(contents: Contents) -> list[Tensor]:
+    """The arrays of w in a file: one, or one for each picture."""
+    tree, path = contents.tree, contents.path
+    if contents.container == "safetensors" and isinstance(tree, dict):
+        tree = tree["tensors"]
+    found = named_w(tree)
+    if found is None and isinstance(tree, dict):
+        pictures = [named_w(item) for item in tree.values() if isinstance(item, dict)]
+        if pictures and len(pictures) == len(tree):
+            return [require_array(path, item) for item in pictures]
+    return [require_array(path, found)]
+
+
+def named_w(tree: object) -> object:
+    """What a tree holds as w: itself, its entry of that name, or its only entry."""
+    if not isinstance(tree, dict):
+        return tree
+    named = next((tree[name] for name in NAMES if name in tree), None)
+    if named is None and len(tree) == 1 and not isinstance(only := next(iter(tree.values())), dict):
+        return only
+    return named
+
+
+def require_array(path: Path, item: object) -> Tensor:
+    if isinstance(item, Tensor) and item.is_floating_point():
+        return item
+    raise GraftError(
+        f"{path} holds no W latents: they are one array of floating-point numbers, or one named {', '.join(NAMES)}."
+    )
+
+
+def as_codes(path: Path, w: Tensor, layers: int, channels: int) -> Tensor:
+    """W or W+ of any of the shapes in use, as (N, L, Cw)."""
+    shape = tuple(w.shape)
+    if shape == (channels,):
+        return w.expand(1, layers, channels)
+    if shape == (layers, channels) and layers > 1:
+        return w[None]
+    if w.ndim == 2 and shape[1] == channels and len(w):
+        return w[:, None].expand(-1, layers, -1)
+    if w.ndim == 3 and shape[1:] == (1, channels) and len(w):
+        return w.expand(-1, layers, -1)
+    if w.ndim == 3 and shape[1:] == (layers, channels) and len(w):
+        return w
+    raise GraftError(
+        f"{path} holds latents of shape {shape}; this model's are (N, {channels}) or (N, {layers}, {channels})."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Principal axes that GANSpace found, k of them, the one of largest variance first (Härkönen et al. 2020).
+
+    `w + a * deviations[i] * directions[i]` is w moved a standard deviations along the i-th axis."""
+
+    directions: Tensor  # (k, L, C) of unit length, in the space the generator was fed with; L is 1 for W
+    mean: Tensor  # (L, C) in that space
+    deviations: Tensor  # (k,) standard deviation of w along each axis; 1 where the space is Z
+    activations: Tensor  # (k, ...) the axes in the layer that was analysed; in W itself the same as `directions`
+    activation_mean: Tensor  # (...) of that layer
+    activation_deviations: Tensor  # (k,) there
+    explained: Tensor  # (k,) share of the layer's variance
+    random_deviations: Tensor  # (k,) standard deviations along random axes, to compare with
+
+
+FIELDS = {  # ours -> GANSpace's
+    "directions": "lat_comp",
+    "mean": "lat_mean",
+    "deviations": "lat_stdev",
+    "activations": "act_comp",
+    "activation_mean": "act_mean",
+    "activation_deviations": "act_stdev",
+    "explained": "var_ratio",
+    "random_deviations": "random_stdevs",
+}
+
+
+def read_components(path: Path) -> Components:
+    """GANSpace's .npz of components, as float32. The layer that was analysed stands in the file's name alone.
+
+    GraftError listing arrays that are missing or do not fit together; further ones are left alone."""
+    tree = open_contents(path).tree
+    found = tree if isinstance(tree, dict) else {}
+    wanted = {name: found.get(theirs) for name, theirs in FIELDS.items()}
+    arrays = {name: item.to(torch.float32, copy=True) for name, item in wanted.items() if isinstance(item, Tensor)}
+    missing = [f"{FIELDS[name]} is missing" for name in FIELDS if name not in arrays]
+    refuse(path, "holds no components of GANSpace", missing)
+    for name in ("directions", "mean"):  # a batch dimension of one, unless there are rows for layers
+        space = arrays[name].ndim - (name == "directions")
+        arrays[name] = arrays[name].unsqueeze(-2) if space == 1 else arrays[name]
+    refuse(path, "holds components that do not fit together", misfits(arrays))
+    return Components(**arrays)
+
+
+def misfits(arrays: dict[str, Tensor]) -> list[str]:
+    """What contradicts the shapes that `Components` documents."""
+    directions, activations = arrays["directions"], arrays["activations"]
+    count = len(directions) if directions.ndim == 3 else 0
+    if not count or not directions.numel():
+        return [f"lat_comp is {tuple(directions.shape)}, not (k, L, C)"]
+    axis, place = tuple(directions.shape[1:]), tuple(activations.shape[1:])
+    wanted: dict[str, tuple[int, ...]] = dict.fromkeys(arrays, (count,))
+    wanted |= {
+        "directions": (count, *axis),
+        "mean": axis,
+        "activations": (count, *place),
+        "activation_mean": place,
+    }
+    return [
+        f"{FIELDS[name]} is {tuple(arrays[name].shape)}, not {shape}"
+        for name, shape in wanted.items()
+        if tuple(arrays[name].shape) != shape
+    ]

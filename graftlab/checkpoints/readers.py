@@ -1,0 +1,55 @@
+"""Which reader opens a file: the first that knows its contents. Names and extensions decide nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from graftlab.checkpoints import (
+    native,
+    nvidia,
+    official,
+    rosinality_stylegan2,
+    rosinality_swapping,
+    southampton,
+    tensorflow,
+)
+from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.errors import GraftError
+
+READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
+    native.read,
+    official.read,
+    rosinality_swapping.read,
+    rosinality_stylegan2.read,
+    nvidia.read,
+    tensorflow.read,
+    southampton.read,
+)
+
+
+def open_model(path: Path) -> ModelFile:
+    """What a model's file says of itself; no weight is read. GraftError if it holds no model that graftlab knows."""
+    contents = open_contents(path)
+    if file := read_model(contents):
+        return file
+    raise GraftError(f"{path} is no model that graftlab knows, but a {contents.container} file of {seen(contents)}.")
+
+
+def read_model(contents: Contents) -> ModelFile | None:
+    for read in READERS:
+        if file := read(contents):
+            return file
+    return None
+
+
+def seen(contents: Contents) -> str:
+    """What lies at the top of a file, for a person who wonders what they have been given."""
+    tree, kind = contents.tree, ""
+    if contents.container == "safetensors" and isinstance(tree, dict):
+        if native.KEY in tree["metadata"]:
+            kind = f"{native.parsed(contents.path, tree['metadata']).get('kind')}: "
+        tree = tree["tensors"]
+    if not isinstance(tree, dict):
+        return f"a {type(tree).__name__.lower()}"
+    names = ", ".join([str(name)[:40] for name in list(tree)[:5]] + ["..."] * (len(tree) > 5))
+    return f"{kind}{len(tree)} entries ({names})" if tree else "nothing"

@@ -1,0 +1,196 @@
+"""The Swapping Autoencoder checkpoints of rosinality/swapping-autoencoder-pytorch: names, shapes and the reader.
+
+Their training script saves a dict: state dicts `e_ema` and `g_ema` (the averages), `e`, `g`, `d` and `cooccur`; the
+states of two optimisers; and `args`, the options of the command. Filter kernels are constants here: those in a file
+must be the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.pickles import Record
+from graftlab.config import RosinalityConfig
+from graftlab.errors import GraftError
+from graftlab.networks.rosinality import TAPS, RosinalityAutoencoder
+
+FORMAT = "rosinality's Swapping Autoencoder (.pt)"
+MISFIT = "does not fit rosinality's Swapping Autoencoder"
+WRAPPED = "module."  # before every name, if a network was saved in its wrapper for several GPUs
+ASSUMED_SIZE = 256  # px, the training script's default
+
+
+def names(config: RosinalityConfig, average: bool = True) -> dict[str, str]:
+    """Our name of every parameter -> theirs, with the name of the state dict that it is in."""
+    encoder, generator = ("e_ema", "g_ema") if average else ("e", "g")
+    pairs = [("encoder." + ours, f"{encoder}.{theirs}") for ours, theirs in _encoder(config)]
+    pairs += [("generator." + ours, f"{generator}.{theirs}") for ours, theirs in _generator(config)]
+    return dict(pairs)
+
+
+def _encoder(config: RosinalityConfig) -> Iterator[tuple[str, str]]:
+    def conv(ours: str, theirs: str, before: int = 0) -> Iterator[tuple[str, str]]:
+        """A convolution with activation; `before` it are so many modules without parameters."""
+        yield f"{ours}.weight", f"{theirs}.{before}.weight"
+        yield f"{ours}.bias", f"{theirs}.{before + 1}.bias"
+
+    yield from conv("from_rgb", "stem.0")
+    for i in range(config.downsamplings):
+        for part in ("conv1", "conv2"):
+            yield from conv(f"down.{i}.{part}", f"stem.{i + 1}.{part}", before=1)
+        yield f"down.{i}.skip.weight", f"stem.{i + 1}.skip.1.weight"
+    for i in range(2):
+        yield from conv(f"to_structure.{i}", f"structure.{i}")
+    for i in range(config.texture_downsamplings):
+        yield from conv(f"down_texture.{i}", f"texture.{i}", before=1)
+    yield from conv("to_texture", f"texture.{config.texture_downsamplings + 1}")
+
+
+def _generator(config: RosinalityConfig) -> Iterator[tuple[str, str]]:
+    head, up = len(config.head_channels), len(config.up_channels)
+    widths = (config.structure_channels, *config.head_channels)
+    for i in range(head + up):
+        ours, theirs = f"head.{i}" if i < head else f"up.{i - head}", f"layers.{i}"
+        for part in ("conv1", "conv2"):
+            yield f"{ours}.{part}.conv.weight", f"{theirs}.{part}.conv.weight"
+            for parameter in ("weight", "bias"):
+                affine = f"{ours}.{part}.conv.modulation.affine.{parameter}"
+                yield affine, f"{theirs}.{part}.conv.modulation.{parameter}"
+            yield f"{ours}.{part}.noise_strength", f"{theirs}.{part}.noise.weight"
+            yield f"{ours}.{part}.bias", f"{theirs}.{part}.activate.bias"
+        if i >= head or widths[i] != widths[i + 1]:
+            yield f"{ours}.skip.weight", f"{theirs}.skip.0.weight"
+    yield "to_rgb.weight", "to_rgb.0.weight"
+    yield "rgb_bias", "to_rgb.0.bias"
+
+
+def kernels(config: RosinalityConfig, average: bool = True) -> dict[str, float]:
+    """Their names of the filter kernels -> what each must sum to."""
+    encoder, generator = ("e_ema", "g_ema") if average else ("e", "g")
+    down, texture = range(1, config.downsamplings + 1), range(config.texture_downsamplings)
+    gains = {f"{encoder}.stem.{i}.{part}.0.kernel": 1.0 for i in down for part in ("conv2", "skip")}
+    gains |= {f"{encoder}.texture.{i}.0.kernel": 1.0 for i in texture}
+    for i in range(len(config.head_channels), len(config.head_channels + config.up_channels)):
+        gains |= {f"{generator}.layers.{i}.conv1.conv.blur.kernel": 4.0, f"{generator}.layers.{i}.skip.1.kernel": 1.0}
+    return gains
+
+
+def stored_shape(ours: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in which they keep a parameter of this name and shape of ours."""
+    if is_transposed(ours):
+        return (shape[1], shape[0], *shape[2:])
+    if ours.endswith(("conv1.conv.weight", "conv2.conv.weight")):
+        return (1, *shape)
+    if ours == "encoder.to_texture.weight":
+        return (*shape, 1, 1)
+    return shape or (1,)
+
+
+def is_transposed(ours: str) -> bool:
+    """The skips of the doubling blocks are transposed convolutions, whose inputs come first."""
+    return ours.startswith("generator.up.") and ours.endswith(".skip.weight")
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(contents: Contents) -> ModelFile | None:
+    """Their `.pt`: the averaged autoencoder, or, where there is no average, that of the last step."""
+    tree, path = contents.tree, contents.path
+    if not isinstance(tree, dict) or not any(is_encoder(tree.get(name)) for name in ("e_ema", "e")):
+        return None
+    average = is_encoder(tree.get("e_ema"))
+    parts = ("e_ema", "g_ema") if average else ("e", "g")
+    if not isinstance(tree.get(parts[1]), dict):
+        raise GraftError(f"{path} {MISFIT}: it holds an encoder, {parts[0]}, without its generator, {parts[1]}.")
+    state = {f"{part}.{name}": value for part in parts for name, value in unwrapped(tree[part]).items()}
+    refuse(path, MISFIT, [f"{name} is no tensor" for name, value in state.items() if not torch.is_tensor(value)])
+    config, notes = infer(tree, state, parts[0], path)
+    tensors = fitted(state, config, average, path)
+    if not average:
+        notes.append("It holds no averages, e_ema and g_ema: the weights of the last step are used.")
+    if unused := [str(name) for name in tree if name not in (*parts, "args")]:
+        notes.append(f"Only the autoencoder is read, not {', '.join(unused)}.")
+    return ModelFile(path, FORMAT, RosinalityAutoencoder.kind, config, tensors, notes=tuple(notes))
+
+
+def is_encoder(value: object) -> bool:
+    return isinstance(value, dict) and any(name.startswith("stem.") for name in unwrapped(value))
+
+
+def unwrapped(state: Mapping[Any, Any]) -> dict[str, Any]:
+    """Without the prefix that a wrapper puts before all names."""
+    return {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
+
+
+def infer(
+    tree: Mapping[Any, Any], state: Mapping[str, Tensor], encoder: str, path: Path
+) -> tuple[RosinalityConfig, list[str]]:
+    """Configuration from shapes, and what is to be said about it.
+
+    The autoencoder tells nothing of the size of its pictures: their discriminator does, or else their `args`."""
+    needed = {"width": f"{encoder}.stem.0.0.weight", "structure_channels": f"{encoder}.structure.1.0.weight"}
+    refuse(path, MISFIT, [f"{name} is missing" for name in needed.values() if name not in state])
+    refuse(path, MISFIT, [f"{name} is a number" for name in needed.values() if not state[name].ndim])
+    values = {field: len(state[name]) for field, name in needed.items()}
+    arguments, judged = options(tree.get("args")), judged_size(tree.get("d"))
+    channel, told = (arguments.get(name) for name in ("channel", "size"))
+    try:
+        config = RosinalityConfig(size=judged or told or ASSUMED_SIZE, **values)
+    except GraftError as error:
+        raise GraftError(f"{path} {MISFIT}: {error}") from None
+    notes = []
+    if channel not in (None, config.width):
+        notes.append(f"Its args say channel {channel!r:.20}, but its weights are of {config.width}.")
+    if told not in (None, config.size):
+        notes.append(f"Its args say {told!r:.20} px, but its discriminator judges {config.size} px.")
+    if not (judged or told):
+        notes.append(f"It does not tell the size of its training pictures; {ASSUMED_SIZE} px is a guess, use --size.")
+    return config, notes
+
+
+def options(args: object) -> Mapping[str, Any]:
+    """The options of the training command; none if they are of no kind that holds any."""
+    values = args.state if isinstance(args, Record) else args
+    return values if isinstance(values, dict) else {}
+
+
+def judged_size(discriminator: object) -> int | None:
+    """Side of the pictures that their discriminator judges, pixels: 4 after so many halvings."""
+    if not isinstance(discriminator, dict):
+        return None
+    blocks = sum(name.startswith("convs.") and name.endswith(".conv2.1.weight") for name in unwrapped(discriminator))
+    return 4 * 2**blocks if 4 <= blocks <= 8 else None  # 64 to 1024, the sizes it is made for
+
+
+def fitted(state: Mapping[str, Tensor], config: RosinalityConfig, average: bool, path: Path) -> dict[str, Tensor]:
+    """Their tensors under our names, in our shapes. GraftError listing what is missing, unknown or of another shape."""
+    with torch.device("meta"):
+        shapes = {name: tuple(tensor.shape) for name, tensor in RosinalityAutoencoder(config).state_dict().items()}
+    table, constants = names(config, average), kernels(config, average)
+    known = {*table.values(), *constants}
+    problems = [f"{theirs} is missing" for theirs in table.values() if theirs not in state]
+    problems += [f"{theirs} is unknown" for theirs in state if theirs not in known]
+    for ours, theirs in table.items():
+        want = stored_shape(ours, shapes[ours])
+        if theirs in state and (found := tuple(state[theirs].shape)) != want:
+            problems.append(f"{theirs} is {found}, not {want}")
+    for theirs, gain in constants.items():
+        if theirs in state and not is_filter(state[theirs], gain):
+            problems.append(f"{theirs} is another filter than {TAPS}")
+    refuse(path, MISFIT, problems)
+    return {
+        ours: state[theirs].transpose(0, 1) if is_transposed(ours) else state[theirs].reshape(shapes[ours])
+        for ours, theirs in table.items()
+    }
+
+
+def is_filter(kernel: Tensor, gain: float) -> bool:
+    line = torch.tensor(TAPS, dtype=torch.float32)
+    want = torch.outer(line, line) * (gain / sum(TAPS) ** 2)
+    return kernel.shape == want.shape and torch.allclose(kernel.float(), want, atol=1e-4)

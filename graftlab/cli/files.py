@@ -1,0 +1,60 @@
+"""`graft inspect`, `convert` and `verify`: files that hold models, of any format that graftlab reads."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.progress import console
+
+AnyFile = Annotated[Path, typer.Argument(help="A model file of any format; none of its code is run.")]
+
+
+def inspect(file: AnyFile, as_json: Json = False) -> None:
+    """What a file is: kind, architecture, parameters, training images, licence, where it came from.
+
+    graft inspect network-snapshot-000500.pkl
+    """
+    from graftlab.checkpoints.describe import describe, summary
+
+    told = describe(file)
+    typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
+
+
+def convert(
+    source: AnyFile,
+    out: Annotated[
+        Path, typer.Argument(help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2.", callback=writable)
+    ],
+    half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Even if weights are no finite numbers.")] = False,
+) -> None:
+    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
+
+    graft convert network-snapshot-000500.pkl metfaces.safetensors
+    """
+    from graftlab.checkpoints import convert as conversion
+
+    spare(out, source)
+    file = conversion.convert(source, out, half, allow_nan)
+    for note in file.notes:
+        console.print(note, soft_wrap=True)
+    console.print(f"{out}: {file.kind}, from {file.format}", soft_wrap=True)
+
+
+def verify(file: AnyFile, as_json: Json = False) -> None:
+    """Read every byte of a model file and compare the hashes that it and graftlab know.
+
+    graft verify metfaces.safetensors
+    """
+    from graftlab.checkpoints import verify as checks
+
+    told = checks.verify(file)
+    if as_json:
+        typer.echo(json.dumps(told, indent=1))
+        return
+    weights = "as the file says" if told["recorded"] else "the file tells none to compare"
+    known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
+    typer.echo(f"{file}\n  sha256 {told['sha256']} ({known})\n  weights {told['fingerprint']} ({weights})")

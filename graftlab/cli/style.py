@@ -1,0 +1,125 @@
+"""`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graftlab.cli.desk import LARGEST_SEED, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_SEEDS = 100_000
+BATCH = 8  # pictures made at a time
+
+Seeds = Annotated[str, typer.Option(help="Numbers of pictures: 7 or 1,4,10-20.")]
+Psi = Annotated[float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.")]
+Cutoff = Annotated[int | None, typer.Option(min=0, help="Truncate this many layers, from the coarsest up; all.")]
+Class = Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model, from 0 up.")]
+StyleNoise = Annotated[str, typer.Option(help="const (the model's own), fixed (by --seed), random or none.")]
+
+
+def seeds_of(text: str, option: str = "--seeds") -> list[int]:
+    """ "1,4,10-20" as numbers, in the order given. GraftError for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isascii() and end.isdigit() and int(end) <= LARGEST_SEED for end in map(str.strip, ends)):
+            raise GraftError(f"{option} takes numbers and ranges such as 1,4,10-20, not '{text}'.")
+        low, high = map(int, ends)
+        if high < low or len(numbers) + high - low >= MOST_SEEDS:
+            raise GraftError(f"{option} {text}: ranges go upwards, and at most {MOST_SEEDS:,} pictures at once.")
+        numbers += range(low, high + 1)
+    return numbers
+
+
+def sample(
+    model: Model,
+    seeds: Seeds = "0-15",
+    out: Out = Path("samples.png"),
+    psi: Psi = 0.7,
+    cutoff: Cutoff = None,
+    label: Class = None,
+    separate: Annotated[bool, typer.Option("--separate", help="A file for each, NAME-SEED, not one sheet.")] = False,
+    codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
+    noise: StyleNoise = "const",
+    seed: Seed = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
+
+    graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
+    """
+    from graftlab.sheets import sheet
+
+    numbers = seeds_of(seeds)
+    if codes is not None:
+        writable(codes)
+    desk = stylegan(model, noise, seed, device, precision)
+    network = desk.model
+    chosen = network.codes_of(numbers, psi, cutoff, label)
+    if codes is not None:
+        console.print(str(chosen.save(codes)), soft_wrap=True)
+    images: list[Tensor] = []
+    down, across = shape(len(numbers))
+    scale = 1 if separate else desk.scale(down, across)
+    with bar("sampling", len(numbers)) as progress:
+        for start in range(0, len(numbers), BATCH):
+            images += network.decode(chosen[start : start + BATCH], **desk.rendering).split(1)
+            if separate:
+                for number, image in zip(numbers[start : start + BATCH], images, strict=True):
+                    desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
+                images.clear()
+            progress(min(start + BATCH, len(numbers)))
+    if len(numbers) == 1 and not separate:
+        desk.write(images[0], out)
+    elif not separate:
+        rows: list[list[Tensor | None]] = [list(images[i : i + across]) for i in range(0, len(images), across)]
+        labels = [f"{numbers[i]}" for i in range(0, len(numbers), across)]
+        desk.write(sheet(rows, labels, scale=scale), out)
+
+
+def mix_styles(
+    model: Model,
+    rows: Annotated[str, typer.Option(help="Seeds that give the other layers.")] = "0-3",
+    columns: Annotated[str, typer.Option(help="Seeds that give the layers of --layers.")] = "4-9",
+    layers: Annotated[str, typer.Option(help="Rows of w that come from the columns; 0 is the coarsest.")] = "0-6",
+    out: Out = Path("mixed-styles.png"),
+    psi: Psi = 0.7,
+    label: Class = None,
+    noise: StyleNoise = "const",
+    seed: Seed = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
+
+    graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
+    """
+    from graftlab.networks.stylegan2 import style_mix
+    from graftlab.sheets import sheet
+
+    down, across, chosen = seeds_of(rows, "--rows"), seeds_of(columns, "--columns"), seeds_of(layers, "--layers")
+    desk = stylegan(model, noise, seed, device, precision)
+    network = desk.model
+    scale = desk.scale(len(down) + 1, len(across) + 1)
+    left, top = (network.codes_of(numbers, psi, labels=label) for numbers in (down, across))
+    lines: list[list[Tensor | None]] = [[None, *network.decode(top, **desk.rendering).split(1)]]
+    with bar("mixing", len(down) * len(across)) as progress:
+        for i in range(len(down)):
+            mixed = (style_mix(left[i], top[j], chosen) for j in range(len(across)))
+            line = [left[i], *mixed]
+            lines.append([network.decode(codes, **desk.rendering) for codes in line])
+            progress((len(lines) - 1) * len(across))
+    desk.write(sheet(lines, ["", *map(str, down)], ["", *map(str, across)], scale=scale), out)
+
+
+def shape(count: int) -> tuple[int, int]:
+    """Rows and columns of a sheet of so many pictures, a little wider than high."""
+    across = min(count, max(1, round((count * 1.5) ** 0.5)))
+    return -(-count // across), across

@@ -1,0 +1,28 @@
+"""Every number that defines a network, an objective or a training run, in small frozen dataclasses.
+
+A contradiction is refused at construction, in one sentence, so that a wrong option fails in a second and not after a
+night. Each class goes to plain JSON and back (`to_dict`, `from_dict`), which is how weights travel with their
+configuration.
+"""
+
+from graftlab.config.base import KINDS, Config, require
+from graftlab.config.rosinality import RosinalityConfig
+from graftlab.config.stylegan2 import StyleGAN2Config
+from graftlab.config.swapping import PRESETS, SwappingConfig, preset
+from graftlab.config.training import PRECISIONS, RECIPES, Recipe, TrainConfig, recipe
+
+__all__ = [
+    "KINDS",
+    "PRECISIONS",
+    "PRESETS",
+    "RECIPES",
+    "Config",
+    "Recipe",
+    "RosinalityConfig",
+    "StyleGAN2Config",
+    "SwappingConfig",
+    "TrainConfig",
+    "preset",
+    "recipe",
+    "require",
+]

@@ -1,0 +1,69 @@
+"""StyleGAN2's sizes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graftlab.config.base import Config, require
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config(Config):
+    """A StyleGAN2 generator with skip connections and its residual discriminator (Karras et al. 2020, config-f).
+
+    Sizes are lists and not formulas: the networks people have trained differ in them, and their files tell them."""
+
+    channels: tuple[int, ...]  # output channels of each synthesis block, from the constant's resolution up
+    constant: tuple[int, int] = (4, 4)  # height and width of the learned constant, pixels
+    z_channels: int = 512  # Cz, length of the latent vector
+    w_channels: int = 512  # Cw, length of the intermediate latent vector
+    classes: int = 0  # labels of a conditional model; 0: none
+    mapping_layers: int = 8  # fully connected layers from z to w
+    clamp: float = 0.0  # limit of activations (NVIDIA's conv_clamp); 0: none
+    discriminator_channels: tuple[int, ...] = ()  # per resolution, from the constant's up; empty: as `channels`
+    discriminator_group: int = 4  # pictures whose deviation the discriminator sees
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        "z_channels": (1, 2**14),
+        "w_channels": (1, 2**14),
+        "classes": (0, 2**16),
+        "mapping_layers": (1, 2**6),
+        "clamp": (0, 2**16),
+        "discriminator_group": (1, 2**16),
+    }
+
+    def __post_init__(self) -> None:
+        for name, most, top in (("channels", 12, 2**14), ("discriminator_channels", 12, 2**14), ("constant", 2, 64)):
+            self._whole_numbers(name, most, top)
+        super().__post_init__()
+        require(len(self.channels) >= 1, "channels must name at least one block.")
+        require(len(self.constant) == 2, f"constant must be a height and a width, not {self.constant}.")
+        require(
+            len(self.discriminator_channels) in (0, len(self.channels)),
+            f"discriminator_channels must be as many as channels, {len(self.channels)}, "
+            f"not {len(self.discriminator_channels)}.",
+        )
+
+    def _whole_numbers(self, name: str, most: int, top: int) -> None:
+        """A field of whole numbers from 1 to `top`, made a tuple: JSON brings a list."""
+        value = getattr(self, name)
+        numbers = isinstance(value, list | tuple) and len(value) <= most and all(type(item) is int for item in value)
+        require(numbers, f"{name} must be at most {most} whole numbers, not {value!r:.40}.")
+        require(all(1 <= item <= top for item in value), f"{name} must be between 1 and {top}, not {value!r:.40}.")
+        object.__setattr__(self, name, tuple(value))
+
+    @property
+    def resolutions(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of each block's output, pixels."""
+        height, width = self.constant
+        return tuple((height * 2**block, width * 2**block) for block in range(len(self.channels)))
+
+    @property
+    def size(self) -> int:
+        """The picture's larger side, pixels."""
+        return max(self.resolutions[-1])
+
+    @property
+    def layers(self) -> int:
+        """L, rows of w that the generator uses; two per block, since the first block has one convolution and the last
+        row is the last toRGB layer's own."""
+        return 2 * len(self.channels)

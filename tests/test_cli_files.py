@@ -1,0 +1,163 @@
+"""`graft inspect`, `convert` and `verify`, from the shell's side."""
+
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+import graftlab
+from graftlab.checkpoints.describe import describe
+from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model
+
+FIXTURES = Path(__file__).parent / "fixtures"
+PICKLE, ROSINALITY = FIXTURES / "stylegan2" / "nvidia.pkl", FIXTURES / "stylegan2" / "rosinality.pt"
+OFFICIAL = FIXTURES / "sae_official" / "default" / "checkpoint.pth"
+EVERY_KIND = [
+    (PICKLE, "stylegan2", 64),
+    (FIXTURES / "stylegan2" / "nvidia_conditional.pkl", "stylegan2", 32),
+    (FIXTURES / "stylegan2" / "nvidia_oldstyle.pkl", "stylegan2", 16),
+    (ROSINALITY, "stylegan2", 64),
+    (OFFICIAL, "swapping-autoencoder", 256),
+    (FIXTURES / "sae_rosinality" / "checkpoint.pt", "swapping-autoencoder-rosinality", 64),
+]
+
+
+@pytest.mark.parametrize(("path", "kind", "size"), EVERY_KIND, ids=lambda value: getattr(value, "stem", None))
+def test_inspect_tells_what_load_gives(graft, path, kind, size):
+    told = json.loads(graft("inspect", path, "--json").out)
+    assert (told["kind"], told["size"], told["bytes"]) == (kind, size, path.stat().st_size)
+    model = graftlab.load(path, "cpu")
+    assert model.kind == kind
+    assert told["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert told["config"] == json.loads(json.dumps(model.config.to_dict()))
+    text = graft("inspect", path).out
+    assert kind in text
+    assert f"{size} px" in text
+
+
+def test_inspect_takes_no_memory_for_networks(monkeypatch):
+    from graftlab.networks.layers import Equalized
+
+    original, devices = Equalized.__init__, set()
+
+    def watched(self):
+        devices.add(torch.get_default_device().type)
+        original(self)
+
+    monkeypatch.setattr(Equalized, "__init__", watched)
+    for path, _, _ in EVERY_KIND:
+        assert describe(path)["parameters"] > 0
+    assert devices == {"meta"}
+
+
+def test_inspect_tells_of_classes_and_of_what_is_recorded(graft, tmp_path):
+    told = json.loads(graft("inspect", FIXTURES / "stylegan2" / "nvidia_conditional.pkl", "--json").out)
+    assert told["classes"] == 3
+    about = {"images_seen": 5000, "licence": "CC0-1.0", "parent": "ab12"}
+    save_model(tmp_path / "m.safetensors", tiny.model(), about)
+    out = graft("inspect", "m.safetensors").out
+    assert all(words in out for words in ("images seen: 5000", "licence: CC0-1.0", "parent: ab12"))
+
+
+def test_inspect_of_what_is_no_model(graft):
+    assert graft("encode", "photos/hill.png", "-o", "codes.safetensors").code == 0
+    assert "no model, it holds SwapCodes: 2 entries (" in graft("inspect", "codes.safetensors").out
+    hostile = graft("inspect", FIXTURES / "hostile" / "reduce_os_system.pkl")
+    assert hostile.code == 2
+    assert "posix.system" in hostile.err
+    assert not Path("/tmp/pwned_by_pickle").exists()
+
+
+@pytest.mark.parametrize(("path", "kind", "size"), EVERY_KIND, ids=lambda value: getattr(value, "stem", None))
+@torch.no_grad()
+def test_a_converted_model_is_the_same_model(graft, path, kind, size):
+    assert graft("convert", path, "ours.safetensors").code == 0
+    before, after = graftlab.load(path, "cpu"), graftlab.load("ours.safetensors", "cpu")
+    assert before.fingerprint == after.fingerprint
+    assert before.config == after.config
+    story = open_model(Path("ours.safetensors")).about
+    assert story["converted_from"]["file"] == path.name
+    assert graft("verify", "ours.safetensors").code == 0
+
+
+def test_half_precision_halves_the_file(graft):
+    for name, options in (("whole", ()), ("half", ("--half",))):
+        assert graft("convert", ROSINALITY, f"{name}.safetensors", *options).code == 0
+    assert Path("half.safetensors").stat().st_size < 0.55 * Path("whole.safetensors").stat().st_size
+    assert graft("verify", "half.safetensors").code == 0
+
+
+def test_discriminators_come_along(graft):
+    assert graft("convert", PICKLE, "ours.safetensors").code == 0
+    theirs, ours = open_model(PICKLE), open_model(Path("ours.safetensors"))
+    assert ours.discriminators.keys() == theirs.discriminators.keys() != set()
+    assert all(torch.equal(ours.discriminators[name], theirs.discriminators[name]) for name in ours.discriminators)
+
+
+def test_stylegan2_goes_back_to_rosinality(graft):
+    assert graft("convert", PICKLE, "back.pt").code == 0
+    back, theirs = (torch.load(path, weights_only=True) for path in ("back.pt", ROSINALITY))
+    assert back["g_ema"].keys() == theirs["g_ema"].keys()
+    for name, tensor in theirs["g_ema"].items():
+        assert torch.allclose(back["g_ema"][name], tensor, atol=1e-6), name
+    assert torch.allclose(back["latent_avg"], theirs["latent_avg"])
+    assert graftlab.load("back.pt", "cpu").fingerprint == graftlab.load(ROSINALITY, "cpu").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((OFFICIAL, "out.pt"), "is no StyleGAN2"),
+        ((OFFICIAL, "out.onnx"), r"must end in \.safetensors"),
+        (("photos/hill.png", "out.safetensors"), "hill.png"),
+        (("nothing.pkl", "out.safetensors"), "nothing.pkl"),
+        (("photos", "out.safetensors"), "folder"),
+    ],
+)
+def test_what_cannot_be_converted(graft, arguments, says):
+    result = graft("convert", *arguments)
+    assert result.code == 2
+    assert says.replace("\\", "") in result.err
+    assert not any(Path().glob("out.*"))
+
+
+def test_a_file_is_not_converted_onto_itself(graft):
+    shutil.copy(ROSINALITY, "net.pt")
+    before = Path("net.pt").read_bytes()
+    assert graft("convert", "net.pt", "net.pt").code == 2
+    assert Path("net.pt").read_bytes() == before
+
+
+def test_nan_is_kept_only_on_demand(graft):
+    state = torch.load(ROSINALITY, weights_only=True)
+    state["latent_avg"][:] = torch.nan
+    torch.save(state, "nan.pt")
+    refused = graft("convert", "nan.pt", "ours.safetensors")
+    assert refused.code == 2
+    assert "mapping.average" in refused.err
+    assert graft("convert", "nan.pt", "ours.safetensors", "--allow-nan").code == 0
+    assert graft("verify", "ours.safetensors").code == 2
+
+
+def test_verify_notices_a_changed_weight(graft):
+    save_model(Path("m.safetensors"), tiny.model())
+    told = json.loads(graft("verify", "m.safetensors", "--json").out)
+    assert told["recorded"]
+    assert told["fingerprint"] == graftlab.load("m.safetensors", "cpu").fingerprint
+    content = bytearray(Path("m.safetensors").read_bytes())
+    content[-4:] = struct.pack("<f", 1234.5)
+    Path("m.safetensors").write_bytes(content)
+    changed = graft("verify", "m.safetensors")
+    assert changed.code == 2
+    assert "was changed after it was written" in changed.err
+
+
+def test_verify_of_other_peoples_files(graft):
+    out = graft("verify", PICKLE).out
+    assert "the file tells none to compare" in out
+    assert "not a file that graftlab knows" in out

@@ -1,0 +1,127 @@
+"""`graft models`: what is listed, and its commands."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from web import Page, Web
+
+from graftlab.checkpoints import registry
+from graftlab.checkpoints.registry import Entry
+
+MODEL = "landscapes-128"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv(registry.CACHE, str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def file(bundle, tmp_path) -> Path:
+    """A tiny model of our own format."""
+    return Path(shutil.copy(bundle / f"{MODEL}.safetensors", tmp_path / "mine.safetensors"))
+
+
+@pytest.fixture
+def offered(file, monkeypatch):
+    """A server that offers the tiny model under the name `tiny`."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr("graftlab.checkpoints.download.check_address", lambda *arguments: None)  # http, for once
+    web = Web()
+    web.pages["/tiny.safetensors"] = Page(file.read_bytes())
+    source = web.url("/tiny.safetensors")
+    tiny = Entry("tiny", "swapping-autoencoder", "ours", source, "CC0-1.0", "https://page", "Tiny hills, 32 px")
+    hand = Entry("hand", "stylegan2", "pickle", "https://drive.google.com/x", "MIT", "https://page", "x", by_hand=True)
+    monkeypatch.setattr(registry, "known", lambda: [tiny, hand])
+    yield web
+    web.close()
+
+
+def test_the_list(graft, home, file, offered):
+    assert len(json.loads(graft("models", "--json").out)) == 1
+    result = graft("models")
+    assert len(result.out.splitlines()) == 1
+    assert "2 more can be fetched by 'graft models get NAME'" in result.err
+    assert "tiny (swapping-autoencoder): Tiny hills, 32 px; licence CC0-1.0\n" in result.err
+    assert "hand (stylegan2): x; licence MIT (by hand)\n" in result.err
+    assert not home.exists()
+    assert graft("models", "add", file, "--as", "tiny").code == 0
+    bundled, tiny = json.loads(graft("models", "--json").out)
+    assert (bundled["name"], tiny["name"]) == (MODEL, "tiny")
+    result = graft("models")
+    assert result.out.splitlines()[1].startswith("tiny: swapping-autoencoder, 32 px, 0.0 M parameters")
+    assert "1 more can be fetched" in result.err
+
+
+def test_a_damaged_file_does_not_hide_the_others(graft, home):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "broken.safetensors").write_bytes(b"broken")
+    result = graft("models", "--json")
+    assert [entry["name"] for entry in json.loads(result.out)] == [MODEL]
+    assert "broken.safetensors" in result.err
+
+
+def test_get(graft, home, offered):
+    result = graft("models", "get", "tiny")
+    assert result.code == 0, result
+    assert result.out == ""
+    assert f"tiny is {home / 'models' / 'tiny.safetensors'}" in result.err
+    assert "licence: CC0-1.0; https://page" in result.err
+    assert json.loads(graft("models", "get", "tiny", "--json").out) == {
+        "name": "tiny",
+        "file": str(home / "models" / "tiny.safetensors"),
+    }
+    assert len(offered.requests) == 1
+    assert graft("reconstruct", "photos/hill.png", "--model", "tiny").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("get", "hand"), "open https://drive.google.com/x in a browser"),
+        (("get", "tinny"), "did you mean tiny?"),
+        (("add", "nowhere.pkl"), "nowhere.pkl: no such file"),
+        (("add", "photos/hill.png"), "hill.png"),
+        (("add", "mine.safetensors", "--as", MODEL), "already"),
+        (("add", "mine.safetensors", "--as", "a/b"), "cannot name a model"),
+        (("remove", "tiny"), "no model 'tiny' in the cache"),
+        (("remove", "../mine"), "cannot name a model"),
+    ],
+)
+def test_refusals(graft, offered, arguments, says):
+    result = graft("models", *arguments)
+    assert result.code == 2, result
+    assert result.out == ""
+    (line,) = result.err.splitlines()
+    assert line.startswith("graft: ")
+    assert says in line
+    assert not list(Path().rglob("cache/models/*"))
+
+
+def test_a_model_of_the_hub(graft, monkeypatch, file):
+    monkeypatch.setattr("graftlab.checkpoints.hub.fetch", lambda text: file)
+    assert json.loads(graft("models", "get", "hf:a/b", "--json").out) == {"name": "hf:a/b", "file": str(file)}
+
+
+def test_add_and_remove(graft, home, file):
+    result = graft("models", "add", file, "--json")
+    assert json.loads(result.out) == {"name": "mine", "file": str(home / "models" / "mine.safetensors")}
+    removed = json.loads(graft("models", "remove", "mine", "--json").out)
+    assert removed == {"name": "mine", "removed": [str(home / "models" / "mine.safetensors")]}
+    assert file.exists()
+    assert graft("models", "add", file).code == 0
+    assert "removed" in graft("models", "remove", "mine").err
+
+
+def test_where(graft, home):
+    assert graft("models", "where").out == f"{home}\n"
+
+
+@pytest.mark.parametrize("command", ["get", "add", "remove", "where"])
+def test_every_command_has_an_example_in_its_help(graft, command):
+    result = graft("models", command, "--help")
+    assert result.code == 0
+    assert f"graft models {command}" in result.out.split("Usage:")[1].split("\n", 1)[1]

@@ -1,0 +1,195 @@
+"""W latents and GANSpace's components, as other programs save them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from graftlab.checkpoints.latents import read_components, read_latents
+from graftlab.codes import StyleCodes
+from graftlab.errors import GraftError
+
+LAYERS, CHANNELS = 6, 5
+W = torch.arange(LAYERS * CHANNELS * 3, dtype=torch.float32).reshape(3, LAYERS, CHANNELS)  # three W+ codes
+
+
+def read(path: Path) -> torch.Tensor:
+    w = read_latents(path, LAYERS, CHANNELS)
+    assert StyleCodes(w).w.shape[1:] == (LAYERS, CHANNELS)
+    assert w.dtype == torch.float32
+    return w
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (W, W),
+        (W[:1], W[:1]),
+        (W[0], W[:1]),  # as many rows as layers
+        (W[:, 0], W[:, :1].expand(-1, LAYERS, -1)),
+        (W[:1, 0], W[:1, :1].expand(-1, LAYERS, -1)),
+        (W[:, :1], W[:, :1].expand(-1, LAYERS, -1)),
+        (W[0, 0], W[:1, :1].expand(-1, LAYERS, -1)),
+        (W.double(), W),
+        (W.half(), W),
+    ],
+)
+def test_shapes(tmp_path: Path, array: torch.Tensor, expected: torch.Tensor) -> None:
+    np.save(tmp_path / "w.npy", array.numpy())
+    assert torch.equal(read(tmp_path / "w.npy"), expected)
+
+
+@pytest.mark.parametrize("name", ["w", "ws", "dlatents", "latent", "latents", "arr_0"])
+def test_archives(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "projected_w.npz"
+    np.savez(path, **{name: W.numpy()})
+    assert torch.equal(read(path), W)
+
+
+def test_archives_of_several_arrays(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "both.npz", noise=np.zeros(3), w=W.numpy())
+    assert torch.equal(read(tmp_path / "both.npz"), W)
+    np.savez(tmp_path / "neither.npz", noise=np.zeros(3), picture=W.numpy())
+    with pytest.raises(GraftError, match=r"neither.npz holds no W latents.*named w, ws"):
+        read(tmp_path / "neither.npz")
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        W,
+        {"latent": W, "noise": [torch.zeros(1)]},
+        {"w": W},
+        {"latents": W, "names": ["a", "b", "c"]},
+        {
+            f"{name}.png": {"img": torch.zeros(3, 8, 8), "latent": w, "noise": []}
+            for name, w in zip("abc", W, strict=True)
+        },
+        {"a.png": {"latent": W}},
+    ],
+)
+def test_torch_files(tmp_path: Path, tree: Any) -> None:
+    torch.save(tree, tmp_path / "photo.pt")
+    assert torch.equal(read(tmp_path / "photo.pt"), W)
+
+
+def test_rosinality_in_w(tmp_path: Path) -> None:
+    """One vector for each picture, in the file's order."""
+    torch.save({"z.png": {"latent": W[0, 0]}, "a.png": {"latent": W[1, 1]}}, tmp_path / "photo.pt")
+    expected = torch.stack([W[0, 0], W[1, 1]])[:, None].expand(-1, LAYERS, -1)
+    assert torch.equal(read(tmp_path / "photo.pt"), expected)
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    save_file({"w": W}, tmp_path / "w.safetensors")
+    assert torch.equal(read(tmp_path / "w.safetensors"), W)
+
+
+def test_the_file_may_change_afterwards(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", W.numpy())
+    w = read(tmp_path / "w.npy")
+    np.save(tmp_path / "w.npy", np.zeros_like(W.numpy()))
+    assert torch.equal(w, W)
+
+
+@pytest.mark.parametrize(
+    "shape", [(), (4,), (3, 4), (LAYERS, 4), (3, LAYERS, 4), (3, 7, CHANNELS), (1, 3, LAYERS, CHANNELS), (0, CHANNELS)]
+)
+def test_other_shapes(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "w.npy", np.zeros(shape, np.float32))
+    with pytest.raises(GraftError) as error:
+        read(tmp_path / "w.npy")
+    assert f"w.npy holds latents of shape {shape}; this model's are (N, 5) or (N, 6, 5)." in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "tree", [None, [W], {}, {"w": 3}, {"a.png": {"img": W, "x": W}}, {"latent": {"w": W}}, W.long()]
+)
+def test_no_latents(tmp_path: Path, tree: Any) -> None:
+    torch.save(tree, tmp_path / "w.pt")
+    with pytest.raises(GraftError, match=r"w.pt holds no W latents"):
+        read(tmp_path / "w.pt")
+
+
+def test_not_finite(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.full((1, CHANNELS), np.nan, np.float32))
+    with pytest.raises(GraftError, match=r"w.npy holds numbers that are not finite"):
+        read(tmp_path / "w.npy")
+
+
+def ganspace(count: int = 4, place: tuple[int, ...] = (1, 3, 2, 2)) -> dict[str, np.ndarray]:
+    """Arrays as GANSpace's decomposition writes them, for an analysed layer with activations of shape `place`."""
+    random = np.random.default_rng(0)
+    shapes = {
+        "act_comp": (count, *place),
+        "act_mean": place,
+        "act_stdev": (count,),
+        "lat_comp": (count, 1, CHANNELS),
+        "lat_mean": (1, CHANNELS),
+        "lat_stdev": (count,),
+        "var_ratio": (count,),
+        "random_stdevs": (count,),
+    }
+    return {name: random.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def test_components(tmp_path: Path) -> None:
+    arrays = ganspace()
+    np.savez_compressed(tmp_path / "style.npz", **arrays, note=np.zeros(1))
+    components = read_components(tmp_path / "style.npz")
+    pairs = {
+        "directions": "lat_comp",
+        "mean": "lat_mean",
+        "deviations": "lat_stdev",
+        "activations": "act_comp",
+        "activation_mean": "act_mean",
+        "activation_deviations": "act_stdev",
+        "explained": "var_ratio",
+        "random_deviations": "random_stdevs",
+    }
+    for ours, theirs in pairs.items():
+        assert np.array_equal(getattr(components, ours).numpy(), arrays[theirs])
+
+
+def test_components_of_vectors(tmp_path: Path) -> None:
+    arrays = ganspace(place=(CHANNELS,))
+    arrays |= {"lat_comp": arrays["lat_comp"][:, 0], "lat_mean": arrays["lat_mean"][0]}
+    np.savez(tmp_path / "w.npz", **arrays)
+    components = read_components(tmp_path / "w.npz")
+    assert components.directions.shape == (4, 1, CHANNELS)
+    assert components.mean.shape == (1, CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("lat_comp", None, "holds no components of GANSpace: lat_comp is missing."),
+        ("lat_comp", (4,), "lat_comp is (4,), not (k, L, C)"),
+        ("lat_comp", (0, 1, 5), "lat_comp is (0, 1, 5), not (k, L, C)"),
+        ("lat_mean", (1, 6), "lat_mean is (1, 6), not (1, 5)"),
+        ("lat_stdev", (3,), "lat_stdev is (3,), not (4,)"),
+        ("act_comp", (3, 2), "act_comp is (3, 2), not (4, 2); act_mean is (1, 3, 2, 2), not (2,)"),
+        ("act_mean", (), "act_mean is (), not (1, 3, 2, 2)"),
+        ("var_ratio", (4, 1), "var_ratio is (4, 1), not (4,)"),
+    ],
+)
+def test_components_that_do_not_fit(tmp_path: Path, name: str, shape: tuple[int, ...] | None, told: str) -> None:
+    arrays = ganspace()
+    if shape is None:
+        del arrays[name]
+    else:
+        arrays[name] = np.zeros(shape, np.float32)
+    np.savez(tmp_path / "style.npz", **arrays)
+    with pytest.raises(GraftError) as error:
+        read_components(tmp_path / "style.npz")
+    assert str(error.value).startswith(f"{tmp_path / 'style.npz'} holds")
+    assert told in str(error.value)
+
+
+def test_no_components(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", W.numpy())
+    with pytest.raises(GraftError, match=r"holds no components of GANSpace: lat_comp is missing; lat_mean"):
+        read_components(tmp_path / "w.npy")

@@ -1,0 +1,464 @@
+"""NVIDIA's StyleGAN2 pickles of the PyTorch generation: what their code computes, and what is refused."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import differ
+from torch import Tensor
+
+from graftlab.checkpoints.build import build
+from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.nvidia import read
+from graftlab.checkpoints.pickles import Name, Record
+from graftlab.config import StyleGAN2Config
+from graftlab.errors import GraftError
+from graftlab.networks.style_discriminator import StyleDiscriminator
+from graftlab.networks.stylegan2 import StyleGAN2
+
+FIXTURES = Path(__file__).parent / "fixtures" / "stylegan2"
+FILES = {"A": "nvidia", "B": "nvidia_finetuned", "conditional": "nvidia_conditional", "oldstyle": "nvidia_oldstyle"}
+NEAR = 5e-5  # of a tensor's largest value
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def contents(name: str = "A") -> Contents:
+    """What a fixture holds, for a test to change."""
+    return open_contents(FIXTURES / f"{FILES[name]}.pkl")
+
+
+def opened(name: str = "A", part: str = "G_ema") -> ModelFile:
+    file = read(contents(name), part)
+    assert file is not None
+    return file
+
+
+@cache
+def model(name: str, part: str = "G_ema") -> StyleGAN2:
+    return build(opened(name, part))  # type: ignore[return-value]
+
+
+def discriminator(name: str) -> StyleDiscriminator:
+    file = opened(name)
+    network = StyleDiscriminator(file.config)  # type: ignore[arg-type]
+    network.load_state_dict(dict(file.discriminators))
+    return network.eval().requires_grad_(False)
+
+
+@cache
+def reference(name: str) -> dict[str, Tensor]:
+    return load_file(FIXTURES / f"{name}.safetensors")
+
+
+# -- what their code computes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+@pytest.mark.parametrize("psi", [1, 0.7])
+def test_codes_and_pictures(name: str, psi: float) -> None:
+    expected, network = reference("io"), model(name)
+    codes = network.map(expected["z"], psi=psi)
+    assert differ(codes.w, expected[f"{name}.w_psi{psi}"]) < NEAR
+    for noise in ("const", "none"):
+        assert differ(network.decode(codes, noise), expected[f"{name}.img_{noise}_psi{psi}"]) < NEAR
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_truncation_of_the_first_layers(name: str) -> None:
+    expected = reference("io")
+    codes = model(name).map(expected["z"], psi=0.7, cutoff=4)
+    assert differ(codes.w, expected[f"{name}.w_psi0.7_cutoff4"]) < NEAR
+
+
+def test_activations() -> None:
+    expected, synthesis = reference("io"), model("A").synthesis
+    w = expected["A.w_psi1"]
+    x, picture = synthesis.constant.expand(len(w), -1, -1, -1), None
+    for block, size in zip(synthesis.blocks, (4, 8, 16), strict=False):
+        x, picture = block(x, picture, w, lambda layer, like: None)
+        assert differ(x, expected[f"A.act.b{size}.x"]) < NEAR
+        assert differ(picture, expected[f"A.act.b{size}.img"]) < NEAR
+
+
+def test_the_generator_in_training() -> None:
+    expected, network = reference("io"), model("A", "G")
+    picture = network.decode(network.map(expected["z"]), noise="none")
+    assert differ(picture, expected["A.G.img_none_psi1"]) < NEAR
+
+
+def test_discriminator() -> None:
+    expected = reference("io")
+    logits = discriminator("A")(expected["A.img_const_psi1"])
+    assert differ(logits, expected["A.D_logits_of_A.img_const_psi1"]) < NEAR
+
+
+@pytest.mark.parametrize("psi", [1, 0.7])
+def test_classes_and_clamp(psi: float) -> None:
+    expected, network = reference("io_conditional"), model("conditional")
+    codes = network.map(expected["z"], expected["c"], psi)
+    assert differ(codes.w, expected[f"w_psi{psi}"]) < NEAR
+    for noise in ("const", "none"):
+        assert differ(network.decode(codes, noise), expected[f"img_{noise}_psi{psi}"]) < NEAR
+
+
+def test_discriminator_with_classes() -> None:
+    expected = reference("io_conditional")
+    logits = discriminator("conditional")(expected["img_const_psi1"], expected["c"])
+    assert differ(logits, expected["D_logits_of_img_const_psi1"]) < NEAR
+
+
+def test_without_clamp() -> None:
+    holding, expected = contents("conditional"), reference("io_conditional")
+    for name in modules(holding, "G_ema"):
+        module(holding, name=name).pop("conv_clamp", None)
+    file = read(holding)
+    assert file is not None
+    assert not file.discriminators
+    assert "limits activations to 4 here and 0 in the generator" in file.notes[0]
+    network = build(file)
+    assert isinstance(network, StyleGAN2)
+    picture = network.decode(network.map(expected["z"], expected["c"]))
+    assert differ(picture, expected["img_const_psi1_without_clamp"]) < NEAR
+
+
+def test_old_pickles() -> None:
+    expected, network = reference("io_oldstyle"), model("oldstyle")
+    codes = network.map(expected["z"])
+    assert differ(codes.w, expected["w_psi1"]) < NEAR
+    for noise in ("const", "none"):
+        assert differ(network.decode(codes, noise), expected[f"img_{noise}_psi1"]) < NEAR
+
+
+# -- what the file tells ----------------------------------------------------------------------------------------------
+
+
+def test_configuration() -> None:
+    file = opened("conditional")
+    assert file.kind == "stylegan2"
+    assert file.format == "NVIDIA StyleGAN2 pickle (PyTorch)"
+    assert file.notes == ()
+    assert file.config == StyleGAN2Config(
+        channels=(32, 32, 32, 16),
+        z_channels=32,
+        w_channels=32,
+        classes=3,
+        mapping_layers=2,
+        clamp=4.0,
+        discriminator_channels=(20, 20, 16, 8),
+        discriminator_group=4,
+    )
+
+
+def test_background() -> None:
+    holding = contents()
+    holding.tree.update(cur_nimg=25_000, resume_pkl="ffhq256", augment_pipe=Record(Name("a", "B"), ()))
+    file = read(holding)
+    assert file is not None
+    assert file.about["images_seen"] == 25_000
+    assert file.about["resume_pkl"] == "ffhq256"
+    assert file.about["trained_on"] == "./datasets/example.zip"
+    assert file.about["training_set"]["xflip"] is False
+    assert "augment_pipe" not in file.about
+
+
+def test_weights_are_views_of_the_file() -> None:
+    holding = contents()
+    file = read(holding)
+    assert file is not None
+    const = module(holding, name="synthesis.b4")["_parameters"]["const"]
+    assert file.tensors["synthesis.constant"].data_ptr() == const.data_ptr()
+
+
+def test_generator_by_itself() -> None:
+    holding = contents()
+    file = read(Contents(Path("alone.pt"), "torch zip", holding.tree["G_ema"]))
+    assert file is not None
+    assert file.tensors.keys() == opened().tensors.keys()
+    assert not file.discriminators
+
+
+def test_no_average() -> None:
+    holding = contents()
+    del holding.tree["G_ema"]
+    file = read(holding)
+    assert file is not None
+    assert torch.equal(file.tensors["synthesis.constant"], opened("A", "G").tensors["synthesis.constant"])
+    assert file.notes == ("There is no averaged generator (G_ema); the one in training (G) is used.",)
+
+
+@pytest.mark.parametrize("tree", [None, [], {}, {"G_ema": 3}, {"D": 1}, {"G": {"w": torch.zeros(1)}}, torch.zeros(2)])
+def test_other_kinds_are_left_alone(tree: object) -> None:
+    assert read(Contents(Path("other.pt"), "torch zip", tree)) is None
+
+
+def test_parts_that_are_not_there() -> None:
+    holding = contents()
+    del holding.tree["G"]
+    with pytest.raises(GraftError, match="holds no network 'G', only G_ema, D"):
+        read(holding, "G")
+
+
+# -- files of relatives -----------------------------------------------------------------------------------------------
+
+
+def modules(holding: Contents, part: str = "G_ema") -> list[str]:
+    """Dotted names of a network's modules; the network itself is ""."""
+    names, waiting = [], [("", holding.tree[part])]
+    while waiting:
+        name, item = waiting.pop()
+        names.append(name)
+        children = item.arguments[0]["state"].get("_modules", {})
+        waiting += [(f"{name}.{key}".lstrip("."), child) for key, child in children.items()]
+    return names
+
+
+def meta(holding: Contents, part: str = "G_ema", name: str = "") -> dict[str, Any]:
+    """What a module's record holds: class_name, state and so on."""
+    item = holding.tree[part]
+    for key in name.split(".") if name else ():
+        item = item.arguments[0]["state"]["_modules"][key]
+    return item.arguments[0]
+
+
+def module(holding: Contents, part: str = "G_ema", name: str = "") -> dict[str, Any]:
+    """A module's attributes, to be changed."""
+    return meta(holding, part, name)["state"]
+
+
+def test_stylegan2_of_the_stylegan3_repository() -> None:
+    holding = contents()
+    for part in ("G_ema", "D"):
+        for name in modules(holding, part):
+            meta(holding, part, name)["module_src"] = "# training/networks_stylegan2.py of stylegan3"
+            if "conv_clamp" in module(holding, part, name) and not name.endswith("skip"):
+                module(holding, part, name)["conv_clamp"] = 256
+    arguments = module(holding)["_init_kwargs"]
+    arguments.update(fused_modconv_default="inference_only", **arguments.pop("synthesis_kwargs"))
+    file = read(holding)
+    assert file is not None
+    assert file.config.clamp == 256
+    assert file.discriminators
+    assert torch.equal(file.tensors["mapping.average"], opened().tensors["mapping.average"])
+
+
+def test_without_noise() -> None:
+    holding, expected = contents(), reference("io")
+    for name in modules(holding):
+        state = module(holding, name=name)
+        if "use_noise" in state:
+            state["use_noise"] = False
+            del state["_parameters"]["noise_strength"], state["_buffers"]["noise_const"]
+    file = read(holding)
+    assert file is not None
+    network = build(file)
+    assert isinstance(network, StyleGAN2)
+    picture = network.decode(network.map(expected["z"]), noise="const")
+    assert differ(picture, expected["A.img_none_psi1"]) < NEAR
+
+
+def test_constant_that_is_not_square() -> None:
+    holding = contents("oldstyle")
+    for name in modules(holding):
+        state = module(holding, name=name)
+        for table, key in (("_parameters", "const"), ("_buffers", "noise_const")):
+            if key in state.get(table, {}):
+                state[table][key] = torch.cat([state[table][key]] * 2, dim=-1)
+    file = read(holding)
+    assert file is not None
+    assert file.config.constant == (4, 8)
+    assert not file.discriminators  # which is square still
+    assert "b4.fc.weight is (12, 192), not (12, 384)" in file.notes[0]
+    build(file)
+
+
+def test_half_precision() -> None:
+    holding = contents("oldstyle")
+    for name in modules(holding):
+        for table in ("_parameters", "_buffers"):
+            tensors = module(holding, name=name).get(table, {})
+            tensors.update({key: tensor.half() for key, tensor in tensors.items() if tensor is not None})
+    file = read(holding)
+    assert file is not None
+    assert file.tensors["synthesis.constant"].dtype == torch.float16
+    assert build(file).synthesis.constant.dtype == torch.float32
+
+
+def test_layers_of_torch_itself() -> None:
+    """A fork's module of a class that is not persistent."""
+    holding = contents()
+    state = module(holding, name="mapping")
+    fc0 = state["_modules"]["fc0"].arguments[0]["state"]
+    state["_modules"]["fc0"] = Record(Name("torch.nn.modules.linear", "Linear"), (), fc0)
+    with pytest.raises(GraftError, match="made of Linear, which is not StyleGAN2's"):
+        read(holding)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "told"),
+    [
+        ("synthesis.b4", "SynthesisInput", "a generator of StyleGAN3"),
+        ("", "SuperresGenerator", "a generator of StyleGAN-XL"),
+        ("", "TriPlaneGenerator", "a generator of EG3D"),
+        ("", "SynthesisNetwork", "a generator made of SynthesisNetwork"),
+        ("synthesis.b8", "AttentionBlock", "a generator made of AttentionBlock"),
+    ],
+)
+def test_other_architectures(name: str, class_name: str, told: str) -> None:
+    holding = contents()
+    meta(holding, name=name)["class_name"] = class_name
+    with pytest.raises(GraftError, match=rf"nvidia\.pkl holds {told}"):
+        read(holding)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "told"),
+    [
+        ("synthesis.b8", "architecture", "resnet", "synthesis.b8 has architecture='resnet', not 'skip'"),
+        ("synthesis.b8.conv1", "activation", "relu", "synthesis.b8.conv1 has activation='relu', not 'lrelu'"),
+        ("mapping.fc1", "activation", "linear", "mapping.fc1 has activation='linear'"),
+        ("synthesis.b4.conv1.affine", "activation", "lrelu", "affine has activation='lrelu', not 'linear'"),
+        ("mapping.fc0", "bias_gain", 0.1, "mapping.fc0 has bias_gain=0.1, not 0.01"),
+        ("", "img_channels", 1, "pictures with 1 channels; only three"),
+        ("", "img_channels", 4, "pictures with 4 channels; only three"),
+        ("synthesis.b4.conv1", "conv_clamp", 7, "limits of activations"),
+        ("synthesis.b4.conv1", "conv_clamp", "high", "limits of activations"),
+    ],
+)
+def test_options_that_change_the_picture(name: str, option: str, value: object, told: str) -> None:
+    holding = contents()
+    module(holding, name=name)[option] = value
+    with pytest.raises(GraftError, match=told):
+        read(holding)
+
+
+@pytest.mark.parametrize("value", [True, 2.5, "pad", [4, 4], torch.ones(2)])
+def test_unknown_arguments(value: object) -> None:
+    holding = contents()
+    module(holding, name="synthesis")["_init_kwargs"]["attention"] = value
+    with pytest.raises(GraftError, match=r"synthesis has attention=.*, which is unknown"):
+        read(holding)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("attention", None),
+        ("attention", False),
+        ("num_fp16_res", 4),
+        ("fp16_channels_last", True),
+        ("init_res", [4, 4]),
+    ],
+)
+def test_arguments_that_do_not_matter(option: str, value: object) -> None:
+    holding = contents()
+    module(holding, name="synthesis")["_init_kwargs"][option] = value
+    assert read(holding) is not None
+
+
+def test_another_filter() -> None:
+    holding = contents()
+    kernel = module(holding, name="synthesis.b8.conv0")["_buffers"]["resample_filter"]
+    module(holding, name="synthesis.b8.conv0")["_buffers"]["resample_filter"] = torch.full_like(kernel, 1 / 16)
+    module(holding, name="synthesis.b16.conv0")["_buffers"]["resample_filter"] = torch.tensor([[1.0]])
+    with pytest.raises(GraftError, match=r"synthesis.b\d+.conv0.resample_filter is another filter; synthesis.b\d+"):
+        read(holding)
+
+
+def change(**tables: Any) -> Callable[[dict[str, Any]], None]:
+    """Replace entries of a module's tables."""
+
+    def apply(state: dict[str, Any]) -> None:
+        for table, entries in tables.items():
+            state[table].update(entries)
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "told"),
+    [
+        ("mapping", lambda state: state["_buffers"].clear(), "mapping.w_avg is missing"),
+        ("synthesis.b4", lambda state: state["_parameters"].clear(), "synthesis.b4.const is missing"),
+        ("mapping", lambda state: state["_modules"].clear(), "mapping.fc0.weight is missing"),
+        ("synthesis", lambda state: state["_modules"].clear(), "synthesis.b4.const is missing"),
+        ("synthesis.b8", change(_buffers={"x" * 9: torch.zeros(1)}), "synthesis.b8.xxxxxxxxx is unknown"),
+        ("synthesis.b8.conv1", change(_parameters={"bias": torch.zeros(5)}), r"conv1.bias is \(5,\), not \(64,\)"),
+        ("synthesis.b8.torgb", change(_parameters={"bias": torch.zeros(4)}), r"torgb.bias is \(4,\), not \(3,\)"),
+        ("synthesis.b8.conv1", change(_parameters={"weight": torch.zeros(5)}), "not"),
+        ("synthesis.b4", change(_parameters={"const": torch.zeros(64)}), "other dimensions than StyleGAN2's"),
+        ("synthesis.b4", change(_parameters={"const": torch.zeros(64, 4, 0)}), "makes no sense: constant must be"),
+        ("synthesis.b4.conv1", change(_parameters={"weight": torch.zeros(())}), "other dimensions than StyleGAN2's"),
+        ("synthesis.b4.conv1", change(_parameters={"weight": 3}), "no network at 'synthesis.b4.conv1.weight'"),
+        ("synthesis.b4", change(_modules={"conv1": torch.zeros(1)}), "no network at 'synthesis.b4.conv1'"),
+        ("synthesis", lambda state: state.update(_modules=[]), "synthesis.b4.const is missing"),
+        ("synthesis", lambda state: state.update(_modules=[3]), "whose _modules are no table"),
+    ],
+)
+def test_tensors_that_do_not_fit(name: str, edit: Callable[[dict[str, Any]], None], told: str) -> None:
+    holding = contents()
+    edit(module(holding, name=name))
+    with pytest.raises(GraftError, match=told) as error:
+        read(holding)
+    assert str(error.value).startswith(str(holding.path))
+    assert "\n" not in str(error.value)
+
+
+def test_lists_the_first_ten() -> None:
+    holding = contents()
+    module(holding)["_buffers"].update({f"extra{index}": torch.zeros(1) for index in range(13)})
+    with pytest.raises(GraftError, match=r"extra9 is unknown and 3 more\.$") as error:
+        read(holding)
+    assert str(error.value).count("is unknown") == 10
+
+
+def test_missing_numbers_are_the_loaders_affair() -> None:
+    holding = contents()
+    bias = module(holding, name="synthesis.b8.conv1")["_parameters"]["bias"]
+    bias[0] = torch.nan
+    file = read(holding)
+    assert file is not None
+    with pytest.raises(GraftError, match=r"not finite numbers: synthesis\.blocks\.1\.conv\.bias"):
+        build(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "told"),
+    [
+        ("b8", lambda state: state.update(architecture="orig"), "b8 has architecture='orig', not 'resnet'"),
+        ("b4.mbstd", lambda state: state.update(num_channels=2), "b4.mbstd has num_channels=2, not 1"),
+        ("b4.conv", change(_parameters={"bias": None}), "b4.conv.bias is missing"),
+        ("b8.conv0", change(_parameters={"weight": torch.zeros(())}), "other dimensions than StyleGAN2's"),
+        ("b4.mbstd", lambda state: state.update(group_size=2.5), "discriminator_group must be a whole number"),
+    ],
+)
+def test_a_discriminator_that_does_not_fit_is_left_out(
+    name: str, edit: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    holding = contents()
+    edit(module(holding, "D", name))
+    file = read(holding)
+    assert file is not None
+    assert not file.discriminators
+    assert file.notes[0].startswith("The discriminator is left out: ")
+    assert told in file.notes[0]
+    assert file.config.discriminator_channels == ()
+    build(file)
+
+
+def test_deviation_over_the_whole_batch() -> None:
+    holding = contents()
+    module(holding, "D", "b4.mbstd")["group_size"] = None
+    file = read(holding)
+    assert file is not None
+    network = StyleDiscriminator(file.config)
+    network.load_state_dict(dict(file.discriminators))
+    assert network(torch.zeros(6, 3, 64, 64)).shape == (6, 1)  # no multiple of four
