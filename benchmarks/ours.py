@@ -12,7 +12,7 @@ import torch
 from benchmarks.worker import CPU
 from graftlab.benchmarking.clock import Work
 from graftlab.benchmarking.speed import Case, pictures, work
-from graftlab.checkpoints.official import from_official
+from graftlab.checkpoints.formats.official import from_official
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingConfig, TrainConfig, preset, recipe
 from graftlab.networks.swapping import SwappingAutoencoder

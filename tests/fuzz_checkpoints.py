@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.errors import GraftError
 
 FIXTURES = Path(__file__).parent / "fixtures"

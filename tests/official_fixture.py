@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from graftlab.checkpoints.official import from_official
+from graftlab.checkpoints.formats.official import from_official
 from graftlab.config import Recipe, SwappingConfig
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.layers import Noise

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from web import Page, Web
 
-from graftlab.checkpoints import registry
-from graftlab.checkpoints.registry import Entry
+from graftlab.checkpoints.catalogue import registry
+from graftlab.checkpoints.catalogue.registry import Entry
 
 MODEL = "landscapes-128"
 
@@ -29,7 +29,9 @@ def file(bundle, tmp_path) -> Path:
 def offered(file, monkeypatch):
     """A server that offers the tiny model under the name `tiny`."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr("graftlab.checkpoints.download.check_address", lambda *arguments: None)  # http, for once
+    monkeypatch.setattr(
+        "graftlab.checkpoints.catalogue.download.check_address", lambda *arguments: None
+    )  # http, for once
     web = Web()
     web.pages["/tiny.safetensors"] = Page(file.read_bytes())
     source = web.url("/tiny.safetensors")
@@ -102,7 +104,7 @@ def test_refusals(graft, offered, arguments, says):
 
 
 def test_a_model_of_the_hub(graft, monkeypatch, file):
-    monkeypatch.setattr("graftlab.checkpoints.hub.fetch", lambda text: file)
+    monkeypatch.setattr("graftlab.checkpoints.catalogue.hub.fetch", lambda text: file)
     assert json.loads(graft("models", "get", "hf:a/b", "--json").out) == {"name": "hf:a/b", "file": str(file)}
 
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from graftlab.checkpoints import archives
-from graftlab.checkpoints.containers import open_contents
-from graftlab.checkpoints.pickles import Name, Record
+from graftlab.checkpoints.containers import archives
+from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.containers.pickles import Name, Record
 from graftlab.errors import GraftError
 
 FIXTURES = Path(__file__).parent / "fixtures"

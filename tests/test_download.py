@@ -9,8 +9,8 @@ import random
 import pytest
 from web import Page, Web
 
-from graftlab.checkpoints import download as module
-from graftlab.checkpoints.download import PAUSES, REDIRECTS, download
+from graftlab.checkpoints.catalogue import download as module
+from graftlab.checkpoints.catalogue.download import PAUSES, REDIRECTS, download
 from graftlab.errors import GraftError
 
 DATA = random.Random(0).randbytes(700_000)  # several pieces

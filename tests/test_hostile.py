@@ -17,7 +17,7 @@ import pytest
 import torch
 from pickle_programs import WAYS, call, text
 
-from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.errors import GraftError
 
 HOSTILE = Path(__file__).parent / "fixtures" / "hostile"
@@ -148,7 +148,7 @@ def test_the_traps_of_this_test_work():
 WATCHED = """
 import encodings.cp437, os, sys  # the names in zip files are in this encoding
 from pathlib import Path
-from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.errors import GraftError
 
 HARMFUL = ("exec", "os.", "subprocess.", "socket.", "ctypes.", "shutil.", "pickle.", "urllib.", "import", "marshal.")

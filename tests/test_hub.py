@@ -7,8 +7,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from graftlab.checkpoints import hub
-from graftlab.checkpoints.hub import HubId
+from graftlab.checkpoints.catalogue import hub
+from graftlab.checkpoints.catalogue.hub import HubId
 from graftlab.errors import GraftError
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from graftlab.checkpoints.latents import read_components, read_latents
+from graftlab.checkpoints.formats.latents import read_components, read_latents
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
 

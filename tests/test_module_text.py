@@ -2,7 +2,7 @@
 
 import pytest
 
-from graftlab.checkpoints.module_text import suspicious_uses
+from graftlab.checkpoints.containers.module_text import suspicious_uses
 
 HARMLESS = """
 import os

@@ -12,10 +12,10 @@ from tiny import differ
 from torch import Tensor
 
 from graftlab.checkpoints.build import build
-from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
+from graftlab.checkpoints.containers.pickles import Name, Record
+from graftlab.checkpoints.formats.nvidia import read
 from graftlab.checkpoints.model_file import ModelFile
-from graftlab.checkpoints.nvidia import read
-from graftlab.checkpoints.pickles import Name, Record
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

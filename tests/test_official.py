@@ -9,7 +9,7 @@ from official_fixture import NAMES, ROOT, Fixture, config_of, load
 from torch import Tensor
 
 from graftlab import objectives
-from graftlab.checkpoints.official import COUNTER, KERNELS, names
+from graftlab.checkpoints.formats.official import COUNTER, KERNELS, names
 from graftlab.config import PRESETS
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -184,7 +184,7 @@ def test_presets_match_the_full_size_layouts(path) -> None:  # type: ignore[no-u
 def test_a_layout_that_does_not_fit_is_listed() -> None:
     from official_fixture import state_dict
 
-    from graftlab.checkpoints.official import from_official
+    from graftlab.checkpoints.formats.official import from_official
     from graftlab.errors import GraftError
 
     state = dict(state_dict("sp5"))

@@ -9,7 +9,7 @@ from official_fixture import NAMES, ROOT, config_of, state_dict
 from safetensors.torch import load_file
 
 from graftlab.checkpoints import load as loading
-from graftlab.checkpoints.official_config import infer
+from graftlab.checkpoints.formats.official_config import infer
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRESETS
 from graftlab.errors import GraftError

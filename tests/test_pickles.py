@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickle_programs import WAYS, call, name, text, whole
 
-from graftlab.checkpoints.pickles import LEVELS, Name, Record, unpickle
+from graftlab.checkpoints.containers.pickles import LEVELS, Name, Record, unpickle
 from graftlab.errors import GraftError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

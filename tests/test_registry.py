@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 from web import Page, Web
 
-from graftlab.checkpoints import cache, registry
-from graftlab.checkpoints.registry import Entry
-from graftlab.checkpoints.unzip import extract
+from graftlab.checkpoints.catalogue import cache, registry
+from graftlab.checkpoints.catalogue.registry import Entry
+from graftlab.checkpoints.catalogue.unzip import extract
 from graftlab.errors import GraftError
 
 DATA = random.Random(1).randbytes(32_000)

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents
-from graftlab.checkpoints.rosinality_stylegan2 import discriminator_names, kernel, read, to_rosinality
+from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.rosinality_stylegan2 import discriminator_names, kernel, read, to_rosinality
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from tiny import differ, pictures
 from torch import Tensor
 
-from graftlab.checkpoints import rosinality_swapping, southampton
-from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
+from graftlab.checkpoints.containers.pickles import Name, Record
+from graftlab.checkpoints.formats import rosinality_swapping, southampton
 from graftlab.checkpoints.model_file import ModelFile
-from graftlab.checkpoints.pickles import Name, Record
 from graftlab.codes import SwapCodes
 from graftlab.config import RosinalityConfig
 from graftlab.errors import GraftError

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from graftlab.checkpoints import nvidia
-from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.formats import nvidia
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError

@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 from tiny import differ
 from torch import Tensor
 
-from graftlab.checkpoints import nvidia
 from graftlab.checkpoints.build import build
-from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
+from graftlab.checkpoints.formats import nvidia
+from graftlab.checkpoints.formats.tensorflow import read
 from graftlab.checkpoints.model_file import ModelFile
-from graftlab.checkpoints.tensorflow import read
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

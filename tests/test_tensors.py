@@ -9,7 +9,7 @@ import pytest
 import torch
 from pickle_programs import call, name, text, whole
 
-from graftlab.checkpoints.pickles import unpickle
+from graftlab.checkpoints.containers.pickles import unpickle
 from graftlab.errors import GraftError
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

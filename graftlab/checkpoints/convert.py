@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from graftlab.checkpoints.build import build
+from graftlab.checkpoints.formats.rosinality_stylegan2 import to_rosinality
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
-from graftlab.checkpoints.rosinality_stylegan2 import to_rosinality
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.networks.stylegan2 import StyleGAN2

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from graftlab.checkpoints.containers import open_contents
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 from graftlab.config import StyleGAN2Config

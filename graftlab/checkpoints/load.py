@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import torch
 
-from graftlab.checkpoints import hub, registry
 from graftlab.checkpoints.build import build
+from graftlab.checkpoints.catalogue import hub, registry
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError

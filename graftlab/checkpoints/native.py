@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from graftlab.checkpoints.build import CONFIGS, Model, fingerprint
-from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.model_file import ModelFile, refuse
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write

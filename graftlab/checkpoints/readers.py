@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from graftlab.checkpoints import (
-    native,
+from graftlab.checkpoints import native
+from graftlab.checkpoints.containers.contents import Contents, open_contents
+from graftlab.checkpoints.formats import (
     nvidia,
     official,
     rosinality_stylegan2,
@@ -12,7 +13,6 @@ from graftlab.checkpoints import (
     southampton,
     tensorflow,
 )
-from graftlab.checkpoints.containers import Contents, open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError
 

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from graftlab.checkpoints import registry
 from graftlab.checkpoints.build import fingerprint
+from graftlab.checkpoints.catalogue import registry
 from graftlab.checkpoints.model_file import refuse
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError

@@ -15,8 +15,8 @@ from graftlab.cli.progress import console
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
-    from graftlab.checkpoints.download import Progress
-    from graftlab.checkpoints.registry import Entry
+    from graftlab.checkpoints.catalogue.download import Progress
+    from graftlab.checkpoints.catalogue.registry import Entry
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -31,7 +31,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from graftlab.checkpoints import registry
+    from graftlab.checkpoints.catalogue import registry
     from graftlab.checkpoints.describe import describe
     from graftlab.checkpoints.load import bundled_models
 
@@ -81,7 +81,7 @@ def get(
 
     graft models get ffhq-stylegan2-ada
     """
-    from graftlab.checkpoints import cache, hub, registry
+    from graftlab.checkpoints.catalogue import cache, hub, registry
 
     if hub.is_id(name):
         tell(name, hub.fetch(name), as_json)
@@ -108,7 +108,7 @@ def add(
 
     graft models add ~/Downloads/network-snapshot-000500.pkl --as my-metfaces
     """
-    from graftlab.checkpoints import cache
+    from graftlab.checkpoints.catalogue import cache
 
     path = cache.add(file, name)
     tell(path.stem, path, as_json)
@@ -123,7 +123,7 @@ def remove(
 
     graft models remove ffhq-stylegan2-ada
     """
-    from graftlab.checkpoints import cache
+    from graftlab.checkpoints.catalogue import cache
 
     deleted = [str(path) for path in cache.remove(name)]
     if as_json:
@@ -139,7 +139,7 @@ def where() -> None:
 
     graft models where
     """
-    from graftlab.checkpoints import registry
+    from graftlab.checkpoints.catalogue import registry
 
     typer.echo(registry.cache_folder())
 

@@ -204,8 +204,8 @@ def decode(
     """
     import torch
 
-    from graftlab.checkpoints.containers import open_contents
-    from graftlab.checkpoints.latents import read_latents
+    from graftlab.checkpoints.containers.contents import open_contents
+    from graftlab.checkpoints.formats.latents import read_latents
     from graftlab.codes import Codes, StyleCodes, SwapCodes
 
     loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None

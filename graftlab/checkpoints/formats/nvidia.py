@@ -17,16 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents
-from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.checkpoints.pickles import Record
-from graftlab.checkpoints.stylegan2_config import (
+from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.stylegan2_config import (
     check,
     discriminator_config,
     generator_config,
     rename,
     silence,
 )
+from graftlab.checkpoints.model_file import ModelFile, refuse
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

@@ -5,7 +5,7 @@ Their `optimiser.pt` is the state dict of the whole model: `encoder.*`, `generat
 trained on pictures of up to 64 px, the texture branch ends in a 1x1 convolution. No weights were published.
 """
 
-from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from graftlab.checkpoints.calls import read_pickle
-from graftlab.checkpoints.records import Allowance, Name, Record, Unfinished, refuse
+from graftlab.checkpoints.containers.calls import read_pickle
+from graftlab.checkpoints.containers.records import Allowance, Name, Record, Unfinished, refuse
 
 __all__ = ["Name", "Record", "unpickle"]
 

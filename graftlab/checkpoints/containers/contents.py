@@ -12,13 +12,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from graftlab.checkpoints import archives
-from graftlab.checkpoints.calls import MAGIC, read_old_torch_behind_magic, read_pickle, storage_of
-from graftlab.checkpoints.mistakes import recognise, unreadable
-from graftlab.checkpoints.module_text import KEYS, suspicious_uses
-from graftlab.checkpoints.pickles import parts, survey
-from graftlab.checkpoints.records import TENSORS, Allowance, Record, damaged, refuse
-from graftlab.checkpoints.tensors import Storage, array
+from graftlab.checkpoints.containers import archives
+from graftlab.checkpoints.containers.calls import MAGIC, read_old_torch_behind_magic, read_pickle, storage_of
+from graftlab.checkpoints.containers.mistakes import recognise, unreadable
+from graftlab.checkpoints.containers.module_text import KEYS, suspicious_uses
+from graftlab.checkpoints.containers.pickles import parts, survey
+from graftlab.checkpoints.containers.records import TENSORS, Allowance, Record, damaged, refuse
+from graftlab.checkpoints.containers.tensors import Storage, array
 from graftlab.errors import GraftError
 
 LONGEST_JSON = 16 << 20  # bytes of a safetensors header

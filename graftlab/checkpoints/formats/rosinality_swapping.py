@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.containers.pickles import Record
 from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.checkpoints.pickles import Record
 from graftlab.config import RosinalityConfig
 from graftlab.errors import GraftError
 from graftlab.networks.rosinality import TAPS, RosinalityAutoencoder

@@ -11,10 +11,10 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from graftlab.checkpoints import registry
-from graftlab.checkpoints.download import Progress, download
+from graftlab.checkpoints.catalogue import registry
+from graftlab.checkpoints.catalogue.download import Progress, download
+from graftlab.checkpoints.catalogue.unzip import extract
 from graftlab.checkpoints.load import bundled_models
-from graftlab.checkpoints.unzip import extract
 from graftlab.errors import GraftError
 from graftlab.files import lock
 

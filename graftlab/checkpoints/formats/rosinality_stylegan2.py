@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.stylegan2_config import check, discriminator_config, generator_config, rename
 from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.checkpoints.stylegan2_config import check, discriminator_config, generator_config, rename
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

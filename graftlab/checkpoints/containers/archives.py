@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import PurePosixPath
 
-from graftlab.checkpoints.records import damaged, refuse
+from graftlab.checkpoints.containers.records import damaged, refuse
 from graftlab.errors import GraftError
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")

@@ -6,8 +6,8 @@ down as a `Record`, or refused where it belongs to Python, PyTorch or numpy and 
 
 from collections.abc import Callable
 
-from graftlab.checkpoints.opcodes import Machine
-from graftlab.checkpoints.records import (
+from graftlab.checkpoints.containers.opcodes import Machine
+from graftlab.checkpoints.containers.records import (
     CUT_OFF,
     Allowance,
     Name,
@@ -17,7 +17,7 @@ from graftlab.checkpoints.records import (
     damaged,
     refuse,
 )
-from graftlab.checkpoints.tensors import DTYPES, STORAGES, Storage, array, scalar, writable
+from graftlab.checkpoints.containers.tensors import DTYPES, STORAGES, Storage, array, scalar, writable
 from graftlab.errors import GraftError
 
 MAGIC = 0x1950A86A20F9469CFC6C  # the number that opens a PyTorch file of the time before zip files

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.records import Allowance, refuse
+from graftlab.checkpoints.containers.records import Allowance, refuse
 
 STORAGES = {  # PyTorch's names of typed storages
     "DoubleStorage": torch.float64,

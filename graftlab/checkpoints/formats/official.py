@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents
+from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.official_config import ASSUMED_SIZE, infer
 from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.checkpoints.official_config import ASSUMED_SIZE, infer
 from graftlab.config import SwappingConfig
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators

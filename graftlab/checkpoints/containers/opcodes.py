@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
-from graftlab.checkpoints.records import (
+from graftlab.checkpoints.containers.records import (
     CUT_OFF,
     Allowance,
     Name,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers import Contents, open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.model_file import refuse
 from graftlab.errors import GraftError
 

@@ -1,0 +1,1 @@
+"""Models by name: what is offered, fetching it, keeping it."""
