@@ -11,10 +11,11 @@ import torch
 
 from benchmarks.worker import CPU
 from graftlab.benchmarking.clock import Work
-from graftlab.benchmarking.speed import Case, pictures, work
+from graftlab.benchmarking.speed import SAMPLE, Case, pictures, work
 from graftlab.checkpoints.formats.official import from_official
 from graftlab.codes import SwapCodes
-from graftlab.config import SwappingConfig, TrainConfig, preset, recipe
+from graftlab.config import StyleGAN2Config, SwappingConfig, TrainConfig, preset, recipe
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.training.trainer import Trainer
 
@@ -47,7 +48,17 @@ class Ours:
         if case.what in STEPS:
             return self._step(case)
         self._trainer = None
+        if case.what == SAMPLE:
+            return work(self._stylegan2(case.size), case, CPU)
         return work(self._autoencoder(case.size), case, CPU)
+
+    def _stylegan2(self, size: int) -> StyleGAN2:
+        """Config-f with random weights."""
+        self._model = None
+        widths = tuple(min(512, 2**15 // side) for side in (2**i for i in range(2, int(log2(size)) + 1)))
+        model = StyleGAN2(StyleGAN2Config(channels=widths)).eval().requires_grad_(False)
+        model.precision = getattr(torch, self.precision)
+        return model
 
     def _autoencoder(self, size: int) -> SwappingAutoencoder:
         config = self.config or network(size)

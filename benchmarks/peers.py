@@ -24,7 +24,7 @@ from benchmarks.result import Result, add_output, positive
 from benchmarks.rounds import LeftOutError, Ratio, Rounds, interleaved
 from benchmarks.worker import CPU, Worker
 from graftlab.benchmarking.machine import Ceiling, Machine, ceiling
-from graftlab.benchmarking.speed import Case, cases, figure
+from graftlab.benchmarking.speed import SAMPLE, Case, cases, figure
 from graftlab.config import PRECISIONS, recipe
 from graftlab.errors import GraftError
 from graftlab.evaluation.tables import Table
@@ -54,6 +54,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--sizes", type=positive, nargs="*", default=[64, 256, 512, 1024], help="of pictures, pixels")
     parser.add_argument("--batches", type=positive, nargs="*", default=[1, 8], help="pictures at once")
     parser.add_argument("--training", type=positive, nargs="*", default=[64, 256], help="sizes to train at, pixels")
+    parser.add_argument("--sampling", type=positive, nargs="*", default=[256, 1024], help="sizes of StyleGAN2, pixels")
     parser.add_argument("--rounds", type=positive, default=9, help="repeats of each implementation, at most")
     parser.add_argument("--budget", type=float, default=120, help="seconds for a case; 2 rounds are made all the same")
     add_output(parser)
@@ -91,6 +92,9 @@ def measure(workers: dict[str, Worker], options: Namespace) -> Iterator[Found]:
             agree(workers, alike[0])
         for case in cases(alike, options.batches):
             yield told(compete(workers, case, options.rounds, options.budget))
+    samplers = {name: worker for name, worker in workers.items() if name != AUTHORS}  # who have a StyleGAN2
+    for case in cases(options.sampling, options.batches, [SAMPLE]):
+        yield told(compete(samplers, case, options.rounds, options.budget))
     # rosinality trains in one function, which takes pictures of 256 px and more, and cannot be stopped between steps.
     trained = {name: worker for name, worker in workers.items() if name != ROSINALITY}
     if ROSINALITY in workers:

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.checkout import Checkout
 from graftlab.benchmarking.clock import Work
-from graftlab.benchmarking.speed import Case, pictures
+from graftlab.benchmarking.speed import SAMPLE, Case, pictures
 
 CHANNELS = 32  # its default, and the authors' width
 
@@ -20,7 +20,7 @@ def checkout(folder: Path) -> Checkout:
 
 
 class Rosinality:
-    """Its encoder and generator; they take pictures of any size."""
+    """Its encoder and generator, which take pictures of any size, and its StyleGAN2, of config-f."""
 
     def __init__(self, source: Checkout) -> None:
         source.make_importable()
@@ -30,6 +30,8 @@ class Rosinality:
         self._encoder, self._generator = model.Encoder(CHANNELS).eval(), model.Generator(CHANNELS).eval()
 
     def work(self, case: Case) -> Work:
+        if case.what == SAMPLE:
+            return self._sampling(case)
         images = pictures(case)
         if case.what == "encode":
             return lambda: self._encoder(images)
@@ -37,3 +39,10 @@ class Rosinality:
             return lambda: self._generator(self._encoder(images)[0], self._encoder(images)[1])
         structure, texture = self._encoder(images)
         return lambda: self._generator(structure, texture)
+
+    def _sampling(self, case: Case) -> Work:
+        from stylegan2.model import Generator
+
+        generator = Generator(case.size, 512, 8).eval()
+        w = generator.style(torch.randn(case.batch, 512))
+        return lambda: generator([w], input_is_latent=True, randomize_noise=False)

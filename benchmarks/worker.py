@@ -19,7 +19,7 @@ import torch
 from benchmarks.rounds import LeftOutError
 from graftlab.benchmarking import clock
 from graftlab.benchmarking.clock import Work
-from graftlab.benchmarking.speed import WHAT, Case
+from graftlab.benchmarking.speed import SAMPLE, WHAT, Case
 from graftlab.errors import GraftError
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ class Stand:
         """Get a case ready and take a turn, which does not count."""
         self._work = None
         may_take_what_is_free()
-        torch.set_grad_enabled(case.what not in WHAT)
+        torch.set_grad_enabled(case.what not in (*WHAT, SAMPLE))
         self._work = self.implementation.work(case)
         clock.forget_peak(CPU)
         self.turn()

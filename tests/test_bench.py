@@ -1,13 +1,16 @@
 """`graft bench`: its lines and its JSON are right for what it measured; its measures count what they say."""
 
 import json
+from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
 from graftlab.benchmarking import clock, machine, speed
 from graftlab.benchmarking.machine import Ceiling, Machine
 from graftlab.benchmarking.speed import Case
+from graftlab.checkpoints.native import save_model
 
 CPU = torch.device("cpu")
 
@@ -53,6 +56,21 @@ def test_json(graft, quick):
         assert case["share"] == pytest.approx(case["flops_per_second"] / 1e9)
     encode, decode, swap = (case["flops"] for case in found["cases"])
     assert swap == 2 * encode + decode
+
+
+def test_samples_of_a_stylegan2(graft, quick):
+    save_model(Path("net.safetensors"), tiny.stylegan2(classes=2))
+    arguments = ("bench", "-m", "net.safetensors", "--batches", "1,2", "--precision", "float32")
+    found = json.loads(graft(*arguments, "--json").out)
+    assert [(case["what"], case["size"], case["batch"]) for case in found["cases"]] == [
+        ("sample", 32, 1),
+        ("sample", 32, 2),
+    ]
+    one, two = (case["flops"] for case in found["cases"])
+    assert two == 2 * one > 0
+    refused = graft(*arguments, "--sizes", "64")
+    assert refused.code == 2
+    assert "--sizes" in refused.err
 
 
 def test_the_models_own_size_by_default(graft, quick):

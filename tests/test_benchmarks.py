@@ -236,12 +236,13 @@ def test_a_worker(checkout):
 def test_peers_from_end_to_end(checkout, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "ceiling", lambda device, precisions: BEST)
     arguments = ["peers", "--rosinality", checkout, "--sizes", 32, "--batches", 1, "--training", "--rounds", 2]
-    arguments += ["--threads", torch.get_num_threads(), "--json", tmp_path / "new" / "found.json", "--markdown"]
+    arguments += ["--sampling", 16, "--threads", torch.get_num_threads(), "--json", tmp_path / "new" / "found.json", "--markdown"]
     assert main(list(map(str, arguments))) == 0
     found = json.loads((tmp_path / "new" / "found.json").read_text())
     assert found["ceiling"] == BEST.to_dict()
-    assert [case["what"] for case in found["cases"]] == ["encode", "decode", "swap"]
-    for case in found["cases"]:
+    *mine, sampled = found["cases"]
+    assert [case["what"] for case in mine] == ["encode", "decode", "swap"]
+    for case in mine:
         assert {name: len(seconds) for name, seconds in case["seconds"].items()} == {
             "graftlab": 2,
             "graftlab bf16": 2,
@@ -249,8 +250,11 @@ def test_peers_from_end_to_end(checkout, tmp_path, monkeypatch, capsys):
         }
         assert case["left_out"] == {}
         assert case["flops"] > 0
+    assert (sampled["what"], sampled["size"]) == ("sample", 16)
+    assert sampled["seconds"].keys() == {"graftlab", "graftlab bf16"}
+    assert sampled["left_out"].keys() == {"rosinality"}  # which has none in this checkout
     printed = capsys.readouterr()
-    assert printed.err.count("rosinality") == 3
+    assert printed.err.count("rosinality") == 4
     assert printed.out.count("| swap, 32 px, batch 1 |") == 3
     assert "**Pictures per second**" in printed.out
 

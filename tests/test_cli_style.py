@@ -119,7 +119,6 @@ def test_each_command_wants_its_kind_of_model(graft, network):
         (("sample", "-m", "landscapes-128"), "landscapes-128 is a Swapping Autoencoder, and this needs a StyleGAN2."),
         (("swap", "photos/hill.png", "photos/hill.png", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("eval", "folder", "photos", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
-        (("bench", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("sample", "-m", "net.safetensors", "--noise", "loud"), "noise must be one of const"),
         (("sample", "-m", "net.safetensors", "--seeds", "x"), "--seeds takes numbers"),
         (("sample",), "--model"),

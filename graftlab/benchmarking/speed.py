@@ -1,4 +1,4 @@
-"""Pictures per second of a model: encode, decode and swap, at sizes and batches."""
+"""Pictures per second of a model: encode, decode and swap, or sample, at sizes and batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +13,7 @@ from graftlab.benchmarking.clock import Work, durations, flops, forget_peak, pea
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.editing import swaps
 from graftlab.evaluation.tables import Table
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 
 
@@ -20,7 +21,7 @@ from graftlab.networks.swapping import SwappingModel
 class Case:
     """A piece of work: what is done to how many pictures of which size."""
 
-    what: str  # a name in `works`
+    what: str  # one of WHAT, or SAMPLE
     size: int  # side of the pictures, pixels
     batch: int  # pictures at once
 
@@ -28,7 +29,8 @@ class Case:
         return f"{self.what}, {self.size} px, batch {self.batch}"
 
 
-WHAT = ("encode", "decode", "swap")
+WHAT = ("encode", "decode", "swap")  # of a Swapping Autoencoder
+SAMPLE = "sample"  # of a StyleGAN2
 
 
 def cases(sizes: Iterable[int], batches: Iterable[int], what: Sequence[str] = WHAT) -> list[Case]:
@@ -44,8 +46,12 @@ def pictures(case: Case, device: torch.device | None = None) -> Tensor:
 
 
 @torch.no_grad()
-def work(model: SwappingModel, case: Case, device: torch.device) -> Work:
-    """What one repeat of a case does. A swap encodes two pictures and decodes one."""
+def work(model: SwappingModel | StyleGAN2, case: Case, device: torch.device) -> Work:
+    """What one repeat of a case does. A swap encodes two pictures and decodes one; a sample is a picture from w."""
+    if isinstance(model, StyleGAN2):
+        labels = 0 if model.config.classes else None
+        drawn = model.codes_of(range(case.batch), labels=labels).to(device)
+        return lambda: model.decode(drawn)
     images = pictures(case, device)
     if case.what == "encode":
         return lambda: model.encode(images)
@@ -77,7 +83,7 @@ class Speed:
 
 
 def measure(
-    model: SwappingModel,
+    model: SwappingModel | StyleGAN2,
     wanted: Sequence[Case],
     best: Ceiling,
     precisions: Sequence[str],

@@ -24,14 +24,15 @@ def describe(path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
     if file is None:
         return {**told, "format": contents.container, "kind": None, "holds": seen(contents)}
+    parts, beside = parameters(file.tensors), sum(parameters(file.discriminators).values())
     return {
         **told,
         "format": file.format,
         "kind": file.kind,
         "size": size_of(file),
         "classes": file.config.classes if isinstance(file.config, StyleGAN2Config) else 0,
-        "parameters": sum(parameters(file.tensors).values()),
-        "parts": parameters(file.tensors) | parameters(file.discriminators, "discriminators: "),
+        "parameters": sum(parts.values()),
+        "parts": parts | ({"discriminators": beside} if beside else {}),
         "config": file.config.to_dict(),
         "about": dict(file.about),
         "notes": list(file.notes),
@@ -43,12 +44,12 @@ def size_of(file: ModelFile) -> int:
     return int(getattr(file.config, "size", 0))
 
 
-def parameters(tensors: Mapping[str, Tensor], prefix: str = "") -> dict[str, int]:
+def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     """Numbers to learn, by the first part of the tensors' names."""
     counts: Counter[str] = Counter()
     for name, tensor in tensors.items():
         if not name.endswith(NO_PARAMETERS):
-            counts[prefix + name.partition(".")[0]] += tensor.numel()
+            counts[name.partition(".")[0]] += tensor.numel()
     return dict(counts)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,7 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; PyTorch's choice by default.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure this machine: what it reaches at its best, and pictures encoded, decoded and swapped per second.
+    """Measure this machine: what it reaches at its best, and pictures encoded, decoded, swapped or sampled per second.
 
     graft bench
 
@@ -49,9 +49,10 @@ def bench(
 
     from graftlab import config
     from graftlab.benchmarking import machine, speed
-    from graftlab.checkpoints.load import load_as
+    from graftlab.checkpoints.load import load
     from graftlab.hardware import choose_device, training_precision
-    from graftlab.networks.swapping import SwappingAutoencoder, SwappingModel
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.swapping import SwappingAutoencoder
 
     place = choose_device(device)
     precisions = precision.split(",") if precision else sorted({"float32", training_precision(place)}, reverse=True)
@@ -59,14 +60,16 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     if threads:
         torch.set_num_threads(threads)
-    network: SwappingModel
-    if preset:
-        network = SwappingAutoencoder(config.preset(preset)).to(place).eval().requires_grad_(False)
+    network: Any = load(model, str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
+    network = network.to(place).eval().requires_grad_(False)
+    if isinstance(network, StyleGAN2):
+        if sizes:
+            raise GraftError(f"--sizes cannot be chosen for {model}, a StyleGAN2, whose pictures have one size.")
+        wanted = speed.cases([network.config.size], numbers(batches), [speed.SAMPLE])
     else:
-        network = load_as(SwappingModel, model, str(place))
-    smallest = network.config.smallest_grid * network.config.stride
-    sides = numbers(sizes) if sizes else {network.config.size, max(DEFAULT_SIZE, smallest)}
-    wanted = speed.cases(sides, numbers(batches))
+        smallest = network.config.smallest_grid * network.config.stride
+        sides = numbers(sizes) if sizes else {network.config.size, max(DEFAULT_SIZE, smallest)}
+        wanted = speed.cases(sides, numbers(batches))
     with bar("measuring") as progress:
         here, best = machine.Machine.here(place), machine.ceiling(place, precisions)
         speeds = list(

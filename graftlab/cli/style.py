@@ -80,7 +80,7 @@ def sample(
         desk.write(images[0], out)
     elif not separate:
         rows: list[list[Tensor | None]] = [list(images[i : i + across]) for i in range(0, len(images), across)]
-        labels = [f"{numbers[i]}" for i in range(0, len(numbers), across)]
+        labels = [f"{numbers[i]} ..." for i in range(0, len(numbers), across)]
         desk.write(sheet(rows, labels, scale=scale), out)
 
 
