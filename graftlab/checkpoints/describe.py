@@ -61,6 +61,7 @@ def summary(told: Mapping[str, Any]) -> str:
     classes = f", {told['classes']} classes" if told["classes"] else ""
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
     lines.append(f"  {told['kind']}, {told['size']} px{classes}; parameters: {parts}")
-    lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in told["about"].items()]
+    simple = {name: value for name, value in told["about"].items() if isinstance(value, str | int | float)}
+    lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in simple.items()]
     lines += [f"  note: {note}" for note in told["notes"]]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import typer
 from graftlab.cli.desk import Json, spare, writable
 from graftlab.cli.progress import console
 
-AnyFile = Annotated[Path, typer.Argument(help="A model file of any format; none of its code is run.")]
+AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a model's name; no code in it is run.")]
 
 
 def inspect(file: AnyFile, as_json: Json = False) -> None:
@@ -18,8 +18,9 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
     graft inspect network-snapshot-000500.pkl
     """
     from graftlab.checkpoints.describe import describe, summary
+    from graftlab.checkpoints.load import locate
 
-    told = describe(file)
+    told = describe(locate(file))
     typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
 
 
@@ -36,9 +37,10 @@ def convert(
     graft convert network-snapshot-000500.pkl metfaces.safetensors
     """
     from graftlab.checkpoints import convert as conversion
+    from graftlab.checkpoints.load import locate
 
     spare(out, source)
-    file = conversion.convert(source, out, half, allow_nan)
+    file = conversion.convert(locate(source), out, half, allow_nan)
     for note in file.notes:
         console.print(note, soft_wrap=True)
     console.print(f"{out}: {file.kind}, from {file.format}", soft_wrap=True)
@@ -50,8 +52,9 @@ def verify(file: AnyFile, as_json: Json = False) -> None:
     graft verify metfaces.safetensors
     """
     from graftlab.checkpoints import verify as checks
+    from graftlab.checkpoints.load import locate
 
-    told = checks.verify(file)
+    told = checks.verify(locate(file))
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
