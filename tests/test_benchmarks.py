@@ -236,7 +236,15 @@ def test_a_worker(checkout):
 def test_peers_from_end_to_end(checkout, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "ceiling", lambda device, precisions: BEST)
     arguments = ["peers", "--rosinality", checkout, "--sizes", 32, "--batches", 1, "--training", "--rounds", 2]
-    arguments += ["--sampling", 16, "--threads", torch.get_num_threads(), "--json", tmp_path / "new" / "found.json", "--markdown"]
+    arguments += [
+        "--sampling",
+        16,
+        "--threads",
+        torch.get_num_threads(),
+        "--json",
+        tmp_path / "new" / "found.json",
+        "--markdown",
+    ]
     assert main(list(map(str, arguments))) == 0
     found = json.loads((tmp_path / "new" / "found.json").read_text())
     assert found["ceiling"] == BEST.to_dict()
