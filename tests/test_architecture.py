@@ -36,11 +36,12 @@ ROOMS = {
     "checkpoints": "errors files hardware config codes networks",
     "training": "errors files hardware config images sheets codes networks data objectives checkpoints evaluation",
     "editing": "errors files config images sheets codes data checkpoints",
+    "video": "errors files images sheets codes data editing",
     "evaluation": "errors files config images sheets codes data objectives",
     "graftlab": "errors images codes checkpoints",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
     "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training editing "
-    "evaluation graftlab benchmarking memory",
+    "video evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -10,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import new_model, pictures
+from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import bundled_models, load
 from graftlab.checkpoints.native import save_model
-from graftlab.editing.directions import Directions, principal, sweep
+from graftlab.codes import Codes
+from graftlab.editing.directions import Directions, sweep
+from graftlab.editing.fitting import between, principal
+from graftlab.editing.style_directions import SEEDS, factorised, principal_styles
 from graftlab.images import read, read_recipe, to_uint8, write
+from graftlab.networks.affines import affines
 from graftlab.sheets import sheet
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
@@ -102,7 +106,7 @@ def test_a_strip_per_picture(graft, model, found):
     rows = []
     for path in (HILL, SEA):
         image = read(path, 32, True)
-        (strip,) = sweep(model, found, image, ["night"], [-2, 0, 0.5], seed=7)
+        (strip,) = sweep(model, found, model.encode(image), ["night"], [-2, 0, 0.5], seed=7)
         assert torch.equal(strip[1], model.decode(model.encode(image), seed=7))
         rows.append([image, *strip])
     assert same("s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "night", scale=4))
@@ -119,14 +123,13 @@ def test_without_a_name_all_directions(graft, model, found):
     assert graft("directions", "sweep", HILL, FILE).code == 0
     image, gains = read(HILL, 32, True), [-3, -1.5, 0, 1.5, 3]
     columns = ["original", "-3", "-1.5", "0", "+1.5", "+3"]
-    rows = [[image, *strip] for strip in sweep(model, found, image, found.names, gains)]
+    rows = [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, gains)]
     assert same("sweep.png", sheet(rows, found.names, columns, "hill", scale=4))
     assert graft("directions", "sweep", HILL, LAKE, FILE, "--gains", "1", "-o", "two.png").code == 0
     rows = []
     for path in (HILL, LAKE):
-        rows += [
-            [read(path, 32, True), *strip] for strip in sweep(model, found, read(path, 32, True), found.names, [1])
-        ]
+        image = read(path, 32, True)
+        rows += [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, [1])]
     labels = [f"{stem}: {name}" for stem in ("hill", "lake at dusk") for name in found.names]
     assert same("two.png", sheet(rows, labels, ["original", "+1"], scale=4))
 
@@ -160,11 +163,133 @@ def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp
     assert read_recipe("sweep.png")["model"] == found.model
 
 
-@pytest.mark.parametrize("command", ["fit", "show", "sweep"])
+VERBS = ["fit", "between", "sefa", "ganspace", "sweep", "show", "rename", "compose", "orthogonalise"]
+
+
+@pytest.mark.parametrize("command", VERBS)
 def test_every_command_has_an_example_in_its_help(graft, command):
     result = graft("directions", command, "--help")
     assert result.code == 0
     assert f"graft directions {command} " in result.out.split("Usage:")[1].split("\n", 1)[1]
+
+
+# -- structures, masks, folders ---------------------------------------------------------------------------------------
+
+
+def test_fit_of_structures(graft, model):
+    assert graft("directions", "fit", "photos", "--part", "structure", "-o", "all.safetensors").code == 0
+    wanted, written = principal(model, "photos", 32, 8, part="structure"), Directions.load("all.safetensors")
+    assert torch.equal(written.vectors, wanted.vectors)  # as many as a cell has channels
+    assert json.loads(graft("directions", "show", "all.safetensors", "--json").out)["part"] == "structure"
+    assert graft("directions", "sweep", HILL, "all.safetensors", "--first", 2, "--gains", "0,1").code == 0
+    image = read(HILL, 32, True)
+    rows = [[image, *strip] for strip in sweep(model, wanted, model.encode(image), wanted.names[:2], [0, 1])]
+    assert same("sweep.png", sheet(rows, wanted.names[:2], ["original", "0", "+1"], "hill", scale=4))
+
+
+def test_a_mask_is_read_as_the_picture_is(graft, model, found):
+    mask = torch.full((1, 3, 37, 50), -1.0)
+    mask[..., :25] = 1
+    write(mask, "mask.png")
+    command = ("directions", "sweep", HILL, FILE, "--name", "night", "--gains", "2", "--mask", "mask.png")
+    assert graft(*command).code == 0
+    image, region = read(HILL, 32, True), read("mask.png", 32, True).mean(1, keepdim=True) / 2 + 0.5
+    (strip,) = sweep(model, found, model.encode(image), ["night"], [2], region)
+    assert same("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "night", scale=4))
+    assert graft(*command, "--no-square").code == 0
+    refused = graft("directions", "sweep", SEA, *command[3:], "--no-square")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--mask mask.png is 43 x 32 pixels beside a picture of 32 x 78" in refused.err
+
+
+def test_between_writes_what_python_finds(graft, model, bundle):
+    command = ("directions", "between", bundle / "photos", "photos", "--name", "mine", "-o", "new/m.safetensors")
+    result = graft(*command)
+    assert result.code == 0
+    wanted, written = between(model, bundle / "photos", "photos", 32, "mine"), Directions.load("new/m.safetensors")
+    assert torch.equal(written.vectors, wanted.vectors)
+    assert written.about == wanted.about
+    share = wanted.about["separation"]["mine"]
+    assert result.out == (
+        f"mine: {wanted.explained[0]:.1%} of the variance; "
+        f"the whole difference is a gain of {wanted.about['difference']['mine']:.2f}; "
+        f"{share['right']:.0%} of the pictures left out lie on their side, {share['distance']:.1f} deviations apart\n"
+    )
+    assert ("choose photos that differ more" in " ".join(result.err.split())) == (share["right"] < 0.75)
+    assert json.loads(graft(*command, "--json").out)["about"] == wanted.about
+
+
+# -- files of directions ----------------------------------------------------------------------------------------------
+
+
+def test_rename_compose_orthogonalise(graft, found):
+    assert graft("directions", "rename", FILE, "component 2", "haze", "-o", "1.safetensors").code == 0
+    assert Directions.load("1.safetensors").names == ("night", "haze")
+    terms = ("night=1.5", "haze=-0.5")
+    assert graft("directions", "compose", "1.safetensors", "dusk", *terms, "-o", "2.safetensors").code == 0
+    assert graft("directions", "show", "2.safetensors").out.splitlines()[2] == "dusk: +1.5 night -0.5 haze"
+    made = found.renamed("component 2", "haze").composed("dusk", {"night": 1.5, "haze": -0.5})
+    assert torch.equal(Directions.load("2.safetensors").vectors, made.vectors)
+    command = ("directions", "orthogonalise", "2.safetensors", "dusk", "--against", "night", "-o", "3.safetensors")
+    assert graft(*command).code == 0
+    written = Directions.load("3.safetensors")
+    assert torch.equal(written.vectors, made.orthogonalised("dusk", made.select(["night"])).vectors)
+    assert graft("directions", "show", "3.safetensors").out.splitlines()[2] == "dusk: at right angles to night"
+    assert graft(*command[:-1], "4.safetensors", "--from", FILE).code == 0
+    assert torch.equal(Directions.load("4.safetensors").vectors, written.vectors)
+
+
+# -- a StyleGAN2's ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def styles(graft):
+    save_model(Path("net.safetensors"), stylegan2())
+    return load("net.safetensors", "cpu")
+
+
+def test_sefa(graft, styles):
+    result = graft("directions", "sefa", "-m", "net.safetensors", "--layers", "0-3", "-k", 3, "-o", FILE)
+    assert result.code == 0
+    wanted = factorised(affines(styles, range(4)), styles.codes_of, 3, range(4))
+    assert torch.equal(Directions.load(FILE).vectors, wanted.vectors)
+    assert Directions.load(FILE).layers == (0, 1, 2, 3)
+    assert [line.split(":")[0] for line in result.out.splitlines()] == list(wanted.names)
+    command = ("directions", "sweep", "3,9", FILE, "-m", "net.safetensors", "--first", 2, "--gains", "0,2")
+    assert graft(*command, "--noise", "const", "--psi", 0.5).code == 0
+    rows, labels = [], []
+    for seed in (3, 9):
+        rows += sweep(styles, wanted, styles.codes_of([seed], 0.5), wanted.names[:2], [0, 2], noise="const")
+        labels += [f"seed {seed}: {name}" for name in wanted.names[:2]]
+    assert same("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
+    assert graft(*command, "--noise", "const", "--layers", "6").code == 0
+    assert not same("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
+
+
+def test_components_of_w(graft, styles):
+    assert graft("directions", "ganspace", "-m", "net.safetensors", "-k", 4, "-o", FILE).code == 0
+    assert torch.equal(Directions.load(FILE).vectors, principal_styles(styles.codes_of, SEEDS, 4).vectors)
+    assert graft("sample", "-m", "net.safetensors", "--seeds", "5,6", "--codes", "w.safetensors").code == 0
+    assert graft("directions", "sweep", "w.safetensors", FILE, "-m", "net.safetensors", "--first", 1).code == 0
+    found, codes, gains, rows = Directions.load(FILE), Codes.load("w.safetensors"), [-3, -1.5, 0, 1.5, 3], []
+    for i in range(2):
+        rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")
+    columns = ["-3", "-1.5", "0", "+1.5", "+3"]
+    assert same("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "component 1", scale=4))
+
+
+def test_components_of_ganspace(graft, styles):
+    axes, mean = np.eye(16, dtype=np.float32)[:5], np.zeros(16, np.float32)
+    numbers = np.array([5, 4, 3, 2, 1], np.float32)
+    shares = {"act_stdev": numbers, "lat_stdev": numbers, "var_ratio": numbers / 20, "random_stdevs": numbers}
+    np.savez("g.npz", act_comp=axes, act_mean=mean, lat_comp=axes, lat_mean=mean, **shares)
+    assert graft("directions", "ganspace", "g.npz", "-m", "net.safetensors", "-k", 3, "-o", FILE).code == 0
+    written = Directions.load(FILE)
+    assert torch.equal(written.vectors, torch.diag(torch.tensor([5.0, 4, 3]))[:, :3] @ torch.eye(16)[:3])
+    assert (written.part, written.model) == ("w", styles.fingerprint)
+    np.savez("g.npz", act_comp=axes, act_mean=mean, lat_comp=axes[:, :15], lat_mean=mean[:15], **shares)
+    refused = graft("directions", "ganspace", "g.npz", "-m", "net.safetensors")
+    assert "a w of 15 channels, and this model's has 16" in " ".join(refused.err.split())
 
 
 # -- mistakes ---------------------------------------------------------------------------------------------------------
@@ -191,11 +316,48 @@ def mistakes():
     yield ("fit", "photos", "-k", "1", "-o", "photos"), "photos is a folder"
     yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "no model that graftlab knows"
     yield ("fit", "photos", "-k", "1", "-m", "other", "-o", "other"), "a file that this command reads"
+    yield ("fit", "photos", "-k", "1", "--part", "w"), "structure or texture, not of 'w'"
+    yield ("fit", "photos", "-k", "9", "--part", "structure"), "vary in 8 ways only"
+    yield ("between", "photos", "photos", "-o", "x"), "the same mean"
+    yield ("between", "photos", "empty"), "empty holds no images"
+    yield ("between", "single", "photos"), "single has 1 readable picture; a mean needs two"
+    yield ("between", "photos", "single", "-m", "net"), "net is a StyleGAN2"
+    yield ("sweep", HILL, FILE, "--layers", "3"), "layers are for w"
+    yield ("sweep", HILL, FILE, "--mask", "black.png"), "The mask is 0 everywhere"
+    yield ("sweep", HILL, FILE, "--mask", "nowhere.png"), "nowhere.png"
+    yield ("sweep", HILL, FILE, "--mask", "black.png", "-o", "black.png"), "a file that this command reads"
+    yield ("sweep", HILL, FILE, "-m", "net"), "net is a StyleGAN2"
+    yield ("sweep", HILL, "w", "-m", "net"), "hill.png cannot be read as codes"
+    yield ("sweep", "many", "w", "-m", "net"), "takes numbers and ranges such as 1,4,10-20, not 'many'"
+    yield ("sweep", "1", "w", "-m", "net", "--layers", "8"), "layers 0 to 7, not 8"
+    yield ("sweep", "1", "w", "-m", "net", "--mask", "black.png"), "mask"
+    yield ("sweep", "1", "w"), "landscapes-128 is a Swapping Autoencoder"
+    yield ("sefa", "-m", "net", "--layers", "8"), "this model has layers 0 to 7, not 8"
+    yield ("sefa", "-m", "net", "--layers", "7"), "No convolution reads these layers"
+    yield ("sefa", "-m", "net", "--layers", "0", "-k", "17"), "follow w in 16 ways"
+    yield ("sefa", "-m", "other", "--layers", "0"), "other is a Swapping Autoencoder"
+    yield ("ganspace", HILL, "-m", "net"), "hill.png"
+    yield ("ganspace", "-m", "net", "-k", "17"), "vary in 16 ways only"
+    yield ("rename", FILE, "snow", "ice", "-o", "x"), "no direction 'snow'"
+    yield ("rename", FILE, "night", "component 2", "-o", "x"), "a name of its own"
+    yield ("rename", FILE, "night", "day", "-o", FILE), "a file that this command reads"
+    yield ("compose", FILE, "dusk", "night", "-o", "x"), "such as hour=1.5, not 'night'"
+    yield ("compose", FILE, "dusk", "night=nan", "-o", "x"), "between -1000 and 1000"
+    yield ("compose", FILE, "dusk", "night=0", "-o", "x"), "cancel out"
+    yield ("orthogonalise", FILE, "night", "--against", "night", "-o", "x"), "Nothing is left"
+    yield ("orthogonalise", FILE, "night", "--against", "factor 1", "--from", "w", "-o", "x"), "of one model"
 
 
 @pytest.mark.parametrize(("command", "says"), list(mistakes()), ids=str)
 def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
     save_model(Path("other"), new_model(1))
+    save_model(Path("net"), stylegan2())
+    network = load("net", "cpu")
+    factorised(affines(network, [0]), network.codes_of, 2, count=9).save("w")
+    write(torch.full((1, 3, 32, 32), -1.0), "black.png")
+    for name in ("empty", "single"):
+        Path(name).mkdir()
+    shutil.copy(HILL, "single")
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     result = graft("directions", *command)
     assert (result.code, result.out) == (2, "")

@@ -6,18 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from planted import cosine, planted
+from planted import planted
 from tiny import model, pictures
 
-from graftlab.checkpoints.build import fingerprint
-from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
-from graftlab.codes import SwapCodes
-from graftlab.data import open_source
-from graftlab.editing.directions import Directions, Moments, encoded, fit, principal, sweep
-from graftlab.editing.factors import labelled
+from graftlab.codes import StyleCodes, SwapCodes
+from graftlab.editing.directions import Directions, sweep
+from graftlab.editing.fitting import fit
 from graftlab.errors import GraftError
-from graftlab.images import read
 
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
 
@@ -26,78 +22,6 @@ HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safete
 def directions():
     textures, _, _ = planted()
     return replace(fit(textures, 2, "a" * 64), about={"pictures": 400, "note": "größer"})
-
-
-# -- principal components ---------------------------------------------------------------------------------------------
-
-
-def test_components_are_the_planted_axes():
-    textures, axes, _ = planted()
-    found = fit(textures, 3)
-    assert found.names == ("component 1", "component 2", "component 3")
-    assert (cosine(found.vectors[:2], axes).abs() > 0.99).all()
-    assert found.about == {"pictures": 400, "components": 3}
-
-
-def test_components_agree_with_singular_values():
-    textures, _, _ = planted()
-    found, centred = fit(textures, 12), textures - textures.mean(0)
-    _, values, axes = torch.linalg.svd(centred, full_matrices=False)
-    assert torch.allclose(found.mean.double(), textures.mean(0), atol=1e-6)
-    assert torch.allclose(found.explained.double(), values.square() / values.square().sum(), atol=1e-6)
-    assert torch.allclose(found.vectors.norm(dim=1).double(), values / len(textures) ** 0.5, rtol=1e-5)
-    assert torch.allclose(cosine(found.vectors, axes).abs(), torch.ones(12).double(), atol=1e-5)
-    assert found.explained.sum() == pytest.approx(1)
-
-
-def test_a_gain_of_one_is_one_standard_deviation():
-    textures, _, _ = planted()
-    for found in (fit(textures, 4), labelled(textures, {"a": planted()[2][:, 0], "b": planted()[2][:, 1]})):
-        places = found.positions(textures)
-        assert torch.allclose(places.std(0, correction=0), torch.ones(len(found)).double(), atol=1e-5)
-        assert torch.allclose(places.mean(0), torch.zeros(len(found)).double(), atol=1e-5)
-        moved = found.positions(textures[:1] + 2.5 * found.vectors[0])[0, 0] - places[0, 0]
-        assert moved == pytest.approx(2.5, abs=1e-5)
-
-
-def test_the_sign_is_a_matter_of_the_pictures_alone():
-    textures, _, _ = planted()
-    vectors = fit(textures, 5).vectors
-    assert (vectors.gather(1, vectors.abs().argmax(1, keepdim=True)) > 0).all()
-    mirrored = 2 * textures.mean(0) - textures  # the same covariance
-    assert torch.allclose(fit(mirrored, 5).vectors, vectors, atol=1e-5)
-    assert torch.allclose(fit(textures.flip(0), 5).vectors, vectors, atol=1e-5)
-
-
-@pytest.mark.parametrize("size", [1, 7, 399, 400])
-def test_batches_give_what_all_at_once_gives(size):
-    textures, _, _ = planted()
-    whole, parts = fit(textures, 6), fit((batch for batch in textures.split(size)), 6)
-    for name in ("vectors", "mean", "explained"):
-        assert torch.allclose(getattr(parts, name), getattr(whole, name), atol=1e-6)
-
-
-def test_moments_are_exact_far_from_zero():
-    rows = torch.randn(300, 5, generator=torch.Generator().manual_seed(0)).double() + 1e6
-    moments = Moments()
-    for batch in rows.split(11):
-        moments.add(batch)
-    assert moments.count == 300
-    assert torch.allclose(moments.covariance, torch.cov(rows.T, correction=0), atol=1e-8)
-
-
-def test_too_many_directions_are_refused():
-    textures, axes, numbers = planted()
-    with pytest.raises(GraftError, match="one direction or more, not 0"):
-        fit(textures, 0)
-    with pytest.raises(GraftError, match="5 directions need more readable pictures than 5, not 5"):
-        fit(textures[:5], 5)
-    with pytest.raises(GraftError, match="vary in 2 ways only; ask for fewer directions than 3"):
-        fit(numbers @ axes, 3)
-    with pytest.raises(GraftError, match="fewer directions than 13"):
-        fit(textures, 13)
-    with pytest.raises(GraftError, match="vary in 0 ways only"):
-        fit(torch.ones(9, 4), 1)
 
 
 # -- applying ---------------------------------------------------------------------------------------------------------
@@ -153,70 +77,175 @@ def test_names(directions):
         renamed.index("snow")
 
 
+# -- parts, regions, layers -------------------------------------------------------------------------------------------
+
+
+def of(part, channels, layers=None):
+    generator = torch.Generator().manual_seed(6)
+    vectors = torch.randn(2, channels, generator=generator)
+    mean, shares = torch.zeros(channels), torch.tensor([0.5, 0.1])
+    return Directions(("a", "b"), vectors, mean, shares, "a" * 64, {}, part, layers)
+
+
+def test_structures_move_in_every_cell_alike():
+    before, shapes = codes(), of("structure", 3)
+    after = shapes.apply(before, {"a": 2, "b": -1})
+    step = (2 * shapes.vectors[0] - shapes.vectors[1])[:, None, None]
+    assert torch.allclose(after.structure, before.structure + step, atol=1e-6)
+    assert torch.equal(after.texture, before.texture)
+
+
+def test_a_mask_bounds_the_change(directions):
+    before = replace(codes(), structure=torch.randn(2, 3, 4, 6))
+    mask = torch.zeros(1, 1, 4, 6)
+    mask[..., :3] = 1
+    moved = of("structure", 3).apply(before, {"a": 1}, mask)
+    step = of("structure", 3).vectors[0][:, None, None]
+    assert torch.allclose(moved.structure[..., :3], before.structure[..., :3] + step, atol=1e-6)
+    assert torch.equal(moved.structure[..., 3:], before.structure[..., 3:])
+    turned = directions.apply(before, {"component 1": 1}, mask).texture
+    assert turned.shape == (2, 12, 4, 6)
+    assert torch.allclose(turned[..., 0, 0], before.texture + directions.vectors[0], atol=1e-6)
+    assert torch.allclose(turned[..., 3, 5], before.texture)
+    large = directions.apply(before, {"component 1": 1}, mask.repeat_interleave(32, 2).repeat_interleave(32, 3)).texture
+    assert large.shape == turned.shape  # the structure's cells, not the mask's pixels
+    assert torch.allclose(large[..., [0, 1, 4, 5]], turned[..., [0, 1, 4, 5]], atol=1e-6)
+    half = directions.apply(before, {"component 1": 1}, torch.full((1, 1, 4, 6), 0.5)).texture
+    assert torch.allclose(half[..., 0, 0], before.texture + directions.vectors[0] / 2, atol=1e-5)
+    everywhere = directions.apply(before, {"component 1": 1}, torch.ones(1, 1, 9, 9)).texture
+    assert torch.allclose(everywhere[..., 2, 2], directions.apply(before, {"component 1": 1}).texture, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (torch.zeros(1, 1, 8, 8), "0 everywhere"),
+        (torch.ones(8, 8), "numbers from 0 to 1"),
+        (torch.ones(1, 3, 8, 8), "numbers from 0 to 1"),
+        (torch.full((1, 1, 8, 8), 1.5), "numbers from 0 to 1"),
+        (torch.full((1, 1, 8, 8), torch.nan), "numbers from 0 to 1"),
+        (torch.ones(1, 1, 8, 8).long(), "numbers from 0 to 1"),
+        (torch.ones(1, 1, 0, 8), "numbers from 0 to 1"),
+    ],
+)
+def test_masks_without_sense_are_refused(directions, mask, says):
+    with pytest.raises(GraftError, match=says):
+        directions.apply(codes(), {"component 1": 1}, mask)
+
+
+def test_w_moves_at_its_layers():
+    before = StyleCodes(torch.randn(3, 6, 5))
+    everywhere, some = of("w", 5), of("w", 5, (1, 2))
+    step = everywhere.vectors[0]
+    assert torch.allclose(everywhere.apply(before, {"a": 2}).w, before.w + 2 * step, atol=1e-6)
+    for after, rows in (
+        (some.apply(before, {"a": 2}), [1, 2]),
+        (some.apply(before, {"a": 2}, layers=[5]), [5]),
+        (everywhere.apply(before, {"a": 2}, layers=range(4)), [0, 1, 2, 3]),
+        (some.apply(before, {"a": 2}, layers=[]), []),
+    ):
+        wanted = before.w.clone()
+        wanted[:, rows] += 2 * step
+        assert torch.allclose(after.w, wanted, atol=1e-6)
+    with pytest.raises(GraftError, match="layers 0 to 5, not 6"):
+        everywhere.apply(before, {"a": 1}, layers=[6])
+
+
+def test_what_does_not_go_with_a_part_is_refused(directions):
+    styles = StyleCodes(torch.randn(3, 6, 5))
+    with pytest.raises(GraftError, match="change w, which SwapCodes do not have; they have structure and texture"):
+        of("w", 5).apply(codes(), {"a": 1})
+    with pytest.raises(GraftError, match="change texture, which StyleCodes do not have; they have w"):
+        directions.apply(styles, {"component 1": 1})
+    with pytest.raises(GraftError, match="layers are for w"):
+        directions.apply(codes(), {"component 1": 1}, layers=[0])
+    with pytest.raises(GraftError, match="mask is for pictures"):
+        of("w", 5).apply(styles, {"a": 1}, torch.ones(1, 1, 8, 8))
+    with pytest.raises(GraftError, match="structure codes of 4 channels, not 3"):
+        of("structure", 4).apply(codes(), {"a": 1})
+    with pytest.raises(GraftError, match="w codes of 4 channels, not 5"):
+        of("w", 4).apply(styles, {"a": 1})
+    with pytest.raises(GraftError, match="layers belong to w alone"):
+        of("texture", 4, (1,))
+
+
+# -- making others of them --------------------------------------------------------------------------------------------
+
+
+def test_composing_adds(directions):
+    made = directions.composed("dusk", {"component 1": 1.5, "component 2": -0.5})
+    assert made.names == ("component 1", "component 2", "dusk")
+    before = codes(model="a" * 64)
+    whole, parts = made.apply(before, {"dusk": 2}), made.apply(before, {"component 1": 3, "component 2": -1})
+    assert torch.allclose(whole.texture, parts.texture, atol=1e-5)
+    assert made.about["composed"] == {"dusk": {"component 1": 1.5, "component 2": -0.5}}
+    again = made.composed("night", {"dusk": 2})
+    assert set(again.about["composed"]) == {"dusk", "night"}
+    assert again.explained[2:].tolist() == [0, 0]  # nobody knows
+    for gains in ({}, {"component 1": 0}, {"dusk": 1, "component 1": -1.5, "component 2": 0.5}):
+        with pytest.raises(GraftError, match="Nothing is left of 'nil'"):
+            made.composed("nil", gains)
+    with pytest.raises(GraftError, match="a name of its own"):
+        made.composed("dusk", {"component 1": 1})
+    with pytest.raises(GraftError, match="between -1000 and 1000"):
+        made.composed("nil", {"component 1": float("nan")})
+
+
+def test_orthogonalising_takes_out_what_is_shared():
+    vectors = torch.tensor([[1.0, 1, 0, 0], [0, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 3]])
+    about = {"correlations": {"a": {"snow": 0.5}, "d": {"snow": 0.1}}, "pictures": 7}
+    found = Directions(tuple("abcd"), vectors, torch.zeros(4), torch.full((4,), 0.1), None, about)
+    made = found.orthogonalised("a", found.select(["b", "c"]))  # alike: what they span has one dimension
+    assert torch.allclose(made.vectors, torch.tensor([[1.0, 0, 0, 0], [0, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 3]]))
+    assert (found.vectors == vectors).all()  # the old ones are as they were
+    assert made.explained.tolist() == pytest.approx([0, 0.1, 0.1, 0.1])
+    assert made.about == {"correlations": {"d": {"snow": 0.1}}, "orthogonal": {"a": ["b", "c"]}, "pictures": 7}
+    with pytest.raises(GraftError, match="Nothing is left of 'b'"):
+        found.orthogonalised("b", found.select(["c"]))
+    for other in (replace(found, model="b" * 64), replace(found, part="structure")):
+        with pytest.raises(GraftError, match="of one model, and of one part"):
+            found.orthogonalised("a", other)
+
+
+def test_orthogonal_directions_leave_the_others_alone(directions):
+    textures, _, _ = planted()
+    mixed = directions.composed("mix", {"component 1": 1, "component 2": 1})
+    made = mixed.orthogonalised("mix", directions.select(["component 1"]))
+    moved = made.positions(textures + 2 * made.vectors[2]) - made.positions(textures)
+    assert moved[:, 0].abs().max() < 1e-5
+    assert torch.allclose(moved[:, 1], torch.tensor(2.0).double(), atol=1e-5)
+
+
+def test_renaming_goes_through(directions):
+    about = {"correlations": {"component 1": {"snow": 0.4}}, "toward": {"component 1": "snow"}, "size": 3}
+    full = replace(directions, names=("component 1 (snow)", "component 2"), about=about)
+    made = replace(full, names=("component 1", "component 2")).renamed("component 1", "snow")
+    assert made.names == ("snow", "component 2")
+    assert made.about == {"correlations": {"snow": {"snow": 0.4}}, "toward": {"snow": "snow"}, "size": 3}
+    assert full.renamed("component 1", "x").names == ("x", "component 2")
+    with pytest.raises(GraftError, match="a name of its own"):
+        full.renamed("component 2", "component 1 (snow)")
+    with pytest.raises(GraftError, match="no direction 'x'"):
+        full.renamed("x", "y")
+
+
+def test_select_keeps_the_order_asked_for(directions):
+    made = directions.select(["component 2", "component 1"])
+    assert made.names == ("component 2", "component 1")
+    assert torch.equal(made.vectors, directions.vectors.flip(0))
+    assert torch.equal(made.explained, directions.explained.flip(0))
+
+
 def test_sweep_decodes_what_is_applied():
     network, image = model(), pictures(1)
     textures = network.encode(pictures(40, seed=3)).texture
     found = fit(textures, 2)
-    rows = list(sweep(network, found, image, ["component 2", "component 1"], [-2, 0, 2], seed=5))
+    rows = list(sweep(network, found, network.encode(image), ["component 2", "component 1"], [-2, 0, 2], seed=5))
     assert [len(row) for row in rows] == [3, 3]
     assert torch.equal(rows[0][1], network.decode(network.encode(image), seed=5))
     moved = replace(network.encode(image), texture=network.encode(image).texture + 2 * found.vectors[0])
     assert torch.allclose(rows[1][2], network.decode(moved, seed=5), atol=1e-5)
     assert not torch.allclose(rows[1][2], rows[1][1], atol=1e-3)
-
-
-# -- photos -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def network(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
-
-
-def test_principal_is_the_fit_of_what_is_encoded(bundle, network):
-    said = []
-    found = principal(network, bundle / "photos", 32, 4, on_progress=lambda *figures: said.append(figures))
-    squares = [read(path, 32, square=True) for path in sorted((bundle / "photos").glob("*.jpg"))]
-    reference = fit(network.encode(torch.cat(squares)).texture, 4)
-    assert found.model == fingerprint(network.state_dict())
-    assert torch.allclose(found.explained, reference.explained, atol=0.02)
-    assert torch.allclose(found.mean, reference.mean, atol=0.02)
-    photos = len(squares)
-    assert said[-1] == (photos, photos)
-    assert found.about == {
-        "pictures": photos,
-        "components": 4,
-        "unreadable": 0,
-        "photos": "photos",
-        "size": 32,
-        "seed": 0,
-    }
-
-
-def test_principal_takes_at_most_so_many_and_passes_over_the_unreadable(photos, bundle, network):
-    few = principal(network, bundle / "photos", 32, 2, most=5, seed=1)
-    assert few.about["pictures"] == 5
-    assert torch.equal(few.vectors, principal(network, bundle / "photos", 32, 2, most=5, seed=1).vectors)
-    assert not torch.equal(few.mean, principal(network, bundle / "photos", 32, 2, most=5, seed=2).mean)
-    (photos / "broken.png").write_bytes(b"no picture")
-    found = principal(network, photos, 32, 2)
-    assert (found.about["pictures"], found.about["unreadable"]) == (3, 1)
-    with pytest.raises(GraftError, match="3 directions need more readable pictures than 3, not 3"):
-        principal(network, photos, 32, 3)
-    with pytest.raises(GraftError, match="4 directions need more readable pictures than 4, not 4"):
-        principal(network, photos, 32, 4)
-
-
-def test_encoded_keeps_numbers_beside_codes(photos, network, monkeypatch):
-    monkeypatch.setattr("graftlab.editing.directions.BATCH", 2)
-    (photos / "broken.png").write_bytes(b"no picture")  # the first by name
-    source = open_source(photos)
-    pieces = list(encoded(network, source, [3, 0, 1], 32))
-    assert [indices for indices, _ in pieces] == [[3], [1]]
-    assert [len(batch) for _, batch in pieces] == [1, 1]
-    (alone,) = encoded(network, source, [1], 32)
-    assert torch.allclose(alone[1].texture, pieces[1][1].texture, atol=1e-6)
-    assert not alone[1].texture.requires_grad
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -231,6 +260,12 @@ def test_a_file_gives_back_every_bit(directions, tmp_path):
     before = path.read_bytes()
     loaded.save(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("part", "layers"), [("structure", None), ("w", None), ("w", (0, 3)), ("w", ())])
+def test_files_know_part_and_layers(part, layers, tmp_path):
+    loaded = Directions.load(of(part, 5, layers).save(tmp_path / "d"))
+    assert (loaded.part, loaded.layers) == (part, layers)
 
 
 def test_bundled_directions_are_found_by_the_name_of_their_model(directions, tmp_path, monkeypatch):
@@ -248,7 +283,7 @@ def test_hostile_files_are_refused(path):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["model", "codes", "cut", "empty", "folder", "missing", "structure"])
+@pytest.mark.parametrize("kind", ["model", "codes", "cut", "empty", "folder", "missing", "part"])
 def test_other_files_are_refused(kind, directions, tmp_path):
     path = tmp_path / kind
     if kind == "model":
@@ -257,9 +292,9 @@ def test_other_files_are_refused(kind, directions, tmp_path):
         codes().save(path)
     elif kind == "folder":
         path.mkdir()
-    elif kind == "structure":  # of a part that this version does not know
+    elif kind == "part":  # of a part that this version does not know
         tensors, header = read_tensors(directions.save(path))
-        write_tensors(path, tensors, {**header, "part": "structure"})
+        write_tensors(path, tensors, {**header, "part": "shape"})
     elif kind != "missing":
         data = directions.save(path).read_bytes()
         path.write_bytes(data[:-9] if kind == "cut" else b"")
@@ -290,6 +325,9 @@ BROKEN = {
     "half a letter": lambda tensors, header: header.update(names=["a", "\ud800"]),
     "model": lambda tensors, header: header.update(model=7),
     "about": lambda tensors, header: header.update(about=[1]),
+    "layers of textures": lambda tensors, header: header.update(layers=[1]),
+    "layers": lambda tensors, header: header.update(part="w", layers=["1"]),
+    "no list of layers": lambda tensors, header: header.update(part="w", layers=3),
 }
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from planted import cosine, planted
 
-from graftlab.editing.directions import Directions, fit
+from graftlab.editing.directions import Directions
 from graftlab.editing.factors import checked, labelled, named
+from graftlab.editing.fitting import fit
 from graftlab.errors import GraftError
 
 

@@ -1,6 +1,5 @@
-"""`graft directions`: find what textures have in common, and turn pictures that way."""
+"""`graft directions`: find what codes have in common, and turn pictures that way."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,80 +19,187 @@ from graftlab.cli.desk import (
     Size,
     Square,
     spare,
-    writable,
+    stylegan,
 )
+from graftlab.cli.direction_files import File, OutFile, compose, orthogonalise, rename, show, tell
 from graftlab.cli.progress import bar, console
+from graftlab.cli.style import Psi, seeds_of
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
-    from graftlab.editing.directions import Directions
+    from torch import Tensor
 
-SHOWN = 0.2  # correlations below this are left out of the text
+    from graftlab.codes import Codes
 
-directions_app = typer.Typer(help="Find directions among textures, look at them, apply them.", no_args_is_help=True)
+FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
+COMPONENTS = 10  # by default
 
-File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
+directions_app = typer.Typer(help="Find directions among codes, look at them, apply them.", no_args_is_help=True)
+for command in (show, rename, compose, orthogonalise):
+    directions_app.command()(command)
+
+Count = Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")]
+Most = Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")]
+Side = Annotated[int | None, typer.Option("--size", min=1, help="Side of the squares, pixels; the model's by default.")]
+Pick = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Picks the photos.")]
+NEW = Path("directions.safetensors")
 
 
 @directions_app.command()
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
-    count: Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")] = 10,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)] = Path(
-        "directions.safetensors"
-    ),
-    most: Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")] = 5000,
+    count: Annotated[
+        int | None, typer.Option("--count", "-k", min=1, help="Number of directions; 10, or as many as there can be.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="texture, or structure: what its cells have in common.")] = "texture",
+    out: OutFile = NEW,
+    most: Most = 5000,
     as_json: Json = False,
     model: Model = DEFAULT_MODEL,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the squares, pixels; the model's by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks the photos.")] = 0,
+    size: Side = None,
+    seed: Pick = 0,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Find the directions in which the textures of photos vary most (PCA).
+    """Find the directions in which the codes of photos vary most (PCA).
 
     graft directions fit ~/photos -m landscapes-128 -k 10 -o mine.directions.safetensors
+
+    graft directions fit ~/photos --part structure -o shapes.directions.safetensors
     """
     from graftlab.checkpoints.load import load_as
-    from graftlab.editing.directions import principal
+    from graftlab.editing.fitting import principal
     from graftlab.networks.swapping import SwappingModel
 
     spare(out, model, photos)
     opened = load_as(SwappingModel, model, device, precision)
+    ways = opened.config.structure_channels if part == "structure" else opened.config.texture_channels
     with bar("encoding", most) as progress:
-        found = principal(opened, photos, size or opened.config.size, count, most, seed, progress)
+        found = principal(
+            *(opened, photos, size or opened.config.size, count or min(COMPONENTS, ways)),
+            *(most, seed, progress, part),
+        )
     found.save(out)
     tell(found, as_json)
     console.print(str(out), soft_wrap=True)
 
 
 @directions_app.command()
-def show(file: File, as_json: Json = False) -> None:
-    """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
+def between(
+    before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos: where it starts.")],
+    after: Annotated[Path, typer.Argument(help="The same: where it leads. 20 photos on either side are enough.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "difference",
+    out: OutFile = NEW,
+    most: Most = 5000,
+    as_json: Json = False,
+    model: Model = DEFAULT_MODEL,
+    size: Side = None,
+    seed: Pick = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Find the direction from the textures of some photos to those of others, and how well it tells them apart.
 
-    graft directions show landscapes-128
+    graft directions between day/ night/ --name night -o night.directions.safetensors
     """
-    from graftlab.editing.directions import Directions
+    from graftlab.checkpoints.load import load_as
+    from graftlab.editing import fitting
+    from graftlab.networks.swapping import SwappingModel
 
-    tell(Directions.load(file), as_json)
+    spare(out, model, before, after)
+    opened = load_as(SwappingModel, model, device, precision)
+    with bar("encoding", 2 * most) as progress:
+        found = fitting.between(opened, before, after, size or opened.config.size, name, most, seed, progress)
+    found.save(out)
+    tell(found, as_json)
+    if (right := found.told("separation")[name]["right"]) < FEW:
+        console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
+    console.print(str(out), soft_wrap=True)
+
+
+@directions_app.command()
+def sefa(
+    model: Model,
+    layers: Annotated[str, typer.Option(help="Rows of w that they change, such as 0-3; 0 is the coarsest.")],
+    count: Count = COMPONENTS,
+    out: OutFile = NEW,
+    as_json: Json = False,
+    device: Device = None,
+) -> None:
+    """Find the directions of w that change a StyleGAN2's layers most, from its weights alone (SeFa).
+
+    graft directions sefa -m metfaces.pkl --layers 0-3 -k 5 -o poses.directions.safetensors
+    """
+    from graftlab.editing.style_directions import SEEDS, factorised
+    from graftlab.networks.affines import affines
+
+    spare(out, model)
+    network = stylegan(model, "const", 0, device, "float32").model
+    rows = seeds_of(layers, "--layers")
+    if beyond := [layer for layer in rows if layer >= network.config.layers]:
+        raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
+    with bar("mapping", SEEDS) as progress:
+        found = factorised(affines(network, rows), network.codes_of, count, rows, on_progress=progress)
+    found.save(out)
+    tell(found, as_json)
+    console.print(str(out), soft_wrap=True)
+
+
+@directions_app.command()
+def ganspace(
+    model: Model,
+    components: Annotated[
+        Path | None, typer.Argument(help="GANSpace's own .npz; without it, the components of the w of seeds.")
+    ] = None,
+    count: Count = COMPONENTS,
+    out: OutFile = NEW,
+    as_json: Json = False,
+    device: Device = None,
+) -> None:
+    """Find the directions in which a StyleGAN2's w varies most (GANSpace), or take over what GANSpace has found.
+
+    graft directions ganspace -m metfaces.pkl -k 20 -o styles.directions.safetensors
+
+    graft directions ganspace stylegan2-ffhq_style_ipca.npz -m ffhq.pkl -o styles.directions.safetensors
+    """
+    from graftlab.editing.style_directions import SEEDS, principal_styles, read_ganspace
+
+    spare(out, model, *([components] if components else []))
+    network = stylegan(model, "const", 0, device, "float32").model
+    if components:
+        found = read_ganspace(components, network.fingerprint)
+        if (channels := network.config.w_channels) != len(found.mean):
+            raise GraftError(f"{components} is of a w of {len(found.mean)} channels, and this model's has {channels}.")
+        found = found.select(found.names[:count])
+    else:
+        with bar("mapping", SEEDS) as progress:
+            found = principal_styles(network.codes_of, k=count, on_progress=progress)
+    found.save(out)
+    tell(found, as_json)
+    console.print(str(out), soft_wrap=True)
 
 
 @directions_app.command()
 def sweep(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures; for directions of a StyleGAN2's w, seeds such as 7 or 0-3, or files of codes."),
+    ],
     file: File,
     name: Annotated[list[str] | None, typer.Option(help="A direction; may be given again. All by default.")] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Only so many of them, from the first on.")] = None,
     gains: Annotated[str, typer.Option(help="Standard deviations; 0 is the picture through its codes.")] = (
         "-3,-1.5,0,1.5,3"
     ),
+    mask: Annotated[Path | None, typer.Option(help="A picture, white where they change; everywhere without.")] = None,
+    layers: Annotated[str | None, typer.Option(help="Rows of w that they change, such as 4-7; FILE's own.")] = None,
     out: Out = Path("sweep.png"),
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model file or bundled name; FILE's if that is one.")
     ] = None,
     size: Size = None,
     square: Square = True,
+    psi: Psi = 0.7,
     noise: Noise = "fixed",
     seed: Seed = 0,
     device: Device = None,
@@ -102,6 +208,10 @@ def sweep(
     """A strip of gains for each picture and direction, the original in the margin.
 
     graft directions sweep fuji.jpg alps.jpg landscapes-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
+
+    graft directions sweep fuji.jpg shapes.directions.safetensors --first 4 --mask sky.png -o shapes.png
+
+    graft directions sweep 0-3 styles.directions.safetensors -m metfaces.pkl --first 10 --layers 0-5 -o styles.png
     """
     from graftlab.checkpoints.load import bundled_directions
     from graftlab.editing import directions as editing
@@ -111,43 +221,65 @@ def sweep(
         steps = [float(gain) for gain in gains.split(",")]
     except ValueError:
         raise GraftError(f"--gains takes numbers with commas between, such as -3,0,3, not '{gains}'.") from None
-    spare(out, file, *photos)
+    spare(out, file, *pictures, *([mask] if mask else []))
     directions = editing.Directions.load(file)
-    names = [directions.names[directions.index(wanted)] for wanted in name or directions.names]
+    names = [directions.names[directions.index(wanted)] for wanted in (name or directions.names)[:first]]
     model = model or (file if file in bundled_directions() else DEFAULT_MODEL)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
-    desk.scale(len(photos) * len(names), len(steps) + 1)  # refuses too many
-    originals = [desk.read(photo) for photo in photos]
+    styles = directions.part == "w"
+    desk: Desk[Any] = (
+        stylegan(model, noise, seed, device, precision)
+        if styles
+        else Desk.open(model, size, square, noise, seed, device, precision)
+    )
+    desk.scale(len(pictures) * len(names), len(steps) + 1)  # refuses too many
+    starts = [start for path in pictures for start in (drawn(desk, path, psi) if styles else [encoded(desk, path)])]
+    desk.scale(len(starts) * len(names), len(steps) + (not styles))  # one argument may be many seeds
+    region = None if mask is None else region_of(desk, mask, [original for _, _, original in starts])
+    chosen = None if layers is None else seeds_of(layers, "--layers")
     rows, labels = [], []
-    one, single = len(photos) == 1, len(names) == 1
-    with bar("rendering", len(originals) * len(names) * len(steps)) as progress:
-        for photo, original in zip(photos, originals, strict=True):
-            strips = editing.sweep(desk.model, directions, original, names, steps, **desk.rendering)
+    one, single = len(starts) == 1, len(names) == 1
+    with bar("rendering", len(starts) * len(names) * len(steps)) as progress:
+        for label, codes, original in starts:
+            strips = editing.sweep(desk.model, directions, codes, names, steps, region, chosen, **desk.rendering)
             for direction, strip in zip(names, strips, strict=True):
-                rows.append([original, *strip])
-                labels.append(direction if one else photo.stem if single else f"{photo.stem}: {direction}")
+                rows.append(strip if original is None else [original, *strip])
+                labels.append(direction if one else label if single else f"{label}: {direction}")
                 progress(len(rows) * len(steps))
-    title = names[0] if single else photos[0].stem if one else None
-    columns = ["original", *(f"{step:+g}" if step else "0" for step in steps)]
-    scale = desk.scale(len(rows), len(columns), originals)
+    title = names[0] if single else starts[0][0] if one else None
+    columns = [*([] if styles else ["original"]), *(f"{step:+g}" if step else "0" for step in steps)]
+    scale = desk.scale(len(rows), len(columns), [row[0] for row in rows])
     desk.write(sheet(rows, labels, columns, title, scale=scale), out)
 
 
-def tell(directions: "Directions", as_json: bool) -> None:
-    """Directions on stdout: a line each, or all as JSON."""
-    from graftlab.data.image_source import printable
+Start = tuple[str, "Codes", "Tensor | None"]
+"""Where a strip begins: what to call it, codes of one picture, and the picture if there is one."""
 
-    toward = directions.about.get("toward")
-    entries: list[dict[str, Any]] = [
-        {"name": name, "explained": share, "correlations": directions.correlations(name)}
-        for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
-    ]
-    if as_json:
-        typer.echo(json.dumps({"model": directions.model, "directions": entries, "about": directions.about}, indent=1))
-        return
-    for entry in entries:
-        end = toward.get(entry["name"]) if isinstance(toward, dict) else None
-        line = f"{entry['name']}{f' (toward {end})' if end else ''}: {entry['explained']:.1%} of the variance"
-        if followed := [f"{factor} {r:+.2f}" for factor, r in entry["correlations"].items() if abs(r) >= SHOWN]:
-            line += f"; follows {', '.join(followed)}"
-        typer.echo(printable(line))
+
+def encoded(desk: Desk[Any], path: Path) -> Start:
+    """A picture and its codes."""
+    picture = desk.read(path)
+    return path.stem, desk.model.encode(picture), picture
+
+
+def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
+    """Codes of a StyleGAN2, from a file or by seeds."""
+    from graftlab.codes import Codes
+
+    if source.exists():
+        codes = Codes.load(source)
+        return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
+    seeds = seeds_of(str(source), "A StyleGAN2 has no pictures to begin with; it")
+    return [(f"seed {seed}", desk.model.codes_of([seed], psi), None) for seed in seeds]
+
+
+def region_of(desk: Desk[Any], mask: Path, originals: "list[Tensor | None]") -> "Tensor":
+    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
+    image = desk.read(mask)
+    for original in originals:
+        if original is not None and original.shape != image.shape:
+            (height, width), (rows, columns) = image.shape[2:], original.shape[2:]
+            raise GraftError(
+                f"--mask {mask} is {width} x {height} pixels beside a picture of {columns} x {rows}; "
+                "make it as wide and as high as the picture."
+            )
+    return image.mean(1, keepdim=True) / 2 + 0.5

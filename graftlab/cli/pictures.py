@@ -31,12 +31,18 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from torch import Tensor
 
+Tile = Annotated[
+    int | None,
+    typer.Option(min=128, help="Work in tiles of so many pixels a side; by default only above 2 million pixels."),
+]
+
 
 def swap(
     structure: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
     texture: Annotated[Path, typer.Argument(help="The picture that gives the texture.")],
     out: Out = Path("swap.png"),
     both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
+    tile: Tile = None,
     model: Model = DEFAULT_MODEL,
     size: Size = None,
     square: Square = False,
@@ -50,15 +56,17 @@ def swap(
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
     from graftlab.editing import swaps
+    from graftlab.editing.tiles import fitting
 
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     a, b = desk.read(structure), desk.read(texture)
-    desk.write(swaps.swap(desk.model, a, b, **desk.rendering), out)
+    network = fitting(desk.model, a, b, tile=tile)
+    desk.write(swaps.swap(network, a, b, **desk.rendering), out)
     if both:
-        desk.write(swaps.swap(desk.model, b, a, **desk.rendering), reverse)
+        desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
 
 
 def grid(
@@ -115,6 +123,7 @@ def reconstruct(
     photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
     out: Out = Path("reconstructions.png"),
     as_json: Json = False,
+    tile: Tile = None,
     model: Model = DEFAULT_MODEL,
     size: Size = None,
     square: Square = False,
@@ -128,6 +137,7 @@ def reconstruct(
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
     from graftlab.editing import swaps
+    from graftlab.editing.tiles import fitting
     from graftlab.sheets import sheet
 
     spare(out, *photos)
@@ -136,7 +146,7 @@ def reconstruct(
     rows, names, figures = [], [], []
     for photo in photos:
         picture = desk.read(photo)
-        result = swaps.reconstruct(desk.model, picture, **desk.rendering)
+        result = swaps.reconstruct(fitting(desk.model, picture, tile=tile), picture, **desk.rendering)
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
         names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
@@ -229,6 +239,7 @@ def interpolate(
         "-0.5,0,0.25,0.5,0.75,1,1.5"
     ),
     what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
+    how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
     model: Model = DEFAULT_MODEL,
     size: Size = None,
     square: Square = True,
@@ -252,6 +263,6 @@ def interpolate(
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     first, last = desk.read(a), desk.read(b)
     scale = desk.scale(1, len(steps) + 2, [first, last])
-    strip = list(swaps.interpolate(desk.model, first, last, steps, what, **desk.rendering))
+    strip = list(swaps.interpolate(desk.model, first, last, steps, what, how, **desk.rendering))
     labels = [a.stem, *(f"{step:g}" for step in steps), b.stem]
     desk.write(sheet([[first, *strip, last]], columns=labels, scale=scale), out)

@@ -1,53 +1,49 @@
-"""Directions: vectors that are added to texture codes, found in many pictures (Park et al. 2020, section 4.3).
+"""Directions: vectors that are added to codes, and their files (Park et al. 2020, section 4.3).
 
-    directions = principal(model, "photos", size=128, k=10)        # what varies most, without knowing what it is
-    evening = directions.apply(model.encode(picture), {"component 1": 1.5})
+    directions = Directions.load("landscapes-128")
+    evening = directions.apply(model.encode(picture), {"hour": 1.5, "golden light": 1})
 
-PCA of codes follows GANSpace (Härkönen et al. 2020). Where numbers are known about the pictures, `factors` finds the
-direction of each, and tells how well any direction agrees with them.
+`fitting` finds them in pictures, `style_directions` in a StyleGAN2, `factors` in what is known about the pictures.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.checkpoints.native import read_tensors, write_tensors
-from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.data.crops import cut
-from graftlab.data.image_source import ImageSource
-from graftlab.data.parallel import ordered_map
-from graftlab.data.sources import open_source
+from graftlab.codes import CodesT, Decoder
+from graftlab.editing import masks
 from graftlab.editing.swaps import FARTHEST
 from graftlab.errors import GraftError
-from graftlab.images import from_uint8
 
-KIND, PART = "directions", "texture"  # in a file's header: what it holds, and of which part of the codes
-BATCH = 32  # pictures encoded at once
-FLAT = 1e-9  # share of the variance below which there is nothing but rounding
-
-Progress = Callable[[int, int], object]
+KIND = "directions"  # in a file's header: what it holds
+PARTS = ("texture", "structure", "w")  # of codes, which directions may change
+BY_NAME = ("correlations", "toward", "difference", "separation", "composed", "orthogonal")  # tables of `about`
+LEFT = 1e-4  # share of a direction's length below which nothing but rounding is left
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """k directions among the texture codes of one model.
+    """k directions in one part of the codes of one model: its textures, the cells of its structures, or its w.
 
-    Texture codes have unit length and the generator normalises again, so adding turns a code towards the direction:
-    with growing gain it turns less and less, and never beyond."""
+    The codes of the authors' autoencoder have unit length and its generator normalises again, so adding turns a code
+    towards the direction: with growing gain it turns less and less, and never beyond. rosinality's codes and w have any
+    length, and move in a straight line."""
 
     names: tuple[str, ...]  # (k,), all different
-    vectors: Tensor  # (k, Ct); a gain of 1 is one standard deviation of the textures along it
-    mean: Tensor  # (Ct,) of the textures they were found in
-    explained: Tensor  # (k,), the share of those textures' variance that lies along each
+    vectors: Tensor  # (k, C); where found in codes, a gain of 1 is one standard deviation of those along it
+    mean: Tensor  # (C,) of the codes they were found in
+    explained: Tensor  # (k,), the share of those codes' variance that lies along each; 0 where that is not known
     model: str | None = None  # fingerprint of the model they belong to, None where it has none
     about: dict[str, Any] = field(default_factory=dict)  # how they were fitted, correlations with known factors
+    part: str = "texture"  # of the codes
+    layers: tuple[int, ...] | None = None  # rows of w that they are meant for, None: all
 
     def __post_init__(self) -> None:
         k, channels = len(self.names), len(self.mean) if self.mean.ndim == 1 else 0
@@ -61,6 +57,8 @@ class Directions:
             raise GraftError("A direction must have a length.")
         if len(set(self.names)) < k or not all(name.strip() and name.isprintable() for name in self.names):
             raise GraftError("Every direction needs a name of its own.")
+        if self.part not in PARTS or (self.layers is not None and self.part != "w"):
+            raise GraftError(f"Directions change {', '.join(PARTS)}, and layers belong to w alone.")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,37 +72,121 @@ class Directions:
 
     def correlations(self, name: str) -> dict[str, float]:
         """How a direction follows known factors, on pictures it was not fitted on: its own first, then by strength."""
-        known = self.about.get("correlations")
-        found = known.get(self.names[self.index(name)]) if isinstance(known, dict) else None
+        found = self.told("correlations").get(self.names[self.index(name)])
         numbers = {key: r for key, r in found.items() if isinstance(r, int | float)} if isinstance(found, dict) else {}
         return dict(sorted(numbers.items(), key=lambda item: (item[0] != name, -abs(item[1]))))
 
-    def apply(self, codes: SwapCodes, gains: Mapping[str, float]) -> SwapCodes:
-        """Add so many standard deviations of each named direction to textures, which may be vectors or maps.
+    def told(self, key: str) -> dict[str, Any]:
+        """An entry of `about` that tells something of each direction, by name; empty if there is none."""
+        table = self.about.get(key)
+        return table if isinstance(table, dict) else {}
 
-        The sum is not normalised here, so that several edits may come in any order. GraftError for codes of another
-        model, for an unknown name, and for a gain beyond FARTHEST."""
+    # -- using them ---------------------------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        codes: CodesT,
+        gains: Mapping[str, float],
+        mask: Tensor | None = None,  # (N or 1, 1, h, w) in [0, 1] over the picture, where they change; None: everywhere
+        layers: Iterable[int] | None = None,  # rows of w that they change; None: those they are meant for
+    ) -> CodesT:
+        """Add so many standard deviations of each named direction to textures (vectors or maps), structures or w.
+
+        The sum is not normalised here, so that several edits may come in any order. Inside a mask, textures become
+        maps with the structure's cells. GraftError for codes of another model or without such a part, an unknown name,
+        a gain beyond FARTHEST, a mask without sense, and layers that the codes do not have."""
+        self._check_owner(codes)
+        tensor: Tensor = getattr(codes, self.part)
+        step = self.sum(gains).to(tensor.dtype).to(tensor.device)  # in two steps: Apple's GPUs know no float64
+        shape = [] if self.part == "w" else [1] * (tensor.ndim - 2)
+        change: dict[str, Any] = {self.part: tensor + step.reshape(-1, *shape)}
+        moved = replace(codes, **change)
+        rows = self.layers if layers is None else layers
+        if (mask if self.part == "w" else rows) is not None:
+            raise GraftError("A mask is for pictures' codes, and layers are for w; leave the other out.")
+        if mask is not None:
+            return codes.mix(moved, **{self.part: _region(mask, codes)})
+        return moved if rows is None else codes.mix(moved, w=_share(rows, tensor.shape[1]))
+
+    def _check_owner(self, codes: CodesT) -> None:
+        if self.part not in codes.parts:
+            raise GraftError(
+                f"These directions change {self.part}, which {type(codes).__name__} do not have; "
+                f"they have {' and '.join(codes.parts)}."
+            )
         if self.model and codes.model and self.model != codes.model:
             raise GraftError(
                 f"These directions belong to another model ({self.model[:12]}) than the codes ({codes.model[:12]}); "
                 "fit new ones with 'graft directions fit'."
             )
-        if codes.texture.shape[1] != len(self.mean):
-            raise GraftError(
-                f"These directions are for texture codes of {len(self.mean)} channels, not {codes.texture.shape[1]}."
-            )
-        step = torch.zeros(len(self.mean), dtype=torch.float64)
+        have = getattr(codes, self.part).shape[-1 if self.part == "w" else 1]
+        if have != len(self.mean):
+            raise GraftError(f"These directions are for {self.part} codes of {len(self.mean)} channels, not {have}.")
+
+    def sum(self, gains: Mapping[str, float]) -> Tensor:
+        """The named directions, each times its gain, together: (C,), float64."""
+        total = torch.zeros(len(self.mean), dtype=torch.float64)
         for name, gain in gains.items():
             if not isfinite(gain) or abs(gain) > FARTHEST:
                 raise GraftError(f"A gain lies between -{FARTHEST} and {FARTHEST}, which {gain:g} does not.")
-            step += gain * self.vectors[self.index(name)].double()
-        step = step.to(codes.texture.dtype).to(codes.texture.device)  # in two steps: Apple's GPUs know no float64
-        return replace(codes, texture=codes.texture + step.reshape(-1, *[1] * (codes.texture.ndim - 2)))
+            total += gain * self.vectors[self.index(name)].double()
+        return total
 
-    def positions(self, textures: Tensor) -> Tensor:
-        """Where textures (N, Ct) lie along each direction, in standard deviations from the mean: (N, k), float64."""
+    def positions(self, codes: Tensor) -> Tensor:
+        """Where codes (N, C) lie along each direction, in gains from the mean: (N, k), float64."""
         vectors = self.vectors.double()
-        return (textures.cpu().double() - self.mean.double()) @ (vectors / vectors.square().sum(1, keepdim=True)).T
+        return (codes.cpu().double() - self.mean.double()) @ (vectors / vectors.square().sum(1, keepdim=True)).T
+
+    # -- making others of them ----------------------------------------------------------------------------------------
+
+    def select(self, names: Sequence[str]) -> "Directions":
+        """Some of them, in this order."""
+        chosen = [self.index(name) for name in names]
+        kept = tuple(self.names[i] for i in chosen)
+        return replace(self, names=kept, vectors=self.vectors[chosen], explained=self.explained[chosen])
+
+    def renamed(self, old: str, new: str) -> "Directions":
+        """The same, one of them under another name, also in what is told about it."""
+        old = self.names[self.index(old)]
+        tables = {
+            key: {new if name == old else name: entry for name, entry in self.told(key).items()}
+            for key in BY_NAME
+            if key in self.about
+        }
+        names = tuple(new if name == old else name for name in self.names)
+        return replace(self, names=names, about={**self.about, **tables})
+
+    def composed(self, name: str, gains: Mapping[str, float]) -> "Directions":
+        """The same and a new one, whose gain of 1 is these gains together. GraftError if they cancel out."""
+        vector = self.sum(gains)
+        longest = max(
+            (abs(gain) * self.vectors[self.index(one)].norm().item() for one, gain in gains.items()), default=0
+        )
+        if not vector.norm() > LEFT * longest:
+            raise GraftError(f"Nothing is left of '{name}': its parts cancel out.")
+        vectors = torch.cat([self.vectors, vector.to(self.vectors)[None]])
+        explained = torch.cat([self.explained, self.explained.new_zeros(1)])
+        about = {**self.about, "composed": {**self.told("composed"), name: dict(gains)}}
+        return replace(self, names=(*self.names, name), vectors=vectors, explained=explained, about=about)
+
+    def orthogonalised(self, name: str, others: "Directions") -> "Directions":
+        """The same, one of them without what it shares with others of the model: at right angles to each of those.
+
+        A gain of 1 is what remains of the old one. GraftError if that is next to nothing."""
+        if (others.model, others.part, len(others.mean)) != (self.model, self.part, len(self.mean)):
+            raise GraftError("Directions are compared with others of one model, and of one part of its codes.")
+        place = self.index(name)
+        vector, basis = self.vectors[place].double(), others.vectors.double().T
+        left = vector - basis @ torch.linalg.lstsq(basis, vector[:, None], driver="gelsd").solution[:, 0]
+        if not left.norm() > LEFT * vector.norm():
+            raise GraftError(f"Nothing is left of '{self.names[place]}' that the others do not have.")
+        vectors, explained = self.vectors.clone(), self.explained.clone()
+        vectors[place], explained[place] = left.to(vectors), 0
+        about = {key: value for key, value in self.about.items() if key not in BY_NAME}
+        for key in filter(self.about.__contains__, BY_NAME):  # what was told of the old one holds no more
+            about[key] = {one: entry for one, entry in self.told(key).items() if one != self.names[place]}
+        about["orthogonal"] = {**self.told("orthogonal"), self.names[place]: list(others.names)}
+        return replace(self, vectors=vectors, explained=explained, about=about)
 
     @staticmethod
     def cat(parts: "Sequence[Directions]") -> "Directions":
@@ -114,18 +196,20 @@ class Directions:
         first = parts[0]
         for part in parts[1:]:
             alike = part.mean.shape == first.mean.shape and torch.allclose(part.mean, first.mean, atol=1e-5)
-            if part.model != first.model or not alike:
+            if (part.model, part.part, part.layers) != (first.model, first.part, first.layers) or not alike:
                 raise GraftError("Directions that are joined must be of one model, and fitted on the same pictures.")
         about = {key: value for part in parts for key, value in part.about.items()}
         vectors, explained = (torch.cat([getattr(part, name) for part in parts]) for name in ("vectors", "explained"))
         names = tuple(name for part in parts for name in part.names)
         return replace(first, names=names, vectors=vectors, explained=explained, about=about)
 
+    # -- files --------------------------------------------------------------------------------------------------------
+
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that knows its kind and its model's fingerprint."""
         tensors = {"vectors": self.vectors, "mean": self.mean, "explained": self.explained}
-        header = {"kind": KIND, "part": PART, "names": self.names, "model": self.model, "about": self.about}
-        write_tensors(Path(path), tensors, header)
+        header = {"kind": KIND, "part": self.part, "names": self.names, "model": self.model, "about": self.about}
+        write_tensors(Path(path), tensors, header if self.layers is None else {**header, "layers": self.layers})
         return Path(path)
 
     @staticmethod
@@ -133,11 +217,12 @@ class Directions:
         """Read what `save` wrote: a file, or the name of a bundled model. GraftError if the file holds none."""
         file = bundled_directions().get(str(path), Path(path))
         tensors, header = read_tensors(file)
-        if (header.get("kind"), header.get("part")) != (KIND, PART):
+        part = header.get("part")
+        if header.get("kind") != KIND or part not in PARTS:
             kind = header.get("kind", "something else")
-            what = f"{kind} of {header.get('part')}" if kind == KIND else kind
-            raise GraftError(f"{path} holds {what}, not {KIND} of {PART}; make these with 'graft directions fit'.")
-        names, model, about = (header.get(key) for key in ("names", "model", "about"))
+            what = f"{kind} of {part}" if kind == KIND else kind
+            raise GraftError(f"{path} holds {what}, not {KIND} of codes; make these with 'graft directions fit'.")
+        names, model, about, layers = (header.get(key) for key in ("names", "model", "about", "layers"))
         try:
             if set(tensors) != {"vectors", "mean", "explained"}:
                 raise GraftError(f"Their tensors are {', '.join(sorted(tensors)) or 'missing'}.")
@@ -145,7 +230,10 @@ class Directions:
                 raise GraftError("Their names are no text.")
             if not isinstance(model, str | None) or not isinstance(about, dict):
                 raise GraftError("Their model or what is told about them makes no sense.")
-            return Directions(tuple(names), **tensors, model=model, about=about)
+            if layers is not None and not (isinstance(layers, list) and all(type(layer) is int for layer in layers)):
+                raise GraftError("Their layers are no numbers.")
+            rows = None if layers is None else tuple(layers)
+            return Directions(tuple(names), **tensors, model=model, about=about, part=part, layers=rows)
         except (GraftError, NotImplementedError) as error:
             reason = str(error).rstrip(".")
             raise GraftError(
@@ -153,133 +241,37 @@ class Directions:
             ) from None
 
 
-# -- finding them -----------------------------------------------------------------------------------------------------
+def _region(mask: Tensor, codes: Any) -> Tensor:
+    """A mask at the resolution of the structure's cells."""
+    numbers = mask.ndim == 4 and mask.shape[1] == 1 and mask.numel() > 0 and mask.is_floating_point()
+    if not numbers or not bool(((mask >= 0) & (mask <= 1)).all()):
+        raise GraftError(f"A mask is (1, 1, h, w) of numbers from 0 to 1, not {tuple(mask.shape)} or beyond them.")
+    if not mask.any():
+        raise GraftError("The mask is 0 everywhere, so nothing would change; make it white where something shall.")
+    return masks.resized(mask.cpu(), codes.structure.shape[2:])
 
 
-class Moments:
-    """Mean and covariance of rows that come in batches (Chan et al. 1979): the same however they are cut, and in the
-    memory of one matrix (C, C)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean: Tensor = torch.zeros(0, dtype=torch.float64)
-        self._scatter = torch.zeros(0, 0, dtype=torch.float64)
-
-    def add(self, rows: Tensor) -> None:
-        rows = rows.detach().cpu().double()
-        count, mean = len(rows), rows.mean(0)
-        if not self.count:
-            self.mean, self._scatter = torch.zeros_like(mean), torch.zeros(len(mean), len(mean), dtype=torch.float64)
-        away, total = mean - self.mean, self.count + count
-        centred = rows - mean
-        self._scatter += centred.T @ centred + away.outer(away) * (self.count * count / total)
-        self.mean = self.mean + away * (count / total)
-        self.count = total
-
-    @property
-    def covariance(self) -> Tensor:
-        return self._scatter / self.count
-
-
-def fit(textures: Tensor | Iterable[Tensor], k: int = 10, model: str | None = None) -> Directions:
-    """The k principal components of textures (N, Ct), or of batches of them, largest first.
-
-    The largest entry of each is positive. GraftError unless there are more pictures than directions and the textures
-    vary in so many ways."""
-    moments = Moments()
-    for batch in [textures] if isinstance(textures, Tensor) else textures:
-        moments.add(batch)
-    _check_count(k, moments.count)
-    variances, axes = torch.linalg.eigh(moments.covariance)
-    variances, axes = variances.flip(0).clamp(min=0), axes.flip(1).T  # rows, largest first
-    total = variances.sum()
-    if k > len(variances) or not variances[k - 1] > FLAT * total:
-        found = int((variances > FLAT * total).sum())
-        raise GraftError(f"These textures vary in {found} ways only; ask for fewer directions than {k}.")
-    axes = axes[:k] * axes[:k].gather(1, axes[:k].abs().argmax(1, keepdim=True)).sign()
-    return Directions(
-        tuple(f"component {i + 1}" for i in range(k)),
-        (axes * variances[:k, None].sqrt()).float(),
-        moments.mean.float(),
-        (variances[:k] / total).float(),
-        model,
-        {"pictures": moments.count, "components": k},
-    )
-
-
-def _check_count(k: int, pictures: int) -> None:
-    if k < 1:
-        raise GraftError(f"Ask for one direction or more, not {k}.")
-    if k >= pictures:
-        raise GraftError(f"{k} directions need more readable pictures than {k}, not {pictures}.")
-
-
-# -- photos -----------------------------------------------------------------------------------------------------------
-
-
-def principal(
-    model: Autoencoder,
-    photos: str | Path,  # folder, zip, LMDB or pack
-    size: int,  # side of the squares that are cut from the photos' centres, pixels
-    k: int = 10,  # directions
-    most: int = 5000,  # photos, chosen at random
-    seed: int = 0,
-    on_progress: Progress | None = None,  # called with pictures done and in all
-) -> Directions:
-    """The principal components of the textures of photos. Memory does not grow with their number."""
-    source = open_source(photos)
-    _check_count(k, min(len(source), most))
-    chosen: Sequence[int] = range(len(source))
-    if len(source) > most:
-        chosen = sorted(np.random.default_rng(seed).choice(len(source), most, replace=False).tolist())
-    fingerprints: set[str | None] = set()
-
-    def textures() -> Iterator[Tensor]:
-        for _, codes in encoded(model, source, chosen, size, on_progress):
-            fingerprints.add(codes.model)
-            yield codes.texture
-
-    found = fit(textures(), k)
-    unreadable = len(chosen) - found.about["pictures"]
-    about = {**found.about, "unreadable": unreadable, "photos": source.path.name, "size": size, "seed": seed}
-    return replace(found, model=fingerprints.pop(), about=about)
-
-
-@torch.no_grad()
-def encoded(
-    model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, on_progress: Progress | None = None
-) -> Iterator[tuple[list[int], SwapCodes]]:
-    """Codes of the central squares of photos, batch by batch, with the photos' numbers; unreadable ones are missing."""
-
-    def square(index: int) -> np.ndarray | None:
-        try:
-            return cut(source.read(index), source.names[index], size, "short")
-        except GraftError:
-            return None
-
-    squares = ordered_map(square, chosen)
-    for start in range(0, len(chosen), BATCH):
-        batch = [(index, next(squares)) for index in chosen[start : start + BATCH]]
-        if readable := [(index, pixels) for index, pixels in batch if pixels is not None]:
-            images = from_uint8(np.stack([pixels for _, pixels in readable]))
-            yield [index for index, _ in readable], model.encode(images)
-        if on_progress:
-            on_progress(start + len(batch), len(chosen))
-
-
-# -- using them -------------------------------------------------------------------------------------------------------
+def _share(layers: Iterable[int], count: int) -> Tensor:
+    """1 at the named rows of w, 0 at the others: (1, L, 1)."""
+    chosen = list(layers)
+    if unknown := [layer for layer in chosen if not 0 <= layer < count]:
+        raise GraftError(f"These codes have layers 0 to {count - 1}, not {', '.join(map(str, unknown))}.")
+    share = torch.zeros(1, count, 1)
+    share[:, chosen] = 1
+    return share
 
 
 @torch.no_grad()
 def sweep(
-    model: Autoencoder,
+    model: Decoder,
     directions: Directions,
-    image: Tensor,  # (1, 3, H, W)
+    codes: CodesT,  # of one picture
     names: Sequence[str],
     gains: Sequence[float],  # in standard deviations; 0 is the picture through its codes
+    mask: Tensor | None = None,  # as of `Directions.apply`
+    layers: Sequence[int] | None = None,
     **options: Any,
 ) -> Iterator[list[Tensor]]:
     """One row per named direction: the picture with each gain of it. `options` are `decode`'s: noise and seed."""
-    codes = model.encode(image)
     for name in names:
-        yield [model.decode(directions.apply(codes, {name: gain}), **options) for gain in gains]
+        yield [model.decode(directions.apply(codes, {name: gain}, mask, layers), **options) for gain in gains]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from graftlab.editing.directions import Directions, Moments
+from graftlab.editing.directions import Directions
+from graftlab.editing.fitting import Moments
 from graftlab.errors import GraftError
 
 FOLLOWS = 0.5  # correlation from which on a component is named after a factor

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.codes import Autoencoder
+from graftlab.editing.blends import spherical, straight
 from graftlab.errors import GraftError
 from graftlab.images import l1, psnr
 
 WHAT = {"texture": ("texture",), "structure": ("structure",), "both": ("structure", "texture")}
+WAYS = {"linear": straight, "spherical": spherical}
 FARTHEST = 1000  # amount of an interpolation: beyond it the direction of the codes no longer changes
 
 
@@ -60,18 +62,21 @@ def interpolate(
     b: Tensor,
     amounts: Sequence[float],  # 0 is a, 1 is b, beyond exaggerates
     what: str = "texture",  # or "structure", or "both"
+    how: str = "linear",  # or "spherical"
     **options: Any,
 ) -> Iterator[Tensor]:
     """Pictures on the way from `a` to `b` (1, 3, H, W), one per amount.
 
-    Amounts of a straight line; since the decoder looks at directions alone, the way is a great circle's at unequal
-    speed. GraftError for an unknown `what`, an amount beyond FARTHEST, and structures of different size."""
+    The way is a straight line, or "spherical", a great circle at constant speed. To a decoder that looks at directions
+    alone, the straight line is the same great circle at unequal speed. GraftError for an unknown `what` or `how`, an
+    amount beyond FARTHEST, and structures of different size."""
     if what not in WHAT:
         raise GraftError(f"Only {', '.join(WHAT)} can be interpolated, not '{what}'.")
+    if how not in WAYS:
+        raise GraftError(f"The way is {' or '.join(WAYS)}, not '{how}'.")
     for amount in amounts:
         if not isfinite(amount) or abs(amount) > FARTHEST:
             raise GraftError(f"An amount lies between -{FARTHEST} and {FARTHEST}, which {amount:g} does not.")
     start, end = model.encode(a), model.encode(b)
     for amount in amounts:
-        codes: SwapCodes = start.mix(end, **dict.fromkeys(WHAT[what], amount))
-        yield model.decode(codes, **options)
+        yield model.decode(WAYS[how](start, end, amount, *WHAT[what]), **options)

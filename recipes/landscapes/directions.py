@@ -19,8 +19,9 @@ import torch
 
 import graftlab
 from graftlab.data import open_source
-from graftlab.editing.directions import Directions, encoded, fit
+from graftlab.editing.directions import Directions
 from graftlab.editing.factors import checked, labelled, named
+from graftlab.editing.fitting import encoded, fit
 from graftlab.errors import GraftError
 
 HELD_OUT = 0.25  # share of the structures

@@ -1,0 +1,122 @@
+"""`graft directions show`, `rename`, `compose` and `orthogonalise`: what a file of directions says, and files of it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.progress import console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.editing.directions import Directions
+
+SHOWN = 0.2  # correlations below this are left out of the text
+
+File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
+OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
+
+
+def show(file: File, as_json: Json = False) -> None:
+    """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
+
+    graft directions show landscapes-128
+    """
+    from graftlab.editing.directions import Directions
+
+    tell(Directions.load(file), as_json)
+
+
+def rename(
+    file: File,
+    old: Annotated[str, typer.Argument(help="The name it has; 'component 3' is enough of 'component 3 (season)'.")],
+    new: Annotated[str, typer.Argument(help="The name it gets.")],
+    out: OutFile = Path("directions.safetensors"),
+) -> None:
+    """Give a direction another name.
+
+    graft directions rename mine.directions.safetensors "component 2" haze -o named.directions.safetensors
+    """
+    from graftlab.editing.directions import Directions
+
+    spare(out, file)
+    console.print(str(Directions.load(file).renamed(old, new).save(out)), soft_wrap=True)
+
+
+def compose(
+    file: File,
+    name: Annotated[str, typer.Argument(help="What to call the sum.")],
+    terms: Annotated[list[str], typer.Argument(help="Directions and their gains, such as hour=1.5 season=-0.5.")],
+    out: OutFile = Path("directions.safetensors"),
+) -> None:
+    """Add a direction that is a weighted sum of others.
+
+    graft directions compose landscapes-128 evening "hour=1.5" "golden light=1" -o mine.directions.safetensors
+    """
+    from graftlab.editing.directions import Directions
+
+    spare(out, file)
+    gains: dict[str, float] = {}
+    for term in terms:
+        part, _, gain = term.rpartition("=")
+        try:
+            gains[part] = float(gain)
+        except ValueError:
+            raise GraftError(f"A term is a direction and its gain, such as hour=1.5, not '{term}'.") from None
+    console.print(str(Directions.load(file).composed(name, gains).save(out)), soft_wrap=True)
+
+
+def orthogonalise(
+    file: File,
+    name: Annotated[str, typer.Argument(help="The direction that loses what it shares with the others.")],
+    against: Annotated[list[str], typer.Option(help="One of the others; may be given again.")],
+    others: Annotated[
+        str | None, typer.Option("--from", help="File or bundled model that has the others; FILE by default.")
+    ] = None,
+    out: OutFile = Path("directions.safetensors"),
+) -> None:
+    """Take out of a direction what it shares with others, so that it changes those no more.
+
+    graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
+    """
+    from graftlab.editing.directions import Directions
+
+    spare(out, file, *([others] if others else []))
+    directions = Directions.load(file)
+    rivals = (Directions.load(others) if others else directions).select(against)
+    console.print(str(directions.orthogonalised(name, rivals).save(out)), soft_wrap=True)
+
+
+def tell(directions: "Directions", as_json: bool) -> None:
+    """Directions on stdout: a line each, or all as JSON."""
+    from graftlab.data.image_source import printable
+
+    entries: list[dict[str, Any]] = [
+        {"name": name, "explained": share, "correlations": directions.correlations(name)}
+        for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
+    ]
+    if as_json:
+        facts = {"model": directions.model, "part": directions.part, "layers": directions.layers}
+        typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
+        return
+    for entry in entries:
+        typer.echo(printable(line(directions, **entry)))
+
+
+def line(directions: "Directions", name: str, explained: float, correlations: dict[str, float]) -> str:
+    """What is known of one direction."""
+    end = directions.told("toward").get(name)
+    facts = [f"{explained:.1%} of the variance"] if explained else []
+    if followed := [f"{factor} {r:+.2f}" for factor, r in correlations.items() if abs(r) >= SHOWN]:
+        facts.append(f"follows {', '.join(followed)}")
+    if isinstance(terms := directions.told("composed").get(name), dict):
+        facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
+    if isinstance(others := directions.told("orthogonal").get(name), list):
+        facts.append(f"at right angles to {', '.join(map(str, others))}")
+    match directions.told("difference").get(name), directions.told("separation").get(name):
+        case float() as whole, {"right": float() as right, "distance": float() as distance}:
+            facts.append(f"the whole difference is a gain of {whole:.2f}")
+            facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
+    return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"

@@ -1,0 +1,191 @@
+"""`graft film`: videos through their codes, textures over time, train rides; recursion, walks and sweeps."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graftlab.cli.filming import (
+    Ease,
+    Loop,
+    Shooting,
+    Textures,
+    TimelineFile,
+    encoded,
+    hand,
+    is_still,
+    shoots,
+    timeline,
+)
+from graftlab.cli.walks import recurse, sweep, walk
+from graftlab.errors import GraftError
+
+film_app = typer.Typer(help="Make films: everything that one can do with codes, over time.", no_args_is_help=True)
+for command in (recurse, walk, sweep):
+    film_app.command()(command)
+
+Footage = Annotated[Path, typer.Argument(help="Video.")]
+Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
+Average = Annotated[float, typer.Option(help="Seconds over which codes are averaged.")]
+Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.")]
+
+
+@film_app.command()
+@shoots
+def recon(video: Footage, shooting: Shooting) -> None:
+    """A video through its codes: same size, speed and sound.
+
+    graft film recon window.mp4 -o recon.mp4
+    """
+    from graftlab.video.films.desync import rework
+
+    desk = shooting.desk()
+    footage = shooting.video(video)
+    shooting.finish(rework(desk.model, hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
+
+
+@film_app.command()
+@shoots
+def desync(
+    video: Footage,
+    shooting: Shooting,
+    texture_offset: Offset = 0.0,
+    texture_held: Annotated[float | None, typer.Option(help="Second whose texture is held.")] = None,
+    texture_speed: Annotated[float, typer.Option(help="Speed of the texture; 1 is the structure's.")] = 1.0,
+    texture_reversed: Annotated[bool, typer.Option("--texture-reversed", help="Textures from the end on.")] = False,
+    texture_from: Other = None,
+    average: Average = 0.0,
+    average_what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
+    ends: Annotated[str, typer.Option(help="Before the first and after the last: wrap, hold or mirror.")] = "wrap",
+) -> None:
+    """A video whose textures come from other moments than its structures.
+
+    graft film desync window.mp4 --texture-offset 2.0 -o offset.mp4
+
+    graft film desync window.mp4 --average 1.5 --ends hold -o averaged.mp4
+
+    graft film desync window.mp4 --texture-from sea.mp4 --texture-speed 0.5 -o sea.mp4
+    """
+    from graftlab.editing.swaps import WHAT
+    from graftlab.video.films.desync import Desync, rework
+
+    if average_what not in WHAT:
+        raise GraftError(f"--average-what is {', '.join(WHAT)}, not '{average_what}'.")
+    if texture_held is not None and (texture_offset or texture_speed != 1 or texture_reversed):
+        raise GraftError("A texture that is held (--texture-held) has no offset, speed or direction; leave those out.")
+    averages = {part: average if part in WHAT[average_what] else 0.0 for part in WHAT["both"]}
+    moments = Desync(texture_offset, texture_speed, texture_reversed, ends, averages["texture"])  # type: ignore[arg-type]
+    if texture_held is not None:
+        moments = replace(moments, offset=texture_held, speed=0)
+    desk = shooting.desk()
+    footage = shooting.video(video)
+    film = rework(
+        desk.model,
+        hand(desk),
+        footage,
+        moments,
+        shooting.video(texture_from) if texture_from else None,
+        averages["structure"],
+        frames=shooting.limit(footage.fps),
+    )
+    shooting.finish(film, desk, video, *([texture_from] if texture_from else []))
+
+
+@film_app.command()
+@shoots
+def textures(
+    source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
+    shooting: Shooting,
+    texture: Textures = None,
+    file: TimelineFile = None,
+    ease: Ease = "smooth",
+    loop: Loop = False,
+) -> None:
+    """Textures that melt into each other, over a video or a picture.
+
+    graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
+
+    graft film textures fuji.jpg --timeline year.toml --seconds 12 --loop -o year.mp4
+    """
+    from graftlab.video.films.desync import rework
+    from graftlab.video.films.drawing import from_codes
+
+    desk = shooting.desk()
+    line = timeline(desk, texture, file, ease)
+    if line is None:
+        raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
+    inputs = [source, *([file] if file else [])]
+    if is_still(source):
+        frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
+        edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
+        codes = encoded(desk, source)
+        shooting.finish(from_codes(hand(desk), partial(edit, codes), frames, fps), desk, *inputs)
+        return
+    footage = shooting.video(source)
+    frames = shooting.limit(footage.fps) or footage.frames
+    line = line.closed(float(frames / footage.fps)) if loop else line
+    film = rework(desk.model, hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
+    shooting.finish(film, desk, *inputs)
+
+
+@film_app.command()
+@shoots
+def ride(
+    source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
+    shooting: Shooting,
+    texture: Textures = None,
+    file: TimelineFile = None,
+    ease: Annotated[str, typer.Option(help="How the way is spread over the time; in-out starts and stops.")] = "linear",
+    speed: Annotated[float, typer.Option(help="Widths of the film per second; below 0 the other way.")] = 0.25,
+    parallax: Annotated[float, typer.Option(help="Share by which what is far is slower, from 0 to 1.")] = 0.0,
+    depths: Annotated[int, typer.Option(help="Bands of different speed, with --parallax.")] = 3,
+    overlap: Annotated[int, typer.Option(min=0, help="Cells over which landscapes melt into each other.")] = 16,
+    width: Annotated[int | None, typer.Option(min=1, help="Of the film, pixels; twice the height.")] = None,
+    loop: Loop = False,
+    texture_offset: Offset = 0.0,
+    texture_from: Other = None,
+    average: Average = 0.0,
+) -> None:
+    """A train ride: past landscapes joined into an endless one, or a real one in other textures.
+
+    graft film ride fuji.jpg alps.jpg lake.jpg --parallax 0.5 --loop -o ride.mp4
+
+    graft film ride window.mp4 --texture 0:snow.jpg --texture 9:night.jpg --texture-offset 1 -o ride.mp4
+    """
+    from graftlab.video.films.desync import Desync, rework
+    from graftlab.video.films.ride import ride
+
+    desk = shooting.desk()
+    line = timeline(desk, texture, file, "smooth")
+    if len(source) == 1 and not is_still(source[0]):
+        footage = shooting.video(source[0])
+        edit = line.edit(footage.fps) if line else None
+        shifted = texture_offset or texture_from or average
+        moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
+        other = shooting.video(texture_from) if texture_from else None
+        limit = shooting.limit(footage.fps)
+        film = rework(desk.model, hand(desk), footage, moments, other, edit=edit, frames=limit)
+        shooting.finish(film, desk, *source, *([texture_from] if texture_from else []))
+        return
+    if texture_offset or texture_from or average:
+        raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
+    scenes = [encoded(desk, path) for path in source]
+    frames, fps = shooting.length(10)
+    film = ride(
+        desk.model,
+        hand(desk),
+        scenes,
+        frames,
+        fps,
+        width or 2 * desk.size,
+        overlap,
+        speed,
+        ease,
+        parallax,
+        depths,
+        loop,
+        line.edit(fps) if line else None,
+    )
+    shooting.finish(film, desk, *source)

@@ -1,0 +1,204 @@
+"""What the commands for films share: their options, and the way from a film to a file or a preview of it."""
+
+import inspect
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from functools import wraps
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from graftlab.cli.desk import (
+    DEFAULT_MODEL,
+    Desk,
+    Device,
+    Model,
+    Precision,
+    Seed,
+    Size,
+    command_line,
+    spare,
+    stylegan,
+    writable,
+)
+from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.codes import SwapCodes
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.swapping import SwappingModel
+    from graftlab.video.film import Film
+    from graftlab.video.films.drawing import Hand
+    from graftlab.video.films.timeline import Timeline
+    from graftlab.video.reading import Video
+
+FPS = "25"
+
+Ease = Annotated[str, typer.Option(help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce.")]
+Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
+Textures = Annotated[
+    list[str] | None,
+    typer.Option("--texture", "-t", help="SECONDS:PICTURE, again for each; 'own' in its place is the frame's own."),
+]
+TimelineFile = Annotated[Path | None, typer.Option("--timeline", help="TOML file with the textures (docs/films.md).")]
+
+
+def film_file(path: Path) -> Path:
+    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names."""
+    return path if path.is_dir() else writable(path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shooting:
+    """The options of every film."""
+
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", callback=film_file
+        ),
+    ] = Path("film.mp4")
+    preview: Annotated[bool, typer.Option("--preview", help="Only a sheet of 12 frames, NAME-preview.jpg.")] = False
+    frames: Annotated[int | None, typer.Option(help="Length in frames; of a video, its beginning.")] = None
+    seconds: Annotated[float | None, typer.Option(help="Length in seconds; of a video, its beginning.")] = None
+    fps: Annotated[str | None, typer.Option(help=f"Frames per second; {FPS}, or those of the video.")] = None
+    reverse: Annotated[bool | None, typer.Option(help="Play it backwards.")] = None
+    boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False
+    slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
+    resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
+    model: Model = DEFAULT_MODEL
+    size: Size = None
+    noise: Annotated[
+        str | None,
+        typer.Option(help="fixed (by default), random (another in each frame), none; const (a StyleGAN2's own)."),
+    ] = None
+    seed: Seed = 0
+    device: Device = None
+    precision: Precision = "float32"
+
+    def desk(self, square: bool = False) -> "Desk[SwappingModel]":
+        """A desk with a Swapping Autoencoder on it."""
+        noise = self.noise or "fixed"
+        return Desk.open(self.model, self.size, square, noise, self.seed, self.device, self.precision)
+
+    def style_desk(self) -> "Desk[StyleGAN2]":
+        """A desk with a StyleGAN2 on it."""
+        return stylegan(self.model, self.noise or "const", self.seed, self.device, self.precision)
+
+    def video(self, path: Path) -> "Video":
+        """A video at the rate and the size that were asked for, its own by default."""
+        from graftlab.video.reading import Video
+
+        return Video.open(path, fps=self.fps, size=self.size)
+
+    def length(self, seconds: float) -> tuple[int, Fraction]:
+        """Frames, and frames per second, of a film that lasts so long by default."""
+        from graftlab.video.film import frame_rate
+
+        fps = frame_rate(self.fps or FPS)
+        return self.limit(fps) or round(seconds * fps), fps
+
+    def limit(self, fps: Fraction) -> int | None:
+        """How many frames were asked for, None if that was left open."""
+        if self.frames is not None and self.seconds is not None:
+            raise GraftError("Give the length in --frames or in --seconds, not in both.")
+        if self.seconds is not None and not isfinite(self.seconds):
+            raise GraftError(f"A film lasts a finite number of seconds, not {self.seconds:g} (--seconds).")
+        limit = self.frames if self.seconds is None else round(self.seconds * fps)
+        if limit is not None and limit < 1:
+            raise GraftError(f"A film of {limit} frames shows nothing; make it longer (--frames, --seconds).")
+        return limit
+
+    def finish(self, film: "Film", desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
+        """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
+        from graftlab import __version__
+        from graftlab.video.film import boomerang, preview, render, reversed_, slowed
+
+        spare(self.out, *inputs)
+        command = shlex.join(["graft", *command_line.get()])
+        recipe = {"command": command, "model": desk.model.fingerprint, "version": __version__, **desk.rendering}
+        film = replace(film, recipe=recipe)
+        film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
+        film = boomerang(film) if self.boomerang else film
+        film = slowed(film, self.slow) if self.slow > 1 else film
+        if self.preview:
+            written = preview(film, self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg"))
+        else:
+            with bar("filming", film.frames) as progress:
+                written = render(film, self.out, self.quality, progress, self.resume)
+        console.print(str(written), soft_wrap=True)
+
+
+def shoots(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameter `shooting` stands for all options of `Shooting`."""
+    signature, hints = inspect.signature(function), get_type_hints(Shooting, include_extras=True)
+    names = [field.name for field in fields(Shooting)]
+    own = [parameter for name, parameter in signature.parameters.items() if name != "shooting"]
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(Shooting)
+    ]
+
+    @wraps(function)
+    def command(**given: Any) -> None:
+        shooting = Shooting(**{name: given.pop(name) for name in names})
+        function(**given, shooting=shooting)
+
+    command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
+    return command
+
+
+# -- what films are made of -------------------------------------------------------------------------------------------
+
+
+def hand(desk: Desk[Any]) -> "Hand":
+    from graftlab.video.films.drawing import Hand
+
+    return Hand(desk.model, desk.noise, desk.seed)
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is taken for a picture, and not for a video."""
+    from graftlab.images import FORMATS
+
+    return path.suffix.lower() in FORMATS
+
+
+def timeline(
+    desk: "Desk[SwappingModel]", textures: Sequence[str] | None, file: Path | None, ease: str
+) -> "Timeline | None":
+    """The textures of --texture or of --timeline, read and encoded; None if there are neither."""
+    from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
+
+    if textures and file:
+        raise GraftError("Give the textures with --texture or in a --timeline, not in both.")
+    marks = [parse_mark(text, ease) for text in textures or ()] if file is None else read_marks(file)
+    if not marks:
+        return None
+    codes = [None if mark.picture == OWN else encoded(desk, Path(mark.picture)) for mark in marks]
+    return Timeline(tuple(Key(mark.at, each, mark.ease) for mark, each in zip(marks, codes, strict=True)))
+
+
+def encoded(desk: "Desk[SwappingModel]", path: Path) -> "SwapCodes":
+    """Codes of one picture."""
+    import torch
+
+    with torch.no_grad():
+        return desk.model.encode(desk.read(path))
+
+
+def range_of(text: str, option: str) -> tuple[float, float]:
+    """ "0.3:1" as two numbers, "0.7" as the same twice."""
+    first, colon, last = text.partition(":")
+    try:
+        return float(first), float(last if colon else first)
+    except ValueError:
+        raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None

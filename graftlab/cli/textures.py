@@ -1,0 +1,138 @@
+"""`graft textures` and `graft novelty`: random textures, and how unlike known photos a picture is."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graftlab.cli.desk import (
+    DEFAULT_MODEL,
+    LARGEST_SEED,
+    Desk,
+    Device,
+    Json,
+    Model,
+    Noise,
+    Out,
+    Precision,
+    Seed,
+    Size,
+    Square,
+    spare,
+    writable,
+)
+from graftlab.cli.progress import bar, console
+from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+
+BEYOND = 99  # percentile from which on a picture is unlike the photos
+
+textures_app = typer.Typer(help="Fit a distribution to the textures of photos, and draw from it.", no_args_is_help=True)
+
+From = Annotated[Path, typer.Option("--from", help="A distribution, from 'graft textures fit'.")]
+
+
+@textures_app.command()
+def fit(
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
+    axes: Annotated[
+        int, typer.Option(min=1, help="Along which textures vary freely; at most half as many as photos.")
+    ] = 32,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
+        "textures.safetensors"
+    ),
+    most: Annotated[int, typer.Option(min=10, help="Photos at the most, chosen at random.")] = 5000,
+    model: Model = DEFAULT_MODEL,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Side of the squares, pixels; the model's by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks the photos.")] = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
+
+    graft textures fit ~/photos -o weather.textures.safetensors
+    """
+    from graftlab.checkpoints.load import load_as
+    from graftlab.editing.distributions import distribution
+    from graftlab.networks.swapping import SwappingModel
+
+    spare(out, model, photos)
+    opened = load_as(SwappingModel, model, device, precision)
+    with bar("encoding", most) as progress:
+        found = distribution(opened, photos, size or opened.config.size, axes, most, seed, progress)
+    console.print(str(found.save(out)), soft_wrap=True)
+
+
+@textures_app.command()
+def sample(
+    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    source: From,
+    seeds: Seeds = "0-15",
+    psi: Psi = 0.8,
+    out: Out = Path("textures.png"),
+    model: Model = DEFAULT_MODEL,
+    size: Size = None,
+    square: Square = True,
+    noise: Noise = "fixed",
+    seed: Seed = 0,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """A picture under random textures, by number: the same seed gives the same texture in any company.
+
+    graft textures sample fuji.jpg --from weather.textures.safetensors --seeds 0-15 --psi 0.8 -o weathers.png
+    """
+    from graftlab.editing.distributions import Distribution, samples
+    from graftlab.sheets import sheet
+
+    spare(out, photo, source)
+    numbers, weather = seeds_of(seeds), Distribution.load(source)
+    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    picture = desk.read(photo)
+    down, across = shape(len(numbers))
+    scale = desk.scale(down, across, [picture])
+    images = []
+    with bar("rendering", len(numbers)) as progress:
+        for image in samples(desk.model, weather, desk.model.encode(picture), numbers, psi, **desk.rendering):
+            images.append(image)
+            progress(len(images))
+    if len(images) == 1:
+        desk.write(images[0], out)
+        return
+    rows = [images[i : i + across] for i in range(0, len(images), across)]
+    desk.write(sheet(rows, [str(number) for number in numbers[::across]], scale=scale), out)
+
+
+def novelty(
+    photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
+    source: From,
+    as_json: Json = False,
+    model: Model = DEFAULT_MODEL,
+    size: Size = None,
+    square: Square = True,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """How unlike the photos of a distribution pictures are, as a percentile of photos that it was not fitted to.
+
+    graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
+    """
+    from graftlab.data.image_source import printable
+    from graftlab.editing.distributions import Distribution
+
+    known = Distribution.load(source)
+    desk = Desk.open(model, size, square, device=device, precision=precision)
+    figures: list[dict[str, Any]] = []
+    for photo in photos:
+        found = known.novelty(desk.model.encode(desk.read(photo)))
+        figures.append({"photo": str(photo), **{part: vars(one) for part, (one,) in found.items()}})
+    if as_json:
+        typer.echo(json.dumps(figures, indent=1))
+        return
+    for entry in figures:
+        parts = {part: entry[part]["percentile"] for part in ("texture", "structure")}
+        places = " and ".join(f"{part} at percentile {percentile:.1f}" for part, percentile in parts.items())
+        far = " and ".join(part for part, percentile in parts.items() if percentile > BEYOND)
+        typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))

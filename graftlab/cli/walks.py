@@ -1,0 +1,216 @@
+"""`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graftlab.cli.desk import Desk, Square
+from graftlab.cli.filming import (
+    Ease,
+    Loop,
+    Shooting,
+    Textures,
+    TimelineFile,
+    encoded,
+    hand,
+    is_still,
+    range_of,
+    shoots,
+    timeline,
+)
+from graftlab.cli.style import seeds_of
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graftlab.codes import Codes
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.video.films.drawing import Way
+
+
+@shoots
+def recurse(
+    picture: Annotated[Path, typer.Argument(help="Where it begins, or, played backwards, ends.")],
+    shooting: Shooting,
+    zoom: Annotated[float, typer.Option(help="Factor per frame; below 1 the picture shrinks.")] = 0.98,
+    rotate: Annotated[float, typer.Option(help="Degrees per frame, anticlockwise.")] = 0.0,
+    shift: Annotated[str, typer.Option(help="RIGHT:DOWN per frame, in widths and heights.")] = "0:0",
+    shear: Annotated[float, typer.Option(help="Degrees per frame.")] = 0.0,
+    ramp: Annotated[float, typer.Option(help="Seconds in which the motion sets in.")] = 0.0,
+    ease: Ease = "smooth",
+    texture: Textures = None,
+    file: TimelineFile = None,
+    reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
+    hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
+    square: Square = False,
+) -> None:
+    """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
+
+    graft film recurse fuji.jpg -o dive.mp4
+
+    graft film recurse fuji.jpg --zoom 1 --rotate 2 --no-reverse --texture 0:own --texture 8:snow.jpg -o turn.mp4
+    """
+    from graftlab.images import read
+    from graftlab.video.films import recurse as recursion
+    from graftlab.video.films.timeline import Key, Timeline
+
+    motion = recursion.Motion(zoom, rotate, range_of(shift, "--shift"), shear)
+    desk = shooting.desk(square)
+    line = timeline(desk, texture, file, ease)
+    if reencode and line:
+        raise GraftError("--reencode takes each frame's own texture; leave out --texture and --timeline.")
+    frames, fps = shooting.length(12)
+    first = encoded(desk, picture)
+    if line:  # a frame's own texture would be that of a picture which has these textures already
+        line = Timeline(tuple(Key(key.at, key.codes or first, key.ease) for key in line.keys))
+    line = Timeline((Key(0, None if reencode else first),)) if line is None else line
+    film = recursion.recurse(
+        desk.model,
+        hand(desk),
+        read(picture, desk.size, desk.square),
+        frames,
+        fps,
+        line.edit(fps),
+        motion,
+        hold_colours,
+        ramp,
+        ease,
+    )
+    shooting.finish(film, desk, picture, backwards=True)
+
+
+@shoots
+def walk(
+    shooting: Shooting,
+    keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
+    path: Annotated[str, typer.Option(help="linear, spherical (of seeds: in z), spline, or circle.")] = "linear",
+    what: Annotated[str, typer.Option(help="Of pictures: texture, structure or both.")] = "both",
+    ease: Ease = "smooth",
+    loop: Loop = False,
+    radius: Annotated[float, typer.Option(help="Of a picture's circle, standard deviations.")] = 2.0,
+    directions: Annotated[str | None, typer.Option(help="Whose plane the circle lies in; the model's.")] = None,
+    psi: Annotated[str | None, typer.Option(help="Truncation of seeds: 0.7, or 0.3:1, in a loop and back.")] = None,
+    hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay as they begin: 0-3.")] = None,
+    label: Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model.")] = None,
+    square: Square = True,
+) -> None:
+    """A walk from picture to picture through their codes; a circle leaves one picture and comes back.
+
+    graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
+
+    graft film walk fuji.jpg --path circle --radius 2 --seed 3 -o wandering.mp4
+
+    graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
+    """
+    from graftlab.codes import StyleCodes
+    from graftlab.editing.directions import Directions
+    from graftlab.editing.swaps import WHAT
+    from graftlab.networks.stylegan2 import style_mix
+    from graftlab.video.films import walk
+    from graftlab.video.films.drawing import from_way
+
+    if (seeds is None) == (not keys):
+        raise GraftError("Walk through pictures, files of codes or seeds (--seeds), and through one kind at a time.")
+    if what not in WHAT:
+        raise GraftError(f"--what is {', '.join(WHAT)}, not '{what}'.")
+    closed = loop or path == "circle"
+    desk: Desk[Any]
+    if seeds is not None:
+        desk = shooting.style_desk()
+        way = through_seeds(desk.model, seeds_of(seeds), path, closed, ease, psi or "0.7", label)
+        legs = len(seeds_of(seeds))
+    else:
+        if psi or label is not None:
+            raise GraftError("--psi and --class are for --seeds.")
+        desk, codes = opened(shooting, keys or [], square)
+        legs = len(codes)
+        if path == "circle":
+            if len(codes) != 1:
+                raise GraftError(f"A circle leaves one picture and comes back to it, not {len(codes)}.")
+            found = Directions.load(directions or shooting.model)
+            way = walk.circle(codes[0], found, radius, shooting.seed)
+        else:
+            parts = codes[0].parts if isinstance(codes[0], StyleCodes) else WHAT[what]
+            way = walk.through(codes, path, closed, ease, parts)  # type: ignore[arg-type]
+    if hold_layers is not None:
+        layers = seeds_of(hold_layers, "--hold-layers")
+        way = walk.holding(way, lambda codes, held: style_mix(codes, held, layers))  # type: ignore[arg-type]
+    frames, fps = shooting.length(2 * max(2, legs - (not closed)))
+    shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
+
+
+def through_seeds(
+    model: "StyleGAN2", seeds: list[int], path: str, closed: bool, ease: str, psi: str, label: int | None
+) -> "Way":
+    """The way through numbered latent vectors, with its truncation."""
+    from graftlab.video.easing import between
+    from graftlab.video.films import walk
+
+    mapped = partial(model.map, labels=label)
+    if path == "circle":
+        if len(seeds) != 2:
+            raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
+        way = walk.latent_circle(mapped, latents(model, seeds))
+    elif path == "spherical":
+        way = walk.latent_walk(mapped, latents(model, seeds), closed, ease)
+    else:
+        codes = model.codes_of(seeds, labels=label)
+        way = walk.through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
+    average = model.codes_of([0], psi=0, labels=label)
+    return walk.truncating(way, average, between(*range_of(psi, "--psi"), and_back=closed))
+
+
+def latents(model: "StyleGAN2", seeds: list[int]) -> "Tensor":
+    """The latent vectors z (N, Cz) that these numbers stand for, as in `codes_of`."""
+    import numpy as np
+    import torch
+
+    rows = [np.random.RandomState(seed).randn(model.config.z_channels) for seed in seeds]
+    return torch.from_numpy(np.array(rows)).float()
+
+
+@shoots
+def sweep(
+    picture: Annotated[Path, typer.Argument(help="Picture, or file of codes.")],
+    file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
+    shooting: Shooting,
+    name: Annotated[list[str] | None, typer.Option(help="A direction, again for more; the first by default.")] = None,
+    gains: Annotated[str, typer.Option(help="From and to, standard deviations.")] = "-3:3",
+    ease: Ease = "smooth",
+    once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
+) -> None:
+    """A direction's gain from one number to another and back.
+
+    graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
+    """
+    from graftlab.editing.directions import Directions
+    from graftlab.video.films.drawing import from_way
+    from graftlab.video.films.sweep import sweep
+
+    found, ends = Directions.load(file), range_of(gains, "--gains")
+    desk, codes = opened(shooting, [picture], square=False)
+    if len(codes) != 1:
+        raise GraftError(f"{picture} holds the codes of {len(codes)} pictures; a sweep starts from one.")
+    way = sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once)
+    frames, fps = shooting.length(4 if once else 8)
+    shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
+
+
+def opened(shooting: Shooting, paths: list[Path], square: bool) -> "tuple[Desk[Any], list[Codes]]":
+    """The codes of pictures and of files, one by one, and the model that decodes them."""
+    from graftlab.codes import Codes, StyleCodes
+
+    loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
+    styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
+    if styles and len(loaded) < len(paths):
+        raise GraftError("Pictures and the codes of a StyleGAN2 do not go together; choose one kind.")
+    desk: Desk[Any] = shooting.style_desk() if styles else shooting.desk(square)
+    found: list[Codes] = []
+    for path in paths:
+        batch = loaded[path] if path in loaded else encoded(desk, path)
+        found += [batch[i] for i in range(len(batch))]
+    return desk, found

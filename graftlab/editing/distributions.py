@@ -1,0 +1,242 @@
+"""What codes of some photos are like: random textures as of them, and how far another picture's codes lie from them.
+
+    weather = distribution(model, "photos", size=128)
+    codes = weather.sampled(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
+    weather.novelty(model.encode(picture))["texture"].percentile         # 100: no photo was as far off
+
+A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
+photos' textures. One photo in five has no part in it and tells how far from its middle photos lie.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.native import read_tensors, write_tensors
+from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.data.sources import open_source
+from graftlab.editing.fitting import FLAT, Moments, Progress, cells, choose, eigen, encoded
+from graftlab.editing.swaps import FARTHEST
+from graftlab.errors import GraftError
+
+KIND = "distribution"  # in a file's header: what it holds
+HELD_OUT = 5  # one photo in so many
+FEWEST = 10  # photos
+UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Probabilistic principal components (Tipping and Bishop 1999): codes vary along some axes by their own deviations,
+    and alike along all others."""
+
+    mean: Tensor  # (C,)
+    axes: Tensor  # (k, C) at right angles, each as long as the standard deviation along it, largest first
+    rest: Tensor  # (), variance along any other axis
+    ranks: Tensor  # (101,) distances of held-out pictures, by percentile: their smallest first, their largest last
+
+    def __post_init__(self) -> None:
+        k, channels = self.axes.shape if self.axes.ndim == 2 else (0, 0)
+        shapes = [tuple(getattr(self, item.name).shape) for item in fields(self)]
+        if not k or k > channels or shapes != [(channels,), (k, channels), (), (101,)]:
+            raise GraftError(f"A distribution needs tensors (C,), (k, C), () and (101,), not {shapes}.")
+        tensors = [getattr(self, item.name) for item in fields(self)]
+        if not all(tensor.is_floating_point() and tensor.isfinite().all() for tensor in tensors):
+            raise GraftError("A distribution must be finite numbers.")
+        if not self.axes.norm(dim=1).all() or self.rest < 0 or (self.ranks.diff() < 0).any():
+            raise GraftError("Its axes must have a length, and its distances must grow.")
+
+    def drawn(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
+        """Codes (N, C) by number, along the axes alone: the same for a seed whatever the others are.
+
+        psi is the truncation: 1 as the photos vary, 0 their mean for all."""
+        if not isfinite(psi) or abs(psi) > FARTHEST:
+            raise GraftError(f"The truncation psi lies between -{FARTHEST} and {FARTHEST}, which {psi:g} does not.")
+        if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
+            raise GraftError(f"A seed is a whole number from 0 to {2**32 - 1}, not {wrong[0]}.")
+        numbers = np.array([np.random.RandomState(seed).randn(len(self.axes)) for seed in seeds])
+        steps = torch.from_numpy(numbers.reshape(-1, len(self.axes), 1)) * self.axes.double()  # no sum over a batch
+        return (self.mean.double() + psi * steps.sum(1)).float()
+
+    def distances(self, codes: Tensor) -> Tensor:
+        """Mahalanobis distance of pictures, each the mean over its rows (N, rows, C): (N,) float64, 1 being typical."""
+        away = codes.detach().cpu().double() - self.mean.double()
+        axes = self.axes.double()
+        along = away @ (axes / axes.square().sum(1, keepdim=True)).T
+        squares = along.square().sum(-1)
+        if len(axes) < len(self.mean):
+            beyond = (away - along @ axes).square().sum(-1)
+            squares = squares + beyond / self.rest.double().clamp(min=FLAT * axes.square().sum())
+        return (squares.mean(1) / len(self.mean)).sqrt()
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How unlike the photos of a distribution one picture is."""
+
+    distance: float  # from their middle, in deviations; about 1 for a typical one
+    percentile: float  # share of held-out photos that lie nearer, in percent
+
+
+@dataclass(frozen=True, eq=False)
+class Distribution:
+    """What the textures and the structures' cells of some photos are like, as one model encodes them."""
+
+    texture: Gaussian
+    structure: Gaussian
+    unit: bool  # whether textures have unit length, as the authors' model makes them
+    model: str | None = None  # fingerprint of the model they belong to
+    about: dict[str, Any] = field(default_factory=dict)  # how it was fitted
+
+    def textures(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
+        """Random textures (N, Ct), one for each seed; of unit length if the photos' are."""
+        drawn = self.texture.drawn(seeds, psi)
+        return torch.nn.functional.normalize(drawn, dim=1) if self.unit else drawn
+
+    def sampled(self, codes: SwapCodes, seeds: Sequence[int], psi: float = 1.0) -> SwapCodes:
+        """The structure of one picture with random textures, one for each seed.
+
+        GraftError for another model's codes."""
+        self._check_owner(codes)
+        textures = self.textures(seeds, psi).to(codes.texture)
+        return replace(codes, structure=codes.structure.expand(len(seeds), -1, -1, -1), texture=textures)
+
+    def novelty(self, codes: SwapCodes) -> dict[str, list[Novelty]]:
+        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sampled`."""
+        self._check_owner(codes)
+        rows = _rows(codes)
+        return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
+
+    def _check_owner(self, codes: SwapCodes) -> None:
+        if self.model and codes.model and self.model != codes.model:
+            raise GraftError(
+                f"This distribution belongs to another model ({self.model[:12]}) than the codes ({codes.model[:12]}); "
+                "fit one with 'graft textures fit'."
+            )
+        have = (codes.texture.shape[1], codes.structure.shape[1])
+        if have != (want := (len(self.texture.mean), len(self.structure.mean))):
+            raise GraftError(f"This distribution is of textures and structures of {want} channels, not {have}.")
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file that knows its kind and its model's fingerprint."""
+        tensors = {
+            f"{part}.{item.name}": getattr(getattr(self, part), item.name)
+            for part in SwapCodes.parts
+            for item in fields(Gaussian)
+        }
+        header = {"kind": KIND, "unit": self.unit, "model": self.model, "about": self.about}
+        write_tensors(Path(path), tensors, header)
+        return Path(path)
+
+    @staticmethod
+    def load(path: str | Path) -> "Distribution":
+        """Read what `save` wrote. GraftError if the file holds none."""
+        tensors, header = read_tensors(Path(path))
+        if header.get("kind") != KIND:
+            raise GraftError(f"{path} holds no distribution of textures; make one with 'graft textures fit'.")
+        unit, model, about = (header.get(key) for key in ("unit", "model", "about"))
+        try:
+            if not isinstance(unit, bool) or not isinstance(model, str | None) or not isinstance(about, dict):
+                raise GraftError("What is told about it makes no sense.")
+            parts = {
+                part: Gaussian(**{item.name: tensors.pop(f"{part}.{item.name}") for item in fields(Gaussian)})
+                for part in SwapCodes.parts
+            }
+            if tensors:
+                raise GraftError(f"Nobody knows its {', '.join(tensors)}.")
+            return Distribution(**parts, unit=unit, model=model, about=about)
+        except (GraftError, KeyError, NotImplementedError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+            raise GraftError(
+                f"{path} holds a distribution without sense ({reason}); make one with 'graft textures fit'."
+            ) from None
+
+
+def distribution(
+    model: Autoencoder,
+    photos: str | Path,  # folder, zip, LMDB or pack
+    size: int,  # side of the squares that are cut from the photos' centres, pixels
+    axes: int = 32,  # along which codes vary by their own deviation; at most half as many as photos
+    most: int = 5000,  # photos, chosen at random
+    seed: int = 0,
+    on_progress: Progress | None = None,  # called with pictures done and in all
+) -> Distribution:
+    """Fit a distribution to the codes of photos, one in five of which are held out.
+
+    GraftError for fewer than FEWEST readable photos, and for photos that are all the same."""
+    source = open_source(photos)
+    chosen = choose(source, most, seed)
+    moments = {part: Moments() for part in SwapCodes.parts}
+    held_out: dict[str, list[Tensor]] = {part: [] for part in SwapCodes.parts}
+    pictures, unit, fingerprint = 0, True, None
+    for _, codes in encoded(model, source, chosen, size, on_progress):
+        apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
+        for part, rows in _rows(codes).items():
+            if not apart.all():
+                moments[part].add(rows[~apart].flatten(0, 1))
+            held_out[part].append(rows[apart])
+        pictures, fingerprint = pictures + len(codes), codes.model
+        unit = unit and bool(((codes.texture.norm(dim=1) - 1).abs() < UNIT).all())
+    if pictures < FEWEST:
+        raise GraftError(
+            f"{source.path} has {pictures} readable pictures; a distribution needs {FEWEST}, best hundreds."
+        )
+    limit = min(axes, (pictures - pictures // HELD_OUT) // 2)
+    texture, structure = (
+        _fitted(part, moments[part], torch.cat(held_out[part]), limit) for part in ("texture", "structure")
+    )
+    about = {
+        "pictures": pictures,
+        "held_out": pictures // HELD_OUT,
+        "unreadable": len(chosen) - pictures,
+        "photos": source.path.name,
+        "size": size,
+        "seed": seed,
+    }
+    return Distribution(texture, structure, unit, fingerprint, about)
+
+
+def _rows(codes: SwapCodes) -> dict[str, Tensor]:
+    """Each part of the codes as (N, rows, C) on the CPU: a texture is one row, or one for each place of a map."""
+    texture = codes.texture[:, None] if codes.texture.ndim == 2 else cells(codes.texture)
+    return {"texture": texture.cpu(), "structure": cells(codes.structure).cpu()}
+
+
+def _fitted(part: str, moments: Moments, held_out: Tensor, axes: int) -> Gaussian:
+    """Maximum likelihood (Tipping and Bishop 1999, eq. 7 and 8), and how far held-out pictures (N, rows, C) lie."""
+    variances, vectors = eigen(moments.covariance)
+    varying = int((variances > FLAT * variances.sum()).sum())
+    if not varying:
+        raise GraftError(f"The {part} codes of these photos are all the same; choose photos that differ.")
+    k = min(axes, varying)
+    rest = variances[k:].mean() if k < len(variances) else variances.new_zeros(())
+    scaled = vectors[:k] * variances[:k, None].sqrt()
+    found = Gaussian(moments.mean.float(), scaled.float(), rest.float(), torch.zeros(101))
+    ranks = torch.quantile(found.distances(held_out), torch.linspace(0, 1, 101, dtype=torch.float64))
+    return replace(found, ranks=ranks.float())
+
+
+def _ranked(known: Gaussian, rows: Tensor) -> list[Novelty]:
+    distances = known.distances(rows).numpy()
+    percentiles = np.interp(distances, known.ranks.numpy(), np.arange(101))
+    return [Novelty(*pair) for pair in zip(distances.tolist(), percentiles.tolist(), strict=True)]
+
+
+@torch.no_grad()
+def samples(
+    model: Autoencoder,
+    weather: Distribution,
+    codes: SwapCodes,  # of one picture
+    seeds: Sequence[int],
+    psi: float = 1.0,
+    **options: Any,
+) -> Iterator[Tensor]:
+    """The picture with a random texture for each seed, one by one. `options` are `decode`'s: noise and seed."""
+    for seed in seeds:
+        yield model.decode(weather.sampled(codes, [seed], psi), **options)

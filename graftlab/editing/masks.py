@@ -1,0 +1,99 @@
+"""Masks (1, 1, h, w) in [0, 1]: where something applies, from pictures, from bands, or from what looks alike."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab import images
+from graftlab.errors import GraftError
+
+HOW = ("side", "stack", "diagonal")
+DIMMED = 0.25  # brightness of what a selection leaves out
+
+
+def read(path: str | Path) -> Tensor:
+    """A picture file as a mask (1, 1, h, w): white is 1, black 0, colours count as their mean.
+
+    GraftError if the file is no picture, or black all over."""
+    mask = (images.read(path).mean(1, keepdim=True) + 1) / 2
+    if not mask.any():
+        raise GraftError(f"{path} is black all over; paint white where something is to happen.")
+    return mask
+
+
+def resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """The mask at another height and width, whatever its aspect; smaller masks are means over areas."""
+    return F.interpolate(mask.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def soften(mask: Tensor, width: float) -> Tensor:
+    """The mask with edges that rise over `width` of its pixels in a straight line; 0 leaves it as it is.
+
+    A mean over squares; beyond the border the mask goes on as it ends. GraftError for a width below 0."""
+    if not 0 <= width < float("inf"):
+        raise GraftError(f"An edge cannot be soft over {width:g} pixels; give 0 or more.")
+    half = min(round(width / 2), max(mask.shape[2:]))
+    for down, across in ((half, 0), (0, half)):
+        mask = F.pad(mask, (across, across, down, down), mode="replicate")
+        mask = F.avg_pool2d(mask, (2 * down + 1, 2 * across + 1), stride=1)
+    return mask
+
+
+def ramps(places: Tensor, seams: Sequence[float], fade: float) -> Tensor:
+    """Shares (K, ...) that K = len(seams) + 1 neighbours along a line have at `places` (...); they sum to 1.
+
+    At each seam, in rising order, the next one takes over along a straight line of length `fade`, or at once.
+    GraftError for a fade below 0 or without end."""
+    if not 0 <= fade < float("inf"):
+        raise GraftError(f"A cross-fade cannot be {fade:g} long; give 0 or more.")
+    rises = [torch.ones_like(places), *(_ramp(places - seam, fade) for seam in seams), torch.zeros_like(places)]
+    return torch.stack([rise - following for rise, following in pairwise(rises)])
+
+
+def bands(count: int, grid: tuple[int, int], how: str = "side", fade: float = 0.0) -> Tensor:
+    """Masks (count, 1, h, w) of equal bands: "side" by side, a "stack" from the top down, or "diagonal" from top left.
+
+    `grid` is (h, w), of cells or pixels, and `fade` counts in the same. GraftError for another word."""
+    if how not in HOW:
+        raise GraftError(f"Bands run {', '.join(HOW)}, not '{how}'.")
+    (height, width), slant = grid, {"side": (0, 1), "stack": (1, 0), "diagonal": (1, 1)}[how]
+    normal = torch.tensor([slant[0] / height, slant[1] / width])
+    normal = normal / normal.norm()  # of the seams, so that distances are in cells
+    down, across = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    length = float(normal[0] * height + normal[1] * width)
+    return ramps(down * normal[0] + across * normal[1], [length * k / count for k in range(1, count)], fade)[:, None]
+
+
+def _ramp(distance: Tensor, fade: float) -> Tensor:
+    """0 before, 1 beyond, a straight line of length `fade` around 0."""
+    return (distance / fade + 0.5).clamp(0, 1) if fade else (distance >= 0).float()
+
+
+def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.8, softness: float = 0.1) -> Tensor:
+    """Cells whose structure code points the way of the one at a place: a soft mask (1, 1, h, w).
+
+    `structure` (1, Cs, h, w); `at` (x, y) as shares of width and height. A cell's share rises from 0 to 1 while its
+    cosine with the chosen cell's goes from `threshold - softness / 2` to `threshold + softness / 2`. GraftError for a
+    place outside, a threshold beyond [-1, 1] and a softness beyond [0, 2]."""
+    x, y = at
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise GraftError(f"The place {x:.0%}, {y:.0%} lies outside the picture; give shares from 0 to 1.")
+    if not (-1 <= threshold <= 1 and 0 <= softness <= 2):
+        raise GraftError(
+            f"A threshold lies between -1 and 1 and a softness between 0 and 2, not {threshold:g} and {softness:g}."
+        )
+    height, width = structure.shape[2:]
+    row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+    chosen = structure[:, :, row : row + 1, column : column + 1]
+    return _ramp(F.cosine_similarity(structure, chosen, dim=1)[:, None] - threshold, softness)
+
+
+def overlay(picture: Tensor, mask: Tensor) -> Tensor:
+    """The picture (1, 3, H, W), in gray and dimmed where the mask is 0."""
+    gray = picture.mean(1, keepdim=True)
+    dimmed = ((gray + 1) * DIMMED - 1).expand_as(picture)
+    return torch.lerp(dimmed, picture, resized(mask, (picture.shape[2], picture.shape[3])))

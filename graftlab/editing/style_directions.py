@@ -1,0 +1,106 @@
+"""Directions in the w of a StyleGAN2: from its weights alone, from the w of many seeds, or from GANSpace's files.
+
+    pca = principal_styles(model.codes_of, count=10_000, k=20)
+    poses = factorised(affines(model, range(4)), model.codes_of, k=5, layers=range(4))
+    model.decode(poses.apply(model.codes_of([7]), {"factor 1": 2}))
+
+All are scaled in standard deviations of w, so that gains mean the same whatever found the direction.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.formats.latents import read_components
+from graftlab.codes import StyleCodes
+from graftlab.editing.directions import Directions
+from graftlab.editing.fitting import FLAT, Moments, Progress, eigen, fit
+from graftlab.errors import GraftError
+
+SEEDS = 10_000  # whose w tell how far w varies
+BATCH = 1000  # seeds mapped at once
+
+Sampler = Callable[[Sequence[int]], StyleCodes]
+"""Seeds to their codes w (N, L, Cw), as `StyleGAN2.codes_of`."""
+
+
+def principal_styles(
+    codes_of: Sampler, count: int = SEEDS, k: int = 10, on_progress: Progress | None = None
+) -> Directions:
+    """The k principal components of the w of seeds 0 to `count` - 1 (GANSpace: Härkönen et al. 2020, section 2.1)."""
+    models: set[str | None] = set()
+
+    def rows() -> Iterator[Tensor]:
+        for codes in _drawn(codes_of, count, on_progress):
+            models.add(codes.model)
+            yield codes.w[:, 0]
+
+    found = fit(rows(), k, part="w")
+    return replace(found, model=models.pop(), about={"seeds": count, "components": k})
+
+
+def factorised(
+    matrices: Sequence[Tensor],  # (C, Cw) each: the affine layers by which w reaches some of the convolutions
+    codes_of: Sampler,
+    k: int = 10,
+    layers: Iterable[int] | None = None,  # rows of w that those layers read, None: all
+    count: int = SEEDS,
+    on_progress: Progress | None = None,
+) -> Directions:
+    """Closed-form factorisation (SeFa: Shen and Zhou 2021, eq. 5): the k unit directions n of w that change the styles
+    most, which are the eigenvectors of A'A of largest eigenvalue, A being all matrices one above the other.
+
+    The weights tell the directions and their order, `about["strength"]` their singular values; seeds tell only how far
+    w varies along each. GraftError if there are no matrices, or fewer than k directions have an effect."""
+    if not matrices:
+        raise GraftError("No convolution reads these layers; choose others.")
+    stacked = torch.cat([matrix.detach().cpu().double() for matrix in matrices])
+    strengths, axes = eigen(stacked.T @ stacked)
+    effective = int((strengths > FLAT * strengths[0]).sum())
+    if not 1 <= k <= effective:
+        raise GraftError(f"These layers follow w in {effective} ways; ask for as many directions or fewer, not {k}.")
+    moments = Moments()
+    for codes in _drawn(codes_of, count, on_progress):
+        moments.add(codes.w[:, 0])
+    variances = ((axes[:k] @ moments.covariance) * axes[:k]).sum(1)
+    return Directions(
+        tuple(f"factor {i + 1}" for i in range(k)),
+        (axes[:k] * variances[:, None].sqrt()).float(),
+        moments.mean.float(),
+        (variances / moments.covariance.trace()).float(),
+        codes.model,
+        {"seeds": count, "strength": strengths[:k].sqrt().tolist()},
+        "w",
+        None if layers is None else tuple(layers),
+    )
+
+
+def read_ganspace(path: Path, model: str | None = None) -> Directions:
+    """GANSpace's .npz of components as directions of w; shares are those of the layer that it analysed.
+
+    GraftError if the file holds none, or some of a space with rows for layers."""
+    found = read_components(path)
+    count, layers, _ = found.directions.shape
+    if layers != 1:
+        raise GraftError(f"{path} has components that differ from layer to layer; only those of one w can be read.")
+    vectors = found.directions[:, 0] * found.deviations[:, None]
+    names = tuple(f"component {i + 1}" for i in range(count))
+    about = {"origin": "GANSpace", "components": count}
+    try:
+        return Directions(names, vectors, found.mean[0], found.explained, model, about, "w")
+    except GraftError as error:
+        raise GraftError(f"{path} holds components without sense ({str(error).rstrip('.')}); make it again.") from None
+
+
+@torch.no_grad()
+def _drawn(codes_of: Sampler, count: int, on_progress: Progress | None) -> Iterator[StyleCodes]:
+    if count < 2:
+        raise GraftError(f"Take two seeds or more, not {count}.")
+    for start in range(0, count, BATCH):
+        stop = min(start + BATCH, count)
+        yield codes_of(range(start, stop))
+        if on_progress:
+            on_progress(stop, count)

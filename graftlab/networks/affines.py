@@ -1,0 +1,20 @@
+"""The weights by which w enters a StyleGAN2: all that closed-form factorisation needs of the network."""
+
+from collections.abc import Container
+
+from torch import Tensor
+
+from graftlab.networks.stylegan2 import StyleGAN2, SynthesisBlock
+
+
+def affines(network: StyleGAN2, layers: Container[int]) -> list[Tensor]:
+    """The affine layers (C, Cw) of the convolutions that read these rows of w, coarsest first ("A" in Fig. 2).
+
+    The layers to red, green, blue are left out: they colour what is there."""
+    found = []
+    for block in network.synthesis.blocks:
+        assert isinstance(block, SynthesisBlock)
+        for styled, row in ((block.up, block.layer - 1), (block.conv, block.layer)):
+            if styled is not None and row in layers:
+                found.append(styled.conv.modulation.affine.scaled(1.0))
+    return found

@@ -1,0 +1,18 @@
+"""Films: pictures that follow each other, read from videos and written to them. PyAV does both."""
+
+from types import ModuleType
+
+from graftlab.errors import GraftError
+
+# How FFmpeg turns RGB into luminance and colour difference and back: bicubic, a colour for every pixel, exact rounding.
+# Without, films lose twice as much here as in their codec.
+CONVERSION = 4 | 0x2000 | 0x4000 | 0x40000  # SWS_BICUBIC, SWS_FULL_CHR_H_INT, SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND
+
+
+def pyav() -> ModuleType:
+    """The package `av`, which carries FFmpeg with it. GraftError if it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise GraftError("Videos need the package av: pip install 'graftlab[video]'.") from error
+    return av

@@ -1,0 +1,95 @@
+"""Codes to frames: what all films have in common.
+
+A film's frame is a function of its number. Decoding several at once is faster, so batches begin at multiples of their
+size wherever a film is started, and a film that is continued has the same pixels as one that never stopped.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab.codes import Codes, Decoder
+from graftlab.errors import GraftError
+from graftlab.video.film import Film
+
+AT_ONCE = (8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
+CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing
+
+Way = Callable[[float], Codes]
+"""Share of the film, from 0 to 1, to codes of one picture. A closed way has the same codes at 0 and at 1."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A model, and how it draws frames."""
+
+    model: Decoder
+    noise: str = "fixed"  # "random": another in each frame, though the same in every rendering of the film
+    seed: int = 0
+    batch: int | None = None  # frames decoded at once; None: by their size
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise GraftError(f"Frames are decoded one or more at once, not {self.batch}.")
+
+    def at_once(self, codes: Codes) -> int:
+        """How many frames with codes like these (of one picture) are decoded at once: one of AT_ONCE."""
+        structure = getattr(codes, "structure", None)
+        cells = CELLS_AT_ONCE // 4 if structure is None else structure.shape[2:].numel()
+        return self.batch or next(count for count in AT_ONCE if count * cells <= CELLS_AT_ONCE or count == 1)
+
+    @torch.no_grad()
+    def draw(self, codes: Codes, first: int, **options: Any) -> Tensor:
+        """Frames (N, 3, H, W) of codes (N of them), the first of which is frame number `first`."""
+        if self.noise != "random":
+            return self.model.decode(codes, noise=self.noise, seed=self.seed, **options)
+        options["noise"] = "fixed"
+        images = (
+            self.model.decode(codes[i], seed=(self.seed + first + i) % 2**32, **options) for i in range(len(codes))
+        )
+        return torch.cat(list(images))
+
+
+def from_codes(
+    hand: Hand,
+    codes_at: Callable[[int], Codes],  # of one frame
+    frames: int,
+    fps: Fraction,
+    recipe: dict[str, Any] | None = None,
+    codes_from: Callable[[int], Iterable[Codes]] | None = None,  # the same in order from a number on, if that is faster
+) -> Film:
+    """The film of codes that are a function of the frame's number."""
+    codes_at = torch.no_grad()(codes_at)
+    in_order = codes_from or (lambda first: map(codes_at, range(first, frames)))
+
+    def start(first: int) -> Iterator[Tensor]:
+        begin = first - first % (hand.batch or max(AT_ONCE))
+        codes = iter(in_order(begin))
+        for one in codes:
+            batch = [one, *islice(codes, hand.at_once(one) - 1)]
+            if begin + len(batch) > first:
+                yield from hand.draw(Codes.cat(batch), begin)[max(first - begin, 0) :].split(1)
+            begin += len(batch)
+
+    return Film(frames, fps, lambda number: hand.draw(codes_at(number), number), start, recipe=recipe or {})
+
+
+def from_way(
+    hand: Hand, way: Way, frames: int, fps: Fraction, closed: bool = False, recipe: dict[str, Any] | None = None
+) -> Film:
+    """The film along a way. If that is closed, the last frame is one step short of the first, which comes next."""
+    steps = frames if closed else max(1, frames - 1)
+    return from_codes(hand, lambda number: way(number / steps), frames, fps, recipe)
+
+
+def check_finite(**values: float) -> None:
+    """GraftError unless these are finite numbers."""
+    for name, value in values.items():
+        if not isfinite(value):
+            raise GraftError(f"{name.replace('_', ' ')} must be a finite number, not {value:g}.")

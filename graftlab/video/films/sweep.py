@@ -1,0 +1,25 @@
+"""Sweeps: directions whose gains go from one number to another and back."""
+
+from collections.abc import Mapping
+
+from graftlab.codes import Codes
+from graftlab.editing.directions import Directions
+from graftlab.errors import GraftError
+from graftlab.video.easing import between
+from graftlab.video.films.drawing import Way
+
+
+def sweep(
+    codes: Codes,  # of one picture
+    directions: Directions,
+    gains: Mapping[str, tuple[float, float]],  # by the name of a direction: at the beginning, and at half time
+    ease: str = "smooth",
+    and_back: bool = True,  # a closed way; else the second gain comes at the end
+) -> Way:
+    """The way along directions, in standard deviations. GraftError for gains, names or a model that do not fit."""
+    if not gains:
+        raise GraftError("A sweep needs a direction; name one (--name).")
+    curves = {name: between(start, end, ease, and_back) for name, (start, end) in gains.items()}
+    for side in (0, 1):
+        directions.apply(codes, {name: ends[side] for name, ends in gains.items()})  # refuses before any work is done
+    return lambda share: directions.apply(codes, {name: curve(share) for name, curve in curves.items()})

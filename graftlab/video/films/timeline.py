@@ -1,0 +1,124 @@
+"""Timelines: textures that melt into each other, over a video, a still or any film of codes.
+
+A timeline in a file is TOML, which the standard library reads:
+
+    ease = "smooth"           # from key to key, unless a key says otherwise
+
+    [[texture]]
+    at = 0.0                  # seconds
+    picture = "own"           # the frame's own texture
+
+    [[texture]]
+    at = 4.0
+    picture = "snow.jpg"      # beside the timeline
+    ease = "in-out"           # of the way to this key
+"""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from math import isfinite
+from pathlib import Path
+
+from graftlab.codes import SwapCodes
+from graftlab.errors import GraftError
+from graftlab.video.easing import easing
+
+OWN = "own"  # in the place of a picture: the frame's own texture
+
+Edit = Callable[[SwapCodes, int], SwapCodes]
+"""Codes of one frame and the frame's number to the codes that are decoded."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One entry of a timeline, before its picture is read."""
+
+    at: float  # seconds
+    picture: str  # path, or OWN
+    ease: str = "smooth"  # of the way here from the mark before
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.at) and self.at >= 0):
+            raise GraftError(f"A texture begins at 0 seconds or later, not at {self.at:g}.")
+        easing(self.ease)
+
+
+def read_marks(path: Path) -> list[Mark]:
+    """The marks of a timeline file; pictures are looked for beside it. GraftError if it has no sense."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GraftError(f"{path} cannot be read ({error.strerror}); name a timeline (--timeline).") from None
+    except ValueError as error:  # TOML's and Unicode's are both
+        raise GraftError(f"{path} is no TOML ({error}); see docs/films.md for a timeline.") from None
+    entries = table.get("texture")
+    if set(table) - {"ease", "texture"} or not isinstance(entries, list) or not entries:
+        raise GraftError(f"{path} must hold [[texture]] tables, and 'ease' at most; see docs/films.md.")
+    return [_mark(path, entry, table.get("ease", Mark.ease)) for entry in entries]
+
+
+def _mark(path: Path, entry: object, ease: object) -> Mark:
+    if not isinstance(entry, dict) or set(entry) - {"at", "picture", "ease"} or not {"at", "picture"} <= set(entry):
+        raise GraftError(f"{path}: a texture has 'at' (seconds), 'picture' and perhaps 'ease', not {entry}.")
+    at, picture, ease = entry["at"], entry["picture"], entry.get("ease", ease)
+    if isinstance(at, bool) or not (isinstance(at, int | float) and isinstance(picture, str) and isinstance(ease, str)):
+        raise GraftError(f"{path}: 'at' is a number, 'picture' and 'ease' are text, unlike in {entry}.")
+    return Mark(float(at), picture if picture == OWN else str(path.parent / picture), ease)
+
+
+def parse_mark(text: str, ease: str = "smooth") -> Mark:
+    """ "4:snow.jpg" as a mark. GraftError for anything else."""
+    at, colon, picture = text.partition(":")
+    try:
+        seconds = float(at)
+    except ValueError:
+        colon = ""
+    if not colon or not picture:
+        raise GraftError(f"A texture is written SECONDS:PICTURE, such as 4:snow.jpg, not '{text}'.")
+    return Mark(seconds, picture, ease)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A texture at its time."""
+
+    at: float  # seconds
+    codes: SwapCodes | None  # that have the texture; None: the frame's own
+    ease: str = "smooth"  # of the way here from the key before
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Textures melting into each other: before the first key its texture, after the last the last's."""
+
+    keys: tuple[Key, ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise GraftError("A timeline needs a texture; name one (--texture 0:PICTURE).")
+        if any(a.at >= b.at for a, b in pairwise(self.keys)):
+            times = ", ".join(f"{key.at:g}" for key in self.keys)
+            raise GraftError(f"The textures of a timeline come one after the other in time, not at {times} seconds.")
+
+    def closed(self, seconds: float) -> "Timeline":
+        """The same with a way back to the first key, which is reached after so many seconds."""
+        if len(self.keys) < 2:
+            raise GraftError("A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE).")
+        return Timeline((*self.keys, replace(self.keys[0], at=self.keys[0].at + seconds)))
+
+    def at(self, own: SwapCodes, seconds: float) -> SwapCodes:
+        """Codes of a frame (of one picture) with the texture of that moment."""
+        after = next((i for i, key in enumerate(self.keys) if key.at > seconds), len(self.keys))
+        begin, end = self.keys[max(after - 1, 0)], self.keys[min(after, len(self.keys) - 1)]
+        start = own if begin.codes is None else own.mix(begin.codes, texture=1)
+        if begin is end:
+            return start
+        share = easing(end.ease)((seconds - begin.at) / (end.at - begin.at))
+        return start.mix(own if end.codes is None else end.codes, texture=share)
+
+    def edit(self, fps: Fraction) -> Edit:
+        """As an edit of frames by their number."""
+        return lambda own, number: self.at(own, float(number / fps))

@@ -1,0 +1,155 @@
+"""Walks: from picture to picture through their codes.
+
+    way = through([encode(path) for path in paths], "spline", closed=True)  # codes at every share of the film
+    film = from_way(Hand(model), way, 240, Fraction(24), closed=True)
+
+Ways are made of ways: `truncating` and `holding` change what another gives, as a StyleGAN2's codes allow.
+"""
+
+from collections.abc import Callable, Sequence
+from math import cos, pi, sin
+from typing import Any, Literal, TypeVar, get_args
+
+import torch
+from torch import Tensor
+
+from graftlab.codes import Codes, StyleCodes, SwapCodes
+from graftlab.editing.blends import slerp, spherical
+from graftlab.editing.directions import Directions
+from graftlab.errors import GraftError
+from graftlab.video.easing import easing
+from graftlab.video.films.drawing import Way, check_finite
+
+CodesT = TypeVar("CodesT", bound=Codes)
+StyleWay = Callable[[float], StyleCodes]
+Path = Literal["linear", "spherical", "spline"]
+DECIMALS = 9  # of a place on the way, so that rounding does not miss a key
+
+
+# -- from key to key --------------------------------------------------------------------------------------------------
+
+
+def through(
+    keys: Sequence[CodesT],  # one picture each
+    path: Path = "linear",
+    closed: bool = False,  # back to the first key in the end
+    ease: str = "linear",  # from key to key
+    parts: Sequence[str] = (),  # what changes; the rest stays as in the first key; empty: everything
+) -> Callable[[float], CodesT]:
+    """The way through the codes of several pictures, all of which it meets, at even distances in time.
+
+    "linear" goes straight, "spherical" along great circles, "spline" on a smooth curve. GraftError for fewer than two
+    keys, for codes of different size, kind or model, and for an unknown path or easing."""
+    place, first = leg(len(keys), closed, ease), keys[0]
+    if path not in get_args(Path):
+        raise GraftError(f"There is no path '{path}', only {', '.join(get_args(Path))}.")
+    if path == "spherical" and not isinstance(first, SwapCodes):
+        raise GraftError("Great circles are for seeds and for codes of pictures; these codes take another path.")
+    parts = parts or first.parts
+    keys = [first.mix(key, **dict.fromkeys(parts, 1)) for key in keys]
+    Codes.cat(keys)  # refuses what does not go together
+
+    def way(share: float) -> CodesT:
+        begin, within = place(share)
+        if path == "spline":
+            mixed = _sum(spline(within), [_key(keys, begin + i, closed) for i in (-1, 0, 1, 2)])
+            return first.mix(mixed, **dict.fromkeys(parts, 1))
+        a, b = keys[begin], keys[(begin + 1) % len(keys)]
+        if path == "linear":
+            return a.mix(b, **dict.fromkeys(parts, within))
+        turn: Callable[..., Any] = spherical
+        return turn(a, b, within, *parts)
+
+    return way
+
+
+def leg(count: int, closed: bool, ease: str = "linear") -> Callable[[float], tuple[int, float]]:
+    """Share of the film to the number of the key that was met last, and the eased share of the leg to the next."""
+    if count < 2:
+        what = "A loop" if closed else "A walk"
+        raise GraftError(f"{what} needs two keyframes or more, not {count}; name more pictures, codes or seeds.")
+    curve, legs = easing(ease), count if closed else count - 1
+
+    def place(share: float) -> tuple[int, float]:
+        far = round((share % 1 if closed else share) * legs, DECIMALS)
+        begin = min(int(far), legs - 1)
+        return begin, curve(far - begin)
+
+    return place
+
+
+def spline(share: float) -> tuple[float, float, float, float]:
+    """Weights of four keys in a row, on the way from the second to the third (Catmull and Rom 1974)."""
+    t, tt, ttt = share, share**2, share**3
+    return ((2 * tt - t - ttt) / 2, (2 - 5 * tt + 3 * ttt) / 2, (t + 4 * tt - 3 * ttt) / 2, (ttt - tt) / 2)
+
+
+def _key(keys: Sequence[CodesT], index: int, closed: bool) -> CodesT:
+    """A key, or one beyond the ends of an open way: as if it came from there straight on."""
+    last = len(keys) - 1
+    if closed or 0 <= index <= last:
+        return keys[index % len(keys)]
+    end, neighbour = (0, 1) if index < 0 else (last, last - 1)
+    return 2 * keys[end] - keys[neighbour]
+
+
+def _sum(weights: Sequence[float], codes: Sequence[CodesT]) -> CodesT:
+    total = weights[0] * codes[0]
+    for weight, other in zip(weights[1:], codes[1:], strict=True):
+        total = total + weight * other
+    return total
+
+
+# -- circles ----------------------------------------------------------------------------------------------------------
+
+
+def circle(codes: Codes, directions: Directions, radius: float = 1.0, seed: int = 0) -> Way:
+    """A closed way: a circle through these codes, in a plane picked by `seed` among the directions.
+
+    `radius` in standard deviations of the textures that the directions were found in."""
+    check_finite(radius=radius)
+    plane = torch.randn(2, len(directions), generator=torch.Generator().manual_seed(seed))
+    u, v = radius * plane / plane.norm(dim=1, keepdim=True)
+
+    def way(share: float) -> Codes:
+        angle = 2 * pi * share
+        gains = (cos(angle) - 1) * u + sin(angle) * v
+        return directions.apply(codes, dict(zip(directions.names, gains.tolist(), strict=True)))
+
+    return way
+
+
+def latent_circle(mapped: Callable[[Tensor], StyleCodes], z: Tensor) -> StyleWay:
+    """A closed way: the circle through two latent vectors z (2, Cz) of a StyleGAN2 and their opposites.
+
+    Every point on it is as likely a sample as the two. `mapped` is the model's `map`."""
+    return lambda share: mapped(cos(2 * pi * share) * z[:1] + sin(2 * pi * share) * z[1:])
+
+
+def latent_walk(
+    mapped: Callable[[Tensor], StyleCodes], z: Tensor, closed: bool = False, ease: str = "linear"
+) -> StyleWay:
+    """Along great circles through latent vectors z (N, Cz) of a StyleGAN2. `mapped` is the model's `map`."""
+    place = leg(len(z), closed, ease)
+
+    def way(share: float) -> StyleCodes:
+        begin, within = place(share)
+        return mapped(slerp(z[begin : begin + 1], z[(begin + 1) % len(z)][None], within))
+
+    return way
+
+
+# -- ways of ways, for a StyleGAN2 ------------------------------------------------------------------------------------
+
+
+def truncating(way: StyleWay, average: StyleCodes, psi: Callable[[float], float]) -> StyleWay:
+    """The way, drawn towards the average: truncation psi as a function of the share of the film."""
+    return lambda share: average.mix(way(share), w=psi(share))
+
+
+def holding(way: StyleWay, mixed: Callable[[StyleCodes, StyleCodes], StyleCodes]) -> StyleWay:
+    """The way with a part of the codes held as at its beginning: `mixed` puts that part of its second argument into
+    the first, as `style_mix` does with the coarse layers (style mixing: StyleGAN, section 3.1)."""
+    held = way(0)
+    mixed(held, held)  # refuses before any work is done
+    return lambda share: mixed(way(share), held)

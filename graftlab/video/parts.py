@@ -1,0 +1,91 @@
+"""What a film has so far: numbered files in a hidden folder, from which it is continued.
+
+.NAME.parts/plan.json       what the film is; parts belong to it if it is equal
+.NAME.parts/00000064.nut    frames 64 to 127
+.NAME.parts/lock            held by the one process that works here
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write, lock
+
+
+@dataclass
+class Parts:
+    """The parts of one film, each a whole file of `length` frames (the last of as many as are left)."""
+
+    folder: Path
+    suffix: str
+    length: int
+    note: str = ""  # what people should know before work goes on
+    finished: bool = False  # set when the parts are of no more use: the folder is then removed
+
+    def path(self, first: int) -> Path:
+        """The file of the part that begins with frame number `first`."""
+        return self.folder / f"{first:08d}{self.suffix}"
+
+    def files(self) -> list[Path]:
+        """The parts from the film's beginning up to the first that is missing."""
+        there = {path.name for path in self.folder.iterdir()}
+        paths: list[Path] = []
+        while (path := self.path(len(paths) * self.length)).name in there:
+            paths.append(path)
+        return paths
+
+    def done(self) -> int:
+        """How many frames they hold; more than the film has if its last part is there."""
+        return len(self.files()) * self.length
+
+
+@contextmanager
+def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], resume: bool) -> Iterator[Parts]:
+    """The parts of a film that is to become `out`, those of an earlier call if its plan (JSON) was equal.
+
+    GraftError if another process holds them or the folder cannot be written."""
+    folder = out.with_name(f".{out.name}.parts")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder / "lock", f"{out} is being written by another process: wait for it, or choose another name.")
+    except OSError as error:
+        reason = error.strerror or error
+        raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
+    parts = Parts(folder, suffix, length)
+    with closing(held):
+        wanted = json.loads(json.dumps(dict(plan), default=str))
+        earlier = _plan_in(folder)
+        if earlier != wanted or not resume:
+            if earlier is not None and resume:
+                parts.note = f"begun again, because {_difference(earlier, wanted)} changed"
+            _clear(folder)
+            atomic_write(folder / "plan.json", lambda file: file.write(json.dumps(wanted).encode()))
+        yield parts
+    if parts.finished:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan_in(folder: Path) -> Any:
+    try:
+        return json.loads((folder / "plan.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _difference(earlier: Any, wanted: dict[str, Any]) -> str:
+    """Which entries of the plan, or of the recipe in it, are not as they were."""
+    a, b = ({**plan.get("recipe", {}), **plan} if isinstance(plan, dict) else {} for plan in (earlier, wanted))
+    names = [name for name in {**a, **b} if name != "recipe" and a.get(name) != b.get(name)]
+    return ", ".join(names) or "the recipe"
+
+
+def _clear(folder: Path) -> None:
+    """Remove everything but the lock; the plan last, so that parts are never without theirs."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "plan.json"):
+        if path.name != "lock":
+            path.unlink(missing_ok=True)

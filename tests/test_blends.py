@@ -1,0 +1,233 @@
+"""Several pictures in one, held against closed forms."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import differ, model, pictures
+
+from graftlab.codes import SwapCodes
+from graftlab.editing import blends, masks, swaps
+from graftlab.errors import GraftError
+
+A, B, C = (model().encode(pictures(seed=seed)) for seed in (1, 2, 3))
+TALL = model().encode(pictures(1, 48, 36, seed=4))
+ROUNDING = 1e-5
+
+
+def whole(grid=(8, 8), value=1.0):
+    return torch.full((1, 1, *grid), value)
+
+
+# -- spherical --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", [-0.5, 0, 0.25, 0.5, 1, 1.5])
+def test_slerp_turns_at_constant_speed(amount):
+    a, b = torch.tensor([[1.0, 0, 0]]), torch.tensor([[math.cos(1.2), math.sin(1.2), 0]])
+    turned = torch.tensor([[math.cos(1.2 * amount), math.sin(1.2 * amount), 0]])
+    torch.testing.assert_close(blends.slerp(a, b, amount), turned)
+    torch.testing.assert_close(blends.slerp(2 * a, 4 * b, amount), (2 + 2 * amount) * turned)
+
+
+def test_slerp_of_parallel_and_opposite_codes_is_the_straight_line():
+    a = torch.randn(1, 5)
+    assert blends.slerp(a, torch.zeros(1, 5), 0.5).isfinite().all()
+    for b in (a, 3 * a, -a):
+        torch.testing.assert_close(blends.slerp(a, b, 0.25), torch.lerp(a, b, 0.25))
+
+
+def test_slerp_looks_at_each_cell():
+    a, b = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    cell = blends.slerp(a[:, :, 1, 2], b[:, :, 1, 2], 0.3)
+    torch.testing.assert_close(blends.slerp(a, b, 0.3)[:, :, 1, 2], cell)
+
+
+def test_spherical_begins_and_ends_at_the_codes():
+    for part in ("structure", "texture"):
+        for amount, end in ((0, A), (1, B)):
+            assert torch.equal(getattr(blends.spherical(A, B, amount, part), part), getattr(end, part))
+    half = blends.spherical(A, B, 0.5, "texture")
+    assert torch.equal(half.structure, A.structure)
+    torch.testing.assert_close(half.texture, F.normalize(A.texture + B.texture))
+
+
+def test_interpolation_along_great_circles():
+    a, b = pictures(seed=1), pictures(seed=2)
+    linear, round_about = (list(swaps.interpolate(model(), a, b, [0, 0.3, 0.5, 1], how=how)) for how in swaps.WAYS)
+    assert torch.equal(round_about[1], model().decode(blends.spherical(A, B, 0.3, "texture")))
+    for i in (0, 2, 3):  # halfway the straight line points the same way
+        assert differ(linear[i], round_about[i]) < ROUNDING
+    assert differ(linear[1], round_about[1]) > 1e-4
+    with pytest.raises(GraftError, match="winding"):
+        list(swaps.interpolate(model(), a, b, [0.5], how="winding"))
+
+
+# -- mixtures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_mixture_is_the_weighted_mean():
+    mixed = blends.mixture(A, [A, B, TALL], [1, 2, 5])
+    torch.testing.assert_close(mixed.texture, (A.texture + 2 * B.texture + 5 * TALL.texture) / 8)
+    assert torch.equal(mixed.structure, A.structure)
+    torch.testing.assert_close(blends.mixture(A, [B, C], [0.2, 0.2]).texture, blends.mixture(A, [B, C], [7, 7]).texture)
+    assert torch.equal(blends.mixture(A, [B], [3]).texture, B.texture)
+    torch.testing.assert_close(blends.mixture(A, [A, B], [-0.5, 1.5]).texture, A.mix(B, texture=1.5).texture)
+
+
+@pytest.mark.parametrize("weights", [[0, 0], [1, -1], [math.nan, 1], [math.inf, 1], [-1, 0.5], [], [1], [1, 1, 1]])
+def test_weights_that_make_no_mixture(weights):
+    with pytest.raises(GraftError, match="eights"):
+        blends.mixture(A, [A, B], weights)
+
+
+def test_codes_of_different_models_are_not_mixed():
+    mine, other = replace(A, model="a" * 64), replace(B, model="b" * 64)
+    for call in (
+        lambda: blends.mixture(mine, [other], [1]),
+        lambda: blends.woven([mine, other], [whole()]),
+        lambda: blends.panorama([mine, other]),
+    ):
+        with pytest.raises(GraftError, match="different models"):
+            call()
+    assert blends.panorama([A, mine]).model == mine.model
+
+
+# -- woven ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(8, 8), (3, 50), (1, 1)])
+def test_a_mask_of_ones_is_a_swap(size):
+    woven = blends.woven([A, B], [whole(size)], "texture")
+    assert differ(model().decode(woven), model().decode(A.mix(B, texture=1))) < ROUNDING
+    both = blends.woven([A, B], [whole(size)])
+    assert differ(model().decode(both), model().decode(B)) < ROUNDING
+
+
+def test_woven_along_a_mask_is_a_mix():
+    mask = torch.rand(1, 1, 8, 8)
+    woven, mixed = blends.woven([A, B], [mask]), A.mix(B, structure=mask, texture=mask)
+    torch.testing.assert_close(woven.structure, mixed.structure)
+    torch.testing.assert_close(woven.texture, mixed.texture)
+    assert torch.equal(blends.woven([A, B], [mask], "texture").structure, A.structure)
+    assert torch.equal(blends.woven([A, B], [mask], "structure").texture, A.texture)
+
+
+def test_masks_share_where_they_overlap_and_leave_the_rest():
+    left, all_of_it = masks.bands(2, (8, 8), "side")[:1], whole()
+    texture = blends.woven([A, B, TALL], [left, all_of_it], "texture").texture
+    torch.testing.assert_close(texture[:, :, 0, 0], (B.texture + TALL.texture) / 2)
+    torch.testing.assert_close(texture[:, :, 0, 7], TALL.texture)
+    faint = blends.woven([A, B, C], [whole(value=0.25), whole(value=0.5)], "texture").texture
+    torch.testing.assert_close(faint[:, :, 3, 3], 0.25 * A.texture + 0.25 * B.texture + 0.5 * C.texture)
+
+
+def test_a_texture_map_has_bounds(monkeypatch):
+    monkeypatch.setattr(blends, "LARGEST_MAP", 20)
+    woven = blends.woven([A, B], [whole()])
+    assert woven.texture.shape[2:] == (5, 5)
+    assert woven.structure.shape == A.structure.shape
+
+
+@pytest.mark.parametrize(
+    "mask", [torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), math.nan), torch.ones(4, 4), torch.ones(1, 3, 4, 4)]
+)
+def test_masks_without_sense(mask):
+    with pytest.raises(GraftError, match="mask"):
+        blends.woven([A, B], [mask])
+
+
+def test_what_is_not_woven():
+    with pytest.raises(GraftError, match="--square"):
+        blends.woven([A, TALL], [whole()])
+    for shares in ([], [whole(), whole()]):
+        with pytest.raises(GraftError, match="mask"):
+            blends.woven([A, B], shares)
+    with pytest.raises(GraftError, match="mask"):
+        blends.woven([A], [])
+
+
+# -- panorama ---------------------------------------------------------------------------------------------------------
+
+
+def turned(codes):
+    maps = codes.texture.mT if codes.texture.ndim == 4 else codes.texture
+    return replace(codes, structure=codes.structure.mT, texture=maps)
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 4, 7])
+@pytest.mark.parametrize("fade", [None, 0])
+def test_a_panorama_is_as_wide_as_all_less_the_overlaps(overlap, fade):
+    codes = [A, B, C]
+    wide = blends.panorama(codes, overlap, fade)
+    assert wide.structure.shape == (1, 8, 8, 24 - 2 * overlap)
+    assert model().decode(wide).shape == (1, 3, 32, 4 * (24 - 2 * overlap))
+    high = blends.panorama([turned(each) for each in codes], overlap, fade, "stack")
+    assert torch.equal(turned(high).structure, wide.structure)
+    assert torch.equal(turned(high).texture, wide.texture)
+
+
+def test_without_a_fade_it_is_a_hard_cut():
+    wide = blends.panorama([A, B], 0)
+    assert torch.equal(wide.structure, torch.cat([A.structure, B.structure], 3))
+    assert torch.equal(wide.texture[0, :, 0, :8], A.texture[0, :, None].expand(-1, 8))
+    assert torch.equal(wide.texture[0, :, 0, 8:], B.texture[0, :, None].expand(-1, 8))
+    cut = blends.panorama([A, B], 4, 0)
+    assert torch.equal(cut.structure, torch.cat([A.structure[..., :6], B.structure[..., 2:]], 3))
+
+
+def test_the_fade_is_a_straight_line_in_the_middle_of_the_overlap():
+    ones, zeros = replace(A, structure=torch.ones(1, 8, 8, 8)), replace(A, structure=torch.zeros(1, 8, 8, 8))
+    line = blends.panorama([ones, zeros], 6, 4).structure[0, 0, 0]
+    torch.testing.assert_close(line, torch.tensor([1, 1, 1, 0.875, 0.625, 0.375, 0.125, 0, 0, 0]))
+    torch.testing.assert_close(blends.panorama([ones] * 5, 3).structure, torch.ones(1, 8, 8, 28))
+
+
+def test_a_panorama_of_one_picture_continues_it():
+    tiled = replace(A, structure=A.structure[..., :1].expand(1, 8, 8, 8))  # the same in every column
+    wide = model().decode(blends.panorama([tiled, tiled, tiled], 3))
+    long = model().decode(replace(tiled, structure=A.structure[..., :1].expand(1, 8, 8, 18)))
+    assert differ(wide, long) < ROUNDING
+    assert differ(model().decode(blends.panorama([A])), model().decode(A)) < ROUNDING
+
+
+@pytest.mark.parametrize(
+    ("codes", "options", "reason"),
+    [
+        ([A, TALL], {}, "--square"),
+        ([A, B], {"overlap": 8}, "overlap"),
+        ([A, B], {"overlap": -1}, "overlap"),
+        ([A, B], {"overlap": 4, "fade": 5}, "fade"),
+        ([A, B], {"overlap": 4, "fade": -1}, "fade"),
+        ([A, B], {"overlap": 4, "fade": math.nan}, "fade"),
+        ([A, B], {"how": "round"}, "round"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_panorama(codes, options, reason):
+    with pytest.raises(GraftError, match=reason):
+        blends.panorama(codes, **options)
+
+
+def test_what_is_a_blend_already_is_not_blended_again():
+    blend = blends.panorama([A, B])
+    for call in (
+        lambda: blends.panorama([blend, blend]),
+        lambda: blends.woven([blend, blend], [whole()]),
+        lambda: blends.mixture(A, [blend], [1]),
+    ):
+        with pytest.raises(GraftError, match="encode it again"):
+            call()
+    with pytest.raises(GraftError, match="no codes"):
+        blends.panorama([])
+
+
+def test_a_batch_goes_through_everything():
+    two = SwapCodes.cat([A, B])
+    assert len(blends.panorama([two, two], 2)) == len(blends.woven([two, two], [whole()])) == 2
+    alone = blends.panorama([B, C], 2)
+    together = blends.panorama([two, SwapCodes.cat([B, C])], 2)[1]
+    assert torch.equal(together.structure, alone.structure)
+    assert torch.equal(together.texture, alone.texture)

@@ -1,0 +1,336 @@
+"""`graft film`: what it writes is what the same calls in Python give, and mistakes are one sentence."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import pictures, stylegan2
+
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.editing.fitting import principal
+from graftlab.images import read, read_recipe, to_uint8
+from graftlab.networks.stylegan2 import style_mix
+from graftlab.video.easing import between
+from graftlab.video.film import Film, render
+from graftlab.video.films import walk
+from graftlab.video.films.desync import Desync, rework
+from graftlab.video.films.drawing import Hand, from_codes, from_way
+from graftlab.video.films.recurse import Motion, recurse
+from graftlab.video.films.ride import ride
+from graftlab.video.films.sweep import sweep
+from graftlab.video.films.timeline import Key, Timeline
+from graftlab.video.reading import Video
+
+HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
+FRAMES = "frames/%02d.png"
+SHORT = ("--frames", 4, "--fps", 10, "-o", FRAMES)
+FPS = Fraction(10)
+
+
+@pytest.fixture
+def model(bundle):
+    return load(bundle / "landscapes-128.safetensors", "cpu").requires_grad_(False)
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    wide = pictures(1, 32, 60)
+    film = Film(6, FPS, lambda number: wide[..., 3 * number : 3 * number + 40].contiguous())
+    return render(film, tmp_path / "clip.mp4", quality=100)
+
+
+@pytest.fixture
+def directions(graft, model):
+    found = principal(model, "photos", 32, 2)
+    found.save("d.safetensors")
+    return found
+
+
+@pytest.fixture
+def style(tmp_path):
+    """A StyleGAN2 in a file; its fingerprint is the file's."""
+    save_model(tmp_path / "style.safetensors", stylegan2())
+    return load(tmp_path / "style.safetensors", "cpu").requires_grad_(False)
+
+
+def codes_of(model, path, square=False):
+    return model.encode(read(path, 32, square))
+
+
+def wrote(graft, command, film) -> None:
+    """The command succeeds, and writes these frames."""
+    result = graft("film", *command)
+    assert result.code == 0, result.err
+    wanted = [to_uint8(frame) for frame in film.play()]
+    found = [to_uint8(read(path)) for path in sorted(Path("frames").iterdir()) if path.suffix == ".png"]
+    assert len(found) == len(wanted)
+    assert all((a == b).all() for a, b in zip(found, wanted, strict=True))
+
+
+# -- videos -----------------------------------------------------------------------------------------------------------
+
+
+def test_recon(graft, model, clip):
+    wrote(graft, ("recon", clip, "-o", FRAMES), rework(model, Hand(model), Video.open(clip)))
+    recipe = read_recipe(Path("frames/00.png"))
+    assert recipe["model"] == model.fingerprint
+    assert "film recon" in recipe["command"]
+
+
+def test_recon_keeps_size_rate_and_length(graft, clip):
+    assert graft("film", "recon", clip, "-o", "out.mp4").code == 0
+    was, now = Video.open(clip), Video.open("out.mp4")
+    assert (now.size, now.fps, now.frames) == (was.size, was.fps, was.frames) == ((32, 40), 10, 6)
+
+
+def test_a_video_at_another_rate_and_size(graft, model, clip):
+    video = Video.open(clip, fps=5, size=48)
+    command = ("recon", clip, "-o", FRAMES, "--fps", 5, "--size", 48, "--seconds", 0.4, "--noise", "none")
+    wrote(graft, command, rework(model, Hand(model, "none"), video, frames=2))
+
+
+def test_desync(graft, model, clip):
+    video = Video.open(clip)
+    for options, moments, average in (
+        (("--texture-offset", 0.2, "--ends", "hold"), Desync(0.2, ends="hold"), 0),
+        (("--texture-held", 0.3), Desync(0.3, speed=0), 0),
+        (("--texture-reversed", "--texture-speed", 0.5), Desync(speed=0.5, backwards=True), 0),
+        (("--average", 0.4), Desync(average=0.4), 0),
+        (("--average", 0.4, "--average-what", "structure"), Desync(), 0.4),
+        (("--average", 0.4, "--average-what", "both"), Desync(average=0.4), 0.4),
+    ):
+        film = rework(model, Hand(model), video, moments, average_structure=average)
+        wrote(graft, ("desync", clip, "-o", FRAMES, *options), film)
+
+
+def test_textures_from_another_video(graft, model, clip, tmp_path):
+    other = render(Film(3, FPS, lambda number: pictures(seed=number)), tmp_path / "other.mp4", quality=100)
+    film = rework(model, Hand(model), Video.open(clip), texture_from=Video.open(other))
+    wrote(graft, ("desync", clip, "--texture-from", other, "-o", FRAMES), film)
+
+
+def test_textures_over_a_video_and_a_still(graft, model, clip):
+    lake, sea = (codes_of(model, path) for path in (LAKE, SEA))
+    line = Timeline((Key(0, lake), Key(0.4, sea)))
+    textures = ("--texture", f"0:{LAKE}", "--texture", f"0.4:{SEA}")
+    film = rework(model, Hand(model), Video.open(clip), edit=line.edit(FPS))
+    wrote(graft, ("textures", clip, *textures, "-o", FRAMES), film)
+    closed, still = line.closed(0.6).edit(FPS), codes_of(model, HILL)
+    film = from_codes(Hand(model), lambda number: closed(still, number), 6, FPS)
+    command = ("textures", HILL, *textures, "--loop", "--seconds", 0.6, "--fps", 10, "-o", FRAMES)
+    wrote(graft, command, film)
+
+
+def test_a_timeline_file(graft, model):
+    Path("line.toml").write_text(
+        f'ease = "in"\n[[texture]]\nat = 0\npicture = "own"\n[[texture]]\nat = 0.3\npicture = "{LAKE}"\n', "utf-8"
+    )
+    edit = Timeline((Key(0, None, "in"), Key(0.3, codes_of(model, LAKE), "in"))).edit(FPS)
+    still = codes_of(model, HILL)
+    film = from_codes(Hand(model), lambda number: edit(still, number), 4, FPS)
+    wrote(graft, ("textures", HILL, "--timeline", "line.toml", *SHORT), film)
+
+
+def test_rides(graft, model, clip):
+    scenes = [codes_of(model, path) for path in (HILL, LAKE)]
+    command = ("ride", HILL, LAKE, "--overlap", 3, "--parallax", 0.4, "--loop", "--width", 50, *SHORT)
+    wrote(graft, command, ride(model, Hand(model), scenes, 4, FPS, 50, 3, parallax=0.4, closed=True))
+    edit = Timeline((Key(0, codes_of(model, SEA)),)).edit(FPS)
+    film = rework(model, Hand(model), Video.open(clip), Desync(0.2, ends="mirror"), edit=edit)
+    wrote(graft, ("ride", clip, "--texture", f"0:{SEA}", "--texture-offset", 0.2, "-o", FRAMES), film)
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def test_recurse_plays_backwards(graft, model):
+    texture = Timeline((Key(0, codes_of(model, HILL)),)).edit(FPS)
+    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture)
+    frames = list(film.play())
+    wrote(graft, ("recurse", HILL, *SHORT), Film(4, FPS, lambda number: frames[3 - number]))
+    assert (to_uint8(read("frames/03.png")) == to_uint8(read(HILL, 32))).all()
+
+
+def test_recurse_with_options(graft, model):
+    motion = Motion(1.1, 5, (0.1, -0.2), 3)
+    options = ("--zoom", 1.1, "--rotate", 5, "--shift", "0.1:-0.2", "--shear", 3, "--hold-colours", 0.5, "--ramp", 0.2)
+    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in")
+    wrote(graft, ("recurse", HILL, *options, "--reencode", "--ease", "in", "--no-reverse", *SHORT), film)
+    first, lake = codes_of(model, HILL), codes_of(model, LAKE)
+    edit = Timeline((Key(0, first), Key(0.3, lake))).edit(FPS)
+    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, edit)
+    wrote(graft, ("recurse", HILL, "--texture", "0:own", "-t", f"0.3:{LAKE}", "--no-reverse", *SHORT), film)
+
+
+def test_walks(graft, model, directions):
+    keys = [codes_of(model, path, True) for path in (HILL, LAKE, SEA)]
+    way = walk.through(keys, "spline", True, "smooth", ("structure", "texture"))
+    wrote(
+        graft, ("walk", HILL, LAKE, SEA, "--path", "spline", "--loop", *SHORT), from_way(Hand(model), way, 4, FPS, True)
+    )
+    way = walk.through(keys[:2], "spherical", False, "in", ("texture",))
+    command = ("walk", HILL, LAKE, "--path", "spherical", "--what", "texture", "--ease", "in", *SHORT)
+    wrote(graft, command, from_way(Hand(model), way, 4, FPS))
+    way = walk.circle(keys[0], directions, 1.5, 3)
+    command = ("walk", HILL, "--path", "circle", "--radius", 1.5, "--directions", "d.safetensors", "--seed", 3, *SHORT)
+    wrote(graft, command, from_way(Hand(model, seed=3), way, 4, FPS, True))
+
+
+def test_walks_through_files_of_codes(graft, model, style):
+    assert graft("encode", HILL, LAKE, "--square", "-o", "codes.safetensors").code == 0
+    way = walk.through([codes_of(model, path, True) for path in (HILL, LAKE)], ease="smooth")
+    wrote(graft, ("walk", "codes.safetensors", *SHORT), from_way(Hand(model), way, 4, FPS))
+    style.codes_of([1, 2]).save("w.safetensors")
+    way = walk.through([style.codes_of([1]), style.codes_of([2])], ease="smooth")
+    film = from_way(Hand(style, "const"), way, 4, FPS)
+    wrote(graft, ("walk", "w.safetensors", "-m", "style.safetensors", *SHORT), film)
+
+
+def test_walks_through_seeds(graft, style):
+    average, both, hand = style.codes_of([0], psi=0), style.codes_of([3, 5]), Hand(style, "const")
+    keys = [both[0], both[1]]
+
+    def truncated(way, start, end, back):
+        return walk.truncating(way, average, between(start, end, and_back=back))
+
+    seeds = ("walk", "--seeds", "3,5", "-m", "style.safetensors", *SHORT)
+    way = truncated(walk.through(keys, ease="smooth"), 0.7, 0.7, False)
+    wrote(graft, seeds, from_way(hand, way, 4, FPS))
+    way = truncated(walk.through(keys, "spline", True, "smooth"), 0.3, 1, True)
+    way = walk.holding(way, lambda codes, held: style_mix(codes, held, [0, 1]))
+    command = (*seeds, "--path", "spline", "--loop", "--psi", "0.3:1", "--hold-layers", "0-1")
+    wrote(graft, command, from_way(hand, way, 4, FPS, True))
+    for path in ("spherical", "circle"):
+        assert graft("film", *seeds, "--path", path).code == 0
+        first = style.decode(style.codes_of([3], psi=0.7), "const").clamp(-1, 1)
+        assert (read("frames/00.png") - first).abs().max() < 0.01
+
+
+def test_sweep(graft, model, directions):
+    way = sweep(codes_of(model, HILL), directions, {"component 2": (-1, 2)}, "linear")
+    command = ("sweep", HILL, "d.safetensors", "--name", "component 2", "--gains", "-1:2", "--ease", "linear", *SHORT)
+    wrote(graft, command, from_way(Hand(model), way, 4, FPS, True))
+    way = sweep(codes_of(model, HILL), directions, {"component 1": (-3, 3)}, "smooth", and_back=False)
+    wrote(graft, ("sweep", HILL, "d.safetensors", "--once", *SHORT), from_way(Hand(model), way, 4, FPS))
+
+
+# -- what all have in common ------------------------------------------------------------------------------------------
+
+
+def test_every_film_can_be_previewed(graft, clip, directions):
+    for command in (
+        ("recon", clip),
+        ("desync", clip, "--texture-offset", 0.1),
+        ("textures", HILL, "-t", f"0:{LAKE}"),
+        ("ride", HILL, "--overlap", 2),
+        ("recurse", HILL, "--seconds", 0.5),
+        ("walk", HILL, LAKE),
+        ("sweep", HILL, "d.safetensors"),
+    ):
+        result = graft("film", *command, "--preview", "-o", f"{command[0]}.mp4")
+        assert result.code == 0, result.err
+        sheet = Path(f"{command[0]}-preview.jpg")
+        assert str(sheet) in result.err
+        assert read_recipe(sheet) is not None
+        assert not Path(f"{command[0]}.mp4").exists()
+
+
+def test_every_film_can_be_turned_round_and_slowed_down(graft, model):
+    keys = [codes_of(model, path, True) for path in (HILL, LAKE)]
+    frames = list(from_way(Hand(model), walk.through(keys, ease="smooth"), 4, FPS).play())
+    for options, numbers in ((("--reverse",), [3, 2, 1, 0]), (("--boomerang",), [0, 1, 2, 3, 2, 1])):
+        film = Film(len(numbers), FPS, lambda number, numbers=numbers: frames[numbers[number]])
+        wrote(graft, ("walk", HILL, LAKE, *options, *SHORT), film)
+    halves = Film(7, FPS, lambda number: torch.lerp(frames[number // 2], frames[(number + 1) // 2], 0.5 * (number % 2)))
+    wrote(graft, ("walk", HILL, LAKE, "--slow", 2, *SHORT), halves)
+
+
+def test_the_same_command_twice_gives_the_same_bytes(graft):
+    for noise in ("fixed", "random"):
+        written = []
+        for _ in range(2):
+            assert graft("film", "walk", HILL, LAKE, "--frames", 5, "--noise", noise, "-o", "w.mp4").code == 0
+            written.append(Path("w.mp4").read_bytes())
+        assert written[0] == written[1]
+
+
+def test_seeds_change_the_noise(graft):
+    seen = set()
+    for seed in (0, 1):
+        assert graft("film", "walk", HILL, LAKE, *SHORT, "--seed", seed).code == 0
+        seen.add(Path("frames/00.png").read_bytes())
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("recon", "none.mp4"), "none.mp4 does not exist"),
+        (("recon", HILL), "is no video"),
+        (("recon", "clip.mp4", "--frames", 0), "0 frames shows nothing"),
+        (("recon", "clip.mp4", "--seconds", "nan"), "finite number of seconds"),
+        (("recon", "clip.mp4", "--fps", 0), "no frame rate"),
+        (("recon", "clip.mp4", "--frames", 3, "--seconds", 1), "not in both"),
+        (("recon", "clip.mp4", "-o", "clip.mp4"), "this command reads"),
+        (("recon", "clip.mp4", "-o", "film.xyz"), "no extension for films"),
+        (("recon", "clip.mp4", "-o", "photos/hill.png/film.mp4"), "no folder you may write to"),
+        (("recon", "clip.mp4", "--noise", "loud"), "noise must be one of"),
+        (("desync", "clip.mp4", "--texture-offset", "nan"), "offset must be a finite number"),
+        (("desync", "clip.mp4", "--texture-speed", "inf"), "speed must be a finite number"),
+        (("desync", "clip.mp4", "--ends", "loop"), "wrap, hold, mirror"),
+        (("desync", "clip.mp4", "--average", -1), "0 seconds or more"),
+        (("desync", "clip.mp4", "--average-what", "colour"), "texture, structure, both"),
+        (("desync", "clip.mp4", "--texture-held", 1, "--texture-offset", 1), "leave those out"),
+        (("textures", "clip.mp4"), "Which textures?"),
+        (("textures", "clip.mp4", "-t", "0:none.jpg"), "none.jpg does not exist"),
+        (("textures", "clip.mp4", "-t", "soon:x.jpg"), "SECONDS:PICTURE"),
+        (("textures", "clip.mp4", "--timeline", "none.toml"), "none.toml cannot be read"),
+        (("textures", "clip.mp4", "-t", f"0:{HILL}", "--timeline", "x.toml"), "not in both"),
+        (("textures", "clip.mp4", "-t", f"0:{HILL}", "--loop"), "loop needs two textures"),
+        (("textures", HILL, "-t", f"0:{LAKE}", "--ease", "slow"), "no easing 'slow'"),
+        (("ride", HILL, "--speed", "nan"), "speed must be a finite number"),
+        (("ride", HILL, "--overlap", 40), "overlap"),
+        (("ride", HILL, "--texture-offset", 1), "for a ride in a video"),
+        (("recurse", HILL, "--zoom", "nan"), "zoom must be a finite number"),
+        (("recurse", HILL, "--shift", "much"), "--shift takes a number"),
+        (("recurse", HILL, "--reencode", "-t", f"0:{LAKE}"), "leave out --texture"),
+        (("recurse", HILL, "--hold-colours", 2), "from 0 (not) to 1"),
+        (("walk",), "Walk through pictures"),
+        (("walk", HILL), "two keyframes or more"),
+        (("walk", HILL, "--loop"), "A loop needs two keyframes"),
+        (("walk", HILL, LAKE, "--no-square"), "differ in size"),
+        (("walk", HILL, LAKE, "--path", "curve"), "no path 'curve'"),
+        (("walk", HILL, LAKE, "--what", "colour"), "texture, structure, both"),
+        (("walk", HILL, LAKE, "--path", "circle"), "A circle leaves one picture"),
+        (("walk", HILL, LAKE, "--psi", "1"), "for --seeds"),
+        (("walk", HILL, "--seeds", "1,2"), "one kind at a time"),
+        (("walk", "--seeds", "1,2"), "is a Swapping Autoencoder"),
+        (("walk", "--seeds", "1", "-m", "style.safetensors"), "two keyframes or more"),
+        (("walk", "--seeds", "1,2,3", "--path", "circle", "-m", "style.safetensors"), "two seeds, not 3"),
+        (("walk", "--seeds", "1,2", "--psi", "low", "-m", "style.safetensors"), "--psi takes a number"),
+        (("walk", "--seeds", "1,2", "--psi", "nan", "-m", "style.safetensors"), "finite"),
+        (("walk", "--seeds", "1,2", "--hold-layers", "90", "-m", "style.safetensors"), "layers 0 to"),
+        (("sweep", HILL, "d.safetensors", "--gains", "0:nan"), "finite"),
+        (("sweep", HILL, "d.safetensors", "--name", "snow"), "no direction 'snow'"),
+        (("sweep", HILL, "alien.safetensors"), "another model"),
+        (("sweep", HILL, "none.safetensors"), "none.safetensors"),
+    ],
+)
+def test_mistakes_are_one_sentence(graft, clip, directions, style, command, says):
+    if "alien.safetensors" in command:
+        replace(directions, model="0" * 64).save("alien.safetensors")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    result = graft("film", *command)
+    assert result.code == 2, result.err
+    assert says in " ".join(result.err.split())
+    assert len(result.err.strip().splitlines()) <= 2
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_recipes_are_json(graft):
+    assert graft("film", "walk", HILL, LAKE, *SHORT).code == 0
+    assert json.loads(json.dumps(read_recipe(Path("frames/03.png"))))["seed"] == 0

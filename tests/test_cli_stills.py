@@ -1,0 +1,254 @@
+"""Panoramas, woven pictures, regions, mixtures and selections: what is written, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from graftlab.checkpoints.load import load
+from graftlab.editing import blends, masks
+from graftlab.editing.tiles import Tiled
+from graftlab.images import read, read_recipe, to_uint8
+
+HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
+
+
+@pytest.fixture
+def model(bundle):
+    return load(bundle / "landscapes-128.safetensors", "cpu")
+
+
+def shows(path, image):
+    """Whether a picture file shows exactly this tensor."""
+    written, wanted = to_uint8(read(path)), to_uint8(image)
+    return written.shape == wanted.shape and (written == wanted).all()
+
+
+def codes(model, *paths, square=False):
+    return [model.encode(read(path, 32, square)) for path in paths]
+
+
+def paint(name, where, size=(20, 10)):
+    """A mask file: white in this box, shares of the sides."""
+    image = Image.new("L", size)
+    box = tuple(int(share * side) for share, side in zip(where, size * 2, strict=True))
+    image.paste(255, box)
+    image.save(name)
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
+
+
+def test_panorama(graft, model):
+    a, b = codes(model, HILL, LAKE)
+    assert graft("panorama", HILL, LAKE, "--overlap", 4).code == 0
+    assert shows("panorama.png", model.decode(blends.panorama([a, b], 4)))
+    assert Image.open("panorama.png").size == ((11 + 8 - 4) * 4, 32)
+    assert read_recipe("panorama.png")["command"] == f"graft panorama {HILL} '{LAKE}' --overlap 4"
+    assert graft("panorama", LAKE, LAKE, LAKE, "--overlap", "17px", "--fade", "4px", "--how", "stack").code == 0
+    assert shows("panorama.png", model.decode(blends.panorama([b, b, b], 4, 1.0, "stack")))
+
+
+def test_textures_of_a_panorama(graft, model):
+    a, b, c = codes(model, HILL, LAKE, SEA)
+    joined = blends.panorama([a, b], 2)
+    for options, wanted in (
+        ((), joined),
+        (("seam",), joined),
+        (("mix",), blends.mixture(joined, [a, b], [1, 1])),
+        ((HILL,), blends.mixture(joined, [a], [1])),
+        ((f"{SEA}:3", f"{LAKE}:1"), blends.mixture(joined, [c, b], [3, 1])),
+    ):
+        flags = [word for option in options for word in ("--texture", option)]
+        assert graft("panorama", HILL, LAKE, "--overlap", 2, *flags).code == 0
+        assert shows("panorama.png", model.decode(wanted))
+
+
+@pytest.mark.parametrize("how", masks.HOW)
+def test_weave_in_bands(graft, model, how):
+    pair = codes(model, HILL, LAKE, SEA, square=True)
+    assert graft("weave", HILL, LAKE, SEA, "--square", "--along", how, "--fade", "8px").code == 0
+    shares = masks.bands(3, (8, 8), how, 2)
+    assert shows("woven.png", model.decode(blends.woven(pair, [shares[1:2], shares[2:]])))
+
+
+def test_weave_along_a_mask(graft, model):
+    paint("mask.png", (0.5, 0, 1, 1))
+    pair = codes(model, HILL, LAKE, square=True)
+    assert graft("weave", HILL, LAKE, "--square", "--along", "mask.png", "--fade", 1, "-t", "mix").code == 0
+    share = masks.soften(masks.resized(masks.read("mask.png"), (32, 32)), 4)
+    assert shows("woven.png", model.decode(blends.mixture(blends.woven(pair, [share]), pair, [1, 1])))
+
+
+def test_regions(graft, model):
+    paint("left.png", (0, 0, 0.6, 1))
+    paint("low.png", (0, 0.5, 1, 1), (70, 70))
+    three = codes(model, HILL, LAKE, SEA)
+    assert graft("regions", HILL, "-t", f"left.png={LAKE}", "-t", f"low.png={SEA}", "--soft", 6).code == 0
+    shares = [masks.soften(masks.resized(masks.read(name), (32, 44)), 6) for name in ("left.png", "low.png")]
+    assert shows("regions.png", model.decode(blends.woven(three, shares, "texture")))
+
+
+def test_a_white_mask_is_a_swap(graft):
+    paint("white.png", (0, 0, 1, 1))
+    assert graft("regions", HILL, "-t", f"white.png={LAKE}", "--noise", "none").code == 0
+    assert graft("swap", HILL, LAKE, "--noise", "none").code == 0
+    difference = to_uint8(read("regions.png")).astype(int) - to_uint8(read("swap.png"))
+    assert abs(difference).max() <= 1
+
+
+def test_mix(graft, model):
+    a, b, c = codes(model, HILL, LAKE, SEA)
+    assert graft("mix", HILL, "-t", f"{LAKE}:0.5", "-t", SEA, "--own", 0.25).code == 0
+    assert shows("mix.png", model.decode(blends.mixture(a, [a, b, c], [0.25, 0.5, 1])))
+    assert graft("mix", HILL, "-t", LAKE).code == 0
+    assert shows("mix.png", model.decode(a.mix(b, texture=1)))
+
+
+def test_a_name_with_a_colon(graft, model):
+    Path("a:1").write_bytes(Path(LAKE).read_bytes())
+    a, b = codes(model, HILL, LAKE)
+    for text in ("a:1", "a:1:2"):
+        assert graft("mix", HILL, "-t", text).code == 0
+        assert shows("mix.png", model.decode(a.mix(b, texture=1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "share"), [(("--at", "25,9"), (0.5, 9 / 37)), (("--at", "50%,100%"), (0.5, 1.0))], ids=str
+)
+def test_select(graft, model, options, share):
+    assert graft("select", HILL, *options, "--threshold", 0.7, "--overlay", "seen.png").code == 0
+    picture = read(HILL, 32)
+    mask = masks.resized(masks.alike(model.encode(picture).structure, share, 0.7, 0.1), picture.shape[2:])
+    assert shows("mask.png", (mask * 2 - 1).expand_as(picture))
+    assert shows("seen.png", masks.overlay(picture, mask))
+
+
+def test_select_in_the_square_and_in_several_places(graft, model):
+    assert graft("select", HILL, "--square", "--at", "24.5,18.5", "--at", "6,0").code == 0
+    structure = model.encode(read(HILL, 32, True)).structure
+    found = [masks.alike(structure, at) for at in ((0.5, 0.5), (0, 0))]
+    mask = masks.resized(torch.maximum(*found), (32, 32))
+    assert shows("mask.png", (mask * 2 - 1).expand(1, 3, 32, 32))
+
+
+def test_a_selection_is_a_mask_for_the_others(graft):
+    assert graft("select", HILL, "--at", "20%,30%").code == 0
+    assert graft("regions", HILL, "-t", f"mask.png={LAKE}").code == 0
+
+
+def test_tiles_on_request(graft, model):
+    pair = [read(path, 300) for path in (HILL, LAKE)]
+    tiled = Tiled(model, 128)
+    assert graft("swap", HILL, LAKE, "--size", 300, "--tile", 128).code == 0
+    a, b = map(tiled.encode, pair)
+    assert shows("swap.png", tiled.decode(a.mix(b, texture=1)))
+    assert graft("swap", HILL, LAKE, "--size", 300, "-o", "whole.png").code == 0
+    difference = to_uint8(read("swap.png")).astype(int) - to_uint8(read("whole.png"))
+    assert abs(difference).max() <= 1
+    assert graft("reconstruct", HILL, "--size", 300, "--tile", 128).code == 0
+
+
+def test_interpolate_along_the_great_circle(graft):
+    for how in ("linear", "spherical"):
+        assert graft("interpolate", HILL, LAKE, "--how", how, "--amounts", "0.3", "-o", f"{how}.png").code == 0
+    assert Path("linear.png").read_bytes() != Path("spherical.png").read_bytes()
+
+
+def test_the_same_command_twice_gives_the_same_bytes(graft):
+    paint("mask.png", (0.5, 0, 1, 1))
+    for command in (
+        ("panorama", HILL, LAKE, "--overlap", 2, "--noise", "random"),
+        ("weave", HILL, LAKE, "--square"),
+        ("regions", HILL, "-t", f"mask.png={LAKE}"),
+        ("mix", HILL, "-t", LAKE),
+        ("select", HILL, "--at", "1,1", "--overlay", "seen.png", "-o", "found.png"),
+    ):
+        assert graft(*command).code == 0
+        before = {path: path.read_bytes() for path in Path().glob("*.png")}
+        assert graft(*command).code == 0
+        assert {path: path.read_bytes() for path in Path().glob("*.png")} == before
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def refused(graft, *arguments, naming):
+    before = sorted(Path().rglob("*"))
+    result = graft(*arguments)
+    assert result.code == 2, result
+    assert "Traceback" not in result.err
+    assert naming in " ".join(result.err.split()), result.err
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "naming"),
+    [
+        (("panorama", HILL, SEA), "--square"),
+        (("panorama", HILL), "two"),
+        (("panorama", HILL, LAKE, "--overlap", "8"), "overlap of 8"),
+        (("panorama", HILL, LAKE, "--overlap", "wide"), "'wide'"),
+        (("panorama", HILL, LAKE, "--overlap", "-1"), "'-1'"),
+        (("panorama", HILL, LAKE, "--overlap", "2", "--fade", "3"), "fade of 3"),
+        (("panorama", HILL, LAKE, "--fade", "nanpx"), "'nanpx'"),
+        (("panorama", HILL, LAKE, "--how", "round"), "'round'"),
+        (("panorama", HILL, LAKE, "--overlap", "2", "-t", "missing.jpg"), "missing.jpg"),
+        (("panorama", HILL, LAKE, "--overlap", "2", "-t", "seam", "-t", "mix"), "seam"),
+        (("weave", HILL, LAKE), "--square"),
+        (("weave", HILL), "two"),
+        (("weave", HILL, LAKE, "--along", "side", "--along", "mask.png"), "--along"),
+        (("weave", HILL, LAKE, LAKE, "--along", "mask.png"), "--along"),
+        (("weave", HILL, LAKE, "--along", "upwards"), "upwards"),
+        (("weave", HILL, LAKE, "--along", "black.png"), "black.png is black all over"),
+        (("weave", HILL, HILL, "--fade", "inf"), "'inf'"),
+        (("regions", HILL, "-t", f"black.png={LAKE}"), "black.png is black all over"),
+        (("regions", HILL, "-t", f"text.png={LAKE}"), "text.png"),
+        (("regions", HILL, "-t", f"missing.png={LAKE}"), "missing.png"),
+        (("regions", HILL, "-t", "mask.png=missing.jpg"), "missing.jpg"),
+        (("regions", HILL, "-t", "mask.png"), "'mask.png'"),
+        (("regions", HILL, "-t", "=mask.png"), "'=mask.png'"),
+        (("regions", HILL, "-t", f"mask.png={LAKE}", "--soft", "nan"), "soft"),
+        (("regions", HILL, "-t", f"mask.png={LAKE}", "--soft", "-2"), "soft"),
+        (("mix", HILL, "-t", f"{LAKE}:nan"), ":nan"),
+        (("mix", HILL, "-t", f"{LAKE}:much"), ":much"),
+        (("mix", HILL, "-t", f"{LAKE}:0"), "more than 0"),
+        (("mix", HILL, "-t", f"{LAKE}:1", "--own", "-1"), "more than 0"),
+        (("mix", HILL, "-t", LAKE, "--own", "nan"), "nan"),
+        (("select", HILL, "--at", "60,5"), "60,5 lies outside photos/hill.png"),
+        (("select", HILL, "--at", "101%,5%"), "101%,5%"),
+        (("select", HILL, "--at", "2,2", "--square"), "the square"),
+        (("select", HILL, "--at", "-1,5"), "-1,5"),
+        (("select", HILL, "--at", "nan,5"), "nan,5"),
+        (("select", HILL, "--at", "5"), "'5'"),
+        (("select", HILL, "--at", "1,1", "--threshold", "2"), "threshold"),
+        (("select", HILL, "--at", "1,1", "--overlay", "seen"), "seen"),
+        (("select", HILL, "--at", "1,1", "--overlay", HILL), HILL),
+        (("select", HILL, "--at", "1,1", "--overlay", "mask.png"), "mask.png"),
+        (("swap", HILL, LAKE, "--tile", "12"), "--tile"),
+        (("interpolate", HILL, LAKE, "--how", "winding"), "winding"),
+    ],
+    ids=str,
+)
+def test_refusals(graft, arguments, naming):
+    paint("mask.png", (0.5, 0, 1, 1))
+    paint("black.png", (0, 0, 0, 0))
+    Path("text.png").write_text("no picture")
+    refused(graft, *arguments, naming=naming)
+
+
+def test_files_that_are_read_are_not_written_over(graft):
+    paint("mask.png", (0.5, 0, 1, 1))
+    for out, command in (
+        (LAKE, ("panorama", HILL, LAKE)),
+        (SEA, ("panorama", HILL, LAKE, "-t", f"{SEA}:0.5", "-t", HILL)),
+        ("mask.png", ("weave", HILL, LAKE, "--along", "mask.png")),
+        ("mask.png", ("regions", HILL, "-t", f"mask.png={LAKE}")),
+        (LAKE, ("regions", HILL, "-t", f"mask.png={LAKE}")),
+        (LAKE, ("mix", HILL, "-t", f"{LAKE}:2")),
+        (HILL, ("select", HILL, "--at", "1,1")),
+    ):
+        before = Path(out).read_bytes()
+        refused(graft, *command, "-o", out, naming=f"--out {out} is a file that this command reads")
+        assert Path(out).read_bytes() == before

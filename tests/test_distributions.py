@@ -1,0 +1,300 @@
+"""Distributions of codes: what is planted is drawn again, numbers mean the same pictures, the unknown is told apart."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from planted import cosine, planted
+from tiny import model, pictures
+
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
+from graftlab.codes import SwapCodes
+from graftlab.editing.distributions import Distribution, Gaussian, distribution, samples
+from graftlab.editing.fitting import fit, principal
+from graftlab.errors import GraftError
+from graftlab.images import write
+
+ROSINALITY = Path(__file__).parent / "fixtures" / "sae_rosinality" / "checkpoint.pt"
+HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
+
+
+class Planted:
+    """A model without a network: its codes are planted, the first number of a picture says which."""
+
+    def __init__(self, textures):
+        self.textures = torch.as_tensor(textures).float()
+
+    def encode(self, images):
+        which = images[:, 0, 0, 0].add(1).mul(127.5).round().long()
+        structure = torch.randn(len(which), 3, 4, 4, generator=torch.Generator().manual_seed(int(which[0])))
+        return SwapCodes(structure, self.textures[which], model="a" * 64)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """200 pictures, each of one grey."""
+    path = tmp_path_factory.mktemp("grey")
+    for i in range(200):
+        write(torch.full((1, 3, 8, 8), i / 127.5 - 1), path / f"{i:03d}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def weather(folder):
+    return distribution(Planted(planted()[0]), folder, 8, axes=2)
+
+
+# -- fitting ----------------------------------------------------------------------------------------------------------
+
+
+def test_planted_axes_are_found(weather):
+    textures, axes, _ = planted()
+    textures = textures[:200]
+    assert weather.about == {
+        "pictures": 200,
+        "held_out": 40,
+        "unreadable": 0,
+        "photos": weather.about["photos"],
+        "size": 8,
+        "seed": 0,
+    }
+    kept = textures[torch.arange(200) % 5 != 4]
+    reference = fit(kept, 2)
+    assert torch.allclose(weather.texture.axes, reference.vectors, atol=1e-4)
+    assert torch.allclose(weather.texture.mean, reference.mean, atol=1e-4)
+    assert (cosine(weather.texture.axes, axes).abs() > 0.99).all()
+    left = torch.cov(kept.T, correction=0).trace() - reference.vectors.double().square().sum()
+    assert weather.texture.rest == pytest.approx(left.item() / 10, rel=1e-3)
+    assert weather.texture.rest == pytest.approx(0.05**2, rel=0.2)  # the noise
+    assert weather.structure.axes.shape == (2, 3)
+    assert (weather.unit, weather.model) == (False, "a" * 64)
+
+
+def test_ranks_are_those_of_pictures_held_out(weather):
+    textures = planted()[0][:200].float()
+    held_out = weather.texture.distances(textures[4::5][:, None])
+    assert torch.allclose(
+        weather.texture.ranks[[0, 50, 100]].double(), held_out.quantile(torch.tensor([0, 0.5, 1]).double())
+    )
+    assert held_out.square().mean() == pytest.approx(1, abs=0.2)
+
+
+def test_distances_are_mahalanobis():
+    covariance = torch.diag(torch.tensor([4.0, 1, 0.25, 0.25])).double()
+    gaussian = Gaussian(
+        torch.tensor([1.0, 0, 0, 0]),
+        torch.tensor([[2.0, 0, 0, 0], [0, 1, 0, 0]]),
+        torch.tensor(0.25),
+        torch.zeros(101),
+    )
+    codes = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0)).double()
+    away = codes - gaussian.mean
+    squares = torch.einsum("nri,ij,nrj->nr", away, torch.linalg.inv(covariance), away)
+    assert torch.allclose(gaussian.distances(codes), (squares.mean(1) / 4).sqrt())
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def test_textures_are_drawn_as_they_were_spread(weather):
+    drawn = weather.textures(range(4000)).double()
+    axes = weather.texture.axes.double()
+    assert torch.allclose(drawn.mean(0), weather.texture.mean.double(), atol=0.1)
+    assert torch.allclose(torch.cov(drawn.T), axes.T @ axes, atol=0.15)
+    half = weather.textures(range(4000), psi=0.5).double()
+    assert torch.allclose(half - weather.texture.mean, (drawn - weather.texture.mean) / 2, atol=1e-5)
+    assert torch.allclose(weather.textures([3], psi=0)[0], weather.texture.mean, atol=1e-6)
+
+
+def test_a_seed_is_a_texture_in_any_company(weather):
+    alone = weather.textures([7])
+    assert torch.equal(weather.textures([3, 7, 9])[1:2], alone)
+    assert torch.equal(weather.textures([7, 7])[1:2], alone)
+    assert not torch.equal(weather.textures([8]), alone)
+    number = np.random.RandomState(7).randn(2)
+    wanted = weather.texture.mean + torch.tensor(number).float() @ weather.texture.axes
+    assert torch.allclose(alone[0], wanted, atol=1e-6)
+    assert weather.textures([]).shape == (0, 12)
+
+
+def test_unit_length_is_kept_where_it_was(folder):
+    textures = torch.nn.functional.normalize(planted()[0], dim=1)
+    known = distribution(Planted(textures), folder, 8, axes=4)
+    assert known.unit
+    assert torch.allclose(known.textures(range(9), 0.3).norm(dim=1), torch.ones(9), atol=1e-5)
+    drawn = known.texture.drawn(range(9), 0.3)
+    assert torch.allclose(cosine(known.textures(range(9), 0.3), drawn), torch.ones(9).double(), atol=1e-5)
+
+
+def test_sampled_codes_have_the_pictures_structure(weather):
+    codes = SwapCodes(torch.randn(1, 3, 4, 5), torch.randn(1, 12), size=(7, 9), model="a" * 64)
+    made = weather.sampled(codes, [1, 2], 0.8)
+    assert torch.equal(made.texture, weather.textures([1, 2], 0.8))
+    assert torch.equal(made.structure, codes.structure.expand(2, -1, -1, -1))
+    assert (made.size, made.model) == (codes.size, codes.model)
+
+
+@pytest.mark.parametrize("psi", [float("nan"), float("inf"), 1001, -1001])
+def test_truncation_without_sense_is_refused(weather, psi):
+    with pytest.raises(GraftError, match="psi lies between -1000 and 1000"):
+        weather.textures([1], psi)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seeds_beyond_are_refused(weather, seed):
+    with pytest.raises(GraftError, match=f"0 to 4294967295, not {seed}"):
+        weather.textures([1, seed])
+
+
+# -- novelty ----------------------------------------------------------------------------------------------------------
+
+
+def test_percentiles(weather):
+    textures = planted()[0].float()
+    structure = torch.randn(400, 3, 4, 4, generator=torch.Generator().manual_seed(8))
+    found = weather.novelty(SwapCodes(structure[:150], textures[200:350]))
+    percentiles = [one.percentile for one in found["texture"]]
+    assert 40 < np.mean(percentiles) < 60  # uniform, as these are of the same kind
+    assert 30 < np.mean([one.percentile for one in found["structure"]]) < 70
+    far = weather.novelty(SwapCodes(50 * structure[:1], textures[:1] + 30))
+    assert [one.percentile for (one,) in far.values()] == [100, 100]
+    near = weather.novelty(SwapCodes(structure[:1] * 0, weather.texture.mean[None]))
+    assert near["texture"][0].percentile == 0
+    assert near["texture"][0].distance == pytest.approx(0, abs=1e-4)
+
+
+def test_what_varies_nowhere_else_is_far_off(weather):
+    """A texture on the axes, but for a little along one that hardly varies."""
+    unknown = torch.linalg.svd(weather.texture.axes).Vh[-1]
+    codes = SwapCodes(torch.zeros(1, 3, 4, 4), (weather.texture.mean + unknown)[None])
+    assert weather.novelty(codes)["texture"][0].percentile == 100
+
+
+def test_maps_are_as_far_as_their_places(weather):
+    textures = planted()[0][:4].float()
+    structure = torch.zeros(4, 3, 4, 4)
+    vectors = weather.novelty(SwapCodes(structure, textures))["texture"]
+    maps = weather.novelty(SwapCodes(structure, textures[:, :, None, None].expand(-1, -1, 2, 5)))["texture"]
+    assert [one.distance for one in maps] == pytest.approx([one.distance for one in vectors])
+
+
+def test_other_models_are_refused(weather):
+    codes = SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 12), model="b" * 64)
+    for use in (weather.novelty, lambda codes: weather.sampled(codes, [1])):
+        with pytest.raises(GraftError, match=r"another model \(aaaaaaaaaaaa\) than the codes \(bbbbbbbbbbbb\)"):
+            use(codes)
+        with pytest.raises(GraftError, match=r"of \(12, 3\) channels, not \(13, 3\)"):
+            use(SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 13)))
+    replace(weather, model=None).novelty(codes)  # of no known model
+
+
+# -- photos -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_real_model(bundle):
+    network = load(bundle / "landscapes-128.safetensors", "cpu")
+    said = []
+    known = distribution(network, bundle / "photos", 32, on_progress=lambda *figures: said.append(figures))
+    assert known.model == network.fingerprint
+    assert known.unit
+    count = known.about["pictures"]
+    assert said[-1] == (count, count)
+    assert len(known.texture.axes) == (count - count // 5) // 2  # fewer than asked for
+    codes = network.encode(pictures(1))
+    images = list(samples(network, known, codes, [4, 5], 0.8, seed=3))
+    assert torch.equal(images[1], network.decode(known.sampled(codes, [5], 0.8), seed=3))
+    assert torch.equal(images[1], next(samples(network, known, codes, [5], 0.8, seed=3)))
+    assert not torch.allclose(images[0], images[1], atol=1e-3)
+    again = distribution(network, bundle / "photos", 32)
+    for part in ("texture", "structure"):
+        for field in fields(Gaussian):
+            assert torch.equal(getattr(getattr(again, part), field.name), getattr(getattr(known, part), field.name))
+
+
+def test_codes_of_any_length_stay_so(bundle):
+    """rosinality's model normalises nothing: what is fitted, drawn and applied are its codes as they are."""
+    network = load(ROSINALITY, "cpu")
+    known = distribution(network, bundle / "photos", 64)
+    assert not known.unit
+    assert known.textures(range(20)).norm(dim=1).std() > 0.01
+    codes = network.encode(pictures(1, 64, 64))
+    found = principal(network, bundle / "photos", 64, 2)
+    moved = found.apply(codes, {"component 1": 2})
+    way = found.positions(moved.texture) - found.positions(codes.texture)
+    assert torch.allclose(way, torch.tensor([[2.0, 0]]).double(), atol=1e-4)
+    (image,) = samples(network, known, codes, [1])
+    assert not torch.allclose(image, network.decode(codes), atol=1e-3)
+
+
+def test_too_few_or_equal_photos_are_refused(folder, photos):
+    with pytest.raises(GraftError, match="photos has 3 readable pictures; a distribution needs 10"):
+        distribution(model(), photos, 32)
+    with pytest.raises(GraftError, match="texture codes of these photos are all the same"):
+        distribution(Planted(torch.ones(200, 12)), folder, 8)
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_gives_back_every_bit(weather, tmp_path):
+    path = weather.save(tmp_path / "new" / "w.safetensors")
+    loaded = Distribution.load(path)
+    assert (loaded.unit, loaded.model, loaded.about) == (weather.unit, weather.model, weather.about)
+    assert torch.equal(loaded.textures([1]), weather.textures([1]))
+    before = path.read_bytes()
+    loaded.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
+def test_hostile_files_are_refused(path):
+    with pytest.raises(GraftError) as refused:
+        Distribution.load(path)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["model", "directions", "cut", "empty", "missing"])
+def test_other_files_are_refused(kind, weather, tmp_path):
+    path = tmp_path / kind
+    if kind == "model":
+        save_model(path, model())
+    elif kind == "directions":
+        fit(planted()[0], 2).save(path)
+    elif kind != "missing":
+        path.write_bytes(weather.save(path).read_bytes()[:-9] if kind == "cut" else b"")
+    with pytest.raises(GraftError) as refused:
+        Distribution.load(path)
+    assert str(path) in str(refused.value)
+    assert str(refused.value).endswith(".")
+
+
+BROKEN = {
+    "no mean": lambda tensors, header: tensors.pop("texture.mean"),
+    "one tensor more": lambda tensors, header: tensors.update(more=torch.zeros(1)),
+    "shapes": lambda tensors, header: tensors.update({"texture.axes": tensors["texture.axes"][:, 1:]}),
+    "no axes": lambda tensors, header: tensors.update({"texture.axes": tensors["texture.axes"][:0]}),
+    "a vector of axes": lambda tensors, header: tensors.update({"texture.axes": tensors["texture.mean"]}),
+    "ranks": lambda tensors, header: tensors.update({"structure.ranks": tensors["structure.ranks"][:9]}),
+    "ranks that fall": lambda tensors, header: tensors["structure.ranks"].neg_(),
+    "negative rest": lambda tensors, header: tensors["texture.rest"].neg_(),
+    "not finite": lambda tensors, header: tensors["texture.axes"].fill_(torch.nan),
+    "whole numbers": lambda tensors, header: tensors.update({"texture.mean": tensors["texture.mean"].long()}),
+    "no length": lambda tensors, header: tensors["texture.axes"][1].fill_(0),
+    "unit": lambda tensors, header: header.update(unit="yes"),
+    "model": lambda tensors, header: header.update(model=7),
+    "about": lambda tensors, header: header.update(about=[1]),
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_files_without_sense_are_refused(change, weather, tmp_path):
+    path = weather.save(tmp_path / "w")
+    tensors, header = read_tensors(path)
+    change(tensors, header)
+    write_tensors(path, tensors, header)
+    with pytest.raises(GraftError, match="a distribution without sense") as refused:
+        Distribution.load(path)
+    assert "\n" not in str(refused.value)

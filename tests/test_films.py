@@ -1,0 +1,536 @@
+"""Films against closed forms: loops close, ways meet their keys, the same numbers give the same frames."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, pairwise
+from math import nan
+
+import pytest
+import torch
+from tiny import differ, model, new_model, pictures, stylegan2
+
+from graftlab.codes import StyleCodes, SwapCodes
+from graftlab.editing.fitting import fit
+from graftlab.errors import GraftError
+from graftlab.networks.stylegan2 import style_mix
+from graftlab.video.easing import between
+from graftlab.video.films import walk
+from graftlab.video.films.drawing import Hand, from_codes, from_way
+from graftlab.video.films.recurse import Chain, Motion, held_colours, moved, recurse
+from graftlab.video.films.ride import bands, endless, ride
+from graftlab.video.films.sweep import sweep
+from graftlab.video.films.timeline import Key, Mark, Timeline, parse_mark, read_marks
+
+FPS = Fraction(10)
+
+
+def codes(count=1, seed=0, size=32) -> SwapCodes:
+    with torch.no_grad():
+        return model().encode(pictures(count, size, size, seed))
+
+
+def keys(count=3) -> list[SwapCodes]:
+    return [codes(seed=seed) for seed in range(count)]
+
+
+def equal(a, b) -> bool:
+    return all(torch.equal(getattr(a, part), getattr(b, part)) for part in a.parts)
+
+
+def near(a, b) -> bool:
+    return all(torch.allclose(getattr(a, part), getattr(b, part), atol=1e-5) for part in a.parts)
+
+
+def played(film, first=0) -> list[torch.Tensor]:
+    return list(film.play(first))
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", ["fixed", "none", "random"])
+def test_frames_in_order_are_those_by_number_whatever_is_decoded_at_once(noise):
+    way = walk.through(keys())
+    wanted = None
+    for batch in (None, 1, 2, 3):
+        film = from_way(Hand(model(), noise, 7, batch), way, 7, FPS)
+        found = played(film)
+        wanted = wanted or found
+        assert [frame.shape for frame in found] == [(1, 3, 32, 32)] * 7
+        assert max(differ(a, b) for a, b in zip(found, wanted, strict=True)) < 1e-5
+        assert max(differ(film.frame(i), found[i]) for i in range(7)) < 1e-5
+
+
+def test_a_film_that_goes_on_is_the_film_that_never_stopped():
+    film = from_way(Hand(model()), walk.through(keys()), 20, FPS)
+    whole = played(film)
+    for first in (1, 7, 8, 19):
+        assert all(map(torch.equal, played(film, first), whole[first:]))
+    assert played(film, 20) == []
+
+
+def test_random_noise_is_another_in_each_frame_and_with_each_seed_and_the_same_twice():
+    def film(seed):
+        return played(from_codes(Hand(model(), "random", seed), lambda number: keys()[0], 3, FPS))
+
+    first, other = film(0), film(100)
+    assert all(map(torch.equal, first, film(0)))
+    frames = [*first, *other]
+    assert not any(torch.equal(a, b) for i, a in enumerate(frames) for b in frames[:i])
+
+
+def test_batches_of_nothing_are_refused():
+    with pytest.raises(GraftError, match="one or more at once, not 0"):
+        Hand(model(), batch=0)
+
+
+# -- walks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["linear", "spherical", "spline"])
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("ease", ["linear", "smooth", "bounce"])
+def test_every_way_meets_its_keys(path, closed, ease):
+    way = walk.through(keys(), path, closed, ease)
+    legs = 3 if closed else 2
+    assert all(near(way(i / legs), key) for i, key in enumerate(keys()))
+    assert near(way(1), keys()[0 if closed else 2])
+
+
+@pytest.mark.parametrize("path", ["linear", "spherical", "spline"])
+def test_a_closed_way_repeats_exactly(path):
+    way = walk.through(keys(), path, closed=True)
+    assert all(equal(way(share), way(share + 1)) for share in (0, 0.25, 0.5))
+    film = from_way(Hand(model()), way, 12, FPS, closed=True)
+    frames = [*played(film), film.frame(12)]
+    assert differ(frames[12], frames[0]) < 1e-6
+    steps = [(a - b).abs().mean().item() for a, b in pairwise(frames)]
+    assert steps[-1] < 1.5 * max(steps[:-1])  # the last and the first frame follow each other as any two do
+
+
+def test_linear_halfway_is_the_mixture():
+    a, b = keys(2)
+    assert near(walk.through([a, b])(0.5), a.mix(b, structure=0.5, texture=0.5))
+
+
+def test_only_the_parts_that_are_named_change():
+    for path in ("linear", "spherical", "spline"):
+        way = walk.through([codes(), codes(seed=1, size=40)], path, parts=["texture"])
+        assert torch.equal(way(0.3).structure, codes().structure)
+        assert not torch.equal(way(0.3).texture, codes().texture)
+
+
+def test_great_circles_keep_the_length():
+    way = walk.through(keys(), "spherical")
+    for share in (0.1, 0.3, 0.8):
+        assert torch.allclose(way(share).texture.norm(dim=1), torch.ones(1), atol=1e-5)
+        assert torch.allclose(way(share).structure.norm(dim=1), torch.ones(1, 8, 8), atol=1e-5)
+    assert walk.through(keys())(0.25).texture.norm() < 0.999
+
+
+def test_a_spline_has_no_corner_where_a_straight_way_has_one():
+    def corner(path):
+        way, step = walk.through(keys(), path), 1e-3
+        before, at, after = (way(0.5 + i * step).texture for i in (-1, 0, 1))
+        return ((after - at) - (at - before)).norm() / (after - before).norm()
+
+    assert corner("spline") < 0.02 < 0.2 < corner("linear")
+
+
+def test_a_spline_through_a_straight_line_is_the_straight_line():
+    a, b = keys(2)
+    line = [a.mix(b, structure=i, texture=i) for i in (0, 1, 2, 3)]
+    assert near(walk.through(line, "spline")(0.4), a.mix(b, structure=1.2, texture=1.2))
+    assert sum(walk.spline(0.3)) == pytest.approx(1)
+
+
+def test_walks_that_make_no_sense_are_refused():
+    a, b = keys(2)
+    for wrong, says in (
+        (lambda: walk.through([a]), "A walk needs two keyframes or more, not 1"),
+        (lambda: walk.through([a], closed=True), "A loop needs two keyframes"),
+        (lambda: walk.through([a, b], "curve"), "no path 'curve', only linear, spherical, spline"),
+        (lambda: walk.through([a, b], ease="slow"), "no easing 'slow'"),
+        (lambda: walk.through([a, codes(size=40)]), "differ in size"),
+        (lambda: walk.through([a, replace(b, model="x"), replace(b, model="y")]), "different models"),
+        (lambda: walk.through([StyleCodes(w=torch.zeros(1, 2, 3))] * 2, "spherical"), "take another path"),
+    ):
+        with pytest.raises(GraftError, match=says):
+            wrong()
+
+
+def test_a_circle_passes_through_its_codes_and_closes():
+    directions = fit(codes(20).texture, 4)
+    way = walk.circle(codes(), directions, 2, seed=3)
+    assert near(way(0), codes())
+    assert near(way(1), codes())
+    steps = [(way((i + 1) / 40).texture - way(i / 40).texture).norm().item() for i in range(40)]
+    assert max(steps) < 1.6 * min(steps)  # an ellipse at the most, since directions differ in length
+    away = directions.positions(way(0.5).texture - codes().texture + directions.mean)
+    assert away.norm().item() == pytest.approx(4, rel=1e-3)  # the other end of the circle, in standard deviations
+    assert not near(way(0.3), walk.circle(codes(), directions, 2, seed=4)(0.3))
+    with pytest.raises(GraftError, match="radius must be a finite number"):
+        walk.circle(codes(), directions, nan)
+
+
+# -- walks of a StyleGAN2 ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def style():
+    return stylegan2()
+
+
+def test_a_latent_circle_closes_and_keeps_the_length(style):
+    z = torch.linalg.qr(torch.randn(12, 2, generator=torch.Generator().manual_seed(0)))[0].T
+    seen = []
+    way = walk.latent_circle(lambda x: seen.append(x.norm().item()) or style.map(x), z)
+    assert near(way(0), style.map(z[:1]))
+    assert near(way(0.25), style.map(z[1:]))
+    assert near(way(1), way(0))
+    assert seen == pytest.approx([1] * len(seen))
+
+
+def test_a_latent_walk_meets_its_seeds(style):
+    z = torch.randn(3, 12, generator=torch.Generator().manual_seed(0))
+    way = walk.latent_walk(style.map, z, closed=True)
+    assert all(near(way(i / 3), style.map(z[i : i + 1])) for i in range(3))
+    film = from_way(Hand(style, "const"), way, 6, FPS, closed=True)
+    assert differ(film.frame(6), film.frame(0)) < 1e-5
+
+
+def test_truncation_along_a_way(style):
+    average, two = style.codes_of([0], psi=0), [style.codes_of([seed]) for seed in (1, 2)]
+    way = walk.truncating(walk.through(two), average, between(0.3, 1))
+    assert near(way(0), style.codes_of([1], psi=0.3))
+    assert near(way(1), style.codes_of([2]))
+
+
+def test_coarse_layers_are_held(style):
+    two = [style.codes_of([seed]) for seed in (1, 2)]
+    way = walk.holding(walk.through(two), lambda codes, held: style_mix(codes, held, [0, 1]))
+    assert near(way(1), style_mix(two[1], two[0], [0, 1]))
+    assert near(way(0), two[0])
+    with pytest.raises(GraftError, match="layers 0 to"):
+        walk.holding(walk.through(two), lambda codes, held: style_mix(codes, held, [99]))
+
+
+# -- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_goes_there_and_back():
+    directions = fit(codes(20).texture, 3)
+    way = sweep(codes(), directions, {"component 2": (-1, 2)}, "linear")
+    for share, gain in ((0, -1), (0.25, 0.5), (0.5, 2), (0.75, 0.5), (1, -1)):
+        assert near(way(share), directions.apply(codes(), {"component 2": gain}))
+    assert near(sweep(codes(), directions, {"component 2": (-1, 2)}, and_back=False)(1), way(0.5))
+
+
+def test_sweeps_that_make_no_sense_are_refused():
+    directions = fit(codes(20).texture, 3)
+    for gains, says in (
+        ({}, "needs a direction"),
+        ({"x": (0, 1)}, "no direction 'x'"),
+        ({"component 1": (0, nan)}, "finite"),
+    ):
+        with pytest.raises(GraftError, match=says):
+            sweep(codes(), directions, gains)
+    with pytest.raises(GraftError, match="another model"):
+        sweep(replace(codes(), model="a"), replace(directions, model="b"), {"component 1": (0, 1)})
+
+
+# -- timelines --------------------------------------------------------------------------------------------------------
+
+
+def test_textures_melt_into_each_other():
+    own, a, b = keys()
+    line = Timeline((Key(1, a), Key(3, b, "linear"), Key(4, None, "in")))
+    for seconds, wanted in (
+        (0, own.mix(a, texture=1)),
+        (1, own.mix(a, texture=1)),
+        (1.5, own.mix(a, texture=1).mix(b, texture=0.25)),
+        (3, own.mix(b, texture=1)),
+        (3.5, own.mix(b, texture=1).mix(own, texture=0.25)),
+        (9, own),
+    ):
+        assert near(line.at(own, seconds), wanted)
+    assert near(line.edit(Fraction(2))(own, 3), line.at(own, 1.5))
+
+
+def test_a_closed_timeline_ends_as_it_begins():
+    own, a, b = keys()
+    line = Timeline((Key(0, a), Key(2, b))).closed(5)
+    assert near(line.at(own, 5), line.at(own, 0))
+    assert near(line.at(own, 3.5), own.mix(a, texture=1).mix(b, texture=0.5))
+
+
+def test_timelines_come_from_toml(tmp_path):
+    file = tmp_path / "line.toml"
+    file.write_text(
+        'ease = "in"\n[[texture]]\nat = 0\npicture = "own"\n[[texture]]\nat = 2.5\npicture = "a/snow.jpg"\n'
+    )
+    assert read_marks(file) == [Mark(0, "own", "in"), Mark(2.5, str(tmp_path / "a" / "snow.jpg"), "in")]
+    assert parse_mark("4:snow: deep.jpg") == Mark(4, "snow: deep.jpg", "smooth")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("at = [", "is no TOML"),
+        ("", "must hold"),
+        ("[[texture]]\nat = 0", "has 'at'"),
+        ("[[texture]]\nat = 0\npicture = 'a'\nease = 'slow'", "no easing 'slow'"),
+        ("[[texture]]\nat = '0'\npicture = 'a'", "'at' is a number"),
+        ("[[texture]]\nat = nan\npicture = 'a'", "0 seconds or later"),
+        ("texture = 1", "must hold"),
+        ("speed = 1\n[[texture]]\nat = 0\npicture = 'a'", "must hold"),
+    ],
+)
+def test_timelines_without_sense_are_refused(tmp_path, text, says):
+    file = tmp_path / "line.toml"
+    file.write_text(text)
+    with pytest.raises(GraftError, match=says):
+        read_marks(file)
+
+
+def test_other_refusals_of_timelines(tmp_path):
+    with pytest.raises(GraftError, match="cannot be read"):
+        read_marks(tmp_path / "none.toml")
+    for text in ("snow.jpg", "x:snow.jpg", "3:", "-1:snow.jpg", "nan:snow.jpg"):
+        with pytest.raises(GraftError):
+            parse_mark(text)
+    own = codes()
+    for wrong in ((), (Key(1, own), Key(1, own)), (Key(2, own), Key(1, own))):
+        with pytest.raises(GraftError, match=r"needs a texture|one after the other"):
+            Timeline(wrong)
+    with pytest.raises(GraftError, match="loop needs two textures"):
+        Timeline((Key(0, own),)).closed(3)
+    with pytest.raises(GraftError, match="one after the other"):
+        Timeline((Key(0, own), Key(3, own))).closed(2)
+
+
+# -- recursion --------------------------------------------------------------------------------------------------------
+
+
+def test_no_motion_is_plain_recursion():
+    picture = pictures()
+    film = recurse(model(), Hand(model()), picture, 4, FPS, lambda own, number: own, Motion(1), hold_colours=0)
+    wanted = [picture]
+    with torch.no_grad():
+        for _ in range(3):
+            wanted.append(model().decode(model().encode(wanted[-1])).clamp(-1, 1))
+    assert all(map(torch.equal, played(film), wanted))
+
+
+def test_a_chain_gives_its_frames_in_any_order_and_makes_each_at_most_twice():
+    made = []
+    chain = Chain(torch.zeros(1), lambda image, number: made.append(number) or image + number, 30)
+    wanted = [sum(range(i + 1)) for i in range(30)]
+    assert [chain(i).item() for i in range(30)] == wanted
+    assert len(made) == 30
+    assert [chain(i).item() for i in reversed(range(30))] == wanted[::-1]
+    assert [chain(i).item() for i in (17, 3, 29, 4)] == [wanted[i] for i in (17, 3, 29, 4)]
+    backwards = Chain(torch.zeros(1), lambda image, number: made.append(number) or image + number, 30)
+    made.clear()
+    assert [backwards(i).item() for i in reversed(range(30))] == wanted[::-1]
+    assert len(made) <= 60
+
+
+@pytest.mark.parametrize(
+    ("motion", "wanted"),
+    [
+        (Motion(1), lambda x: x),
+        (Motion(1, shift=(1 / 8, 0)), lambda x: torch.cat([x[..., :1], x[..., :-1]], 3)),
+        (Motion(1, shift=(0, 1 / 8)), lambda x: torch.cat([x[..., :1, :], x[..., :-1, :]], 2)),
+        (Motion(1, rotate=90), lambda x: torch.rot90(x, 1, (2, 3))),
+        (Motion(1, rotate=180), lambda x: x.flip(2, 3)),
+        (Motion(2), lambda x: torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear")[..., 4:12, 4:12]),
+    ],
+)
+def test_motions_move_cells(motion, wanted):
+    x = codes().structure
+    assert torch.allclose(moved(x, motion.grid((8, 8))), wanted(x), atol=1e-5)
+
+
+def test_motions_are_of_the_picture_and_not_of_the_square():
+    x = codes(size=32).structure.repeat(1, 1, 1, 2)
+    turned = moved(x, Motion(1, rotate=90).grid((8, 16)))
+    assert torch.allclose(turned[..., 4:12], torch.rot90(x[..., 4:12], 1, (2, 3)), atol=1e-5)
+
+
+def test_zooming_out_brings_in_reflections_and_a_share_of_a_motion_is_less():
+    x = codes().structure
+    out = moved(x, Motion(0.5).grid((8, 8)))
+    assert torch.allclose(out[..., :2], out[..., 2:4].flip(3), atol=1e-5)
+    half = Motion(0.25, rotate=20).grid((8, 8), 0.5)
+    assert torch.allclose(half, Motion(0.5, rotate=10).grid((8, 8)), atol=1e-6)
+    assert Motion(0.25).grid((8, 8), 0) is None
+
+
+def test_shear_leans_upright_lines_to_the_left():
+    grid = Motion(1, shear=45).grid((8, 8))
+    assert grid[0, 0, 0, 0] > grid[0, 7, 0, 0]  # above, what is seen comes from further right: it moved to the left
+    assert torch.allclose(grid[0, :, 0, 1], grid[0, :, 7, 1])
+
+
+def test_colours_are_held():
+    image, like = pictures(seed=1), pictures(seed=2) * 0.3 + 0.2
+    held = held_colours(image, like, 1)
+    for statistic in (torch.mean, torch.std):
+        assert torch.allclose(statistic(held, dim=(2, 3)), statistic(like, dim=(2, 3)), atol=1e-5)
+    assert held_colours(image, like, 0) is image
+    assert torch.allclose(held_colours(image, like, 0.5), (image + held) / 2, atol=1e-6)
+
+
+def test_the_motion_sets_in():
+    def film(ramp):
+        texture = Timeline((Key(0, codes()),)).edit(FPS)
+        return played(recurse(model(), Hand(model()), pictures(), 4, FPS, texture, Motion(0.8), 0.5, ramp, "jump"))
+
+    fast, slow = film(0), film(0.2)
+    assert not torch.equal(fast[1], slow[1])
+    assert all(frame.abs().max() <= 1 for frame in fast)
+
+
+def test_recursions_that_make_no_sense_are_refused():
+    def film(**options):
+        recurse(model(), Hand(model()), pictures(), 4, FPS, lambda own, number: own, **options)
+
+    for wrong, says in (
+        (lambda: Motion(nan), "zoom must be a finite"),
+        (lambda: Motion(0), "between 0.1 and 10"),
+        (lambda: Motion(1, shift=(nan, 0)), "shift must be"),
+        (lambda: Motion(1, shear=90), "between -80 and 80"),
+        (lambda: film(hold_colours=2), "from 0 .not. to 1"),
+        (lambda: film(hold_colours=nan), "finite"),
+        (lambda: film(ease="slow"), "no easing"),
+    ):
+        with pytest.raises(GraftError, match=says):
+            wrong()
+
+
+# -- rides ------------------------------------------------------------------------------------------------------------
+
+
+def scenes(count=3):
+    with torch.no_grad():
+        return [model().encode(pictures(1, 32, 48, seed)) for seed in range(count)]
+
+
+def driven(**options):
+    return ride(model(), Hand(model()), scenes(), 20, FPS, 40, 4, **options)
+
+
+def test_an_endless_strip_has_no_end():
+    strip = endless(scenes(), 4)
+    assert strip.structure.shape == (1, 8, 8, 24)
+    assert strip.texture.shape[2:] == (1, 24)
+    assert torch.equal(strip.structure[..., :2], scenes()[0].structure[..., 6:8])
+    assert torch.equal(strip.structure[..., -2:], scenes()[0].structure[..., 4:6])
+
+
+def test_what_passes_the_window_moves_and_does_not_change():
+    film = driven(speed=0.25)  # a pixel per frame
+    frames = played(film)
+    still = [(a[..., 1:] - b[..., :-1]).abs().max().item() for a, b in pairwise(frames)]
+    assert max(still) < 1e-5
+    assert min((a - b).abs().mean().item() for a, b in pairwise(frames)) > 1e-3
+
+
+def test_shares_of_a_pixel_hardly_flicker():
+    fast, slow = played(driven(speed=0.25)), played(driven(speed=0.25 / 4))
+    assert max(differ(slow[4 * i], fast[i]) for i in range(5)) < 1e-5
+    motion = (fast[1] - fast[0]).abs().mean()
+    steps = [(b - a).abs().mean() for a, b in islice(pairwise(slow), 8)]
+    assert max(steps) < 0.5 * motion
+
+
+@pytest.mark.parametrize("speed", [0.6, -0.6, 0.01])
+@pytest.mark.parametrize("parallax", [0, 0.5])
+def test_a_closed_ride_closes(speed, parallax):
+    film = driven(speed=speed, closed=True, parallax=parallax)
+    assert differ(film.frame(20), film.frame(0)) < 1e-5
+    assert not torch.equal(film.frame(10), film.frame(0))
+
+
+def test_noise_does_not_jump_where_a_closed_ride_begins_again():
+    film = ride(model(), Hand(model()), scenes(), 96, FPS, 40, 4, speed=0.25, closed=True)  # a pixel per frame
+    for number in (50, 94, 95):
+        a, b = film.frame(number), film.frame((number + 1) % 96)
+        assert (a[..., 1:] - b[..., :-1]).abs().max() < 1e-5
+
+
+def test_near_rows_pass_faster():
+    film = driven(speed=1, parallax=0.75, depths=2)
+    a, b = film.frame(0), film.frame(1)  # near rows move by 4 pixels, far ones by 1
+    assert (a[..., :8, 1:] - b[..., :8, :-1]).abs().max() < 1e-5
+    assert (a[..., -8:, 4:] - b[..., -8:, :-4]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_bands_share_every_row(count):
+    found = bands(8, 4, 3, count, 0.5)
+    assert torch.allclose(sum(band.weight for band in found), torch.ones(32, 1))
+    assert [found[0].speed, found[-1].speed] == ([0.5, 1] if count > 1 else [0.5, 0.5])
+    for band in found:
+        assert band.weight[: band.rows.start * 4].sum() == 0 == band.weight[band.rows.stop * 4 :].sum()
+
+
+def test_a_ride_can_ease_and_drift():
+    texture = Timeline((Key(0, codes(seed=5)), Key(1, codes(seed=6)))).edit(FPS)
+    film = driven(texture=texture, ease="in-out")
+    strip = texture(endless(scenes(), 4), 3)
+    assert torch.equal(strip.texture, codes(seed=5).mix(codes(seed=6), texture=0.216).texture)
+    assert film.frame(3).shape == (1, 3, 32, 40)
+    assert not torch.equal(film.frame(0), driven(ease="in-out").frame(0))
+
+
+def test_rides_that_make_no_sense_are_refused():
+    for options, says in (
+        ({"speed": nan}, "speed must be a finite"),
+        ({"parallax": 1}, "between 0 .none. and 1"),
+        ({"depths": 0}, "of 1 or more"),
+        ({"ease": "slow"}, "no easing"),
+    ):
+        with pytest.raises(GraftError, match=says):
+            driven(**options)
+    for wrong, says in (([], "a landscape or more"), ([codes(), codes(size=40)], "differ|different")):
+        with pytest.raises(GraftError, match=says):
+            endless(wrong, 2)
+    with pytest.raises(GraftError, match="overlap"):
+        endless(scenes(), 12)
+
+
+# -- the same twice ---------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import hashlib, sys
+sys.path.insert(0, "tests")
+import torch
+torch.set_num_threads(1)
+import test_films
+print(hashlib.sha256(b"".join(frame.numpy().tobytes() for frame in test_films.several())).hexdigest())
+"""
+
+
+def several() -> list[torch.Tensor]:
+    """Frames of a walk, a recursion and a ride on a model of their own."""
+    own = new_model(3)
+    hand = Hand(own, "random", 1)
+    with torch.no_grad():
+        two = [own.encode(pictures(seed=seed)) for seed in (0, 1)]
+    texture = Timeline((Key(0, two[1]),)).edit(FPS)
+    films = (
+        from_way(hand, walk.through(two, "spherical"), 3, FPS),
+        recurse(own, hand, pictures(), 3, FPS, texture),
+        ride(own, hand, two, 3, FPS, 20, 2, parallax=0.5, closed=True),
+    )
+    return [frame for film in films for frame in film.play()]
+
+
+def test_the_same_frames_in_two_processes():
+    printed = [subprocess.check_output([sys.executable, "-c", PROGRAM], text=True) for _ in range(2)]
+    assert printed[0] == printed[1]
+    assert len(printed[0].strip()) == 64
