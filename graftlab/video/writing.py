@@ -223,7 +223,7 @@ class _Recorder:
     def _open(self, height: int, width: int) -> None:
         av, codec = pyav(), CODECS[self._target.codec or ""]
         factor = round(codec.worst + (codec.best - codec.worst) * self._target.quality / 100)
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 would print a page on stderr
+        os.environ.setdefault("SVT_LOG", "0")  # SVT-AV1 would print a page on stderr
         self._buffer = BytesIO()
         self._container = av.open(self._buffer, "w", format="nut", container_options=CONTAINER_OPTIONS)
         stream = self._container.add_stream(
