@@ -345,6 +345,15 @@ def test_sound_can_begin_later(tmp_path, sounding):
     assert packets == original[first : first + len(packets)]
 
 
+@pytest.mark.parametrize(("codec", "name"), [("libmp3lame", "f.mp4"), ("libopus", "f.webm"), ("ac3", "f.mp4")])
+def test_other_codecs_are_copied_too(tmp_path, codec, name):
+    path = write_sound(tmp_path / "s.mka", codec)
+    _, original, *_ = sound_of(path)
+    _, packets, *_ = sound_of(render(film(12, audio=path), tmp_path / name))
+    assert packets == original[: len(packets)]
+    assert 0.4 < len(packets) / len(original) * 1.0 < 0.6
+
+
 @pytest.mark.parametrize("start", [0, Fraction(1, 2)])
 def test_sound_that_does_not_fit_is_encoded_anew(tmp_path, sounding, start):
     name, _, wave, rate = sound_of(render(film(25, audio=sounding, audio_start=Fraction(start)), tmp_path / "f.webm"))
@@ -355,14 +364,22 @@ def test_sound_that_does_not_fit_is_encoded_anew(tmp_path, sounding, start):
     assert pitch == pytest.approx(440, abs=3)
 
 
-def test_plain_samples_become_aac(tmp_path):
-    path = tmp_path / "s.wav"
+def write_sound(path: Path, codec: str, rate: int = 48000) -> Path:
+    """A second of a tone of 300 Hz, in stereo."""
     with av.open(str(path), "w") as out:
-        track = out.add_stream("pcm_s16le", rate=22050, layout="stereo")
-        wave = (np.sin(np.arange(22050) * 2 * np.pi * 300 / 22050) * 9000).astype(np.int16)
+        track = out.add_stream(codec, rate=rate, layout="stereo")
+        wave = (np.sin(np.arange(rate) * 2 * np.pi * 300 / rate) * 9000).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(np.repeat(wave, 2)[None], format="s16", layout="stereo")
-        frame.rate, frame.pts = 22050, 0
-        out.mux(track.encode(frame))
+        frame.rate, frame.pts = rate, 0
+        context = track.codec_context
+        for piece in av.AudioResampler(context.format, "stereo", rate, context.frame_size or None).resample(frame):
+            out.mux(track.encode(piece))
+        out.mux(track.encode(None))
+    return path
+
+
+def test_plain_samples_become_aac(tmp_path):
+    path = write_sound(tmp_path / "s.wav", "pcm_s16le", 22050)
     name, _, wave, rate = sound_of(render(film(50, audio=path), tmp_path / "f.mp4"))
     assert name == "aac"
     assert len(wave) / rate == pytest.approx(1.0, abs=0.06), "a film that is longer than its sound falls silent"

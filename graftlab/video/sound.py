@@ -23,13 +23,13 @@ def add_sound(movie: Any, kind: str, path: Path, start: Fraction, seconds: Fract
         source = av.open(str(path), options={"protocol_whitelist": "file"})
     except (av.FFmpegError, OSError) as error:
         raise GraftError(f"{path} cannot be read for its sound ({error}): check the path.") from error
-    if not source.streams.audio:
+    track = next((track for track in source.streams.audio if track.codec_context), None)
+    if track is None:
         source.close()
         return iter(())
-    track = source.streams.audio[0]
     begin = _origin(source) + start
-    if track.codec_context.name in COPIED[kind]:
-        return _copied(source, track, movie.add_stream_from_template(track), begin, seconds)
+    if track.codec_context.codec.canonical_name in COPIED[kind]:
+        return _copied(source, track, movie.add_stream_from_template(track, opaque=True), begin, seconds)
     stream = movie.add_stream(ENCODERS[kind], rate=RATE, layout="mono" if track.layout.nb_channels == 1 else "stereo")
     return _encoded(source, track, stream, begin, seconds)
 
@@ -43,7 +43,7 @@ def _origin(source: Any) -> Fraction:
 def _copied(source: Any, track: Any, stream: Any, begin: Fraction, seconds: Fraction) -> Iterator[Any]:
     with source:
         for packet in _from(source, track, begin, source.demux):
-            if packet.dts is None:
+            if packet.dts is None or packet.pts is None:  # the last, which is empty
                 continue
             shift = round(begin / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
