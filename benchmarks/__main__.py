@@ -3,6 +3,7 @@
     python -m benchmarks [--model MODEL]                     graftlab by itself
     python -m benchmarks peers --authors A --rosinality R    graftlab beside other implementations
     python -m benchmarks growth                              time and memory over pixels
+    python -m benchmarks films                               films beside the decoder alone
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -11,10 +12,10 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import growth, own, peers
+from benchmarks import films, growth, own, peers
 from graftlab.errors import GraftError
 
-COMMANDS = {"own": own, "peers": peers, "growth": growth}
+COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films}
 
 
 def main(arguments: list[str]) -> int:

@@ -14,10 +14,10 @@ from graftlab.benchmarking.clock import Work
 from graftlab.benchmarking.speed import SAMPLE, Case, pictures, work
 from graftlab.checkpoints.formats.official import from_official
 from graftlab.codes import SwapCodes
-from graftlab.config import StyleGAN2Config, SwappingConfig, TrainConfig, preset, recipe
+from graftlab.config import StyleGAN2Config, SwappingConfig, SwappingTrainConfig, preset, recipe
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.training.trainer import Trainer
+from graftlab.training.swapping import SwappingTrainer
 
 STEPS = ("D step", "G step", "R1 step")  # of training, in the order of the algorithm
 
@@ -42,7 +42,7 @@ class Ours:
 
     def __post_init__(self) -> None:
         self._model: SwappingAutoencoder | None = None
-        self._trainer: Trainer | None = None
+        self._trainer: SwappingTrainer | None = None
 
     def work(self, case: Case) -> Work:
         if case.what in STEPS:
@@ -69,10 +69,12 @@ class Ours:
 
     def _step(self, case: Case) -> Work:
         self._model = None
-        config = TrainConfig(network(case.size), recipe("official"), "", batch=case.batch, precision=self.precision)
+        config = SwappingTrainConfig(
+            network(case.size), recipe("official"), "", batch=case.batch, precision=self.precision
+        )
         if self._trainer is None or self._trainer.config != config:
             self._trainer = None  # before the next is made
-            self._trainer = Trainer(config, CPU)
+            self._trainer = SwappingTrainer(config, CPU)
         trainer = self._trainer
         step = dict(zip(STEPS, (trainer.discriminator_step, trainer.generator_step, trainer.r1_step), strict=True))
         images = pictures(case).contiguous(memory_format=torch.channels_last)

@@ -21,7 +21,7 @@ from benchmarks.worker import CPU
 from graftlab.benchmarking import clock, speed
 from graftlab.benchmarking.machine import Machine, ceiling
 from graftlab.checkpoints.load import BUNDLED
-from graftlab.config import PRECISIONS, TrainConfig, preset, recipe
+from graftlab.config import PRECISIONS, SwappingTrainConfig, preset, recipe
 from graftlab.data import open_source, pack
 from graftlab.data.parallel import worker_count
 from graftlab.evaluation.tables import Table
@@ -73,11 +73,13 @@ def cold_start(name: str) -> float:
 
 def training(size: int) -> Estimate:
     """What `graft train --dry-run` says of the preset `small`."""
-    return estimate(TrainConfig(preset("small", size), recipe("official"), "", precision=training_precision(CPU)), CPU)
+    return estimate(
+        SwappingTrainConfig(preset("small", size), recipe("official"), "", precision=training_precision(CPU)), CPU
+    )
 
 
 def training_table(costs: dict[int, Estimate]) -> Table:
-    config = TrainConfig(preset("small"), recipe("official"), "")
+    config = SwappingTrainConfig(preset("small"), recipe("official"), "")
     rows = [
         (
             f"{size} px, batch {config.batch}, {training_precision(CPU)}",

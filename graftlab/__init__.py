@@ -9,19 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graftlab.blending.blend import blend
+    from graftlab.blending.weights import layer_swap
     from graftlab.checkpoints.load import load
     from graftlab.codes import Codes, StyleCodes, SwapCodes
     from graftlab.errors import GraftError
     from graftlab.images import read, write
 
 __version__ = "0.1.0"
-__all__ = ["Codes", "GraftError", "StyleCodes", "SwapCodes", "load", "read", "write"]
+__all__ = ["Codes", "GraftError", "StyleCodes", "SwapCodes", "blend", "layer_swap", "load", "read", "write"]
 
 _HOME = {
     "Codes": "codes",
     "GraftError": "errors",
     "StyleCodes": "codes",
     "SwapCodes": "codes",
+    "blend": "blending.blend",
+    "layer_swap": "blending.weights",
     "load": "checkpoints.load",
     "read": "images",
     "write": "images",

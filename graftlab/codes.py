@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -235,6 +235,17 @@ class StyleCodes(Codes):
     parts: ClassVar[tuple[str, ...]] = ("w",)
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((3,),)
     w: Tensor
+
+    def style_mix(self, other: Self, layers: Iterable[int]) -> Self:
+        """These codes with the named layers of others (style mixing: StyleGAN, section 3.1); 0 is the coarsest.
+
+        GraftError for layers that the codes do not have."""
+        count, chosen = self.w.shape[1], list(layers)
+        if unknown := [layer for layer in chosen if not 0 <= layer < count]:
+            raise GraftError(f"These codes have layers 0 to {count - 1}, not {', '.join(map(str, unknown))}.")
+        share = torch.zeros(1, count, 1)
+        share[:, chosen] = 1
+        return self.mix(other, w=share)
 
 
 class Decoder(Protocol):

@@ -15,7 +15,7 @@ from graftlab.config import Recipe, SwappingConfig
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.layers import Noise
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives import Crops
+from graftlab.objectives.swapping import Crops
 
 ROOT = Path(__file__).parent / "fixtures" / "sae_official"
 NAMES = ("default", "no_antialias", "sp5")

@@ -7,7 +7,7 @@ from graftlab.config import RECIPES, preset
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives import discriminator_loss, generator_loss, r1_penalty
+from graftlab.objectives.swapping import discriminator_loss, generator_loss, r1_penalty
 from graftlab.training import augment
 
 CPU = torch.device("cpu")

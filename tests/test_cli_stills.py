@@ -250,5 +250,5 @@ def test_files_that_are_read_are_not_written_over(graft):
         (HILL, ("select", HILL, "--at", "1,1")),
     ):
         before = Path(out).read_bytes()
-        refused(graft, *command, "-o", out, naming=f"--out {out} is a file that this command reads")
+        refused(graft, *command, "-o", out, naming=f"{out} is a file that this command reads")
         assert Path(out).read_bytes() == before

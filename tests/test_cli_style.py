@@ -14,7 +14,6 @@ from graftlab.cli.style import seeds_of, shape
 from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import read, read_recipe, to_uint8
-from graftlab.networks.stylegan2 import style_mix
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_style_mixing_sheet(graft, network):
     arguments = ("--rows", "0,1", "--columns", "4-6", "--layers", "0-2", "-o", "mixed.png")
     assert graft("mix-styles", "-m", "net.safetensors", *arguments).code == 0
     codes = network.codes_of([1, 5], psi=0.7)
-    mixed = to_uint8(network.decode(style_mix(codes[:1], codes[1:], range(3))))[0]
+    mixed = to_uint8(network.decode(codes[:1].style_mix(codes[1:], range(3))))[0]
     sheet = to_uint8(read("mixed.png"))[0]
     scale = 128 // 32
     wanted = mixed.repeat(scale, 0).repeat(scale, 1)

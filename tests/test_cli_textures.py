@@ -1,12 +1,14 @@
 """`graft textures` and `graft novelty`: what Python gives, the same for every seed, and mistakes in one sentence."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from tiny import new_model, pictures, stylegan2
 
+from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.distributions import Distribution, distribution, samples
@@ -15,6 +17,7 @@ from graftlab.sheets import sheet
 
 HILL = "photos/hill.png"
 FILE = "w.safetensors"
+NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
 
 
 @pytest.fixture
@@ -80,6 +83,54 @@ def test_novelty(graft, weather, model):
         assert ("may not come out well" in line) == (max(texture, structure) > 99)
 
 
+@pytest.fixture
+def shipped(weather, bundle, tmp_path, monkeypatch):
+    """The model and its distribution beside each other, as they come with the package."""
+    mine = tmp_path / "other bundle"
+    mine.mkdir()
+    shutil.copy(bundle / "landscapes-128.safetensors", mine)
+    weather.save(mine / "landscapes-128.textures.safetensors")
+    monkeypatch.setattr(loading, "BUNDLED", mine)
+    write(NOISE, "noise.png")
+
+
+def test_a_model_may_come_with_its_distribution(graft, shipped):
+    for command in (("novelty", HILL, "--json"), ("textures", "sample", HILL, "--seeds", "3-5", "-o")):
+        told = [graft(*command, *(["a.png"] if command[-1] == "-o" else []))]
+        told.append(graft(*command, *(["b.png"] if command[-1] == "-o" else []), "--from", FILE))
+        assert [one.code for one in told] == [0, 0]
+        assert told[0].out == told[1].out
+    assert (to_uint8(read("a.png")) == to_uint8(read("b.png"))).all()
+    assert len(json.loads(graft("models", "--json").out)) == 1
+
+
+def test_reconstruct_tells_which_pictures_are_unlike_the_known(graft, shipped, bundle):
+    known = bundle / "photos" / "stream.jpg"
+    result = graft("reconstruct", known, "noise.png", "--json")
+    assert result.code == 0
+    assert len(json.loads(result.out)) == 2
+    (line,) = [line for line in result.err.splitlines() if "beyond" in line]
+    said = "noise.png lies beyond 99% of what landscapes-128 was trained on, by its structure and texture"
+    assert line.startswith(said)
+
+
+def test_reconstruct_is_quiet_of_models_that_come_with_nothing(graft):
+    write(NOISE, "noise.png")
+    assert "beyond" not in graft("reconstruct", "noise.png").err
+
+
+def test_a_mixture_is_what_python_finds(graft, model, bundle):
+    assert graft("textures", "fit", bundle / "photos", "--mixture", 1, "-o", "one").code == 0
+    assert Distribution.load("one").clusters is None
+    for i in range(8):
+        write(pictures(1, seed=i), f"many/{i}.png")
+    shutil.copytree(bundle / "photos", "many", dirs_exist_ok=True)
+    assert graft("textures", "fit", "many", "--mixture", 2, "--seed", 3, "-o", "two").code == 0
+    written, wanted = Distribution.load("two"), distribution(model, "many", 32, seed=3, clusters=2)
+    assert torch.equal(written.clusters.factors, wanted.clusters.factors)
+    assert graft("textures", "sample", HILL, "--from", "two", "--seeds", "1").code == 0
+
+
 @pytest.mark.parametrize("command", ["textures fit", "textures sample", "novelty"])
 def test_every_command_has_an_example_in_its_help(graft, command):
     result = graft(*command.split(), "--help")
@@ -99,7 +150,10 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"
-    yield ("textures", "sample", HILL), "Missing option"
+    yield ("textures", "sample", HILL), "landscapes-128 does not come with the textures of its training"
+    yield ("novelty", HILL, "-m", "other"), "other does not come with the textures of its training"
+    yield ("textures", "fit", "photos", "--mixture", 0), "Invalid value"
+    yield ("textures", "fit", "photos", "--mixture", 2), "a mixture of 2 needs 20"
     yield ("novelty", HILL, "--from", HILL), "hill.png"
     yield ("novelty", HILL, "--from", FILE, "-m", "other"), "another model"
     yield ("novelty", "nowhere.png", "--from", FILE), "nowhere.png"

@@ -7,9 +7,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from graftlab.config import RECIPES, TrainConfig, preset
+import graftlab
+from graftlab.checkpoints.native import read_tensors, save_model
+from graftlab.config import (
+    RECIPES,
+    StyleRecipe,
+    StyleTrainConfig,
+    SwappingTrainConfig,
+    preset,
+    style_preset,
+)
 from graftlab.data import open_source
 from graftlab.data.pack import Pack
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.training import estimate, run
 
 TINY = ("--preset", "tiny", "--batch", "2", "--device", "cpu")
@@ -105,7 +116,8 @@ def trained(graft, monkeypatch):
 
         def __init__(self, *told):
             Run.told = told
-            self.data, self.trainer, self.first = range(1000), SimpleNamespace(seen=0), True
+            self.data, self.first, self.notes = range(1000), True, []
+            self.trainer = SimpleNamespace(seen=0, summary=lambda figures: f"L1 {figures['G_L1']}")
 
         def train(self, progress):
             progress(4, {"G_L1": 0.25})
@@ -113,9 +125,9 @@ def trained(graft, monkeypatch):
 
     monkeypatch.setattr(run, "Run", Run)
 
-    def train(*options, finishes=True):
+    def train(*options, finishes=True, command=("train", "photos")):
         Run.finishes = finishes
-        return graft("train", "photos", "--run", "runs/mine", *options), *Run.told
+        return graft(*command, "--run", "runs/mine", *options), *Run.told
 
     return train
 
@@ -124,7 +136,7 @@ def test_what_train_does_by_default(trained):
     result, folder, config, device, compiled = trained("--device", "cpu")
     assert (result.code, result.out) == (0, "")
     assert folder == Path("runs/mine")
-    assert config == TrainConfig(preset("small"), RECIPES["official"], "photos", precision=config.precision)
+    assert config == SwappingTrainConfig(preset("small"), RECIPES["official"], "photos", precision=config.precision)
     assert (device.type, compiled) == ("cpu", None)
 
 
@@ -163,6 +175,79 @@ def test_every_option_of_train_reaches_the_run(trained, options, changes):
 @pytest.mark.parametrize(("option", "compiled"), [("--compile", True), ("--no-compile", False)])
 def test_compile(trained, option, compiled):
     assert trained(option)[-1] is compiled
+
+
+def test_what_stylegan_train_does_by_default(trained):
+    result, folder, config, *_ = trained("--device", "cpu", command=("stylegan", "train", "photos"))
+    assert (result.code, result.out, folder) == (0, "", Path("runs/mine"))
+    usual = StyleTrainConfig(style_preset("small"), StyleRecipe.for_size(64, 16), "photos", precision=config.precision)
+    assert config == replace(usual, augment=("colour", "geometry", "translation"))
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (("--preset", "tiny", "--r1", "0.1"), {"network": style_preset("tiny"), "recipe": StyleRecipe(r1=0.1)}),
+        (("--size", "32", "--r1", "1"), {"network": style_preset("small", 32), "recipe": StyleRecipe()}),
+        (("--batch", "8"), {"batch": 8, "recipe": StyleRecipe.for_size(64, 8)}),
+        (("--path-length", "0"), {"recipe": replace(StyleRecipe.for_size(64, 16), path=0.0)}),
+        (("--augment", ""), {"augment": ()}),
+        (("--adapt", "0"), {"adapt": 0.0}),
+        (("--keep-models",), {"keep_models": True}),
+        (("--images", "25M"), {"images": 25_000_000}),
+        (("--learning-rate", "0.001"), {"learning_rate": 0.001}),
+    ],
+    ids=str,
+)
+def test_every_option_of_stylegan_train_reaches_the_run(trained, options, changes):
+    command = ("stylegan", "train", "photos")
+    _, _, usual, *_ = trained("--device", "cpu", command=command)
+    result, _, config, *_ = trained("--device", "cpu", *options, command=command)
+    assert result.code == 0
+    assert config == replace(usual, **changes)
+
+
+def test_finetune_takes_networks_and_parent_from_the_base(trained):
+    network = style_preset("tiny", 16)
+    model = StyleGAN2(network)
+    save_model(Path("base.safetensors"), model)
+    parent = graftlab.load("base.safetensors").fingerprint
+    _, _, config, *_ = trained("--device", "cpu", "--frozen", "2", command=("finetune", "base.safetensors", "photos"))
+    assert isinstance(config, StyleTrainConfig)
+    assert (config.network, config.base, config.parent) == (network, "base.safetensors", parent)
+    assert (config.frozen, config.keep_models, config.adapt_images) == (2, True, 100_000)
+    assert config.augment == ("colour", "geometry", "translation")
+    assert config.recipe == StyleRecipe.for_size(16, 16)
+
+    save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
+    _, _, config, *_ = trained("--device", "cpu", command=("finetune", "base.safetensors", "photos"))
+    assert isinstance(config, SwappingTrainConfig)
+    assert (config.network, config.augment, config.keep_models) == (preset("tiny"), (), True)
+
+
+def test_finetune_refuses_what_it_cannot_train(graft):
+    save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
+    result = graft("finetune", "base.safetensors", "photos", "--run", "r", "--frozen", "1")
+    assert (result.code, result.out) == (2, "")
+    assert "--frozen is for a StyleGAN2" in result.err
+    result = graft("finetune", "none.safetensors", "photos", "--run", "r")
+    assert result.code == 2
+    assert "none.safetensors" in result.err
+    assert not Path("r").exists()
+
+
+def test_a_short_fine_tuning_of_the_bundled_model(graft):
+    """From a Swapping Autoencoder without discriminators, and on from what came of it."""
+    save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
+    options = ("--images", "8", "--batch", "4", "--snapshot-every", "8", "--precision", "float32")
+    result = graft("finetune", "base.safetensors", "photos", "--run", "one", *options)
+    assert result.code == 0
+    assert "came without its discriminators" in result.err
+    result = graft("finetune", "one/last.safetensors", "photos", "--run", "two", *options)
+    assert result.code == 0
+    assert "without its discriminators" not in result.err
+    about = read_tensors(Path("two/models/000000008.safetensors"))[1]["about"]
+    assert about["parent"] == graftlab.load("one/last.safetensors").fingerprint
 
 
 def test_an_interrupted_training_says_how_to_go_on(trained):

@@ -10,12 +10,12 @@ import pytest
 import tiny
 import torch
 
-from graftlab.config import PRESETS, RECIPES, Recipe, SwappingConfig, TrainConfig, preset, recipe
+from graftlab.config import PRESETS, RECIPES, Recipe, SwappingConfig, SwappingTrainConfig, preset, recipe
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 
-TRAIN = TrainConfig(PRESETS["tiny"], Recipe(), "photos", augment=("colour",))
+TRAIN = SwappingTrainConfig(PRESETS["tiny"], Recipe(), "photos", augment=("colour",))
 
 
 def refused(words, act, *args, **kwargs):
@@ -152,13 +152,13 @@ def test_unknown_and_missing_fields():
         SwappingConfig.from_dict,
         {**PRESETS["tiny"].to_dict(), "taste": 1, "colour": 2},
     )
-    refused("Recipe has no field r2", TrainConfig.from_dict, {**TRAIN.to_dict(), "recipe": {"r2": 1}})
-    refused("TrainConfig lacks network, recipe", TrainConfig.from_dict, {"data": "photos"})
+    refused("Recipe has no field r2", SwappingTrainConfig.from_dict, {**TRAIN.to_dict(), "recipe": {"r2": 1}})
+    refused("SwappingTrainConfig lacks network, recipe", SwappingTrainConfig.from_dict, {"data": "photos"})
     assert Recipe.from_dict({"gan_mix": 0.5}) == RECIPES["paper"]
 
 
 @pytest.mark.parametrize("values", [None, [], "size", 5, ["size"]])
-@pytest.mark.parametrize("kind", [SwappingConfig, Recipe, TrainConfig])
+@pytest.mark.parametrize("kind", [SwappingConfig, Recipe, SwappingTrainConfig])
 def test_what_is_no_table_is_refused(kind, values):
     refused("made of named fields", kind.from_dict, values)
 

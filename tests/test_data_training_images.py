@@ -140,7 +140,7 @@ def test_copies_stay_together(folder):
     assert len(images) + len(held) == 80
 
 
-@pytest.mark.parametrize("holdout", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("holdout", [0.001, 0.5, 0.999])
 def test_both_sides_have_an_image(tmp_path, holdout):
     for i in range(2):
         (tmp_path / f"{i}.png").write_bytes(photo(i))
@@ -149,6 +149,13 @@ def test_both_sides_have_an_image(tmp_path, holdout):
     (tmp_path / "1.png").write_bytes(photo(0))  # now both are the same photo
     images = TrainingImages(open_source(tmp_path), 16, holdout=holdout)
     assert (len(images), len(images.names_held_out)) == (1, 1)
+
+
+def test_none_is_held_out_if_nobody_wants_it(tmp_path):
+    for i in range(2):
+        (tmp_path / f"{i}.png").write_bytes(photo(i))
+    images = TrainingImages(open_source(tmp_path), 16, holdout=0.0)
+    assert (len(images), images.names_held_out) == (2, [])
 
 
 def test_a_single_image_is_trained_on(tmp_path):

@@ -15,8 +15,8 @@ from graftlab.data import TrainingImages, open_source, pack
 from graftlab.data.views import Scenes, light, recoloured, scene
 from graftlab.evaluation.choice import feature_network
 from graftlab.evaluation.metrics import deep
-from graftlab.objectives import discriminator_loss, generator_loss, swapped
-from graftlab.training.trainer import Trainer, deep_features
+from graftlab.objectives.swapping import discriminator_loss, generator_loss, swapped
+from graftlab.training.swapping import SwappingTrainer, deep_features
 
 ALONE = ("p.png", "q.png", "r.png")
 
@@ -198,7 +198,7 @@ def test_deep_features_are_those_of_the_evaluation_with_gradients():
 
 
 def test_without_adversaries_the_generator_has_every_step():
-    one = Trainer(config("", recipe=replace(config("").recipe, gan=0.0, patch=0.0)), CPU)
+    one = SwappingTrainer(config("", recipe=replace(config("").recipe, gan=0.0, patch=0.0)), CPU)
     before = {name: tensor.clone() for name, tensor in one.discriminators.state_dict().items()}
     images = torch.rand(4, 3, 32, 32) * 2 - 1
     figures = [one.step(images, torch.arange(4)) for _ in range(3)]

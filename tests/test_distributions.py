@@ -137,6 +137,37 @@ def test_sampled_codes_have_the_pictures_structure(weather):
     assert (made.size, made.model) == (codes.size, codes.model)
 
 
+@pytest.fixture(scope="module")
+def seasons(folder):
+    """A distribution of textures in two clusters, along one axis and on either side of the mean."""
+    textures, _, _ = planted()
+    side = torch.where(torch.arange(len(textures)) % 3 == 0, 4.0, -2.0)
+    textures[:, 0] += side
+    return distribution(Planted(textures), folder, 8, axes=4, clusters=2), textures[:200].float()
+
+
+def test_clusters_are_drawn_from(seasons):
+    known, textures = seasons
+    assert known.clusters.shares.tolist() == pytest.approx([2 / 3, 1 / 3], abs=0.01)
+    drawn = known.textures(range(600))
+    assert ((drawn[:, 0] > 1).float().mean() - 1 / 3).abs() < 0.05
+    assert ((drawn[:, 0] - drawn[:, 0].mean()).abs() > 1).float().mean() > 0.95  # between them there is little
+    middles = known.textures(range(600), psi=0).unique(dim=0)
+    assert torch.allclose(middles[:, 0], torch.stack([textures[1::3, 0].mean(), textures[::3, 0].mean()]), atol=0.7)
+    assert torch.equal(known.textures([3, 7])[1:], known.textures([7]))
+    one = replace(known, clusters=None)
+    codes = SwapCodes(torch.zeros(1, 3, 4, 4), textures[:1])
+    assert one.novelty(codes) == known.novelty(codes)
+    assert not torch.equal(one.textures([7]), known.textures([7]))
+
+
+def test_clusters_have_as_many_axes_as_their_photos_bear(folder):
+    textures = planted()[0]
+    assert len(distribution(Planted(textures), folder, 8, clusters=10).texture.axes) == 8
+    with pytest.raises(GraftError, match="200 readable pictures; a mixture of 21 needs 210"):
+        distribution(Planted(textures), folder, 8, clusters=21)
+
+
 @pytest.mark.parametrize("psi", [float("nan"), float("inf"), 1001, -1001])
 def test_truncation_without_sense_is_refused(weather, psi):
     with pytest.raises(GraftError, match="psi lies between -1000 and 1000"):
@@ -247,6 +278,30 @@ def test_a_file_gives_back_every_bit(weather, tmp_path):
     before = path.read_bytes()
     loaded.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_file_gives_back_its_clusters(seasons, tmp_path):
+    known, _ = seasons
+    path = known.save(tmp_path / "w.safetensors")
+    loaded = Distribution.load(path)
+    assert torch.equal(loaded.textures(range(9), 0.7), known.textures(range(9), 0.7))
+    tensors, header = read_tensors(path)
+    for name in ("clusters.shares", "clusters.means", "clusters.factors"):
+        write_tensors(path, {key: value for key, value in tensors.items() if key != name}, header)
+        with pytest.raises(GraftError, match=rf"without sense .*{name}"):
+            Distribution.load(path)
+    narrow = {"clusters.means": torch.zeros(2, 3), "clusters.factors": torch.zeros(2, 3, 3)}
+    write_tensors(path, {**tensors, **narrow}, header)
+    with pytest.raises(GraftError, match=r"without sense .*along its axes"):
+        Distribution.load(path)
+
+
+def test_bundled_ones_are_found_by_the_name_of_their_model(weather, tmp_path, monkeypatch):
+    monkeypatch.setattr("graftlab.checkpoints.load.BUNDLED", tmp_path)
+    weather.save(tmp_path / "hills-9.textures.safetensors")
+    assert torch.equal(Distribution.load("hills-9").textures([1]), weather.textures([1]))
+    with pytest.raises(GraftError, match="hills-8"):
+        Distribution.load("hills-8")
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)

@@ -22,7 +22,9 @@ from graftlab import images
 from graftlab.errors import GraftError
 from graftlab.images import (
     from_uint8,
+    l1,
     open_rgb,
+    psnr,
     read,
     read_recipe,
     resize,
@@ -406,6 +408,23 @@ def test_the_input_is_left_alone():
     pixels = torch.zeros(1, 2, 2, 3, dtype=torch.uint8)
     from_uint8(pixels)
     assert pixels.sum() == 0
+
+
+def test_large_pictures_are_converted_and_compared_in_strips(monkeypatch):
+    a, b = torch.rand(2, 2, 3, 37, 11, generator=torch.Generator().manual_seed(0)) * 2.4 - 1.2
+    at_once = to_uint8(a), l1(a, b), psnr(a, b)
+    monkeypatch.setattr("graftlab.images.STRIP", 5 * 11 * 2)
+    in_strips = to_uint8(a), l1(a, b), psnr(a, b)
+    assert np.array_equal(in_strips[0], at_once[0])
+    for found, wanted in zip(in_strips[1:], at_once[1:], strict=True):
+        assert found.shape == (2,)
+        assert torch.allclose(found, wanted, rtol=1e-6)
+    difference = a.clamp(-1, 1) - b.clamp(-1, 1)
+    assert torch.allclose(in_strips[1], difference.abs().mean((1, 2, 3)) / 2)
+    assert torch.allclose(in_strips[2], -10 * (difference / 2).square().mean((1, 2, 3)).log10())
+    a[1, 2, 36, 10] = torch.nan
+    with pytest.raises(GraftError, match="NaN"):
+        to_uint8(a)
 
 
 @pytest.mark.parametrize(

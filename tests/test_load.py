@@ -9,6 +9,8 @@ import torch
 import graftlab
 from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.native import save_model
+from graftlab.editing.directions import Directions
+from graftlab.editing.distributions import Distribution
 from graftlab.errors import GraftError
 from graftlab.hardware import BF16_CPUS, choose_device, training_precision
 
@@ -38,6 +40,20 @@ def test_bundled_models_by_name(bundled):
     assert graftlab.load("valleys-32").fingerprint != graftlab.load("coasts-32").fingerprint
     by_path = graftlab.load(bundled / "coasts-32.safetensors")
     assert by_path.fingerprint == graftlab.load("coasts-32").fingerprint
+
+
+@pytest.mark.parametrize("read", [Directions.load, Distribution.load])
+def test_what_ships_beside_a_model_belongs_to_it(read):
+    for name in loading.bundled_models():
+        assert read(name).model == graftlab.load(name, "cpu").fingerprint
+
+
+def test_files_beside_a_model_are_no_models(bundled):
+    for kind, found in (("directions", loading.bundled_directions), ("textures", loading.bundled_textures)):
+        path = bundled / f"coasts-32.{kind}.safetensors"
+        path.touch()
+        assert found() == {"coasts-32": path}
+    assert list(loading.bundled_models()) == ["coasts-32", "valleys-32"]
 
 
 def test_files_by_path(bundled, tmp_path):

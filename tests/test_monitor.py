@@ -4,7 +4,7 @@ import pytest
 import tiny
 import torch
 
-from graftlab.training.monitor import colour_distance, validate
+from graftlab.training.swapping import colour_distance, validate
 
 
 def test_colour_distance_looks_at_values_not_at_places():

@@ -8,10 +8,11 @@ import tiny
 import torch
 import torch.nn.functional as F
 
-from graftlab import objectives
 from graftlab.config import RECIPES, recipe
 from graftlab.networks.noise import noise_source
-from graftlab.objectives import Crops, fake, real, swapped
+from graftlab.objectives import swapping as objectives
+from graftlab.objectives.swapping import Crops, swapped
+from graftlab.objectives.terms import fake, no_augment, real, total
 
 OFFICIAL = replace(recipe("official"), crops=4)
 PATCH = 8
@@ -140,7 +141,7 @@ def test_average():
 
 def test_total_is_the_sum_of_means():
     terms = {"a": torch.tensor([1.0, 3.0]), "b": torch.tensor([10.0])}
-    assert objectives.total(terms) == 12
+    assert total(terms) == 12
 
 
 def test_render_pairs_reconstructions_with_hybrids():
@@ -188,14 +189,14 @@ def test_names_and_shapes_of_the_terms():
 
 def test_the_discriminators_loss_leaves_the_autoencoder_alone():
     terms, model, net = losses("D")
-    objectives.total(terms).backward()
+    total(terms).backward()
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(parameter.grad is not None for parameter in net.parameters())
 
 
 def test_the_generators_loss_reaches_the_autoencoder():
     terms, model, _ = losses("G")
-    objectives.total(terms).backward()
+    total(terms).backward()
     missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert all(name.endswith("noise_strength") for name in missing)  # there was no noise
 
@@ -245,7 +246,7 @@ def test_l1_is_the_mean_distance():
 
 
 def test_augment_changes_what_is_judged_but_not_l1():
-    plain, changed = (losses("G", augment=augment)[0] for augment in (objectives.no_augment, torch.neg))
+    plain, changed = (losses("G", augment=augment)[0] for augment in (no_augment, torch.neg))
     assert torch.equal(plain["G_L1"], changed["G_L1"])
     assert all(tiny.differ(changed[name], plain[name]) > 1e-5 for name in plain if name != "G_L1")
 
@@ -285,5 +286,5 @@ def test_r1_is_the_slope_of_the_logit():
 
 def test_r1_can_be_descended():
     terms, _, net = losses("r1")
-    objectives.total(terms).backward()
+    total(terms).backward()
     assert sum(parameter.grad is not None for parameter in net.parameters()) > len(list(net.parameters())) / 2

@@ -8,11 +8,12 @@ import torch
 from official_fixture import NAMES, ROOT, Fixture, config_of, load
 from torch import Tensor
 
-from graftlab import objectives
 from graftlab.checkpoints.formats.official import COUNTER, KERNELS, names
 from graftlab.config import PRESETS
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives import swapping as objectives
+from graftlab.objectives.terms import total
 
 OUTPUT = 1e-4  # of the tensor's largest value, float32
 ABSOLUTE = 1e-6  # beside it, for losses of large logits
@@ -124,7 +125,7 @@ def test_losses(ref: Fixture, phase: str) -> None:
     for name, term in terms.items():
         theirs = ref.io[f"loss.{phase}.{name}"]
         agree(term if theirs.ndim else term.mean(), theirs)  # the authors' L1 is one number
-    agree(objectives.total(terms), ref.io[f"loss.{phase}.total"])
+    agree(total(terms), ref.io[f"loss.{phase}.total"])
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -139,7 +140,7 @@ def gradients_agree(ref: Fixture, phase: str, precision: str) -> None:
     theirs = json.loads((ROOT / ref.name / ("grads_float64.json" if double else "grads.json")).read_text())[phase]
     ref = ref.double() if double else ref
     factor = ref.recipe.r1_interval if phase.startswith("R1") else 1
-    (objectives.total(terms_of(ref, phase)) * factor).backward()
+    (total(terms_of(ref, phase)) * factor).backward()
     ours = {
         official: parameter for name, parameter in ref.parameters().items() for official in [names(ref.config)[name]]
     }

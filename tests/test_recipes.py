@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
+
+from graftlab.checkpoints.native import save_model
+from graftlab.data import open_source
+from graftlab.images import write
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes"
 
@@ -21,7 +26,7 @@ def load(name):
     return module
 
 
-photos, landscapes = load("photos"), load("landscapes")
+photos, landscapes, textures = load("photos"), load("landscapes"), load("textures")
 
 HILL = photos.Photo("Hill", "landscape", "backgrounds/hill.png", "some-backgrounds", "Ada", "CC-BY-4.0")
 BUG = photos.Photo("Bug", "close-up", "wallpapers/Bug/bug.png", "other-wallpapers", "Bob, Eve", "CC0-1.0")
@@ -118,6 +123,25 @@ def test_list_of_photographs():
     assert sum(photo.use == "held-out" for photo in photos.PHOTOS) == 8
     assert all(photo.licence.startswith(("CC-BY-", "CC0", "GPL-2", "LGPL-3")) for photo in photos.PHOTOS)
     assert not any("-NC" in photo.licence or "-ND" in photo.licence for photo in photos.PHOTOS)
+
+
+def test_textures_of_photographs_and_as_many_renderings(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    save_model(tmp_path / "model", tiny.model())
+    for i in range(30):
+        picture = tiny.pictures(1, seed=i)
+        write(picture, tmp_path / "pictures" / ("photos" if i < 10 else "alpine") / f"{i:02d}.png")
+    out = tmp_path / "textures"
+    textures.main([str(tmp_path / "model"), str(tmp_path / "pictures"), str(out), "--clusters", "2"])
+    assert capsys.readouterr().out == f"{out}: 20 pictures, 4 of them held out\n"
+    before = out.read_bytes()
+    textures.main([str(tmp_path / "model"), str(tmp_path / "pictures"), str(out), "--clusters", "2"])
+    assert out.read_bytes() == before
+    source = textures.Balanced(open_source(tmp_path / "pictures"), seed=1)
+    assert sum(name.startswith("photos/") for name in source.names) == 10
+    assert len(set(source.names)) == len(source) == 20
+    with pytest.raises(SystemExit, match="needs photos/"):
+        textures.main([str(tmp_path / "model"), str(tmp_path / "pictures" / "alpine"), str(out)])
 
 
 def test_structure_and_texture_are_functions_of_their_seeds():

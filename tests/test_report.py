@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from graftlab.config import Recipe, TrainConfig, preset
+from graftlab.config import Recipe, SwappingTrainConfig, preset
 from graftlab.errors import GraftError
 from graftlab.training import charts, report
 from graftlab.training.charts import chart, short, smooth, thin, ticks
 from graftlab.training.report import evenly, read_stats, write_report
 
-CONFIG = TrainConfig(preset("small"), Recipe(), "photos of <hills> & lakes", images=200_000, batch=32)
+CONFIG = SwappingTrainConfig(preset("small"), Recipe(), "photos of <hills> & lakes", images=200_000, batch=32)
 TRAINING = [
     *("G_L1", "G_GAN_rec", "G_GAN_mix", "G_mix", "D_real", "D_rec", "D_mix", "PatchD_real", "PatchD_mix"),
     *("D_R1", "PatchD_R1", "D_accuracy_real", "D_accuracy_rec", "D_accuracy_mix"),
@@ -139,7 +139,7 @@ def test_resuming_replaces_what_was_recorded_beyond_the_state(tmp_path):
 
 
 def test_the_weight_is_taken_out_of_l1(tmp_path):
-    config = TrainConfig(preset("small"), Recipe(l1=2.0, crops=4), "data")
+    config = SwappingTrainConfig(preset("small"), Recipe(l1=2.0, crops=4), "data")
     html = page(make(tmp_path / "run", [{"seen": 1000, "G_L1": 0.5}], config))
     assert re.findall(r"</i>([\w ]+) <output>([\d.]+)", html) == [("L1", "0.5"), ("training", "0.25")]
     assert "official, but l1 2.0, crops 4" in html

@@ -21,7 +21,7 @@ from graftlab.errors import GraftError
 from graftlab.networks.layers import EPSILON, GAIN, SLOPE, Equalized, StyleConv, upsample
 from graftlab.networks.noise import noise_source
 from graftlab.networks.style_discriminator import StyleDiscriminator, minibatch_deviation
-from graftlab.networks.stylegan2 import StyleGAN2, style_mix
+from graftlab.networks.stylegan2 import StyleGAN2
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -116,11 +116,11 @@ def test_discriminator_with_classes_and_clamp() -> None:
 def test_style_mixing() -> None:
     (model, _), io = networks("A"), values("io_rosinality")
     w = model.map(io["z"])
-    mixed = style_mix(w[0], w[1], range(4, model.config.layers))
+    mixed = w[0].style_mix(w[1], range(4, model.config.layers))
     assert torch.equal(mixed.w, torch.cat([w.w[:1, :4], w.w[1:, 4:]], dim=1))
     assert tiny.differ(model.decode(mixed), io["A.mix_inject4_img_const"]) < CLOSE
     with pytest.raises(GraftError, match="layers 0 to 9, not 10, -1"):
-        style_mix(w, w, [3, 10, -1])
+        w.style_mix(w, [3, 10, -1])
 
 
 # -- the textbook form -------------------------------------------------------------------------------------------------

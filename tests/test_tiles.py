@@ -113,11 +113,11 @@ def test_everything_that_takes_a_model_takes_a_tiled_one():
 
 def test_what_is_large_is_tiled(monkeypatch):
     picture = pictures(1, 40, 60)
-    assert tiles.fitting(model(), picture) is model()
-    assert tiles.fitting(model(), picture, tile=128).tile == 128
+    assert tiles.tiled_if_large(model(), picture) is model()
+    assert tiles.tiled_if_large(model(), picture, tile=128).tile == 128
     monkeypatch.setattr(tiles, "WHOLE", 2 * 40 * 60)
-    assert tiles.fitting(model(), picture, picture) is model()
-    assert tiles.fitting(model(), picture, picture, picture).tile == tiles.TILE
+    assert tiles.tiled_if_large(model(), picture, picture) is model()
+    assert tiles.tiled_if_large(model(), picture, picture, picture).tile == tiles.TILE
 
 
 def test_what_the_model_refuses_is_refused():

@@ -12,7 +12,7 @@ from training_fixture import CPU, config, make_photos
 
 from graftlab.errors import GraftError
 from graftlab.training import distributed
-from graftlab.training.trainer import Trainer
+from graftlab.training.swapping import SwappingTrainer
 
 
 def test_alone():
@@ -50,7 +50,7 @@ def test_two_processes(tmp_path):
     saved = load_file(tmp_path / "run" / "states" / "000000012.safetensors")
     assert first.keys() == second.keys() == saved.keys()
     assert all(torch.equal(first[name], second[name]) and torch.equal(first[name], saved[name]) for name in first)
-    untrained = Trainer(config(photos), CPU).state()[0]
+    untrained = SwappingTrainer(config(photos), CPU).state()[0]
     assert any(not torch.equal(first[name], untrained[name]) for name in untrained)
     assert not (tmp_path / "another").exists()  # one process writes
     assert sorted(path.name for path in (tmp_path / "run" / "states").iterdir()) == [

@@ -13,10 +13,11 @@ from training_fixture import CPU, config, files, make_photos, start
 
 from graftlab.checkpoints.native import read_tensors
 from graftlab.errors import GraftError
-from graftlab.objectives import r1_penalty, total
+from graftlab.objectives.swapping import r1_penalty
+from graftlab.objectives.terms import total
 from graftlab.training import ema, trainer
 from graftlab.training.monitor import Stats
-from graftlab.training.trainer import Trainer, accuracies
+from graftlab.training.swapping import SwappingTrainer, accuracies
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -25,11 +26,11 @@ def pictures(seed=0, count=4):
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def make(**changes) -> Trainer:
-    return Trainer(config("", **changes), CPU)
+def make(**changes) -> SwappingTrainer:
+    return SwappingTrainer(config("", **changes), CPU)
 
 
-def copy(of: Trainer) -> dict:
+def copy(of: SwappingTrainer) -> dict:
     return {name: tensor.clone() for name, tensor in of.state()[0].items()}
 
 
@@ -306,7 +307,7 @@ def test_tensorboard_if_installed(tmp_path, monkeypatch):
 def test_compiled_steps_equal_plain_ones(monkeypatch, augment):
     """What is traced is the algorithm; the backend that makes machine code of it is PyTorch's own to test."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=False))
-    plain, compiled = make(augment=augment), Trainer(config("", augment=augment), CPU, compiled=True)
+    plain, compiled = make(augment=augment), SwappingTrainer(config("", augment=augment), CPU, compiled=True)
     for turn in range(4):
         one, other = (of.step(pictures(turn)) for of in (plain, compiled))
         assert one == pytest.approx(other, rel=1e-5, abs=1e-6)

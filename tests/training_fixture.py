@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from graftlab.config import RECIPES, TrainConfig, preset
+from graftlab.config import RECIPES, SwappingTrainConfig, preset
 from graftlab.errors import GraftError
 from graftlab.training import distributed
 from graftlab.training import run as training
@@ -45,10 +45,10 @@ def make_photos(folder: Path, count: int = 40) -> Path:
     return folder
 
 
-def config(photos: str | Path, **changes) -> TrainConfig:
+def config(photos: str | Path, **changes) -> SwappingTrainConfig:
     values = {"images": 16, "batch": 4, "precision": "float32", "record_every": 8, "snapshot_every": 16}
     values["recipe"] = replace(RECIPES["official"], crops=2)
-    return TrainConfig(preset("tiny"), data=str(photos), **values | changes)
+    return SwappingTrainConfig(preset("tiny"), data=str(photos), **values | changes)
 
 
 def start(folder: Path, photos: str | Path, **changes) -> Run:

@@ -16,19 +16,28 @@ from graftlab.networks.model import Model
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 ModelT = TypeVar("ModelT", bound=Model)
-DIRECTIONS = ".directions"  # between the name of a model and the extension: the file of its directions
+DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model and the extension: files beside it
 
 
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package, by name."""
     paths = sorted(BUNDLED.glob("*.safetensors"))
-    return {path.stem: path for path in paths if not path.stem.endswith(DIRECTIONS)}
+    return {path.stem: path for path in paths if not path.stem.endswith((DIRECTIONS, TEXTURES))}
 
 
 def bundled_directions() -> dict[str, Path]:
     """Files of directions that come with the package, by the name of their model."""
-    paths = sorted(BUNDLED.glob(f"*{DIRECTIONS}.safetensors"))
-    return {path.stem.removesuffix(DIRECTIONS): path for path in paths}
+    return _beside(DIRECTIONS)
+
+
+def bundled_textures() -> dict[str, Path]:
+    """Distributions of what models were trained on that come with the package, by the name of the model."""
+    return _beside(TEXTURES)
+
+
+def _beside(what: str) -> dict[str, Path]:
+    paths = sorted(BUNDLED.glob(f"*{what}.safetensors"))
+    return {path.stem.removesuffix(what): path for path in paths}
 
 
 def load(

@@ -7,16 +7,19 @@ import typer
 
 from graftlab import __version__
 from graftlab.cli.bench import bench
+from graftlab.cli.blending import blend, diff
 from graftlab.cli.desk import command_line
 from graftlab.cli.directions import directions_app
 from graftlab.cli.evaluation import eval_app
 from graftlab.cli.files import convert, inspect, verify
 from graftlab.cli.film import film_app
+from graftlab.cli.inversion import invert, toonify, train_encoder
 from graftlab.cli.models import demo, models_app
 from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
 from graftlab.cli.progress import console
 from graftlab.cli.stills import mix, panorama, regions, select, weave
 from graftlab.cli.style import mix_styles, sample
+from graftlab.cli.style_training import finetune, stylegan_app
 from graftlab.cli.textures import novelty, textures_app
 from graftlab.cli.training import data_app, train
 from graftlab.errors import GraftError
@@ -32,13 +35,15 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(swap, grid, interpolate, reconstruct, encode, decode, sample, mix_styles),
     *(panorama, weave, regions, mix, select),
-    *(train, inspect, convert, verify, demo, bench),
-    novelty,
+    *(blend, diff),
+    *(train, finetune, inspect, convert, verify, demo, bench),
+    *(novelty, invert, toonify, train_encoder),
 )
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(stylegan_app, name="stylegan")
 app.add_typer(eval_app, name="eval")
 app.add_typer(directions_app, name="directions")
 app.add_typer(film_app, name="film")

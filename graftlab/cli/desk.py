@@ -32,12 +32,10 @@ command_line: ContextVar[list[str]] = ContextVar("command_line")
 def writable(path: Path) -> Path:
     """The path, if a file can be written there: a night's work is not to end in this error."""
     if path.is_dir():
-        raise GraftError(f"--out {path} is a folder; name a file in it.")
+        raise GraftError(f"{path} is a folder; name a file in it.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise GraftError(
-            f"--out {path} cannot be written, because {folder} is no folder you may write to; name another."
-        )
+        raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
     return path
 
 
@@ -46,7 +44,7 @@ def picture(path: Path) -> Path:
     from graftlab.images import FORMATS
 
     if path.suffix.lower() not in FORMATS:
-        raise GraftError(f"--out {path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
+        raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
     return writable(path)
 
 
@@ -54,7 +52,7 @@ def spare(out: Path, *inputs: str | Path) -> None:
     """Refuse to write over a file that the command reads."""
     for path in map(Path, inputs):
         if out.exists() and path.exists() and out.samefile(path):
-            raise GraftError(f"--out {out} is a file that this command reads; name another.")
+            raise GraftError(f"{out} is a file that this command reads; name another.")
 
 
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]
@@ -69,6 +67,10 @@ Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), ran
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
+Tile = Annotated[
+    int | None,
+    typer.Option(min=128, help="Work in tiles of so many pixels a side; by default only above 2 million pixels."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
 
@@ -129,14 +131,19 @@ class Desk(Generic[NetworkT]):
 
         return read(path, self.size, self.square)
 
-    def write(self, image: "Tensor", path: Path) -> None:
-        """Write a picture that remembers how it was made, and say so."""
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How what the running command makes is made again."""
         from graftlab import __version__
-        from graftlab.images import write
 
         command = shlex.join(["graft", *command_line.get()])
-        recipe = {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
-        console.print(str(write(image, path, recipe)), soft_wrap=True)
+        return {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
+
+    def write(self, image: "Tensor", path: Path) -> None:
+        """Write a picture that remembers how it was made, and say so."""
+        from graftlab.images import write
+
+        console.print(str(write(image, path, self.recipe)), soft_wrap=True)
 
 
 def stylegan(model: str, noise: str, seed: int, device: str | None, precision: str) -> "Desk[StyleGAN2]":

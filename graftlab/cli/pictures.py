@@ -21,6 +21,7 @@ from graftlab.cli.desk import (
     Seed,
     Size,
     Square,
+    Tile,
     spare,
     stylegan,
     writable,
@@ -31,10 +32,7 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Tile = Annotated[
-    int | None,
-    typer.Option(min=128, help="Work in tiles of so many pixels a side; by default only above 2 million pixels."),
-]
+    from graftlab.networks.swapping import SwappingModel
 
 
 def swap(
@@ -56,14 +54,14 @@ def swap(
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
     from graftlab.editing import swaps
-    from graftlab.editing.tiles import fitting
+    from graftlab.editing.tiles import tiled_if_large
 
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     a, b = desk.read(structure), desk.read(texture)
-    network = fitting(desk.model, a, b, tile=tile)
+    network = tiled_if_large(desk.model, a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
     if both:
         desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
@@ -111,7 +109,7 @@ def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[st
     files = {i: path / name for i, name in enumerate(source.names)}
     for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
         if read_recipe(out) is None:  # not an earlier sheet of ours
-            raise GraftError(f"--out {out} is a picture that this command reads; name another.")
+            raise GraftError(f"{out} is a picture that this command reads; name another.")
         del files[i]
     if not files:
         raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
@@ -137,7 +135,7 @@ def reconstruct(
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
     from graftlab.editing import swaps
-    from graftlab.editing.tiles import fitting
+    from graftlab.editing.tiles import tiled_if_large
     from graftlab.sheets import sheet
 
     spare(out, *photos)
@@ -146,13 +144,30 @@ def reconstruct(
     rows, names, figures = [], [], []
     for photo in photos:
         picture = desk.read(photo)
-        result = swaps.reconstruct(fitting(desk.model, picture, tile=tile), picture, **desk.rendering)
+        result = swaps.reconstruct(tiled_if_large(desk.model, picture, tile=tile), picture, **desk.rendering)
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
+        notice(desk, model, photo)
         names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
     scale = desk.scale(len(rows), 2, [picture for picture, _ in rows])
     desk.write(sheet(rows, names, ["original", "reconstruction"], scale=scale), out)
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+
+
+def notice(desk: Desk["SwappingModel"], model: str, photo: Path) -> None:
+    """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
+    from graftlab.checkpoints.load import bundled_textures
+    from graftlab.data.image_source import printable
+    from graftlab.editing.distributions import BEYOND, Distribution
+    from graftlab.images import read
+
+    if model not in bundled_textures():
+        return
+    codes = desk.model.encode(read(photo, desk.model.config.size, desk.square))
+    found = Distribution.load(model).novelty(codes)
+    if far := " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND):
+        line = f"{photo} lies beyond {BEYOND}% of what {model} was trained on, by its {far} (see graft novelty)"
+        console.print(printable(line), soft_wrap=True)
 
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:

@@ -211,7 +211,7 @@ def select(
     import torch
 
     from graftlab.editing import masks
-    from graftlab.editing.tiles import fitting
+    from graftlab.editing.tiles import tiled_if_large
 
     spare(out, photo)
     if overlay is not None:
@@ -221,7 +221,7 @@ def select(
     places = [place(photo, text, square) for text in at]
     desk = Desk.open(model, size, square, device=device, precision=precision)
     image = desk.read(photo)
-    structure = fitting(desk.model, image).encode(image).structure.cpu()
+    structure = tiled_if_large(desk.model, image).encode(image).structure.cpu()
     found = [masks.alike(structure, where, threshold, softness) for where in places]
     mask = masks.resized(torch.stack(found).amax(0), (image.shape[2], image.shape[3]))
     desk.write((mask * 2 - 1).expand_as(image), out)
@@ -234,10 +234,10 @@ def select(
 
 def encoded(desk: "Desk[SwappingModel]", paths: Sequence[Path]) -> "tuple[Autoencoder, list[SwapCodes]]":
     """The codes of pictures, and the network to decode them with: tile by tile if they are large together."""
-    from graftlab.editing.tiles import fitting
+    from graftlab.editing.tiles import tiled_if_large
 
     images = [desk.read(path) for path in paths]
-    network = fitting(desk.model, *images)
+    network = tiled_if_large(desk.model, *images)
     return network, [network.encode(image) for image in images]
 
 

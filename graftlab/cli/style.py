@@ -101,7 +101,6 @@ def mix_styles(
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
     """
-    from graftlab.networks.stylegan2 import style_mix
     from graftlab.sheets import sheet
 
     down, across, chosen = seeds_of(rows, "--rows"), seeds_of(columns, "--columns"), seeds_of(layers, "--layers")
@@ -112,7 +111,7 @@ def mix_styles(
     lines: list[list[Tensor | None]] = [[None, *network.decode(top, **desk.rendering).split(1)]]
     with bar("mixing", len(down) * len(across)) as progress:
         for i in range(len(down)):
-            mixed = (style_mix(left[i], top[j], chosen) for j in range(len(across)))
+            mixed = (left[i].style_mix(top[j], chosen) for j in range(len(across)))
             line = [left[i], *mixed]
             lines.append([network.decode(codes, **desk.rendering) for codes in line])
             progress((len(lines) - 1) * len(across))

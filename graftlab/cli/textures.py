@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,12 +24,17 @@ from graftlab.cli.desk import (
 )
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+from graftlab.errors import GraftError
 
-BEYOND = 99  # percentile from which on a picture is unlike the photos
+if TYPE_CHECKING:
+    from graftlab.editing.distributions import Distribution
 
 textures_app = typer.Typer(help="Fit a distribution to the textures of photos, and draw from it.", no_args_is_help=True)
 
-From = Annotated[Path, typer.Option("--from", help="A distribution, from 'graft textures fit'.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A distribution, from 'graft textures fit'; that of the model's training by default."),
+]
 
 
 @textures_app.command()
@@ -38,6 +43,9 @@ def fit(
     axes: Annotated[
         int, typer.Option(min=1, help="Along which textures vary freely; at most half as many as photos.")
     ] = 32,
+    mixture: Annotated[
+        int, typer.Option(min=1, help="Draw from so many Gaussians, of 10 photos or more each (needs scikit-learn).")
+    ] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
         "textures.safetensors"
     ),
@@ -53,6 +61,8 @@ def fit(
     """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
 
     graft textures fit ~/photos -o weather.textures.safetensors
+
+    graft textures fit ~/photos --mixture 8 -o weather.textures.safetensors
     """
     from graftlab.checkpoints.load import load_as
     from graftlab.editing.distributions import distribution
@@ -61,14 +71,14 @@ def fit(
     spare(out, model, photos)
     opened = load_as(SwappingModel, model, device, precision)
     with bar("encoding", most) as progress:
-        found = distribution(opened, photos, size or opened.config.size, axes, most, seed, progress)
+        found = distribution(opened, photos, size or opened.config.size, axes, most, seed, progress, mixture)
     console.print(str(found.save(out)), soft_wrap=True)
 
 
 @textures_app.command()
 def sample(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
-    source: From,
+    source: From = None,
     seeds: Seeds = "0-15",
     psi: Psi = 0.8,
     out: Out = Path("textures.png"),
@@ -82,13 +92,15 @@ def sample(
 ) -> None:
     """A picture under random textures, by number: the same seed gives the same texture in any company.
 
-    graft textures sample fuji.jpg --from weather.textures.safetensors --seeds 0-15 --psi 0.8 -o weathers.png
+    graft textures sample fuji.jpg --seeds 0-15 --psi 0.8 -o weathers.png
+
+    graft textures sample fuji.jpg --from weather.textures.safetensors --seeds 0-15 -o weathers.png
     """
-    from graftlab.editing.distributions import Distribution, samples
+    from graftlab.editing.distributions import samples
     from graftlab.sheets import sheet
 
-    spare(out, photo, source)
-    numbers, weather = seeds_of(seeds), Distribution.load(source)
+    spare(out, photo, *([source] if source else []))
+    numbers, weather = seeds_of(seeds), known(source, model)
     desk = Desk.open(model, size, square, noise, seed, device, precision)
     picture = desk.read(photo)
     down, across = shape(len(numbers))
@@ -107,7 +119,7 @@ def sample(
 
 def novelty(
     photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
-    source: From,
+    source: From = None,
     as_json: Json = False,
     model: Model = DEFAULT_MODEL,
     size: Size = None,
@@ -115,18 +127,20 @@ def novelty(
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """How unlike the photos of a distribution pictures are, as a percentile of photos that it was not fitted to.
+    """How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.
+
+    graft novelty fuji.jpg cat.jpg
 
     graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
     """
     from graftlab.data.image_source import printable
-    from graftlab.editing.distributions import Distribution
+    from graftlab.editing.distributions import BEYOND
 
-    known = Distribution.load(source)
+    distribution = known(source, model)
     desk = Desk.open(model, size, square, device=device, precision=precision)
     figures: list[dict[str, Any]] = []
     for photo in photos:
-        found = known.novelty(desk.model.encode(desk.read(photo)))
+        found = distribution.novelty(desk.model.encode(desk.read(photo)))
         figures.append({"photo": str(photo), **{part: vars(one) for part, (one,) in found.items()}})
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
@@ -136,3 +150,16 @@ def novelty(
         places = " and ".join(f"{part} at percentile {percentile:.1f}" for part, percentile in parts.items())
         far = " and ".join(part for part, percentile in parts.items() if percentile > BEYOND)
         typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
+
+
+def known(source: Path | None, model: str) -> "Distribution":
+    """The distribution of a file, or the one that came with the model."""
+    from graftlab.checkpoints.load import bundled_textures
+    from graftlab.editing.distributions import Distribution
+
+    if source is None and model not in bundled_textures():
+        raise GraftError(
+            f"{model} does not come with the textures of its training; name a distribution (--from), as "
+            "'graft textures fit' makes it."
+        )
+    return Distribution.load(source or model)

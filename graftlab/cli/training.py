@@ -1,15 +1,20 @@
-"""`graft train` and `graft data`."""
+"""`graft train` and `graft data`, and what all commands that train have in common."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    import torch
+
+    from graftlab.config import TrainConfig
 
 FEW_PHOTOS = 500  # below which augmentation is advised
 
@@ -75,13 +80,37 @@ def counted(help: str) -> Any:
     return typer.Option(parser=lambda given: count(str(given)), metavar="<images>", help=help)
 
 
+Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")]
+RunFolder = Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")]
+Size = Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")]
+Images = Annotated[int, counted("Length of the run in images, such as 500k or 25M.")]
+Batch = Annotated[int, typer.Option(help="Images per step, an even number.")]
+Crop = Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")]
+Mirror = Annotated[bool, typer.Option(help="Flip half of the photos left to right.")]
+TrainingDevice = Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; the fastest by default.")]
+TrainingPrecision = Annotated[
+    str | None, typer.Option("--precision", help="bfloat16 or float32; by default what the device is good at.")
+]
+LearningRate = Annotated[float, typer.Option(help="Of Adam.")]
+TrainingSeed = Annotated[
+    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of weights, order, crops and latent vectors.")
+]
+SnapshotEvery = Annotated[int, counted("Images between sample sheets and saved states.")]
+RecordEvery = Annotated[int, counted("Images between lines of stats.jsonl.")]
+KeepModels = Annotated[bool, typer.Option(help="Keep the model of every snapshot, in models/.")]
+Compiled = Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")]
+EstimateJson = Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")]
+AUGMENT_HELP = "For small folders, with commas between: colour, translation, cutout, geometry."
+
+
 def train(
-    photos: Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")],
-    run: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
+    photos: Photos,
+    run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
-    size: Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")] = None,
-    images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.")] = 500_000,
-    batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16,
+    size: Size = None,
+    images: Images = 500_000,
+    batch: Batch = 16,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
     gan: Annotated[float | None, typer.Option(help="Weight of the image discriminator, if not the recipe's 1.")] = None,
     patch: Annotated[
@@ -94,11 +123,9 @@ def train(
     patch_r1: Annotated[
         float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
     ] = None,
-    augment: Annotated[
-        str, typer.Option(help="For small folders, with commas between: colour, translation, cutout.")
-    ] = "",
-    crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
-    mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True,
+    augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
+    crop: Crop = "short",
+    mirror: Mirror = True,
     views: Annotated[
         float,
         typer.Option(
@@ -108,19 +135,16 @@ def train(
     shared_lights: Annotated[
         bool, typer.Option(help="hill@dawn.jpg has the light of lake@dawn.jpg, as in renderings; with --views.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
-    ] = None,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order and crops.")] = 0,
-    snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.")] = 10_000,
-    record_every: Annotated[int, counted("Images between lines of stats.jsonl.")] = 1_000,
-    compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False,
+    device: TrainingDevice = None,
+    precision: TrainingPrecision = None,
+    learning_rate: LearningRate = 0.002,
+    seed: TrainingSeed = 0,
+    snapshot_every: SnapshotEvery = 10_000,
+    record_every: RecordEvery = 1_000,
+    keep_models: KeepModels = False,
+    compiled: Compiled = None,
+    dry_run: DryRun = False,
+    as_json: EstimateJson = False,
 ) -> None:
     """Train a Swapping Autoencoder on photos; the same command resumes.
 
@@ -129,25 +153,18 @@ def train(
     On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train ~/photos --run runs/mine
     """
     from graftlab import config
-    from graftlab.data import open_source
-    from graftlab.data.crops import crop_mode
-    from graftlab.hardware import choose_device, training_precision
-    from graftlab.training import distributed
-    from graftlab.training.run import Run
 
-    if as_json and not dry_run:
-        raise GraftError("--json prints the figures of --dry-run: give both or neither.")
-    target = choose_device(device)
+    target, chosen = computing(device, precision)
     weights: dict[str, Any] = {"gan": gan, "patch": patch, "features": features, "r1": r1, "patch_r1": patch_r1}
-    settings = config.TrainConfig(
+    settings = config.SwappingTrainConfig(
         network=config.preset(preset, size),
         recipe=replace(config.recipe(recipe), **{name: value for name, value in weights.items() if value is not None}),
         data=str(photos),
         images=images,
         batch=batch,
         learning_rate=learning_rate,
-        precision=precision or training_precision(target),
-        augment=tuple(filter(None, map(str.strip, augment.split(",")))),
+        precision=chosen,
+        augment=listed(augment),
         crop=crop,
         mirror=mirror,
         views=views,
@@ -155,32 +172,66 @@ def train(
         seed=seed,
         snapshot_every=snapshot_every,
         record_every=record_every,
+        keep_models=keep_models,
     )
-    if dry_run:
-        from graftlab.training import augment as augmentations
-        from graftlab.training.estimate import estimate
+    carry_out(settings, run, target, compiled, dry_run, as_json)
 
-        open_source(photos)
-        augmentations.check(settings.augment)
-        crop_mode(crop)
-        costs = estimate(settings, target, compiled)
+
+def computing(device: str | None, precision: str | None) -> tuple["torch.device", str]:
+    """Where to train, and how precisely."""
+    from graftlab.hardware import choose_device, training_precision
+
+    target = choose_device(device)
+    return target, precision or training_precision(target)
+
+
+def listed(names: str) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(filter(None, map(str.strip, names.split(","))))
+
+
+def carry_out(
+    settings: "TrainConfig",
+    run: Path,
+    device: "torch.device",
+    compiled: bool | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Start or resume a run, under a progress bar; or only say what it will cost."""
+    from graftlab.data import open_source
+    from graftlab.data.crops import crop_mode
+    from graftlab.training import augment, distributed
+    from graftlab.training.estimate import estimate
+    from graftlab.training.run import Run
+
+    if as_json and not dry_run:
+        raise GraftError("--json prints the figures of --dry-run: give both or neither.")
+    if dry_run:
+        open_source(settings.data)
+        augment.check(settings.augment)
+        crop_mode(settings.crop)
+        costs = estimate(settings, device, compiled)
         typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())
         return
-    with distributed.processes(target):
-        training = Run(run, settings, target, compiled)
-        if training.first and len(training.data) < FEW_PHOTOS and not settings.augment:
-            console.print(
-                f"Only {len(training.data)} photos to train on: the discriminators may learn them by heart. "
-                "--augment colour,translation,cutout helps.",
-                style="yellow",
-                soft_wrap=True,
-            )
+    with distributed.processes(device):
+        training = Run(run, settings, device, compiled)
+        if training.first:
+            for note in advice(len(training.data), settings.augment) + training.notes:
+                console.print(note, style="yellow", soft_wrap=True)
         with bar("training", settings.images, training.trainer.seen) as progress:
-            finished = training.train(
-                lambda seen, figures: progress(seen, note=f"L1 {figures['G_L1']:.3f}" if "G_L1" in figures else "")
-            )
+            finished = training.train(lambda seen, figures: progress(seen, note=training.trainer.summary(figures)))
     if not finished:
         if training.first:
             seen = f"{training.trainer.seen:,}"
             console.print(f"Saved at {seen} images; the same command goes on from there.", soft_wrap=True)
         raise KeyboardInterrupt
+
+
+def advice(photos: int, augmentation: tuple[str, ...]) -> list[str]:
+    if photos >= FEW_PHOTOS or augmentation:
+        return []
+    return [
+        f"Only {photos} photos to train on: the discriminators may learn them by heart. "
+        "--augment colour,translation,cutout helps."
+    ]

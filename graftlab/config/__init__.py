@@ -7,22 +7,36 @@ configuration.
 
 from graftlab.config.base import KINDS, Config, require
 from graftlab.config.rosinality import RosinalityConfig
-from graftlab.config.stylegan2 import StyleGAN2Config
+from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
-from graftlab.config.training import PRECISIONS, RECIPES, Recipe, TrainConfig, recipe
+from graftlab.config.training import (
+    PRECISIONS,
+    RECIPES,
+    Recipe,
+    StyleRecipe,
+    StyleTrainConfig,
+    SwappingTrainConfig,
+    TrainConfig,
+    recipe,
+)
 
 __all__ = [
     "KINDS",
     "PRECISIONS",
     "PRESETS",
     "RECIPES",
+    "STYLE_PRESETS",
     "Config",
     "Recipe",
     "RosinalityConfig",
     "StyleGAN2Config",
+    "StyleRecipe",
+    "StyleTrainConfig",
     "SwappingConfig",
+    "SwappingTrainConfig",
     "TrainConfig",
     "preset",
     "recipe",
     "require",
+    "style_preset",
 ]

@@ -1,9 +1,11 @@
 """StyleGAN2's sizes."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from math import log2
+from typing import Any, ClassVar
 
 from graftlab.config.base import Config, require
+from graftlab.errors import GraftError
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,26 @@ class StyleGAN2Config(Config):
         """L, rows of w that the generator uses; two per block, since the first block has one convolution and the last
         row is the last toRGB layer's own."""
         return 2 * len(self.channels)
+
+
+# fmt: off
+STYLE_PRESETS: dict[str, dict[str, Any]] = {  # size: by default; base: channels × resolution; most: channels
+    "tiny":   {"size": 32,   "base": 256,   "most": 16,  "w_channels": 16,  "mapping_layers": 2},  # for tests
+    "small":  {"size": 64,   "base": 2048,  "most": 128, "w_channels": 128, "mapping_layers": 4},  # trained on a laptop
+    "medium": {"size": 256,  "base": 16384, "most": 512, "w_channels": 512, "mapping_layers": 2},  # ADA's paper256
+    "full":   {"size": 1024, "base": 32768, "most": 512, "w_channels": 512, "mapping_layers": 8},  # config-f
+}
+# fmt: on
+
+
+def style_preset(name: str, size: int | None = None) -> StyleGAN2Config:
+    """A preset by name, moved to another picture size if one is given: a power of two from 8 px on."""
+    if name not in STYLE_PRESETS:
+        raise GraftError(f"There is no preset '{name}'; choose one of {', '.join(STYLE_PRESETS)}.")
+    numbers = STYLE_PRESETS[name]
+    side = numbers["size"] if size is None else size
+    if side < 8 or side & (side - 1):
+        raise GraftError(f"StyleGAN2's pictures have a power of two of pixels a side, 8 or more, not {side} (--size).")
+    channels = tuple(min(numbers["most"], numbers["base"] // 2**power) for power in range(2, round(log2(side)) + 1))
+    width = numbers["w_channels"]
+    return StyleGAN2Config(channels, (4, 4), width, width, mapping_layers=numbers["mapping_layers"])

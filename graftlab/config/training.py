@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from graftlab.config.base import Config, require
+from graftlab.config.stylegan2 import StyleGAN2Config
 from graftlab.config.swapping import SwappingConfig
 from graftlab.errors import GraftError
 
@@ -58,35 +59,59 @@ def recipe(name: str) -> Recipe:
 
 
 @dataclass(frozen=True)
+class StyleRecipe(Config):
+    """Weights of StyleGAN2's regularisation, and how latent vectors are mixed (Karras et al. 2020)."""
+
+    r1: float = 1.0  # gamma of R1 at real pictures; `for_size` gives one that fits
+    r1_interval: int = 16  # steps per R1 step
+    path: float = 2.0  # path length regularisation; 0: none
+    path_interval: int = 4  # steps per path length step
+    path_decay: float = 0.01  # share of the latest lengths in their running mean
+    mixing: float = 0.9  # share of pictures drawn with two latent vectors (StyleGAN, section 3.1)
+    average_decay: float = 0.998  # of the mean of w, per step; truncation draws towards it
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        **dict.fromkeys(("r1", "path"), (0, 1e6)),
+        **dict.fromkeys(("r1_interval", "path_interval"), (1, 2**16)),
+        **dict.fromkeys(("path_decay", "mixing", "average_decay"), (0, 1)),
+    }
+
+    @classmethod
+    def for_size(cls, size: int, batch: int) -> Self:
+        """R1 by the rule of thumb of StyleGAN2-ADA: more for larger pictures, less for larger batches."""
+        return cls(r1=0.0002 * size**2 / batch)
+
+
+@dataclass(frozen=True)
 class TrainConfig(Config):
     """Everything that decides the outcome of a training run; with the device, it is all one needs to repeat it."""
 
-    network: SwappingConfig
-    recipe: Recipe
+    network: Any  # the configuration of the networks
+    recipe: Any  # the weights of their objective
     data: str  # the photos: folder, zip, LMDB or pack
-    images: int = 500_000  # length of the run, in images seen by discriminators and generator together
+    images: int = 500_000  # length of the run, in images seen
     batch: int = 16  # images per step, over all processes
     learning_rate: float = 0.002
     betas: tuple[float, float] = (0.0, 0.99)  # of Adam
     ema_halflife: int = 10_000  # images after which a weight's influence on the average has halved
     ema_rampup: float = 0.05  # the half-life is at most this share of the images seen
-    precision: str = "bfloat16"  # of the ordinary steps; R1 is always float32
-    augment: tuple[str, ...] = ()  # what the discriminators see changed: of "colour", "translation", "cutout"
+    precision: str = "bfloat16"  # of the ordinary steps; regularisation is always float32
+    augment: tuple[str, ...] = ()  # what the discriminators see changed, by names of graftlab.training.augment
     crop: str = "short"  # how photos become squares: "resize", "short" or "random"
     mirror: bool = True  # flip half of the photos left to right
-    views: float = 0.0  # share of the photos that come with others of their scene (graftlab.data.views)
-    shared_lights: bool = False  # views of equal name after the "@" have one light, whatever their scene
     holdout: float = 0.05  # share of the photos held out for validation
     seed: int = 0
     record_every: int = 1_000  # images between lines of stats.jsonl
     snapshot_every: int = 10_000  # images between sample sheets, validations and saved states
+    keep_models: bool = False  # the model of every snapshot, in models/
+    base: str = ""  # the model that is fine-tuned; none: from the start
+    parent: str = ""  # its fingerprint
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("images", "ema_halflife", "record_every", "snapshot_every"), (1, inf)),
         "learning_rate": (1e-9, 1),
         "ema_rampup": (0, 1e6),
         "holdout": (0, 1),
-        "views": (0, 1),
         "seed": (0, 2**32 - 1),  # what the seeds of single steps are made of must fit 64 bits
     }
 
@@ -94,7 +119,7 @@ class TrainConfig(Config):
         super().__post_init__()
         require(
             self.batch >= 2 and self.batch % 2 == 0,
-            f"batch must be an even number, for swapping in pairs: not {self.batch}.",
+            f"batch must be an even number, for pictures are taken in pairs: not {self.batch}.",
         )
         low, high = self._pair("betas")
         require(0 <= low < 1 and 0 <= high < 1, f"betas must be from 0 to below 1, not {low} and {high}.")
@@ -105,3 +130,54 @@ class TrainConfig(Config):
             self.precision in PRECISIONS,
             f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'.",
         )
+
+    def sampling(self) -> dict[str, Any]:
+        """How photos become training images, as `graftlab.data.TrainingImages` takes it."""
+        names = ("crop", "mirror", "seed", "holdout")
+        return {"size": self.network.size} | {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class SwappingTrainConfig(TrainConfig):
+    """A run that trains a Swapping Autoencoder. Discriminators and generator take turns, each on new images."""
+
+    network: SwappingConfig
+    recipe: Recipe
+    views: float = 0.0  # share of the photos that come with others of their scene (graftlab.data.views)
+    shared_lights: bool = False  # views of equal name after the "@" have one light, whatever their scene
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {**TrainConfig.limits, "views": (0, 1)}
+
+    def sampling(self) -> dict[str, Any]:
+        return super().sampling() | {"views": self.views, "shared_lights": self.shared_lights}
+
+
+@dataclass(frozen=True)
+class StyleTrainConfig(TrainConfig):
+    """A run that trains a StyleGAN2. A step trains the discriminator on a batch, then the generator on as many."""
+
+    network: StyleGAN2Config
+    recipe: StyleRecipe
+    learning_rate: float = 0.0025
+    holdout: float = 0.0  # share held out; without any, samples are compared with training photos
+    adapt: float = 0.6  # overfitting that augmentation is adapted to (ADA, r_t); 0: augment always
+    adapt_images: int = 500_000  # images in which its probability can rise from 0 to 1
+    frozen: int = 0  # blocks of the discriminator, from the picture on, that do not learn (FreezeD)
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        **TrainConfig.limits,
+        "adapt": (0, 0.99),
+        "adapt_images": (1, inf),
+        "frozen": (0, 12),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        group = self.network.discriminator_group
+        require(
+            self.batch % group == 0 or self.batch < group,
+            f"batch must divide into groups of {group}, which the discriminator compares: not {self.batch}.",
+        )
+        require(self.network.classes == 0, "Training with classes is not supported; choose networks without (classes).")
+        height, width = self.network.constant
+        require(height == width, f"Training takes square pictures, and these networks make {height}:{width} ones.")

@@ -40,7 +40,7 @@ class TrainingImages:
         crop: str = "short",  # name in CROPS; a pack is cropped already
         mirror: bool = True,  # flip half of the images left to right
         seed: int = 0,  # of order, crops and mirroring; not of what is held out
-        holdout: float = 0.05,  # share held out, at least one image if there are two
+        holdout: float = 0.05,  # share held out: none for 0, else at least one image if there are two
         views: float = 0.0,  # share of the images that come with others of their scene, see graftlab.data.views
         shared_lights: bool = False,  # whether views of equal name after the "@" have one light
     ) -> None:
@@ -61,7 +61,7 @@ class TrainingImages:
         self._crop, self._mirror, self._seed = crop, mirror, seed
         self._training, self._held_out = _split(source, holdout, views > 0)
         self._scenes = Scenes([source.names[index] for index in self._training], shared_lights) if views else None
-        self._views = views
+        self.views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
 
     def __len__(self) -> int:
@@ -112,7 +112,7 @@ class TrainingImages:
         start = number * BLOCK
         rng = np.random.default_rng([self._seed, number, 3])
         ranks = [self._at(start + item)[0] for item in range(BLOCK)]
-        block = self._scenes.block(ranks, rng) if self._scenes and rng.random() < self._views else Block(ranks)
+        block = self._scenes.block(ranks, rng) if self._scenes and rng.random() < self.views else Block(ranks)
         truths = np.array(block.truths)
         places = start + np.array(block.framed), np.where(truths < 0, -1, start + truths)
         return np.stack([block.ranks, *places, block.recoloured])
@@ -185,7 +185,7 @@ def _split(source: ImageSource, holdout: float, views: bool) -> tuple[np.ndarray
     """Indices (training, held out): the former in the order of the source, the latter in the order of their keys.
 
     An image is held out if its key, read as a fraction, is below `holdout`. Where that leaves a side empty, the
-    photo with the smallest or largest key changes sides.
+    photo with the smallest or largest key changes sides; with a `holdout` of 0 none is held out.
     """
     chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
     keys = [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
@@ -193,7 +193,7 @@ def _split(source: ImageSource, holdout: float, views: bool) -> tuple[np.ndarray
         firsts: dict[str, str] = {}
         keys = [firsts.setdefault(scene(name), key) for name, key in zip(source.names, keys, strict=True)]
     held = np.array([fraction(key) < holdout for key in keys])
-    if len(keys) == 1:
+    if len(keys) == 1 or not holdout:
         held[:] = False
     elif not held.any():
         held = _copies(keys, min(keys))

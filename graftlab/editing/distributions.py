@@ -5,29 +5,34 @@
     weather.novelty(model.encode(picture))["texture"].percentile         # 100: no photo was as far off
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
-photos' textures. One photo in five has no part in it and tells how far from its middle photos lie.
+photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
+lie. Models may come with the distribution of their training: `Distribution.load("landscapes-128")`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from graftlab.checkpoints.load import bundled_textures
 from graftlab.checkpoints.native import read_tensors, write_tensors
 from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
 from graftlab.editing.fitting import FLAT, Moments, Progress, cells, choose, eigen, encoded
-from graftlab.editing.swaps import FARTHEST
+from graftlab.editing.mixtures import Mixture, check_clusters, clustered, numbers
 from graftlab.errors import GraftError
 
 KIND = "distribution"  # in a file's header: what it holds
+CLUSTERS = "clusters."  # before the names of a mixture's tensors
 HELD_OUT = 5  # one photo in so many
+BEYOND = 99  # percentile from which on a picture is unlike the photos
 FEWEST = 10  # photos
+KnownT = TypeVar("KnownT", "Gaussian", Mixture)
 UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
 
 
@@ -56,19 +61,23 @@ class Gaussian:
         """Codes (N, C) by number, along the axes alone: the same for a seed whatever the others are.
 
         psi is the truncation: 1 as the photos vary, 0 their mean for all."""
-        if not isfinite(psi) or abs(psi) > FARTHEST:
-            raise GraftError(f"The truncation psi lies between -{FARTHEST} and {FARTHEST}, which {psi:g} does not.")
-        if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
-            raise GraftError(f"A seed is a whole number from 0 to {2**32 - 1}, not {wrong[0]}.")
-        numbers = np.array([np.random.RandomState(seed).randn(len(self.axes)) for seed in seeds])
-        steps = torch.from_numpy(numbers.reshape(-1, len(self.axes), 1)) * self.axes.double()  # no sum over a batch
-        return (self.mean.double() + psi * steps.sum(1)).float()
+        return self.codes(numbers(seeds, len(self.axes), psi)[0])
+
+    def codes(self, places: Tensor) -> Tensor:
+        """Codes (N, C) of places (N, k), deviations along the axes."""
+        steps = places.double()[:, :, None] * self.axes.double()
+        return (self.mean.double() + steps.sum(1)).float()  # no sum over a batch
+
+    def places(self, codes: Tensor) -> Tensor:
+        """Where codes (..., C) lie along the axes, in deviations: (..., k) float64."""
+        axes = self.axes.double()
+        return (codes.detach().cpu().double() - self.mean.double()) @ (axes / axes.square().sum(1, keepdim=True)).T
 
     def distances(self, codes: Tensor) -> Tensor:
         """Mahalanobis distance of pictures, each the mean over its rows (N, rows, C): (N,) float64, 1 being typical."""
         away = codes.detach().cpu().double() - self.mean.double()
         axes = self.axes.double()
-        along = away @ (axes / axes.square().sum(1, keepdim=True)).T
+        along = self.places(codes)
         squares = along.square().sum(-1)
         if len(axes) < len(self.mean):
             beyond = (away - along @ axes).square().sum(-1)
@@ -93,10 +102,17 @@ class Distribution:
     unit: bool  # whether textures have unit length, as the authors' model makes them
     model: str | None = None  # fingerprint of the model they belong to
     about: dict[str, Any] = field(default_factory=dict)  # how it was fitted
+    clusters: Mixture | None = None  # of textures, along their axes; None: draw from the one Gaussian
+
+    def __post_init__(self) -> None:
+        if self.clusters and self.clusters.means.shape[1] != len(self.texture.axes):
+            raise GraftError("Its clusters must lie along its axes.")
 
     def textures(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
-        """Random textures (N, Ct), one for each seed; of unit length if the photos' are."""
-        drawn = self.texture.drawn(seeds, psi)
+        """Random textures (N, Ct), one for each seed; of unit length if the photos' are.
+
+        At a psi of 0 all are the mean, or each that of its cluster."""
+        drawn = self.texture.codes(self.clusters.drawn(seeds, psi)) if self.clusters else self.texture.drawn(seeds, psi)
         return torch.nn.functional.normalize(drawn, dim=1) if self.unit else drawn
 
     def sampled(self, codes: SwapCodes, seeds: Sequence[int], psi: float = 1.0) -> SwapCodes:
@@ -125,32 +141,31 @@ class Distribution:
 
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file that knows its kind and its model's fingerprint."""
-        tensors = {
-            f"{part}.{item.name}": getattr(getattr(self, part), item.name)
-            for part in SwapCodes.parts
-            for item in fields(Gaussian)
-        }
+        tensors: dict[str, Tensor] = {}
+        for part in SwapCodes.parts:
+            tensors |= _named(f"{part}.", getattr(self, part))
+        if self.clusters:
+            tensors |= _named(CLUSTERS, self.clusters)
         header = {"kind": KIND, "unit": self.unit, "model": self.model, "about": self.about}
         write_tensors(Path(path), tensors, header)
         return Path(path)
 
     @staticmethod
     def load(path: str | Path) -> "Distribution":
-        """Read what `save` wrote. GraftError if the file holds none."""
-        tensors, header = read_tensors(Path(path))
+        """Read what `save` wrote: a file, or the name of a bundled model. GraftError if the file holds none."""
+        tensors, header = read_tensors(bundled_textures().get(str(path), Path(path)))
         if header.get("kind") != KIND:
             raise GraftError(f"{path} holds no distribution of textures; make one with 'graft textures fit'.")
         unit, model, about = (header.get(key) for key in ("unit", "model", "about"))
         try:
             if not isinstance(unit, bool) or not isinstance(model, str | None) or not isinstance(about, dict):
                 raise GraftError("What is told about it makes no sense.")
-            parts = {
-                part: Gaussian(**{item.name: tensors.pop(f"{part}.{item.name}") for item in fields(Gaussian)})
-                for part in SwapCodes.parts
-            }
+            parts = {part: _taken(Gaussian, f"{part}.", tensors) for part in SwapCodes.parts}
+            more = any(name.startswith(CLUSTERS) for name in tensors)
+            clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
             if tensors:
                 raise GraftError(f"Nobody knows its {', '.join(tensors)}.")
-            return Distribution(**parts, unit=unit, model=model, about=about)
+            return Distribution(**parts, unit=unit, model=model, about=about, clusters=clusters)
         except (GraftError, KeyError, NotImplementedError) as error:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
             raise GraftError(
@@ -158,22 +173,35 @@ class Distribution:
             ) from None
 
 
+def _named(prefix: str, known: Gaussian | Mixture) -> dict[str, Tensor]:
+    return {prefix + item.name: getattr(known, item.name) for item in fields(known)}
+
+
+def _taken(kind: type[KnownT], prefix: str, tensors: dict[str, Tensor]) -> KnownT:
+    """What `_named` told, taken out of the tensors. KeyError if something is missing."""
+    return kind(**{item.name: tensors.pop(prefix + item.name) for item in fields(kind)})
+
+
 def distribution(
     model: Autoencoder,
-    photos: str | Path,  # folder, zip, LMDB or pack
+    photos: str | Path | ImageSource,  # folder, zip, LMDB or pack
     size: int,  # side of the squares that are cut from the photos' centres, pixels
-    axes: int = 32,  # along which codes vary by their own deviation; at most half as many as photos
+    axes: int = 32,  # along which codes vary by their own deviation; at most half as many as photos, or per cluster
     most: int = 5000,  # photos, chosen at random
     seed: int = 0,
     on_progress: Progress | None = None,  # called with pictures done and in all
+    clusters: int = 1,  # Gaussians that textures are drawn from
 ) -> Distribution:
     """Fit a distribution to the codes of photos, one in five of which are held out.
 
-    GraftError for fewer than FEWEST readable photos, and for photos that are all the same."""
-    source = open_source(photos)
+    GraftError for fewer than FEWEST readable photos for each cluster, and for photos that are all the same."""
+    if clusters > 1:
+        check_clusters()
+    source = open_source(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, most, seed)
     moments = {part: Moments() for part in SwapCodes.parts}
     held_out: dict[str, list[Tensor]] = {part: [] for part in SwapCodes.parts}
+    textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
     for _, codes in encoded(model, source, chosen, size, on_progress):
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
@@ -181,16 +209,21 @@ def distribution(
             if not apart.all():
                 moments[part].add(rows[~apart].flatten(0, 1))
             held_out[part].append(rows[apart])
+            if part == "texture" and clusters > 1:
+                textures.append(rows[~apart].flatten(0, 1))
         pictures, fingerprint = pictures + len(codes), codes.model
         unit = unit and bool(((codes.texture.norm(dim=1) - 1).abs() < UNIT).all())
-    if pictures < FEWEST:
+    if pictures < FEWEST * clusters:
+        what = "a distribution" if clusters == 1 else f"a mixture of {clusters}"
         raise GraftError(
-            f"{source.path} has {pictures} readable pictures; a distribution needs {FEWEST}, best hundreds."
+            f"{source.path} has {pictures} readable pictures; {what} needs {FEWEST * clusters}, best hundreds."
         )
-    limit = min(axes, (pictures - pictures // HELD_OUT) // 2)
+    most_axes = (pictures - pictures // HELD_OUT) // 2
     texture, structure = (
-        _fitted(part, moments[part], torch.cat(held_out[part]), limit) for part in ("texture", "structure")
+        _fitted(part, moments[part], torch.cat(held_out[part]), min(axes, limit))
+        for part, limit in (("texture", most_axes // clusters), ("structure", most_axes))
     )
+    mixture = clustered(texture.places(torch.cat(textures)), clusters, seed) if clusters > 1 else None
     about = {
         "pictures": pictures,
         "held_out": pictures // HELD_OUT,
@@ -199,7 +232,7 @@ def distribution(
         "size": size,
         "seed": seed,
     }
-    return Distribution(texture, structure, unit, fingerprint, about)
+    return Distribution(texture, structure, unit, fingerprint, about, mixture)
 
 
 def _rows(codes: SwapCodes) -> dict[str, Tensor]:

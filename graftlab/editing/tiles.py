@@ -28,7 +28,7 @@ PROBE = 512  # side of the picture on which the encoder's reach is measured, pix
 STRIP = 97  # length of the structure on which the generator's is, cells
 
 
-def fitting(model: Autoencoder, *images: Tensor, tile: int | None = None) -> Autoencoder:
+def tiled_if_large(model: Autoencoder, *images: Tensor, tile: int | None = None) -> Autoencoder:
     """The model as it is, or `Tiled` if pictures (N, 3, H, W) are large together or `tile` (pixels) is given."""
     if tile is None and sum(image.shape[2] * image.shape[3] for image in images) <= WHOLE:
         return model

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.config import Recipe
-from graftlab.objectives import Crops
+from graftlab.objectives.swapping import Crops
 
 REFERENCES = Recipe().crops  # patches of a photo whose features are averaged, as in training
 PATCHES = 4  # patches of a photo or a hybrid that are held against them

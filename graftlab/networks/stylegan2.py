@@ -1,6 +1,6 @@
 """StyleGAN2's generator (Karras et al. 2020, config-f, as of 2020's ADA): mapping, synthesis and the two together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -245,13 +245,4 @@ class StyleGAN2(Model):
         return self.synthesis.constant_noise if mode == "const" else noise_source(mode, seed)
 
 
-def style_mix(a: StyleCodes, b: StyleCodes, layers: Iterable[int]) -> StyleCodes:
-    """Codes `a` with the named layers of `b` (style mixing: StyleGAN, section 3.1); 0 is the coarsest.
-
-    GraftError for layers that the codes do not have."""
-    count, chosen = a.w.shape[1], list(layers)
-    if unknown := [layer for layer in chosen if not 0 <= layer < count]:
-        raise GraftError(f"These codes have layers 0 to {count - 1}, not {', '.join(map(str, unknown))}.")
-    share = torch.zeros(1, count, 1)
-    share[:, chosen] = 1
-    return a.mix(b, w=share)
+style_mix = StyleCodes.style_mix

@@ -2,17 +2,19 @@
 judged, so that the discriminators cannot learn the few photos by heart.
 
 Each change draws its numbers once, for a batch, and then does the same to item n of every batch it is given: a hybrid
-and the picture its texture comes from keep the same colours, which the patch discriminator compares.
+and the picture its texture comes from keep the same colours, which the patch discriminator compares. With a share below
+1, which ADA adapts, each change comes to that share of the pictures.
 """
 
 from collections.abc import Callable, Sequence
+from math import pi
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.objectives import Augment, no_augment
+from graftlab.objectives.terms import Augment, no_augment
 
 
 def colour(count: int, size: int, device: torch.device) -> Augment:
@@ -57,10 +59,31 @@ def cutout(count: int, size: int, device: torch.device) -> Augment:
     return change
 
 
+def geometry(count: int, size: int, device: torch.device) -> Augment:
+    """Turned by up to 15 degrees, 0.75 to 1.33 times as large, sides in proportions from 3:4 to 4:3, reflected beyond
+    the border: what ADA changes of a picture's geometry, kept small, for scenes that have an above and a below."""
+    turn, scale, aspect = torch.rand(3, count, device=device) * 2 - 1
+    angle, scale, aspect = turn * (pi / 12), (4 / 3) ** scale, (4 / 3) ** (aspect / 2)
+    zero = torch.zeros_like(angle)
+    rows = [
+        torch.stack([angle.cos() * scale * aspect, angle.sin() * scale * aspect, zero], 1),
+        torch.stack([-angle.sin() * scale / aspect, angle.cos() * scale / aspect, zero], 1),
+    ]
+    where = torch.stack(rows, 1)  # (count, 2, 3), from the places of the new picture to those of the old
+
+    def change(images: Tensor) -> Tensor:
+        n = len(images)
+        grid = F.affine_grid(where[:n].to(images), list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
+
+    return change
+
+
 CHANGES: dict[str, Callable[[int, int, torch.device], Augment]] = {
     "colour": colour,
     "translation": translation,
     "cutout": cutout,
+    "geometry": geometry,
 }
 
 
@@ -69,11 +92,15 @@ def check(names: Sequence[str]) -> None:
         raise GraftError(f"There is no augmentation '{unknown[0]}'; choose among {', '.join(CHANGES)}.")
 
 
-def draw(names: Sequence[str], count: int, size: int, device: torch.device) -> Augment:
-    """One random change of `count` pictures of `size` pixels a side, made of the named ones in order."""
-    if not names:
+def draw(names: Sequence[str], count: int, size: int, device: torch.device, share: float = 1.0) -> Augment:
+    """One random change of `count` pictures of `size` pixels a side, made of the named ones in order.
+
+    `share` is the probability of each of them, for every picture on its own."""
+    if not names or share <= 0:
         return no_augment
     changes = [CHANGES[name](count, size, device) for name in names]
+    if share < 1:
+        changes = [sometimes(change, torch.rand(count, 1, 1, 1, device=device) < share) for change in changes]
 
     def change(images: Tensor) -> Tensor:
         for one in changes:
@@ -81,3 +108,8 @@ def draw(names: Sequence[str], count: int, size: int, device: torch.device) -> A
         return images
 
     return change
+
+
+def sometimes(change: Augment, chosen: Tensor) -> Augment:
+    """A change of the chosen pictures (N, 1, 1, 1) alone."""
+    return lambda images: torch.where(chosen[: len(images)], change(images), images)

@@ -57,6 +57,15 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
+def mean(numbers: Tensor) -> Tensor:
+    """Mean over processes."""
+    if world_size() == 1:
+        return numbers
+    both = numbers.clone()
+    dist.all_reduce(both)
+    return both / world_size()
+
+
 def average(numbers: dict[str, float]) -> dict[str, float]:
     """Means over processes, for the log."""
     if world_size() == 1:

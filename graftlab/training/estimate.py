@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from graftlab.config import TrainConfig
-from graftlab.training.run import STATES_KEPT, compiles
-from graftlab.training.trainer import Trainer
+from graftlab.training.run import STATES_KEPT, new_trainer
 
 PROBE_SECONDS = 10
 PICTURES = 500_000  # bytes of one sample sheet, roughly
@@ -42,32 +41,30 @@ class Estimate:
 
 def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Estimate:
     """Take a few steps of every kind on random pictures, and work out what the whole run costs."""
-    trainer = Trainer(config, device, compiles(device, compiled))
+    trainer = new_trainer(config, device, compiled)
     images = torch.rand(config.batch, 3, config.network.size, config.network.size) * 2 - 1
     images = images.to(device).contiguous(memory_format=torch.channels_last)
-    kinds = {"discriminators": trainer.discriminator_step, "model": trainer.generator_step, "r1": trainer.r1_step}
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    steps = trainer.steps()
+    seconds: dict[str, list[float]] = {kind: [] for kind in steps}
     start = time.perf_counter()
-    while time.perf_counter() - start < PROBE_SECONDS or len(seconds["r1"]) < 2:
-        for kind, step in kinds.items():
+    while time.perf_counter() - start < PROBE_SECONDS or any(len(taken) < 2 for taken in seconds.values()):
+        for kind, (step, _) in steps.items():
             before = time.perf_counter()
             step(images)  # ends with reading a number, so the device has finished
             seconds[kind].append(time.perf_counter() - before)
     # The first of each kind is slower: memory is taken and kernels are chosen.
-    d, g, r1 = (median(seconds[kind][1:]) for kind in kinds)
-    rate = 2 * config.batch / (d + g + r1 / config.recipe.r1_interval)
+    rate = config.batch / sum(often * median(seconds[kind][1:]) for kind, (_, often) in steps.items())
     state = sum(tensor.nbytes for tensor in trainer.state()[0].values())
-    models = 2 * sum(p.numel() * 4 for p in trainer.model.parameters())
-    sheets = PICTURES * (config.images // config.snapshot_every + 2)
+    model = sum(parameter.numel() * 4 for parameter in trainer.model.parameters())
+    snapshots = config.images // config.snapshot_every + 2
+    judges = sum(tensor.nbytes for tensor in trainer.judges().values())
     return Estimate(
-        parameters={
-            "encoder": size(trainer.model.encoder),
-            "generator": size(trainer.model.generator),
-            "image discriminator": size(trainer.discriminators.image),
-            "patch discriminator": size(trainer.discriminators.patch),
-        },
+        parameters={name: size(network) for name, network in trainer.parts().items()},
         memory=peak_memory(device),
-        disk=(STATES_KEPT + 1) * state + models + sheets,
+        disk=(STATES_KEPT + 1) * state
+        + (2 + (snapshots if config.keep_models else 0)) * model
+        + judges
+        + snapshots * PICTURES,
         images_per_second=rate,
         seconds=config.images / rate,
     )

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: figures in stats.jsonl, pictures in samples/, a status line."""
+"""What a run tells while it goes on: figures in stats.jsonl, TensorBoard, and a status line."""
 
 import json
 import os
@@ -7,15 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
-from graftlab.images import l1, psnr, write
-from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.sheets import sheet
 
 
 class Stats:
@@ -79,55 +71,3 @@ def tensorboard(folder: Path, seen: int) -> Any:
     except ImportError:
         return SimpleNamespace(add_scalar=lambda *figure: None, flush=lambda: None)
     return SummaryWriter(str(folder / "tensorboard"), purge_step=seen)
-
-
-@torch.no_grad()
-def validate(model: SwappingAutoencoder, images: Tensor) -> dict[str, float]:
-    """How good the model is on held-out pictures (N, 3, S, S), means over pictures, for values in [-1, 1].
-
-    l1 and psnr (dB) of reconstructions; texture: distance in colours between hybrids and the pictures that gave their
-    texture; error: l1 + texture, by which the best model is chosen. Reconstruction alone would favour a structure code
-    that carries the texture too."""
-    codes = SwapCodes.cat([model.encode(batch) for batch in images.split(16)])
-    mixed = SwapCodes(codes.structure, codes.texture.roll(-1, 0))
-    decoded, hybrids = (
-        torch.cat([model.decode(batch[i : i + 16]).cpu() for i in range(0, len(images), 16)])
-        for batch in (codes, mixed)
-    )
-    error, texture = 2 * l1(decoded, images).mean().item(), colour_distance(hybrids, images.roll(-1, 0)).mean().item()
-    return {
-        "validation_l1": error,
-        "validation_psnr": psnr(decoded, images).mean().item(),
-        "validation_texture": texture,
-        "validation_error": error + texture,
-    }
-
-
-def colour_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Earth mover's distance between the values of pictures (N, 3, H, W), mean over channels: (N,)."""
-    ordered = [picture.clamp(-1, 1).flatten(2).sort(2).values for picture in (a, b)]
-    return (ordered[0] - ordered[1]).abs().mean((1, 2))
-
-
-@torch.no_grad()
-def swap_sheet(model: SwappingAutoencoder, images: Tensor, title: str) -> Tensor:
-    """Every structure (rows) with every texture (columns) of a few pictures (N, 3, S, S): one sheet (1, 3, H, W).
-
-    The diagonal holds the reconstructions."""
-    codes, rows = model.encode(images), []
-    for i, structure in enumerate(codes.structure):
-        repeated = structure.expand(len(images), *structure.shape)
-        hybrids = model.decode(SwapCodes(repeated, codes.texture)).cpu()
-        rows.append([images[i : i + 1], *hybrids.split(1)])
-    scale = max(1, 128 // images.shape[-1])
-    return sheet([[None, *images.split(1)], *rows], title=title, scale=scale)
-
-
-def write_samples(folder: Path, model: SwappingAutoencoder, images: Tensor, seen: int) -> None:
-    """The swap sheet of this moment, always of the same pictures."""
-    title = f"{seen:,} images seen: structure of the left, texture of the top"
-    write(swap_sheet(model, images, title), folder / f"{seen:09d}.jpg", {"images seen": seen})
-
-
-def write_json(path: Path, content: Any) -> None:
-    atomic_write(path, lambda file: file.write(json.dumps(content, indent=1).encode()))

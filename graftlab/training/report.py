@@ -2,17 +2,16 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from graftlab.config import RECIPES, Config, Recipe, SwappingConfig, TrainConfig
+from graftlab.config import RECIPES, Recipe, StyleRecipe, StyleTrainConfig, TrainConfig
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.training.charts import Points, chart
+from graftlab.training.settings import read_settings
 
 Records = Sequence[Mapping[str, float]]  # lines of stats.jsonl, by "seen"
 
@@ -42,15 +41,9 @@ def write_report(run: Path) -> Path:
 
 def read_config(run: Path) -> TrainConfig:
     """The run's configuration; fields that we do not know are left out, for they may be of another version."""
-
-    def known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
-        return {field.name: values[field.name] for field in fields(cls) if field.name in values}
-
     try:
-        values = json.loads((run / "config.json").read_bytes())
-        parts = {"network": known(SwappingConfig, values["network"]), "recipe": known(Recipe, values["recipe"])}
-        return TrainConfig.from_dict({**known(TrainConfig, values), **parts})
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return read_settings(run / "config.json", lenient=True)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise GraftError(
             f"{run} is not a training run, because it has no usable config.json ({error}): "
             "give the folder in which the training wrote it."
@@ -91,24 +84,35 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
     else:
         psnr = f", {best['validation_psnr']:.1f} dB" if "validation_psnr" in best else ""
         held_out = f"error {best['validation_error']:.4f}{psnr} at {best['seen']:,.0f} images"
-    network = config.network
-    grid = network.size // network.stride
+    size = config.network.size
     return [
         ("Data", Path(config.data).name or config.data),
-        ("Picture size", f"{network.size} × {network.size} pixels"),
+        ("Picture size", f"{size} × {size} pixels"),
         ("Images seen", f"{seen:,.0f} of {config.images:,} ({seen / config.images:.0%})"),
         ("Batch", str(config.batch)),
+        *([("Fine-tuned from", Path(config.base).name or config.base)] if config.base else []),
         ("Recipe", recipe_name(config.recipe)),
         ("Precision", config.precision),
         ("Augmentation", ", ".join(config.augment) or "none"),
-        ("Codes", f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"),
+        ("Codes", codes(config)),
         ("Skipped steps", f"{skipped[-1]:,.0f}" if skipped else "0"),
         ("Best on held-out photos", held_out),
     ]
 
 
-def recipe_name(recipe: Recipe) -> str:
+def codes(config: TrainConfig) -> str:
+    """The codes' sizes."""
+    network = config.network
+    if isinstance(config, StyleTrainConfig):
+        return f"{network.layers} layers of {network.w_channels}"
+    grid = network.size // network.stride
+    return f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"
+
+
+def recipe_name(recipe: Recipe | StyleRecipe) -> str:
     """The name it goes by, or how it departs from the authors' recipe."""
+    if isinstance(recipe, StyleRecipe):
+        return f"R1 {recipe.r1:g}, path length {recipe.path:g}, style mixing {recipe.mixing:g}"
     for name, known in RECIPES.items():
         if recipe == known:
             return name
@@ -154,41 +158,74 @@ def _picture(path: Path, caption: str) -> str:
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 
+Figure = tuple[str, dict[str, Points], str]  # title, curves by name, note
+WEIGHTED = "With the weights of the recipe."
+TELLING = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
+
+
 def charts(config: TrainConfig, records: Records) -> Iterable[str]:
     """The training figure; a chart without points is left out."""
 
     def points(key: str, weight: float = 1.0) -> Points:
         return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
 
+    figures = style_figures(points) if isinstance(config, StyleTrainConfig) else swapping_figures(points, config.recipe)
+    for title, series, note in figures:
+        if any(series.values()):
+            share = note == TELLING
+            yield chart(title, series, note, (0.0, 1.0) if share else None, 0.5 if share else None)
+
+
+def swapping_figures(points: Callable[..., Points], recipe: Recipe) -> list[Figure]:
+    """Those of the reproduction report's Figure 1 (Newlands et al. 2021), and more."""
+    fakes = {"reconstructions": "rec", "hybrids": "mix"}
+
     def judged(prefix: str) -> dict[str, Points]:
         return {name: points(f"{prefix}_{key}") for name, key in (("real", "real"), *fakes.items())}
 
-    fakes = {"reconstructions": "rec", "hybrids": "mix"}
     adversarial = {name: points(f"G_GAN_{key}") for name, key in fakes.items()} | {
         "patches of hybrids": points("G_mix")
     }
-    l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+    l1 = {"training": points("G_L1", recipe.l1), "held out": points("validation_l1")}
     held_out = {"reconstructions": points("validation_l1"), "colours of hybrids": points("validation_texture")}
     nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
-    weighted = "With the weights of the recipe."
-    telling = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
-
-    figure = [
-        ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, weighted),
+    return [
+        ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, WEIGHTED),
         ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
         (
             "Held-out photos",
             held_out,
             "L1, and distance to the colours of the texture; the best model has the lowest sum.",
         ),
-        *((f"Losses of {net}", judged(prefix), weighted) for prefix, net in nets.items()),
-        *((f"Accuracy of {net}", judged(prefix + "_accuracy"), telling) for prefix, net in nets.items()),
-        *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, weighted) for prefix, net in nets.items()),
+        *((f"Losses of {net}", judged(prefix), WEIGHTED) for prefix, net in nets.items()),
+        *((f"Accuracy of {net}", judged(prefix + "_accuracy"), TELLING) for prefix, net in nets.items()),
+        *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, WEIGHTED) for prefix, net in nets.items()),
     ]
-    for title, series, note in figure:
-        if any(series.values()):
-            share = note == telling
-            yield chart(title, series, note, (0.0, 1.0) if share else None, 0.5 if share else None)
+
+
+def style_figures(points: Callable[..., Points]) -> list[Figure]:
+    judged = {"real": "real", "samples": "fake"}
+    return [
+        ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
+        (
+            "Distance of samples to photos",
+            {"kernel distance": points("validation_kernel")},
+            "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
+        ),
+        ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in judged.items()}, ""),
+        (
+            "Accuracy of the discriminator",
+            {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+            TELLING,
+        ),
+        (
+            "Augmentation",
+            {"probability": points("augmented")},
+            "Rises while the discriminator knows its photos.",
+        ),
+        ("R1", {"R1": points("D_R1")}, WEIGHTED),
+        ("Path length", {"penalty": points("G_path")}, WEIGHTED),
+    ]
 
 
 _PAGE = Template("""<!DOCTYPE html>

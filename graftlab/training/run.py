@@ -1,6 +1,5 @@
 """A training run in a folder: started and resumed by the same call, killed at any moment without loss."""
 
-import json
 import signal
 import threading
 import time
@@ -14,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
-from graftlab.config import TrainConfig
+from graftlab.checkpoints.readers import open_model
+from graftlab.config import StyleTrainConfig, SwappingTrainConfig, TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
@@ -24,19 +25,27 @@ from graftlab.hardware import require_space
 from graftlab.images import write
 from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
-from graftlab.training.monitor import Stats, validate, write_json, write_samples
+from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
+from graftlab.training.settings import read_settings, write_settings
+from graftlab.training.stylegan2 import StyleGAN2Trainer
+from graftlab.training.swapping import SwappingTrainer
 from graftlab.training.trainer import Trainer
 
 SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2
-VALIDATION_IMAGES = 64
-SHEET_IMAGES = 6
+SHEET_SIDE = 6  # pictures along a side of the sheet of reals
+TRAINERS: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
+    SwappingTrainConfig: SwappingTrainer,
+    StyleTrainConfig: StyleGAN2Trainer,
+}
 # What may change in a run that is resumed: where the photos are, how long and how often, and what people turn by hand
 # when they see how it goes.
 MAY_CHANGE = (
     "data",
+    "base",
     "images",
+    "keep_models",
     "precision",
     "record_every",
     "snapshot_every",
@@ -49,6 +58,9 @@ MAY_CHANGE = (
     "recipe.views",
     "recipe.r1",
     "recipe.patch_r1",
+    "recipe.path",
+    "adapt",
+    "adapt_images",
 )
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -56,7 +68,7 @@ Progress = Callable[[int, dict[str, float]], None]
 
 
 class Run:
-    """A run folder: config.json, stats.jsonl, samples/, states/, last.safetensors, best.safetensors, report.html."""
+    """A run folder: config.json, stats.jsonl, samples/, states/, models, report.html."""
 
     def __init__(
         self,
@@ -80,20 +92,12 @@ class Run:
                     for part in place.glob(".*.part-*"):  # what a process killed while it wrote has left
                         part.unlink()
             self._check_unchanged()
-            self.data = TrainingImages(
-                source,
-                config.network.size,
-                config.crop,
-                config.mirror,
-                config.seed,
-                config.holdout,
-                config.views,
-                config.shared_lights,
-            )
-            self.held_out = self.data.held_out(VALIDATION_IMAGES)
-            self.trainer = Trainer(config, device, compiles(device, compiled))
+            self.data = TrainingImages(source, **config.sampling())
+            self.trainer = new_trainer(config, device, compiled)
+            self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
+            self.notes: list[str] = []  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
@@ -113,7 +117,7 @@ class Run:
         stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                truths = self.data.truths(trainer.seen + mine, self.share) if config.views else None
+                truths = self.data.truths(trainer.seen + mine, self.share) if self.data.views else None
                 self.stats.add(distributed.average(trainer.step(next(stream), truths)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
@@ -132,21 +136,36 @@ class Run:
     def _snapshot(self) -> None:
         """Pictures, figures on held-out pictures, the model as it is and the best so far, then the state."""
         if self.first:
-            model, seen = self.trainer.ema, self.trainer.seen
-            write_samples(self.folder / "samples", model, self._shown()[:SHEET_IMAGES], seen)
-            named = replace(self.config, data=Path(self.config.data).name)  # the folders above are nobody's business
-            about = {"images_seen": seen, "training": named.to_dict()}
-            if len(self.held_out):
-                figures = validate(model, self.held_out)
+            trainer, seen = self.trainer, self.trainer.seen
+            self._show()
+            figures = trainer.validate(self.references)
+            if figures:
                 self.stats.append({"seen": seen, **figures})
-                about |= figures
-                if figures["validation_error"] < (inf if self.best is None else self.best):
-                    self.best = figures["validation_error"]
-                    save_model(self.folder / "best.safetensors", model, about)
-            save_model(self.folder / "last.safetensors", model, about)
+            about = self._about() | figures
+            if figures.get("validation_error", inf) < (inf if self.best is None else self.best):
+                self.best = figures["validation_error"]
+                save_model(self.folder / "best.safetensors", trainer.ema, about)
+            if self.config.keep_models:
+                kept = self.folder / "models"
+                kept.mkdir(exist_ok=True)
+                save_model(kept / f"{seen:09d}.safetensors", trainer.ema, about)
+            save_model(self.folder / "last.safetensors", trainer.ema, about, discriminators=trainer.judges())
         self.save()
         if self.first:
             write_report(self.folder)
+
+    def _about(self) -> dict[str, Any]:
+        """What a model's file tells of its making."""
+        named = replace(self.config, data=Path(self.config.data).name)  # the folders above are nobody's business
+        named = replace(named, base=Path(named.base).name)
+        about: dict[str, Any] = {"images_seen": self.trainer.seen, "training": named.to_dict()}
+        return about | ({"parent": self.config.parent} if self.config.parent else {})
+
+    def _show(self) -> None:
+        """The sample sheet of this moment, always of the same pictures."""
+        seen = self.trainer.seen
+        sheet = self.trainer.samples(self._shown())
+        write(sheet, self.folder / "samples" / f"{seen:09d}.jpg", {"images seen": seen})
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -182,6 +201,9 @@ class Run:
             self.trainer.restore(tensors, header)
             self.best = header["best"]
             break
+        else:
+            if self.config.base:
+                self._adopt()
         if damaged and header is None:
             reasons = " ".join(str(error) for error in damaged.values())
             raise GraftError(f"No saved state of {self.folder} can be read, so choose another --run. {reasons}")
@@ -195,27 +217,38 @@ class Run:
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
-            rows = self._shown().split(SHEET_IMAGES)
+            rows = self._shown().split(SHEET_SIDE)
             write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
-            write_samples(self.folder / "samples", self.trainer.ema, rows[0], 0)
+            self._show()
+
+    def _adopt(self) -> None:
+        """Begin with the weights of the model that is fine-tuned."""
+        base = open_model(locate(self.config.base))
+        if not self.trainer.adopt(base):
+            self.notes.append(
+                f"{base.path} came without its discriminators, which have to learn anew: expect the pictures to get "
+                "worse before they get better."
+            )
 
     def _shown(self) -> Tensor:
         """The pictures of the sheets: held-out ones and, where these are too few, training pictures after them."""
-        missing = min(SHEET_IMAGES**2 - len(self.held_out), len(self.data))
+        missing = min(SHEET_SIDE**2 - len(self.references), len(self.data))
         more = [self.data.batch(0, missing)] if missing > 0 else []
-        return torch.cat([self.held_out, *more])[: SHEET_IMAGES**2]
+        return torch.cat([self.references, *more])[: SHEET_SIDE**2]
 
     def _check_unchanged(self) -> None:
         """Refuse to go on with a run under other options, then write the options down."""
-        path, now = self.folder / "config.json", self.config.to_dict()
+        path = self.folder / "config.json"
         if path.exists():
             try:
-                before = TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))).to_dict()
-            except (ValueError, KeyError, TypeError) as error:
+                before = read_settings(path)
+            except (ValueError, KeyError, TypeError, OSError) as error:
                 raise GraftError(
                     f"{path} cannot be read ({error}); choose another --run, or restore the file."
                 ) from None
-            old, new = options(before), options(now)
+            if type(before) is not type(self.config):
+                raise GraftError(f"{self.folder} holds a run that trains other networks; choose another --run.")
+            old, new = options(before.to_dict()), options(self.config.to_dict())
             if changed := [f"{name} {old[name]}, now {new[name]}" for name in old if old[name] != new[name]]:
                 raise GraftError(
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
@@ -223,12 +256,13 @@ class Run:
                 )
         distributed.barrier()
         if self.first:
-            write_json(path, now)
+            write_settings(path, self.config)
 
 
-def compiles(device: torch.device, compiled: bool | None) -> bool:
-    """Whether to use torch.compile: as asked, else on CUDA, where it is sure to pay."""
-    return device.type == "cuda" if compiled is None else compiled
+def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Trainer[Any, Any, Any]:
+    """The trainer of a configuration's kind. It compiles its ordinary steps as asked, else on CUDA, where it is sure to
+    pay."""
+    return TRAINERS[type(config)](config, device, device.type == "cuda" if compiled is None else compiled)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,46 +1,59 @@
-"""Everything stateful in training, in one object, and the steps of the algorithm (Park et al. 2020, appendix B.2)."""
+"""Everything stateful in training, in one object: what all kinds of models have in common."""
 
-from math import isfinite, log
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import isfinite
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from graftlab.checkpoints.build import check_layout
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import TrainConfig
+from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
-from graftlab.evaluation.efficientnet import efficientnet_lite0
-from graftlab.evaluation.metrics import deep
-from graftlab.hardware import exact_convolutions
-from graftlab.networks.discriminators import Discriminators
-from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives import Likeness, Terms, discriminator_loss, generator_loss, r1_penalty, total
+from graftlab.networks.model import Model
+from graftlab.objectives.terms import Terms
 from graftlab.training import augment, distributed, ema
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
+NETWORKS = ("model", "discriminators", "ema")
+
+ConfigT = TypeVar("ConfigT", bound=TrainConfig)
+ModelT = TypeVar("ModelT", bound=Model)
+JudgeT = TypeVar("JudgeT", bound=nn.Module)
+Loss = Callable[..., Terms]
+Step = Callable[[Tensor], dict[str, float]]
 
 
-class Trainer:
+class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
     """Networks, their average, their optimisers and the count of images seen.
 
-    `step(images)` is one step of the alternation; `state` and `restore` are all there is to resuming."""
+    `step(images)` is one step of the algorithm; `state` and `restore` are all there is to resuming."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, compiled: bool = False) -> None:
-        self.config, self.device = config, device
+    progress: ClassVar[tuple[str, str]]  # the figure of the progress bar, and its name there
+
+    def __init__(self, config: ConfigT, device: torch.device, compiled: bool = False) -> None:
+        self.config, self.device, self._compiled = config, device, compiled
         torch.manual_seed(config.seed)
-        self.model = SwappingAutoencoder(config.network).to(device)
-        self.discriminators = Discriminators(config.network).to(device)
-        self.ema = ema.averaged(self.model)
-        # Lazy R1 is a step of its own, so c = interval / (interval + 1) slows each discriminator step down to match
-        # (StyleGAN2, appendix B).
-        c = config.recipe.r1_interval / (config.recipe.r1_interval + 1)
-        self.optimizers = {"model": self._adam(self.model, 1.0), "discriminators": self._adam(self.discriminators, c)}
-        # R1 differentiates twice, which compiled graphs cannot.
-        self._discriminator_loss = torch.compile(discriminator_loss) if compiled else discriminator_loss
-        self._generator_loss = torch.compile(generator_loss) if compiled else generator_loss
-        self._likeness = deep_features(device) if config.recipe.features else None
-        self.seen = 0  # images, counted for discriminators and generator alike
+        model, discriminators = self.networks()
+        self.model: ModelT = model.to(device)
+        self.discriminators: JudgeT = discriminators.to(device)
+        self.ema: ModelT = ema.averaged(self.model)
+        # A lazy regulariser takes a step of its own every so often, so c = interval / (interval + 1) slows all steps of
+        # its optimiser down to match (StyleGAN2, appendix B).
+        self.optimizers = {
+            name: self._adam(getattr(self, name), 1 / (1 + 1 / interval)) for name, interval in self.intervals().items()
+        }
+        self.seen = 0  # images
         self.skipped = 0  # steps whose gradients were not finite
         self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone
+
+    def _ordinary(self, loss: Loss) -> Loss:
+        """An objective, compiled if asked for; not those that differentiate twice, which compiled graphs cannot."""
+        return torch.compile(loss) if self._compiled else loss
 
     def _adam(self, module: nn.Module, c: float) -> torch.optim.Adam:
         betas = (self.config.betas[0] ** c, self.config.betas[1] ** c)
@@ -48,57 +61,67 @@ class Trainer:
             module.parameters(), self.config.learning_rate * c, betas, fused=self.device.type != "mps"
         )
 
-    # -- the algorithm ------------------------------------------------------------------------------------------------
+    # -- what kinds of models differ in --------------------------------------------------------------------------------
 
+    @abstractmethod
+    def networks(self) -> tuple[ModelT, JudgeT]:
+        """New ones: the model, and whatever judges it."""
+
+    @abstractmethod
+    def intervals(self) -> dict[str, float]:
+        """The two networks with optimisers, and after how many steps each is regularised; infinity for never."""
+
+    @abstractmethod
     def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        """Train on this process's share of a batch (n, 3, S, S): discriminators and generator in turn, each on new
-        images; the generator alone where the recipe has no use for discriminators. `truths` (n,) tells which of the
-        images each hybrid should be. Returns the means of the terms, and of the discriminators' accuracies, by name."""
-        turn = self.seen // self.config.batch
-        self._seed()
-        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        if turn % 2 == 0 and self.config.recipe.adversarial:
-            figures = self.discriminator_step(images)
-            if turn // 2 % self.config.recipe.r1_interval == 0:
-                figures |= self.r1_step(images)
-        else:
-            figures = self.generator_step(images, None if truths is None else truths.to(self.device))
-        self.seen += self.config.batch
-        return figures
+        """Train on this process's share of a batch (n, 3, S, S); returns figures by name.
 
-    def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        with self._autocast():
-            terms = self._discriminator_loss(
-                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
-            )
-        self._descend("discriminators", total(terms))
-        return means(terms) | accuracies(terms, self.config)
+        `truths` (n,) tells which of the images each hybrid should be, where it is known."""
 
-    def r1_step(self, images: Tensor) -> dict[str, float]:
-        recipe, size = self.config.recipe, self.config.network.patch_size
-        with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
-            self._descend("discriminators", total(terms) * recipe.r1_interval)
-        return means(terms)
+    @abstractmethod
+    def steps(self) -> dict[str, tuple[Step, float]]:
+        """The parts of a step by name, and how often each comes per batch: what `estimate` measures."""
 
-    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        self.discriminators.requires_grad_(False)
-        with self._autocast():
-            terms = self._generator_loss(
-                self.model,
-                self.discriminators,
-                images,
-                self.config.recipe,
-                augment=self._augment(images),
-                truths=truths,
-                likeness=self._likeness,
-            )
-        self._descend("model", total(terms))
-        self.discriminators.requires_grad_(True)
-        c = self.config
-        since_the_last = c.batch * (2 if c.recipe.adversarial else 1)
-        ema.update(self.ema, self.model, since_the_last, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
-        return means(terms)
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks by the names that people know them by."""
+
+    @abstractmethod
+    def references(self, data: TrainingImages) -> Tensor:
+        """The pictures (N, 3, S, S) that `validate` compares with."""
+
+    @abstractmethod
+    def validate(self, references: Tensor) -> dict[str, float]:
+        """How good the average is: figures by name. The best model has the lowest "validation_error"; none is
+        returned where nothing can be said."""
+
+    @abstractmethod
+    def samples(self, images: Tensor) -> Tensor:
+        """The average at work, always in the same way: one sheet (1, 3, H, W)."""
+
+    def summary(self, figures: dict[str, float]) -> str:
+        """The figure that the progress bar shows."""
+        name, title = self.progress
+        return f"{title} {figures[name]:.3f}" if name in figures else ""
+
+    # -- fine-tuning ---------------------------------------------------------------------------------------------------
+
+    def adopt(self, base: ModelFile) -> bool:
+        """Begin with the weights of another model; returns whether its discriminators came along.
+
+        GraftError unless its configuration is this run's."""
+        if base.config != self.config.network:
+            raise GraftError(f"{base.path} has other networks than this run; give the run's own base.")
+        for network in (self.model, self.ema):
+            fill(base, network, base.tensors)
+        if base.discriminators:
+            fill(base, self.discriminators, base.discriminators)
+        return bool(base.discriminators)
+
+    def judges(self) -> dict[str, Tensor]:
+        """The discriminators' weights, for who wants to train on; none if they have no say."""
+        return self.discriminators.state_dict()
+
+    # -- one optimiser step --------------------------------------------------------------------------------------------
 
     def _descend(self, which: str, loss: Tensor) -> None:
         """One optimiser step, or none if any gradient is not finite."""
@@ -120,13 +143,27 @@ class Trainer:
                 "state with --precision float32, or start again with a lower --learning-rate."
             )
 
+    @contextmanager
+    def _judges_still(self) -> Iterator[None]:
+        """While the model learns: its judges need no gradients of their own."""
+        learning = [parameter for parameter in self.discriminators.parameters() if parameter.requires_grad]
+        self.discriminators.requires_grad_(False)
+        yield
+        for parameter in learning:
+            parameter.requires_grad_(True)
+
+    def _average(self, images: int) -> None:
+        """Move the average towards the model, `images` after it was moved the last time."""
+        c = self.config
+        ema.update(self.ema, self.model, images, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
+
     # -- randomness is a function of (seed, rank, images seen) ---------------------------------------------------------
 
     def _seed(self) -> None:
         torch.manual_seed((self.config.seed * 1_000_003 + self.seen) * 4_099 + distributed.rank() + 1)
 
-    def _augment(self, images: Tensor) -> augment.Augment:
-        return augment.draw(self.config.augment, len(images), images.shape[-1], self.device)
+    def _augment(self, images: Tensor, share: float = 1.0) -> augment.Augment:
+        return augment.draw(self.config.augment, len(images), images.shape[-1], self.device, share)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
@@ -136,7 +173,7 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything, as named tensors and JSON."""
         tensors = {
-            f"{part}.{name}": tensor for part in PARTS for name, tensor in getattr(self, part).state_dict().items()
+            f"{part}.{name}": tensor for part in NETWORKS for name, tensor in getattr(self, part).state_dict().items()
         }
         for which, optimizer in self.optimizers.items():
             for index, entry in optimizer.state_dict()["state"].items():
@@ -145,7 +182,7 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        for part in PARTS:
+        for part in NETWORKS:
             own = {
                 name.removeprefix(part + "."): tensor for name, tensor in tensors.items() if name.startswith(part + ".")
             }
@@ -160,35 +197,15 @@ class Trainer:
         self.seen, self.skipped = header["seen"], header["skipped"]
 
 
-def deep_features(device: torch.device) -> Likeness:
-    """Deep-feature distance as evaluation has it, with gradients, and at the size of the pictures."""
-    network = efficientnet_lite0(device)
-
-    def distance(made: Tensor, images: Tensor) -> Tensor:
-        side = images.shape[-1]
-        with torch.no_grad():
-            aim = network.module(network.prepare(images, side))
-        return deep(network.module(network.prepare(made, side)), aim)
-
-    return distance
-
-
-PARTS = ("model", "discriminators", "ema")
+def fill(base: ModelFile, network: nn.Module, tensors: Any) -> None:
+    """Copy a file's weights into a network. GraftError if they do not fit, or are no finite numbers."""
+    own = network.state_dict()
+    check_layout(base.path, tensors, {name: tuple(tensor.shape) for name, tensor in own.items()})
+    if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise GraftError(f"{base.path} holds weights that are not finite numbers ({bad[0]}); choose another model.")
+    network.load_state_dict(tensors)
 
 
 def means(terms: Terms) -> dict[str, float]:
     values = torch.stack([term.detach().mean() for term in terms.values()])
     return dict(zip(terms, values.tolist(), strict=True))  # one wait for the device, not one for each
-
-
-def accuracies(terms: Terms, config: TrainConfig) -> dict[str, float]:
-    """Share of real and of fake inputs that each discriminator tells right: its loss is then below ln 2."""
-    gan, patch = config.recipe.gan, config.recipe.patch
-    weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
-    return means(
-        {
-            name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float()
-            for name, term in terms.items()
-            if weights[name]
-        }
-    )

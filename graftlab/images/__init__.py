@@ -5,22 +5,23 @@ file --open_rgb--> Image (8-bit sRGB) --to_tensor--> tensor --to_uint8--> array 
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
+from graftlab.images.srgb import to_srgb, upright
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
+STRIP = 2**20  # pixels converted at a time, so that copies of large pictures stay small
 SMALLEST = 8  # pixels a side, below which enlarging a picture only invents one
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -52,7 +53,7 @@ def open_rgb(
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
         image.load()
-        return _upright(_srgb(image), _orientation(image))
+        return upright(to_srgb(image), image)
 
 
 def _name(source: str | Path | bytes | BinaryIO) -> str:
@@ -120,79 +121,6 @@ def identified(file: BinaryIO, name: str) -> Image.Image:
     return image
 
 
-def _srgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB: depth, transparency, then colour. Carries no metadata over."""
-    icc = image.info.get("icc_profile")
-    gray = image.mode[0] in "1LIF" and image.mode != "LAB"
-    if image.mode[0] in "IF":
-        image = _eight_bit(image)
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = image.getchannel("A")
-
-    transform = _to_srgb(icc) if isinstance(icc, bytes) else None
-    space = transform.input_mode if transform else ""
-    if transform and ((space == "CMYK") == (image.mode == "CMYK")) and (space != "L" or gray):
-        image = transform.apply(image.convert(space))
-    else:
-        image = image.convert("RGB")
-
-    if alpha:
-        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    image.info = {}
-    return image
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Gray of 16 or 32 bits or float -> 8-bit L.
-
-    Full scale is 65535 for integers (2^31 - 1 if some are larger) and for floats the first of 1, 255, 65535 that no
-    value exceeds, else the largest value. Negative values and NaN become black."""
-    values = np.asarray(image)
-    if values.dtype.itemsize == 2:
-        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    values = np.nan_to_num(values.astype(np.float32), nan=0.0)
-    scales = (65535, 2**31 - 1) if image.mode[0] == "I" else (1, 255, 65535)
-    largest = float(values.max())
-    scale = next((scale for scale in scales if largest <= scale), largest)
-    return Image.fromarray(np.rint(values.clip(min=0) / scale * 255).astype(np.uint8))
-
-
-@lru_cache(maxsize=8)  # the photographs of one folder share a few profiles
-def _to_srgb(icc: bytes) -> ImageCms.ImageCmsTransform | None:
-    """The transform from an ICC profile to sRGB, perceptual; None if the profile cannot be used."""
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-        space = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[profile.profile.xcolor_space.strip()]
-        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), space, "RGB")
-    except (ImageCms.PyCMSError, OSError, KeyError):
-        return None
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # unreadable EXIF says nothing about the pixels
-        return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    # ImageOps.exif_transpose also rewrites the EXIF block, and fails on the odd ones cameras make
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-
-
 # ---------------------------------------------------------------- image -> tensor and back
 
 
@@ -201,7 +129,8 @@ def from_uint8(array: np.ndarray | Tensor) -> Tensor:
     pixels = array if isinstance(array, Tensor) else torch.from_numpy(np.array(array))  # may be read-only
     if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         raise GraftError(f"expected uint8 pixels (N, H, W, 3), got {pixels.dtype} {tuple(pixels.shape)}.")
-    return pixels.permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1)
+    images = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return images.div_(127.5).sub_(1)
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -210,17 +139,27 @@ def to_uint8(images: Tensor) -> np.ndarray:
     The inverse of `from_uint8`, exact for all 256 values. GraftError on NaN, which no pixel can show."""
     if not images.is_floating_point() or images.ndim != 4 or images.shape[1] != 3:
         raise GraftError(f"expected float images (N, 3, H, W), got {images.dtype} {tuple(images.shape)}.")
-    images = images.detach().float()
-    if images.isnan().any():
-        raise GraftError("the picture contains NaN: try precision float32, or an earlier checkpoint of the model.")
-    pixels = images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    pixels = np.empty((len(images), *images.shape[2:], 3), np.uint8)
+    for rows in _strips(images):
+        strip = images[:, :, rows].detach().float()
+        if strip.isnan().any():
+            raise GraftError("the picture contains NaN: try precision float32, or an earlier checkpoint of the model.")
+        strip = strip.clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
+        pixels[:, rows] = strip.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
+def _strips(images: Tensor) -> Iterator[slice]:
+    """The rows of pictures (N, C, H, W), about STRIP pixels at a time."""
+    count, _, height, width = images.shape
+    step = max(1, STRIP // max(1, count * width))
+    return (slice(top, top + step) for top in range(0, height, step))
 
 
 def to_tensor(image: Image.Image) -> Tensor:
     """A Pillow image of any mode -> float32 (1, 3, H, W) in [-1, 1]."""
     if image.mode != "RGB" or "icc_profile" in image.info or "transparency" in image.info:
-        image = _srgb(image)
+        image = to_srgb(image)
     return from_uint8(np.asarray(image)[None])
 
 
@@ -232,17 +171,25 @@ def to_image(images: Tensor) -> Image.Image:
     return Image.fromarray(to_uint8(batch)[0])
 
 
-# ---------------------------------------------------------------- sizes
+# ---------------------------------------------------------------- sizes and differences
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
     """Mean absolute difference of pictures (N, 3, H, W) as a share of the full range, clamped to it first: (N,)."""
-    return (a.clamp(-1, 1) - b.clamp(-1, 1)).abs().flatten(1).mean(1) / 2
+    return _mean(torch.abs, a, b)
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of pictures (N, 3, H, W), clamped to the range first: (N,) dB."""
-    return -10 * ((a.clamp(-1, 1) - b.clamp(-1, 1)) / 2).square().flatten(1).mean(1).log10()
+    return -10 * _mean(torch.square, a, b).log10()
+
+
+def _mean(measure: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
+    """What a measure of differences, as shares of the full range, is in the mean of each picture: (N,)."""
+    sums = [
+        measure((a[:, :, rows].clamp(-1, 1) - b[:, :, rows].clamp(-1, 1)) / 2).flatten(1).sum(1) for rows in _strips(a)
+    ]
+    return torch.stack(sums).sum(0) / a.shape[1:].numel()
 
 
 def resize(image: Image.Image, size: int) -> Image.Image:

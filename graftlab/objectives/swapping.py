@@ -1,8 +1,4 @@
-"""The Swapping Autoencoder's objective (Park et al. 2020, section 3 and appendix B.2): networks and tensors in, a dict
-of named terms out, each one value per item. What training minimises is the sum over terms of their means.
-
-The objective never sees an optimiser, a log or a step counter.
-"""
+"""The Swapping Autoencoder's objective (Park et al. 2020, section 3 and appendix B.2)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,19 +13,10 @@ from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
 from graftlab.networks.swapping import SwappingAutoencoder
-
-Terms = dict[str, Tensor]
-Augment = Callable[[Tensor], Tensor]
-"""A differentiable change of pictures (N, 3, H, W) that does the same to item n at every call."""
-
+from graftlab.objectives.terms import Augment, Terms, fake, no_augment, real, squared_slope
 
 Likeness = Callable[[Tensor, Tensor], Tensor]
 """A differentiable distance of pictures (N, 3, H, W), one value per item."""
-
-
-def no_augment(images: Tensor) -> Tensor:
-    return images
-
 
 # -- random crops ("patches" of section 3.3) -------------------------------------------------------------------------
 
@@ -65,16 +52,6 @@ class Crops:
 
 
 # -- terms ------------------------------------------------------------------------------------------------------------
-
-
-def real(logits: Tensor) -> Tensor:
-    """Non-saturating logistic loss of logits that should say "real", one value per item (Goodfellow et al. 2014)."""
-    return F.softplus(-full(logits)).flatten(1).mean(1)
-
-
-def fake(logits: Tensor) -> Tensor:
-    """The same for logits that should say "fake"."""
-    return F.softplus(full(logits)).flatten(1).mean(1)
 
 
 def swapped(structure: Tensor) -> Tensor:
@@ -219,9 +196,8 @@ def r1_penalty(
 
     One value per picture, summed over its patches; to be multiplied by `recipe.r1_interval` when applied that rarely
     (StyleGAN2, appendix B)."""
-    images = augment(images).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(full(discriminators.image(images)).sum(), images, create_graph=True)
-    of_image = full(slope).square().flatten(1).sum(1) * (recipe.r1 / 2)
+    images = augment(images)
+    of_image = squared_slope(discriminators.image, images) * (recipe.r1 / 2)
 
     boxes = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
     reference, target = (box.cut(images, size).detach().requires_grad_() for box in boxes)
@@ -233,8 +209,3 @@ def r1_penalty(
     of_patches = torch.stack([full(slope).square().flatten(1).sum(1) for slope in slopes]).sum(0)
     # The authors halve it once more, the penalty being the sum over two crops.
     return {"D_R1": of_image, "PatchD_R1": of_patches * (recipe.patch_r1 / 4)}
-
-
-def total(terms: Terms) -> Tensor:
-    """The number to minimise: the sum over terms of their means."""
-    return torch.stack([term.mean() for term in terms.values()]).sum()

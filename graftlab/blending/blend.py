@@ -1,0 +1,132 @@
+"""Several networks with the same layers become one: layer swap, interpolation, and everything between.
+
+blended = blend(a, b, layer_swap(32))
+save_model(path, blended, lineage([a, b], layer_swap(32)))
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from graftlab.blending.layers import Layer, check_alike, layers_of
+from graftlab.blending.weights import Share, pair
+from graftlab.checkpoints.build import fingerprint
+from graftlab.codes import Codes
+from graftlab.errors import GraftError
+from graftlab.networks.model import Model
+
+ModelT = TypeVar("ModelT", bound=Model)
+CodesT = TypeVar("CodesT", bound=Codes)
+ROUNDING = 1e-5  # by which shares may miss a sum of 1
+
+
+def blend(
+    a: ModelT,
+    b: ModelT,
+    weight: Callable[[Layer], Share],  # the share of B in each tensor: `weights`
+    into: ModelT | None = None,  # a model of the same kind to overwrite, for who draws many blends; None: a new one
+) -> ModelT:
+    """A model between two: every tensor, buffers too, is A's, B's, or a straight line's through both.
+
+    Neither is changed; where the share is 0 or 1, or both are the same, so is the outcome, bit for bit. Precision and
+    configuration are A's, and so is the device. GraftError if the models differ in more than their weights, or the
+    rule names a resolution that they do not have."""
+    return blend_many([a, b], pair(weight), into)
+
+
+@torch.no_grad()
+def blend_many(
+    models: Sequence[ModelT],
+    shares: Callable[[Layer], Sequence[Share]],  # of every model in each tensor, which sum to 1: `weights.matrix`
+    into: ModelT | None = None,
+) -> ModelT:
+    """The same of any number of models. GraftError also for shares that are not as many, or do not sum to 1."""
+    if not models:
+        raise GraftError("There are no models to blend.")
+    check_alike(*models, *([] if into is None else [into]))
+    if any(model is into for model in models):
+        raise GraftError("A blend cannot be written into one of the models that it is made of.")
+    first = models[0]
+    states, layers = [model.state_dict() for model in models], layers_of(first)
+    check_resolutions(shares, layers)
+    if into is None:
+        mixed = {layer.name: _mixed(layer, states, shares(layer)) for layer in layers}
+        with torch.device("meta"):
+            into = type(first)(first.config)  # type: ignore[call-arg]  # each kind takes its own
+        into.load_state_dict(mixed, assign=True)
+        into.precision = first.precision
+    else:
+        target = into.state_dict()
+        for layer in layers:
+            target[layer.name].copy_(_mixed(layer, states, shares(layer)))
+    into.fingerprint = fingerprint(into.state_dict())
+    return into.eval().requires_grad_(False)
+
+
+def check_resolutions(rule: Callable[[Layer], Any], layers: Sequence[Layer]) -> None:
+    """GraftError if a rule names a resolution that none of the layers has."""
+    known = sorted({layer.resolution for layer in layers})
+    for resolution in getattr(rule, "resolutions", ()):
+        if resolution not in known:
+            raise GraftError(
+                f"This network has no layers of {resolution} pixels, only of {', '.join(map(str, known))}; name one of "
+                "those."
+            )
+
+
+def lineage(models: Sequence[Model], rule: Callable[[Layer], Any]) -> dict[str, Any]:
+    """What a blend's file is to tell about it (`about`): its parents' fingerprints, in order, and the rule."""
+    return {"parents": [model.fingerprint for model in models], "blend": dict(getattr(rule, "about", {}))}
+
+
+def adopt(codes: CodesT, base: Model, blended: Model) -> CodesT:
+    """Codes of one model for another to decode, on purpose: the same w, or the same textures, in a blend.
+
+    They look alike in both where the blend has the base's coarse layers. GraftError if the codes are not the base's, or
+    the two models differ in more than their weights."""
+    check_alike(base, blended)
+    if codes.model not in (None, base.fingerprint):
+        raise GraftError("These codes belong to another model than the base; draw, project or encode them with that.")
+    return replace(codes, model=blended.fingerprint)
+
+
+def _mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[Share]) -> Tensor:
+    """One tensor of the blend, which shares no memory with the models'."""
+    if len(shares) != len(states):
+        raise GraftError(f"{len(states)} models need as many shares at {layer.resolution} pixels, not {len(shares)}.")
+    total = torch.as_tensor(sum(shares))
+    if not bool(((total - 1).abs() <= ROUNDING).all()):
+        raise GraftError(
+            f"At {layer.resolution} pixels ({layer.name}) the shares sum to {total.flatten()[0].item():g}; make every "
+            "row sum to 1."
+        )
+    whole = states[0][layer.name]
+    tensors = [state[layer.name].to(whole) for state in states]
+    used = [
+        (tensor, _fitted(share, tensor, layer))
+        for tensor, share in zip(tensors, shares, strict=True)
+        if isinstance(share, Tensor) or share != 0
+    ]
+    (start, _), *others = used
+    if all(torch.equal(start, tensor) for tensor, _ in others):
+        return start.clone()
+    if len(used) == 2:  # which is exact at both ends
+        (tensor, share), *_ = others
+        return torch.lerp(start, tensor, share)
+    mixed = start.clone()
+    for tensor, share in others:
+        mixed += (tensor - start) * share
+    return mixed
+
+
+def _fitted(share: Share, tensor: Tensor, layer: Layer) -> Tensor:
+    """A share as it is multiplied with a tensor: one number per output channel gets the tensor's dimensions."""
+    factor = torch.as_tensor(share).to(tensor)
+    if factor.ndim == 0:
+        return factor
+    if factor.shape != tensor.shape[:1]:
+        raise GraftError(f"{layer.name} is {tuple(tensor.shape)} and cannot take {tuple(factor.shape)} shares.")
+    return factor.reshape(-1, *(1,) * (tensor.ndim - 1))

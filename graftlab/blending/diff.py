@@ -1,0 +1,146 @@
+"""How far each layer of a network has moved from another's: its weights, and what it makes of the same input.
+
+moved = diff(a, b, latents(range(8)))
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graftlab.blending.kinship import Distance, between, compare
+from graftlab.blending.layers import module_of, places_of
+from graftlab.networks.layers import Conv, Linear, ModulatedConv, StyledConv
+from graftlab.networks.model import Model
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+
+Run = Callable[[Any], object]
+"""Shows a model one input: a latent vector, or a picture."""
+LAYERS = (StyledConv, ModulatedConv, Conv, Linear)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A layer: all its tensors together; constants, among them the noise, are layers of their own."""
+
+    name: str
+    resolution: int  # of its features, pixels
+    tensors: dict[str, Distance]
+    activations: Distance | None = None  # of what it makes; None where it makes nothing of an input
+
+    @property
+    def weights(self) -> Distance:
+        return sum(self.tensors.values(), Distance())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON: relative L2 and cosine of the weights, together and each, and relative L2 of the activations."""
+        return {
+            "layer": self.name,
+            "resolution": self.resolution,
+            **_figures(self.weights),
+            "activations": _finite(self.activations.relative) if self.activations else None,
+            "tensors": {name: _figures(distance) for name, distance in self.tensors.items()},
+        }
+
+
+def diff(a: Model, b: Model, runs: Iterable[Run] = ()) -> list[Moved]:
+    """The layers, in the order of the network, each with its distance from A to B.
+
+    Activations are compared over all runs, one at a time, so that memory is that of all layers' outputs for one input.
+    GraftError if the models differ in more than their weights."""
+    modules, places = outermost(a), places_of(a)
+    order = {place: number for number, place in enumerate(places)}
+    tensors: dict[str, dict[str, Distance]] = {}
+    resolutions: dict[str, int] = {}
+    for layer, distance in sorted(compare(a, b), key=lambda pair: order[module_of(pair[0].name, places)]):
+        name = owner(layer.name, modules)
+        tensors.setdefault(name, {})[layer.name] = distance
+        resolutions[name] = layer.resolution
+    made: dict[str, Distance] = {}
+    for run in runs:
+        for name, distance in activations(a, b, run):
+            made[name] = made.get(name, Distance()) + distance
+    return [Moved(name, resolutions[name], tensors[name], made.get(name)) for name in tensors]
+
+
+@torch.no_grad()
+def activations(a: Model, b: Model, run: Run) -> list[tuple[str, Distance]]:
+    """The distances of what each layer makes of one input."""
+    before: dict[str, Tensor] = {}
+    _watched(a, run, before.__setitem__)
+    found: list[tuple[str, Distance]] = []
+    _watched(b, run, lambda name, output: found.append((name, between(before.pop(name), output))))
+    return found
+
+
+def latents(seeds: Iterable[int], psi: float = 1.0) -> Iterator[Run]:
+    """Numbered latent vectors of a StyleGAN2, of class 0 if it knows classes; the noise is the same for all."""
+
+    def show(seed: int) -> Run:
+        def run(model: StyleGAN2) -> Tensor:
+            return model.sample([seed], psi, 0 if model.config.classes else None, noise="fixed")
+
+        return run
+
+    return map(show, seeds)
+
+
+def photos(images: Iterable[Tensor]) -> Iterator[Run]:
+    """Pictures (1, 3, H, W), encoded and decoded."""
+
+    def show(image: Tensor) -> Run:
+        def run(model: SwappingModel) -> Tensor:
+            return model.decode(model.encode(image))
+
+        return run
+
+    return map(show, images)
+
+
+def outermost(model: Model) -> dict[str, nn.Module]:
+    """The layers of a model, without those inside of others, by name."""
+    found: dict[str, nn.Module] = {}
+    for name, module in model.named_modules():
+        inside = any(name[:end] in found for end, sign in enumerate(name) if sign == ".")
+        if isinstance(module, LAYERS) and not inside:
+            found[name] = module
+    return found
+
+
+def owner(name: str, modules: dict[str, nn.Module]) -> str:
+    """The layer that a tensor belongs to, or the tensor itself if it is a constant."""
+    if name.endswith("rgb_bias"):
+        return name.removesuffix("rgb_bias") + "to_rgb"
+    if name.endswith(".noise"):
+        return name
+    return next((name[:end] for end, sign in enumerate(name) if sign == "." and name[:end] in modules), name)
+
+
+def _watched(model: Model, run: Run, see: Callable[[str, Tensor], object]) -> None:
+    """Run a model and show what each layer makes."""
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda module, inputs, output: void(see(name, output))
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in outermost(model).items()]
+    try:
+        run(model)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def void(_: object) -> None:
+    """A hook that returns something would change what the layer makes."""
+
+
+def _figures(distance: Distance) -> dict[str, float | None]:
+    return {"relative": _finite(distance.relative), "cosine": _finite(distance.cosine)}
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

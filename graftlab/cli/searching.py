@@ -1,0 +1,135 @@
+"""What the commands share that search for codes of photos: how photos, encoders and states are read and kept."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graftlab.cli.progress import Bar, bar, console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from graftlab.codes import StyleCodes
+    from graftlab.evaluation.features import FeatureNetwork
+    from graftlab.inversion.likeness import Likeness
+    from graftlab.inversion.search import Search, Settings
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+
+def place(model: "StyleGAN2") -> "torch.device":
+    """The device of a model."""
+    return next(model.parameters()).device
+
+
+def prepared(model: "StyleGAN2", photos: list[Path], enlarge: bool) -> "Tensor":
+    """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
+    import torch
+
+    from graftlab.images import read
+    from graftlab.inversion.crops import Box, cut
+
+    size = model.config.resolutions[-1]
+    images = [read(photo) for photo in photos]
+    cuts = [
+        cut(image, Box.central(image, size), size, str(photo), enlarge)
+        for photo, image in zip(photos, images, strict=True)
+    ]
+    return torch.cat(cuts)
+
+
+def seeing(model: "StyleGAN2", features: float) -> "FeatureNetwork | None":
+    """The feature network, where features count."""
+    from graftlab.evaluation.efficientnet import efficientnet_lite0
+
+    return efficientnet_lite0(place(model)) if features else None
+
+
+def guessed(model: "StyleGAN2", encoder: Path | None, images: "Tensor") -> "StyleCodes | None":
+    """What an encoder takes the codes of pictures for."""
+    from graftlab.inversion.encoder import Encoder
+
+    return Encoder.load(encoder, model).encode(images) if encoder else None
+
+
+def owned(path: Path, model: "StyleGAN2") -> "StyleCodes":
+    """The codes of one picture in a file. GraftError if they are another model's."""
+    from graftlab.codes import Codes, StyleCodes
+
+    codes = Codes.load(path)
+    if not isinstance(codes, StyleCodes) or len(codes) != 1:
+        raise GraftError(f"{path} holds {len(codes)} {type(codes).__name__}, and this needs StyleCodes of one photo.")
+    if codes.model not in (None, model.fingerprint):
+        raise GraftError(
+            f"{path} holds codes of another model than --base; find them with 'graft invert' and that one."
+        )
+    return codes
+
+
+def alike(base: "StyleGAN2", blend: "StyleGAN2") -> None:
+    """GraftError, before any work is done, if one's codes cannot be the other's."""
+    shapes = [(one.config.layers, one.config.w_channels, *one.config.resolutions[-1]) for one in (base, blend)]
+    if shapes[0] != shapes[1]:
+        a, b = (f"{layers} layers of {channels}, {width} x {height}" for layers, channels, height, width in shapes)
+        raise GraftError(f"--blend is of another size ({b}) than --base ({a}); give one that was made from the base.")
+
+
+def planned(
+    model: "StyleGAN2",
+    images: "Tensor",
+    settings: "Settings",
+    encoder: Path | None,
+    features: float,
+    pixels: float,
+    more: dict[str, Any],
+) -> dict[str, Any]:
+    """All that the outcome of a search depends on: what is kept of an earlier one counts if it is equal."""
+    guess = hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder and encoder.is_file() else None
+    pictures = hashlib.sha256(images.contiguous().numpy().data).hexdigest()
+    weights = {"features": features, "pixels": pixels}
+    return {"model": model.fingerprint, "photos": pictures, "encoder": guess, **settings.to_dict(), **weights, **more}
+
+
+@contextmanager
+def kept(out: Path, plan: dict[str, Any], resume: bool) -> Iterator[Path]:
+    """A hidden folder beside the output for the states of unfinished work, of an earlier call if its plan was equal."""
+    from graftlab.video.parts import open_parts
+
+    with open_parts(out, ".safetensors", 1, plan, resume) as parts:
+        if parts.note:
+            console.print(parts.note, soft_wrap=True)
+        try:
+            yield parts.folder
+        except KeyboardInterrupt:
+            console.print("Interrupted; the same command goes on from the last state, half a minute ago at most.")
+            raise
+        parts.finished = True
+
+
+def searched(
+    model: "StyleGAN2",
+    likeness: "Likeness",
+    settings: "Settings",
+    start: "StyleCodes | None",
+    folder: Path,
+    batch: int = 1,
+    keep_every: int = 0,
+) -> "Search":
+    """A search, done, whose state lies in the folder meanwhile."""
+    from graftlab.inversion.search import Search
+    from graftlab.inversion.work import carry_out
+
+    search = Search(model, likeness, settings, start, batch, keep_every)
+    if not settings.steps:
+        return search
+    with bar("searching", settings.steps * len(likeness)) as progress:
+        carry_out(search, telling(progress, len(likeness)), folder / "search.safetensors")
+    return search
+
+
+def telling(progress: Bar, images: int) -> Callable[[int, float], None]:
+    """What tells a bar of every step, which counts the pictures drawn."""
+    return lambda done, loss: progress(done * images, note=f"loss {loss:.4f}")

@@ -1,0 +1,53 @@
+"""How far pictures are from the photos that they are to become: by pixels, and by what a feature network sees."""
+
+import torch
+from torch import Tensor
+
+from graftlab.errors import GraftError
+from graftlab.evaluation.features import FeatureNetwork, Features
+from graftlab.evaluation.metrics import deep
+
+SIDES = (64, 256)  # pixels: features are looked at in pictures no smaller and no larger
+
+
+class Likeness:
+    """A loss towards photos (N, 3, H, W) in [-1, 1], whose features are computed once.
+
+    pixels * mean squared difference + features * deep-feature distance; without a network, pixels alone. GraftError if
+    nothing is left."""
+
+    def __init__(
+        self, photos: Tensor, network: FeatureNetwork | None, features: float = 1.0, pixels: float = 1.0, batch: int = 8
+    ) -> None:
+        if not pixels and not (network and features):
+            raise GraftError("Photos are found by pixels or by features; give either a weight (--pixels, --features).")
+        self.photos, self.network, self.features, self.pixels = photos, network, features, pixels
+        self.aims: Features | None = None
+        if network is not None:
+            with torch.no_grad():
+                seen = [self._seen(network, part) for part in photos.split(batch)]
+            maps = zip(*(each.maps for each in seen), strict=True)
+            self.aims = Features(tuple(map(torch.cat, maps)), torch.cat([each.pooled for each in seen]))
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __call__(self, made: Tensor, which: slice) -> Tensor:
+        """Of pictures (n, 3, H, W) made in the place of those photos: (n,), differentiable."""
+        loss = self.pixels * (made - self.photos[which]).square().mean((1, 2, 3))
+        if self.network is not None and self.aims is not None:
+            loss = loss + self.features * deep(self._seen(self.network, made), self.aims[which])
+        return loss
+
+    @staticmethod
+    def _seen(network: FeatureNetwork, images: Tensor) -> Features:
+        """As `FeatureNetwork` sees them, but with gradients, and as large as they are (appendix D: at most 256)."""
+        side = min(max(max(images.shape[2:]), SIDES[0]), SIDES[1])
+        seen = network.module(network.prepare(images, side))
+        assert isinstance(seen, Features)
+        return seen
+
+
+def parts(count: int, batch: int) -> list[slice]:
+    """Consecutive parts of so many items, of at most `batch` each."""
+    return [slice(start, min(start + batch, count)) for start in range(0, count, batch)]

@@ -1,0 +1,121 @@
+"""Training an encoder on pictures whose codes are known, since the generator has just drawn them.
+
+The loss compares the codes that the encoder finds with the truth, and the pictures that the generator makes of both: by
+pixels and by features. Half of the pictures mix the styles of two, so that rows of w differ.
+"""
+
+from dataclasses import dataclass
+from math import cos, pi
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab.config.base import Config
+from graftlab.evaluation.features import FeatureNetwork
+from graftlab.hardware import exact_convolutions
+from graftlab.inversion.encoder import Encoder
+from graftlab.inversion.likeness import Likeness
+from graftlab.inversion.search import Centre, sampled
+from graftlab.inversion.work import remind, state_of
+from graftlab.networks.stylegan2 import StyleGAN2
+
+BETAS = (0.9, 0.99)  # of Adam
+
+
+@dataclass(frozen=True)
+class EncoderTraining(Config):
+    """How an encoder is trained."""
+
+    images: int = 100_000
+    batch: int = 16
+    width: int = 128  # most channels of its layers
+    learning_rate: float = 0.005  # of Adam, at first; a cosine leads it to 0
+    codes: float = 1.0  # weight of the mean squared difference of codes, in standard deviations of w
+    pixels: float = 1.0  # weight of the mean squared difference of pixels
+    features: float = 1.0  # weight of the deep-feature distance
+    seed: int = 0
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        "images": (1, 10**12),
+        "batch": (1, 2**16),
+        "width": (1, 4096),
+        "learning_rate": (1e-9, 1),
+        "codes": (0, 1e6),
+        "pixels": (0, 1e6),
+        "features": (0, 1e6),
+        "seed": (0, 2**32 - 1),
+    }
+
+
+class EncoderTrainer:
+    """An encoder that is being trained for a generator, and its optimiser."""
+
+    def __init__(self, model: StyleGAN2, settings: EncoderTraining, network: FeatureNetwork | None) -> None:
+        self.model, self.settings, self.network = model, settings, network
+        self.steps, self.done = -(-settings.images // settings.batch), 0
+        torch.manual_seed(settings.seed)
+        self.encoder = Encoder.of(model, Centre.of(model), settings.width)
+        self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.learning_rate, betas=BETAS)
+
+    def step(self) -> float:
+        """One batch of new pictures. Returns the loss before it."""
+        share = self.done / self.steps
+        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (0.5 + 0.5 * cos(pi * share))
+        self.optimizer.zero_grad(set_to_none=True)
+        with exact_convolutions():
+            terms = self.losses(*self.examples(self.done + 1))
+            loss = torch.stack(list(terms.values())).sum()
+            loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def losses(self, w: Tensor, images: Tensor) -> dict[str, Tensor]:
+        """The weighted terms, of codes (n, L, Cw) and the pictures (n, 3, H, W) drawn from them."""
+        c = self.settings
+        found = self.encoder(images)
+        terms = {"codes": c.codes * ((found - w) / self.encoder.unit).square().mean()}
+        if c.pixels or c.features:
+            aim = Likeness(images, self.network, c.features, c.pixels, len(images))
+            made = self.model.synthesis(found, self.model.synthesis.constant_noise)
+            terms["pictures"] = aim(made, slice(None)).mean()
+        return terms
+
+    @torch.no_grad()
+    def examples(self, number: int) -> tuple[Tensor, Tensor]:
+        """Codes (n, L, Cw) and pictures (n, 3, H, W): a function of the seed and of `number`."""
+        count, layers = self.settings.batch, self.model.config.layers
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
+        w, other = (sampled(self.model, count, generator).w for _ in range(2))
+        switch = torch.randint(1, layers + 1, (count, 1, 1), generator=generator)  # first row of the other
+        switch[::2] = layers
+        mixed = torch.where((torch.arange(layers)[:, None] < switch).to(w.device), w, other)
+        images = self.model.synthesis(mixed, self.model.synthesis.constant_noise)
+        return mixed, images.clamp(-1, 1)  # as they would come from a file
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that steps change."""
+        return {**self.encoder.state_dict(prefix="encoder."), **state_of(self.optimizer)}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        own = {name.removeprefix("encoder."): tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
+        self.encoder.load_state_dict(own)
+        remind(self.optimizer, tensors)
+
+
+@torch.no_grad()
+def worth(trainer: EncoderTrainer, batches: int = 4) -> dict[str, float]:
+    """What the encoder is worth on pictures it was not trained on: explained share of w's variance, and L1."""
+    truths, found, differences = [], [], []
+    for number in range(batches):
+        w, images = trainer.examples(-1 - number)
+        guess = trainer.encoder(images)
+        made = trainer.model.synthesis(guess, trainer.model.synthesis.constant_noise)
+        truths.append(w)
+        found.append(guess)
+        differences.append(F.l1_loss(made.clamp(-1, 1), images.clamp(-1, 1)) / 2)
+    truth, guess = torch.cat(truths), torch.cat(found)
+    left = (guess - truth).square().mean() / (truth - trainer.encoder.mean).square().mean()
+    return {"explained": 1 - left.item(), "l1": torch.stack(differences).mean().item()}

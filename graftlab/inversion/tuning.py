@@ -1,0 +1,62 @@
+"""Pivotal tuning (Roich et al. 2021): the codes stay, and the generator is bent until it draws the photos from them."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.build import fingerprint
+from graftlab.codes import StyleCodes
+from graftlab.hardware import exact_convolutions
+from graftlab.inversion.likeness import Likeness, parts
+from graftlab.inversion.work import remind, state_of
+from graftlab.networks.stylegan2 import StyleGAN2
+
+LEARNING_RATE = 3e-4  # of Adam (appendix A)
+
+
+class Tuning:
+    """A copy of a generator that learns to draw photos from their codes, a batch of them at a step (section 3.2).
+
+    The mapping and the average of w stay, so codes keep their meaning; edits of the photos stay possible."""
+
+    def __init__(
+        self,
+        model: StyleGAN2,
+        codes: StyleCodes,  # the pivots (N, L, Cw)
+        likeness: Likeness,
+        steps: int = 350,
+        batch: int = 8,
+    ) -> None:
+        self.model = deepcopy(model)
+        self.model.synthesis.requires_grad_(True)
+        self.w, self.likeness, self.steps, self.done = codes.w.to(likeness.photos), likeness, steps, 0
+        self.batches = parts(len(codes), batch)
+        self.optimizer = torch.optim.Adam(self.model.synthesis.parameters(), lr=LEARNING_RATE)
+
+    def step(self) -> float:
+        """One step of Adam. Returns the mean loss of its photos before it."""
+        which = self.batches[self.done % len(self.batches)]
+        self.optimizer.zero_grad(set_to_none=True)
+        with exact_convolutions():
+            made = self.model.synthesis(self.w[which], self.model.synthesis.constant_noise)
+            loss = self.likeness(made, which).mean()
+            loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that steps change."""
+        return {**self.model.synthesis.state_dict(prefix="synthesis."), **state_of(self.optimizer)}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        own = {name: tensor for name, tensor in tensors.items() if name.startswith("synthesis.")}
+        self.model.load_state_dict({**self.model.state_dict(), **own})
+        remind(self.optimizer, tensors)
+
+    def finished(self) -> tuple[StyleGAN2, StyleCodes]:
+        """The generator, frozen and with a fingerprint of its own, and the codes, which belong to it now."""
+        model = self.model.eval().requires_grad_(False)
+        model.fingerprint = fingerprint(model.state_dict())
+        return model, StyleCodes(self.w.clone(), model=model.fingerprint)

@@ -1,0 +1,64 @@
+"""Work in steps that can be interrupted: what the search, the tuning and the training of an encoder have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from graftlab.checkpoints.native import read_tensors, write_tensors
+
+SAVE_EVERY = 30.0  # seconds
+
+Progress = Callable[[int, float], object]
+"""Told of every step: how many are done, and the loss."""
+
+
+class Work(Protocol):
+    """Something done in steps, all of which depend on nothing but the state and their number."""
+
+    steps: int
+    done: int
+
+    def step(self) -> float: ...
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def restore(self, tensors: dict[str, Tensor]) -> None: ...
+
+
+def carry_out(work: Work, on_step: Progress = lambda done, loss: None, file: Path | None = None) -> None:
+    """Do the steps that are left: those that `file` says are not done, if there is one.
+
+    It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
+    result. The caller sees to it that a file of other work is not there."""
+    if file and file.exists():
+        tensors, header = read_tensors(file)
+        work.restore(tensors)
+        work.done = header["done"]
+        on_step(work.done, header["loss"])
+    saved = monotonic()
+    while work.done < work.steps:
+        loss = work.step()
+        work.done += 1
+        on_step(work.done, loss)
+        if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
+            write_tensors(file, work.state(), {"done": work.done, "loss": loss})
+            saved = monotonic()
+
+
+def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimiser remembers of each parameter, as named tensors."""
+    remembered: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
+    return {f"adam.{index}.{name}": tensor for index, entry in remembered.items() for name, tensor in entry.items()}
+
+
+def remind(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """The inverse of `state_of`, among whatever other tensors."""
+    state: dict[int, dict[str, Any]] = {}
+    for key in (key for key in tensors if key.startswith("adam.")):
+        index, name = key.split(".")[1:]
+        state.setdefault(int(index), {})[name] = tensors[key]
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -1,0 +1,45 @@
+"""A run's configuration in its folder, config.json: written by the run, read when it goes on and by its report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from graftlab.config import Config, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingAutoencoder
+
+CONFIGS: dict[str, type[TrainConfig]] = {  # by the kind of model that is trained
+    SwappingAutoencoder.kind: SwappingTrainConfig,
+    StyleGAN2.kind: StyleTrainConfig,
+}
+
+
+def write_settings(path: Path, config: TrainConfig) -> None:
+    kind = next(kind for kind, cls in CONFIGS.items() if isinstance(config, cls))
+    text = json.dumps({"kind": kind, **config.to_dict()}, indent=1)
+    atomic_write(path, lambda file: file.write(text.encode()))
+
+
+def read_settings(path: Path, lenient: bool = False) -> TrainConfig:
+    """The configuration in a run's config.json. `lenient` leaves fields out that we do not know, for they may be of
+    another version. ValueError, GraftError among them, or an error of the system's if it is no such file."""
+    values = json.loads(path.read_bytes())
+    if not isinstance(values, dict):
+        raise GraftError(f"{path} holds no configuration.")
+    kind = values.pop("kind", SwappingAutoencoder.kind)
+    if kind not in CONFIGS:
+        raise GraftError(f"{path} is of a run that trains '{kind}', which this graftlab does not know.")
+    return CONFIGS[kind].from_dict(known(CONFIGS[kind], values) if lenient else values)
+
+
+def known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a configuration has, and of its parts those that they have."""
+    found = {field.name: field.type for field in fields(cls) if field.name in values}
+    return {
+        name: known(kind, values[name]) if isinstance(kind, type) and issubclass(kind, Config) else values[name]
+        for name, kind in found.items()
+    }

@@ -1,0 +1,203 @@
+"""StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
+and for fine-tuning, and what shows how far it has come."""
+
+from math import inf, log
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graftlab.config import StyleTrainConfig
+from graftlab.data import TrainingImages
+from graftlab.errors import GraftError
+from graftlab.evaluation.efficientnet import efficientnet_lite0
+from graftlab.evaluation.features import FeatureNetwork
+from graftlab.evaluation.metrics import kernel_distance
+from graftlab.hardware import exact_convolutions
+from graftlab.networks.style_discriminator import StyleDiscriminator
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.objectives.stylegan2 import discriminator_loss, generator_loss, path_penalty, r1_penalty
+from graftlab.objectives.terms import Terms, total
+from graftlab.sheets import sheet
+from graftlab.training import distributed
+from graftlab.training.trainer import Step, Trainer, means
+
+VALIDATION_IMAGES = 500
+SHEET_SIDE = 6  # samples along a sheet's sides
+ADAPT_EVERY = 4  # steps
+PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
+
+
+class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator]):
+    """Discriminator, then generator, in every step."""
+
+    progress = ("G_GAN", "G")
+
+    def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
+        super().__init__(config, device, compiled)
+        self._discriminator_loss = self._ordinary(discriminator_loss)
+        self._generator_loss = self._ordinary(generator_loss)
+        self.strength = 0.0 if config.adapt else 1.0  # p: probability of every change of augmentation
+        self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
+        self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
+        self._features: FeatureNetwork | None = None
+        self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
+        layers = [self.discriminators.from_rgb, *self.discriminators.blocks]
+        for layer in layers[: config.frozen]:
+            layer.requires_grad_(False)
+
+    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
+        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
+
+    def intervals(self) -> dict[str, float]:
+        recipe = self.config.recipe
+        return {"model": recipe.path_interval if recipe.path else inf, "discriminators": recipe.r1_interval}
+
+    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+        recipe, turn = self.config.recipe, self.seen // self.config.batch
+        self._seed()
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        figures = self.discriminator_step(images)
+        if turn % recipe.r1_interval == 0:
+            figures |= self.r1_step(images)
+        figures |= self.generator_step(images)
+        if recipe.path and turn % recipe.path_interval == 0:
+            figures |= self.path_step(images)
+        self.seen += self.config.batch
+        if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
+            self._adapt()
+        return figures | {"augmented": self.strength}
+
+    def discriminator_step(self, images: Tensor) -> dict[str, float]:
+        with torch.no_grad():
+            w = self._drawn(len(images))
+        with self._autocast():
+            terms = self._discriminator_loss(
+                self.model, self.discriminators, images, w, augment=self._augment(images, self.strength)
+            )
+        self._descend("discriminators", total(terms))
+        told = distributed.average(accuracies(terms))
+        self._signs.append(2 * told["D_accuracy_real"] - 1)
+        return means(terms) | told
+
+    def r1_step(self, images: Tensor) -> dict[str, float]:
+        recipe = self.config.recipe
+        with exact_convolutions():
+            terms = r1_penalty(self.discriminators, images, recipe, self._augment(images, self.strength))
+            self._descend("discriminators", total(terms) * recipe.r1_interval)
+        return means(terms)
+
+    def generator_step(self, images: Tensor) -> dict[str, float]:
+        """Learns from as many pictures as the discriminator has just seen."""
+        with self._judges_still():
+            w = self._drawn(len(images), learn=True)
+            with self._autocast():
+                terms = self._generator_loss(
+                    self.model, self.discriminators, w, augment=self._augment(images, self.strength)
+                )
+            self._descend("model", total(terms))
+        self._average(self.config.batch)
+        return means(terms)
+
+    def path_step(self, images: Tensor) -> dict[str, float]:
+        recipe = self.config.recipe
+        with exact_convolutions():
+            w = self._drawn(max(1, len(images) // PATH_SHRINK))
+            terms, mean = path_penalty(self.model, w, self.path_mean, recipe)
+            self.path_mean = distributed.mean(mean)
+            self._descend("model", total(terms) * recipe.path_interval)
+        return means(terms) | {"path_length": self.path_mean.item()}
+
+    def _drawn(self, count: int, learn: bool = False) -> Tensor:
+        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
+
+        `learn` moves the mean of w, which truncation draws towards."""
+        model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
+        z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
+        first, second = model.mapping(z).chunk(2)
+        if learn:
+            mean = distributed.mean(first.detach().mean(0))
+            model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
+        crossing = torch.randint(1, max(2, layers), (count, 1), device=self.device)
+        mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
+        late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
+        return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+    def _adapt(self) -> None:
+        """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
+        sign = sum(self._signs) / len(self._signs)
+        step = ADAPT_EVERY * self.config.batch / self.config.adapt_images
+        self.strength = min(1.0, max(0.0, self.strength + (step if sign > self.config.adapt else -step)))
+        self._signs = []
+
+    def steps(self) -> dict[str, tuple[Step, float]]:
+        recipe = self.config.recipe
+        steps: dict[str, tuple[Step, float]] = {
+            "discriminator": (self.discriminator_step, 1.0),
+            "generator": (self.generator_step, 1.0),
+            "r1": (self.r1_step, 1 / recipe.r1_interval),
+        }
+        return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {})
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {
+            "mapping": self.model.mapping,
+            "synthesis": self.model.synthesis,
+            "discriminator": self.discriminators,
+        }
+
+    # -- pictures and figures ------------------------------------------------------------------------------------------
+
+    def references(self, data: TrainingImages) -> Tensor:
+        held_out = data.held_out(VALIDATION_IMAGES)
+        return held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
+
+    @torch.no_grad()
+    def validate(self, references: Tensor) -> dict[str, float]:
+        """Kernel distance of deep features between pictures and as many samples, which are always of the same seeds.
+
+        Nothing where the feature network is not installed (extra `metrics`)."""
+        try:
+            self._features = self._features or efficientnet_lite0(self.device)
+        except GraftError:
+            return {}
+        if len(references) < 2:
+            return {}
+        if self._known is None or self._known[0] is not references:
+            self._known = (references, pooled(self._features, references.split(16)))
+        seeds = range(len(references))
+        samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
+        distance = kernel_distance(pooled(self._features, samples), self._known[1])
+        return {"validation_kernel": distance, "validation_error": distance}
+
+    @torch.no_grad()
+    def samples(self, images: Tensor) -> Tensor:
+        """Pictures of seeds 0 to 35."""
+        rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
+        scale = max(1, 128 // self.config.network.size)
+        return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, header = super().state()
+        return tensors, header | {
+            "strength": self.strength,
+            "signs": self._signs,
+            "path_mean": self.path_mean.item(),  # a float32 survives the way through JSON
+        }
+
+    def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+        super().restore(tensors, header)
+        self.strength, self._signs = header["strength"], list(header["signs"])
+        self.path_mean = torch.tensor(header["path_mean"], device=self.device)
+
+
+def pooled(network: FeatureNetwork, batches: Any) -> Tensor:
+    """Deep features (N, D) of pictures that come in batches."""
+    return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
+
+
+def accuracies(terms: Terms) -> dict[str, float]:
+    """Share of reals and of fakes that the discriminator tells right: the sign of its logit."""
+    return means({name.replace("D_", "D_accuracy_"): (term < log(2)).float() for name, term in terms.items()})

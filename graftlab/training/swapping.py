@@ -1,0 +1,185 @@
+"""The Swapping Autoencoder's algorithm (Park et al. 2020, appendix B.2), and what shows how far it has come."""
+
+from math import inf, log
+
+import torch
+from torch import Tensor, nn
+
+from graftlab.codes import SwapCodes
+from graftlab.config import SwappingTrainConfig
+from graftlab.data import TrainingImages
+from graftlab.evaluation.efficientnet import efficientnet_lite0
+from graftlab.evaluation.metrics import deep
+from graftlab.hardware import exact_convolutions
+from graftlab.images import l1, psnr
+from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives.swapping import Likeness, discriminator_loss, generator_loss, r1_penalty
+from graftlab.objectives.terms import Terms, total
+from graftlab.sheets import sheet
+from graftlab.training.trainer import Step, Trainer, means
+
+VALIDATION_IMAGES = 64
+SHEET_IMAGES = 6
+
+
+class SwappingTrainer(Trainer[SwappingTrainConfig, SwappingAutoencoder, Discriminators]):
+    """Discriminators and generator in turn, each on new images; the generator alone where the recipe has no use for
+    discriminators."""
+
+    progress = ("G_L1", "L1")
+
+    def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
+        super().__init__(config, device, compiled)
+        self._discriminator_loss = self._ordinary(discriminator_loss)
+        self._generator_loss = self._ordinary(generator_loss)
+        self._likeness = deep_features(device) if config.recipe.features else None
+
+    def networks(self) -> tuple[SwappingAutoencoder, Discriminators]:
+        return SwappingAutoencoder(self.config.network), Discriminators(self.config.network)
+
+    def intervals(self) -> dict[str, float]:
+        return {"model": inf, "discriminators": self.config.recipe.r1_interval}
+
+    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+        turn = self.seen // self.config.batch
+        self._seed()
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        if turn % 2 == 0 and self.config.recipe.adversarial:
+            figures = self.discriminator_step(images)
+            if turn // 2 % self.config.recipe.r1_interval == 0:
+                figures |= self.r1_step(images)
+        else:
+            figures = self.generator_step(images, None if truths is None else truths.to(self.device))
+        self.seen += self.config.batch
+        return figures
+
+    def discriminator_step(self, images: Tensor) -> dict[str, float]:
+        with self._autocast():
+            terms = self._discriminator_loss(
+                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
+            )
+        self._descend("discriminators", total(terms))
+        return means(terms) | accuracies(terms, self.config)
+
+    def r1_step(self, images: Tensor) -> dict[str, float]:
+        recipe, size = self.config.recipe, self.config.network.patch_size
+        with exact_convolutions():
+            terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
+            self._descend("discriminators", total(terms) * recipe.r1_interval)
+        return means(terms)
+
+    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+        with self._judges_still():
+            with self._autocast():
+                terms = self._generator_loss(
+                    self.model,
+                    self.discriminators,
+                    images,
+                    self.config.recipe,
+                    augment=self._augment(images),
+                    truths=truths,
+                    likeness=self._likeness,
+                )
+            self._descend("model", total(terms))
+        self._average(self.config.batch * (2 if self.config.recipe.adversarial else 1))
+        return means(terms)
+
+    def steps(self) -> dict[str, tuple[Step, float]]:
+        if not self.config.recipe.adversarial:
+            return {"model": (self.generator_step, 1.0)}
+        return {
+            "discriminators": (self.discriminator_step, 0.5),
+            "model": (self.generator_step, 0.5),
+            "r1": (self.r1_step, 0.5 / self.config.recipe.r1_interval),
+        }
+
+    def judges(self) -> dict[str, Tensor]:
+        return super().judges() if self.config.recipe.adversarial else {}
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {
+            "encoder": self.model.encoder,
+            "generator": self.model.generator,
+            "image discriminator": self.discriminators.image,
+            "patch discriminator": self.discriminators.patch,
+        }
+
+    # -- pictures and figures ------------------------------------------------------------------------------------------
+
+    def references(self, data: TrainingImages) -> Tensor:
+        return data.held_out(VALIDATION_IMAGES)
+
+    def validate(self, references: Tensor) -> dict[str, float]:
+        return validate(self.ema, references) if len(references) else {}
+
+    def samples(self, images: Tensor) -> Tensor:
+        title = f"{self.seen:,} images seen: structure of the left, texture of the top"
+        return swap_sheet(self.ema, images[:SHEET_IMAGES], title)
+
+
+@torch.no_grad()
+def validate(model: SwappingAutoencoder, images: Tensor) -> dict[str, float]:
+    """How good the model is on held-out pictures (N, 3, S, S), means over pictures, for values in [-1, 1].
+
+    l1 and psnr (dB) of reconstructions; texture: distance in colours between hybrids and the pictures that gave their
+    texture; error: l1 + texture, by which the best model is chosen. Reconstruction alone would favour a structure code
+    that carries the texture too."""
+    codes = SwapCodes.cat([model.encode(batch) for batch in images.split(16)])
+    mixed = SwapCodes(codes.structure, codes.texture.roll(-1, 0))
+    decoded, hybrids = (
+        torch.cat([model.decode(batch[i : i + 16]).cpu() for i in range(0, len(images), 16)])
+        for batch in (codes, mixed)
+    )
+    error, texture = 2 * l1(decoded, images).mean().item(), colour_distance(hybrids, images.roll(-1, 0)).mean().item()
+    return {
+        "validation_l1": error,
+        "validation_psnr": psnr(decoded, images).mean().item(),
+        "validation_texture": texture,
+        "validation_error": error + texture,
+    }
+
+
+@torch.no_grad()
+def swap_sheet(model: SwappingAutoencoder, images: Tensor, title: str) -> Tensor:
+    """Every structure (rows) with every texture (columns) of a few pictures (N, 3, S, S): one sheet (1, 3, H, W).
+
+    The diagonal holds the reconstructions."""
+    codes, rows = model.encode(images), []
+    for i, structure in enumerate(codes.structure):
+        repeated = structure.expand(len(images), *structure.shape)
+        hybrids = model.decode(SwapCodes(repeated, codes.texture)).cpu()
+        rows.append([images[i : i + 1], *hybrids.split(1)])
+    return sheet([[None, *images.split(1)], *rows], title=title, scale=max(1, 128 // images.shape[-1]))
+
+
+def deep_features(device: torch.device) -> Likeness:
+    """Deep-feature distance as evaluation has it, with gradients, and at the size of the pictures."""
+    network = efficientnet_lite0(device)
+
+    def distance(made: Tensor, images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        with torch.no_grad():
+            aim = network.module(network.prepare(images, side))
+        return deep(network.module(network.prepare(made, side)), aim)
+
+    return distance
+
+
+def colour_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Earth mover's distance between the values of pictures (N, 3, H, W), mean over channels: (N,)."""
+    ordered = [picture.clamp(-1, 1).flatten(2).sort(2).values for picture in (a, b)]
+    return (ordered[0] - ordered[1]).abs().mean((1, 2))
+
+
+def accuracies(terms: Terms, config: SwappingTrainConfig) -> dict[str, float]:
+    """Share of real and of fake inputs that each discriminator tells right: its loss is then below ln 2."""
+    gan, patch = config.recipe.gan, config.recipe.patch
+    weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
+    return means(
+        {
+            name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float()
+            for name, term in terms.items()
+            if weights[name]
+        }
+    )
