@@ -4,6 +4,7 @@
     python -m benchmarks peers --authors A --rosinality R    graftlab beside other implementations
     python -m benchmarks growth                              time and memory over pixels
     python -m benchmarks films                               films beside the decoder alone
+    python -m benchmarks student --base A --blend B ...      a student beside search and blend
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -12,10 +13,10 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, growth, own, peers
+from benchmarks import films, growth, own, peers, student
 from graftlab.errors import GraftError
 
-COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films}
+COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films, "student": student}
 
 
 def main(arguments: list[str]) -> int:

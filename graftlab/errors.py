@@ -1,5 +1,7 @@
 """The one exception people are meant to read."""
 
+from importlib.util import find_spec
+
 
 class GraftError(ValueError):
     """Input that cannot be used.
@@ -7,3 +9,9 @@ class GraftError(ValueError):
     The message is one sentence that names the file or option at fault and says what to do about it; the command line
     prints it alone and exits with code 2.
     """
+
+
+def needs(what: str, module: str, package: str, extra: str) -> None:
+    """GraftError if a package that only some people install is missing: what needs it, and how to get it."""
+    if find_spec(module) is None:
+        raise GraftError(f"{what} need the package {package}: pip install 'graftlab[{extra}]'.")

@@ -1,7 +1,16 @@
-"""Labelled sheets: many pictures in a grid, the form in which people judge this work by eye."""
+"""Labelled sheets: many pictures in a grid, the form in which people judge this work by eye.
+
+A sheet of ordinary size is one picture, `sheet`. One that is too large for that is made strip by strip, by a `Layout`,
+which knows where everything is before there is any picture.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import torch
+import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -11,6 +20,102 @@ from graftlab.images import MAX_PIXELS, to_image, to_tensor
 _PAPER, _MAT, _INK = (255, 255, 255), (243, 243, 244), (60, 60, 67)
 _SMALLEST_TEXT, _LARGEST_TEXT = 12, 28  # pixels
 _LABEL = 18  # text heights that a row's label may be long, or the width of a picture if that is more
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything is on a sheet of equal cells, in pixels: a head, a strip for every row of cells, a foot.
+
+    GraftError if the labels are not as many as the rows or columns."""
+
+    down: int
+    across: int
+    height: int  # of a cell
+    width: int
+    rows: Sequence[str] = ()  # a label left of each row
+    columns: Sequence[str] = ()  # a label above each column
+    title: str | None = None
+    gap: int = 4  # between cells
+
+    def __post_init__(self) -> None:
+        for labels, count, what in ((self.rows, self.down, "rows"), (self.columns, self.across, "columns")):
+            if labels and len(labels) != count:
+                raise GraftError(f"a sheet of {count} {what} has {len(labels)} labels for them: give {count} or none.")
+
+    @property
+    def text(self) -> int:
+        """Height of the labels."""
+        return min(max(self.height // 12, _SMALLEST_TEXT), _LARGEST_TEXT)
+
+    @property
+    def margin(self) -> int:
+        return max(self.text, 2 * self.gap)
+
+    @cached_property
+    def label_width(self) -> int:
+        """Of the rows' labels."""
+        font = _font(self.text)
+        widest = max((round(font.getlength(_one_line(label)) + 1) for label in self.rows), default=0)
+        return min(widest, max(self.width, _LABEL * self.text))
+
+    @property
+    def left(self) -> int:
+        """Of the first column."""
+        return self.margin + (self.label_width + self.text // 2 if self.rows else 0)
+
+    @property
+    def top(self) -> int:
+        """Of the first row: the height of the head."""
+        title = 2 * self.text + self.text // 2 if self.title else 0
+        return self.margin + title + (self.text + self.text // 2 if self.columns else 0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole sheet."""
+        right = self.left + self.across * (self.width + self.gap) - self.gap
+        bottom = self.top + self.down * (self.height + self.gap) - self.gap
+        return right + self.margin, bottom + self.margin
+
+    def grid(self) -> dict[str, Any]:
+        """Where the cells are and what they are called, as JSON."""
+        place = {"left": self.left, "top": self.top, "width": self.width, "height": self.height, "gap": self.gap}
+        labels = {"rows": self.rows or [""] * self.down, "columns": self.columns or [""] * self.across}
+        return {**place, **{what: list(names) for what, names in labels.items()}}
+
+    def head(self) -> Image.Image:
+        """The title and the columns' labels."""
+        paper = self._paper(self.top)
+        draw, font, heading = ImageDraw.Draw(paper), _font(self.text), _font(round(self.text * 1.4))
+        if self.title:
+            text = _fitted(self.title, heading, paper.width - 2 * self.margin)
+            draw.text((self.margin, self.margin), text, _INK, heading, anchor="lt")
+        for j, label in enumerate(self.columns):
+            at = (self._x(j) + self.width / 2, self.top - self.text // 2 - self.text / 4)
+            draw.text(at, _fitted(label, font, self.width), _INK, font, anchor="ms")
+        return paper
+
+    def row(self, number: int, pictures: Sequence[Image.Image | None]) -> Image.Image:
+        """A row of cells with its label, and the gap below it unless it is the last."""
+        paper = self._paper(self.height + (self.gap if number < self.down - 1 else 0))
+        if self.rows:
+            font, at = _font(self.text), (self.left - self.text // 2, self.height / 2)
+            label = _fitted(self.rows[number], font, self.label_width)
+            ImageDraw.Draw(paper).text(at, label, _INK, font, anchor="rm")
+        for j, picture in enumerate(pictures):
+            if picture:
+                x = self._x(j)
+                paper.paste(_MAT, (x, 0, x + self.width, self.height))
+                paper.paste(picture, (x + (self.width - picture.width) // 2, (self.height - picture.height) // 2))
+        return paper
+
+    def foot(self) -> Image.Image:
+        return self._paper(self.margin)
+
+    def _x(self, column: int) -> int:
+        return self.left + column * (self.width + self.gap)
+
+    def _paper(self, height: int) -> Image.Image:
+        return Image.new("RGB", (self.size[0], height), _PAPER)
 
 
 def sheet(
@@ -28,46 +133,34 @@ def sheet(
     GraftError if there is no picture, if the labels are not as many as the rows or columns, or above MAX_PIXELS."""
     if scale < 1 or gap < 0:
         raise GraftError(f"a sheet needs scale ≥ 1 and gap ≥ 0, got scale {scale} and gap {gap}.")
-    pictures = [[None if cell is None else _enlarged(to_image(cell), scale) for cell in row] for row in cells]
+    pictures = [[None if cell is None else enlarged(to_image(cell), scale) for cell in row] for row in cells]
     sizes = [picture.size for row in pictures for picture in row if picture]
     if not sizes:
         raise GraftError("a sheet needs at least one picture: every cell is empty.")
     across, down = max(map(len, pictures)), len(pictures)
-    for labels, count, what in ((rows, down, "rows"), (columns, across, "columns")):
-        if labels and len(labels) != count:
-            raise GraftError(f"a sheet of {count} {what} has {len(labels)} labels for them: give {count} or none.")
     width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
-
-    text = min(max(height // 12, _SMALLEST_TEXT), _LARGEST_TEXT)
-    font, heading = _font(text), _font(round(text * 1.4))
-    margin, space = max(text, 2 * gap), text // 2
-    widest = max((round(font.getlength(_one_line(label)) + 1) for label in rows), default=0)
-    label_width = min(widest, max(width, _LABEL * text))
-    left = margin + (label_width + space if rows else 0)
-    top = margin + (2 * text + space if title else 0) + (text + space if columns else 0)
-    right, bottom = (
-        start + count * (side + gap) - gap for start, count, side in ((left, across, width), (top, down, height))
-    )
-
-    if (right + margin) * (bottom + margin) > MAX_PIXELS:
+    layout = Layout(down, across, height, width, rows, columns, title, gap)
+    if layout.size[0] * layout.size[1] > MAX_PIXELS:
         raise GraftError(too_large(down, across, width, height))
-    paper = Image.new("RGB", (right + margin, bottom + margin), _PAPER)
-    draw = ImageDraw.Draw(paper)
-    if title:
-        draw.text((margin, margin), _fitted(title, heading, right - margin), _INK, heading, anchor="lt")
-    for j, label in enumerate(columns):
-        at = (left + j * (width + gap) + width / 2, top - space - text / 4)
-        draw.text(at, _fitted(label, font, width), _INK, font, anchor="ms")
-    for i, label in enumerate(rows):
-        at = (left - space, top + i * (height + gap) + height / 2)
-        draw.text(at, _fitted(label, font, label_width), _INK, font, anchor="rm")
-    for i, row in enumerate(pictures):
-        for j, picture in enumerate(row):
-            if picture:
-                x, y = left + j * (width + gap), top + i * (height + gap)
-                paper.paste(_MAT, (x, y, x + width, y + height))
-                paper.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
-    return to_tensor(paper)
+    return to_tensor(stacked([layout.head(), *map(layout.row, range(down), pictures), layout.foot()]))
+
+
+def stacked(strips: Sequence[Image.Image]) -> Image.Image:
+    """Strips of one width as one picture."""
+    paper = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)))
+    top = 0
+    for strip in strips:
+        paper.paste(strip, (0, top))
+        top += strip.height
+    return paper
+
+
+def block(images: Tensor, across: int, scale: int = 1) -> Tensor:
+    """Pictures (N, 3, h, w) side by side, so many in a row and without gaps: one picture (1, 3, H, W)."""
+    images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % across), value=1)  # white
+    rows = [torch.cat(list(row), dim=2) for row in images.split(across)]
+    return torch.cat(rows, dim=1)[None]
 
 
 def too_large(down: int, across: int, width: int, height: int) -> str:
@@ -78,12 +171,13 @@ def too_large(down: int, across: int, width: int, height: int) -> str:
     )
 
 
+def enlarged(image: Image.Image, scale: int) -> Image.Image:
+    """By whole pixels."""
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
-
-
-def _enlarged(image: Image.Image, scale: int) -> Image.Image:
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
 def _one_line(label: str) -> str:

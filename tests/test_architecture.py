@@ -35,15 +35,17 @@ ROOMS = {
     "objectives": "errors config networks",
     "checkpoints": "errors files hardware config codes networks",
     "training": "errors files hardware config images sheets codes networks data objectives checkpoints evaluation",
-    "blending": "errors config images codes networks checkpoints",
+    "deepzoom": "errors files",
+    "blending": "errors files config images codes networks checkpoints",
+    "distillation": "errors files hardware config images codes networks data blending",
     "editing": "errors files config images sheets codes data checkpoints",
-    "video": "errors files images sheets codes data editing",
+    "video": "errors files images sheets codes data blending editing",
     "inversion": "errors hardware config codes networks checkpoints editing evaluation",
     "evaluation": "errors files config images sheets codes data objectives",
     "graftlab": "errors images codes checkpoints blending",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
-    "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training blending "
-    "editing video inversion evaluation graftlab benchmarking memory",
+    "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training deepzoom "
+    "blending distillation editing video inversion evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from benchmarks import growth, own, peers, rosinality
+from benchmarks import films, growth, own, peers, rosinality
 from benchmarks.__main__ import main
 from benchmarks.growth import Point
 from benchmarks.ours import STEPS, Ours, network
@@ -281,6 +281,30 @@ def test_growth_in_fresh_processes(tmp_path, capsys):
     assert [[point["size"] for point in series] for series in found["points"].values()] == [[32, 64], [32]]
     assert list(found["exponents"]["one picture, ever larger"]) == ["seconds", "memory"]
     ElementTree.parse(tmp_path / "plot.svg")
+
+
+def test_films_beside_the_decoder(bundle, capsys):
+    pytest.importorskip("av")
+    arguments = [
+        "films",
+        "--model",
+        bundle / "landscapes-128.safetensors",
+        "--frames",
+        9,
+        "--rounds",
+        2,
+        "--memory",
+        60,
+    ]
+    assert main(list(map(str, [*arguments, "--threads", torch.get_num_threads(), "--json"]))) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {name: len(seconds) for name, seconds in found["seconds"].items()} == {films.DECODER: 2, films.FILM: 2}
+    assert found["growth"] >= 0
+
+
+def test_growth_counts_from_when_a_film_is_under_way():
+    memory = films.Memory([(50, 10), (300, 40), (350, 45), (400, 43)])
+    assert memory.growth == 5
 
 
 # -- photos -----------------------------------------------------------------------------------------------------------

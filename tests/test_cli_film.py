@@ -87,6 +87,16 @@ def test_recon_keeps_size_rate_and_length(graft, clip):
     assert (now.size, now.fps, now.frames) == (was.size, was.fps, was.frames) == ((32, 40), 10, 6)
 
 
+def test_what_is_wrong_with_a_video_is_said(graft, tmp_path):
+    whole = render(
+        Film(60, FPS, lambda number: pictures(seed=number)), tmp_path / "whole.mp4", quality=100
+    ).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    result = graft("film", "recon", "cut.mp4", "--frames", 2, "-o", "out.mp4")
+    assert result.code == 0, result.err
+    assert "cut.mp4 is cut short" in " ".join(result.err.split())
+
+
 def test_a_video_at_another_rate_and_size(graft, model, clip):
     video = Video.open(clip, fps=5, size=48)
     command = ("recon", clip, "-o", FRAMES, "--fps", 5, "--size", 48, "--seconds", 0.4, "--noise", "none")
@@ -157,8 +167,23 @@ def test_recurse_plays_backwards(graft, model):
 
 def test_recurse_with_options(graft, model):
     motion = Motion(1.1, 5, (0.1, -0.2), 3)
-    options = ("--zoom", 1.1, "--rotate", 5, "--shift", "0.1:-0.2", "--shear", 3, "--hold-colours", 0.5, "--ramp", 0.2)
-    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in")
+    options = (
+        "--zoom",
+        1.1,
+        "--rotate",
+        5,
+        "--shift",
+        "0.1:-0.2",
+        "--shear",
+        3,
+        "--hold-colours",
+        0.5,
+        "--ramp",
+        0.2,
+        "--soften",
+        0.1,
+    )
+    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in", 0.1)
     wrote(graft, ("recurse", HILL, *options, "--reencode", "--ease", "in", "--no-reverse", *SHORT), film)
     first, lake = codes_of(model, HILL), codes_of(model, LAKE)
     edit = Timeline((Key(0, first), Key(0.3, lake))).edit(FPS)
@@ -299,6 +324,7 @@ def test_seeds_change_the_noise(graft):
         (("recurse", HILL, "--shift", "much"), "--shift takes a number"),
         (("recurse", HILL, "--reencode", "-t", f"0:{LAKE}"), "leave out --texture"),
         (("recurse", HILL, "--hold-colours", 2), "from 0 (not) to 1"),
+        (("recurse", HILL, "--soften", 0.3), "by 0 to 0.25"),
         (("walk",), "Walk through pictures"),
         (("walk", HILL), "two keyframes or more"),
         (("walk", HILL, "--loop"), "A loop needs two keyframes"),

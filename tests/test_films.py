@@ -16,9 +16,10 @@ from graftlab.editing.fitting import fit
 from graftlab.errors import GraftError
 from graftlab.networks.stylegan2 import style_mix
 from graftlab.video.easing import between
+from graftlab.video.film import Film, render, reversed_
 from graftlab.video.films import walk
 from graftlab.video.films.drawing import Hand, from_codes, from_way
-from graftlab.video.films.recurse import Chain, Motion, held_colours, moved, recurse
+from graftlab.video.films.recurse import Chain, Motion, held_colours, moved, recurse, softened
 from graftlab.video.films.ride import bands, endless, ride
 from graftlab.video.films.sweep import sweep
 from graftlab.video.films.timeline import Key, Mark, Timeline, parse_mark, read_marks
@@ -316,7 +317,9 @@ def test_other_refusals_of_timelines(tmp_path):
 
 def test_no_motion_is_plain_recursion():
     picture = pictures()
-    film = recurse(model(), Hand(model()), picture, 4, FPS, lambda own, number: own, Motion(1), hold_colours=0)
+    film = recurse(
+        model(), Hand(model()), picture, 4, FPS, lambda own, number: own, Motion(1), hold_colours=0, soften=0
+    )
     wanted = [picture]
     with torch.no_grad():
         for _ in range(3):
@@ -358,6 +361,49 @@ def test_motions_are_of_the_picture_and_not_of_the_square():
     x = codes(size=32).structure.repeat(1, 1, 1, 2)
     turned = moved(x, Motion(1, rotate=90).grid((8, 16)))
     assert torch.allclose(turned[..., 4:12], torch.rot90(x[..., 4:12], 1, (2, 3)), atol=1e-5)
+
+
+def test_softening_wears_down_what_alternates_and_nothing_else():
+    x = codes().structure
+    checks = torch.tensor([1.0, -1.0]).repeat(4)
+    rows, both = checks.expand(1, 3, 8, 8), checks * checks[:, None].expand(1, 3, 8, 8)
+    inside = (slice(None), slice(None), slice(1, -1), slice(1, -1))  # at the border a neighbour is missing
+    assert torch.allclose(softened(rows, 0.05)[inside], 0.8 * rows[inside], atol=1e-6)
+    assert torch.allclose(softened(both, 0.05)[inside], 0.64 * both[inside], atol=1e-6)
+    assert softened(rows, 0.25)[inside].abs().max() < 1e-6
+    assert torch.allclose(softened(torch.ones_like(x), 0.1), torch.ones_like(x))
+    assert softened(x, 0) is x
+
+
+def chained(made: list[int], frames: int = 100) -> Film:
+    def step(image, number):
+        made.append(number)
+        return (image * 0.9 + torch.sin(image * 40 + number)).clamp(-1, 1)
+
+    chain = Chain(pictures(1, 16, 16), step, frames)
+    return Film(frames, FPS, chain, recipe={"film": "chain"}, remember=chain.remember)
+
+
+@pytest.mark.parametrize("how", [lambda film: film, reversed_])
+def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, how):
+    whole, made = [], []
+    render(how(chained(whole)), tmp_path / "whole" / "%03d.png")
+    film = how(chained([]))
+
+    def cut(first):
+        for number, picture in enumerate(film.play(first), first):
+            if number == 75:
+                raise KeyboardInterrupt
+            yield picture
+
+    with pytest.raises(KeyboardInterrupt):
+        render(replace(film, start=cut), tmp_path / "film" / "%03d.png")
+    render(how(chained(made)), tmp_path / "film" / "%03d.png")
+    for number in range(100):
+        names = [tmp_path / folder / f"{number:03d}.png" for folder in ("whole", "film")]
+        assert names[0].read_bytes() == names[1].read_bytes(), number
+    assert len(whole) >= 100
+    assert len(made) <= 45  # the 25 that are missing, and blocks of 10 from their beginnings
 
 
 def test_zooming_out_brings_in_reflections_and_a_share_of_a_motion_is_less():
@@ -405,6 +451,8 @@ def test_recursions_that_make_no_sense_are_refused():
         (lambda: Motion(1, shear=90), "between -80 and 80"),
         (lambda: film(hold_colours=2), "from 0 .not. to 1"),
         (lambda: film(hold_colours=nan), "finite"),
+        (lambda: film(soften=0.3), "by 0 to 0.25"),
+        (lambda: film(soften=nan), "finite"),
         (lambda: film(ease="slow"), "no easing"),
     ):
         with pytest.raises(GraftError, match=says):

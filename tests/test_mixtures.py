@@ -79,7 +79,7 @@ def test_more_clusters_than_places_are_refused(places, clusters):
 
 
 def test_without_scikit_learn_it_says_what_to_install(places, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.mixture", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GraftError, match=r"pip install 'graftlab\[clusters\]'"):
         clustered(places, 2)
 

@@ -21,7 +21,7 @@ from graftlab.errors import GraftError
 from graftlab.images import from_uint8, read, read_recipe, to_uint8
 from graftlab.video import parts as parts_module
 from graftlab.video import writing
-from graftlab.video.film import Film, render
+from graftlab.video.film import Film, render, reversed_
 from graftlab.video.reading import Video
 
 av = pytest.importorskip("av")
@@ -252,6 +252,18 @@ def test_other_options_begin_again_too(tmp_path):
         begun = []
         render(film(100), tmp_path / "f.mp4", progress=lambda done, *_, begun=begun: begun.append(done), **options)
         assert begun[0] == 0, options
+
+
+@pytest.mark.parametrize("shown", [lambda film: film, reversed_])
+def test_films_without_a_recipe_are_never_continued(tmp_path, shown):
+    """Nothing tells two of them apart."""
+    with pytest.raises(StopError):
+        render(shown(film(150, make=cut_at(10), recipe={})), tmp_path / "f")
+    other = shown(film(150, make=lambda number: picture(number + 1), recipe={}))
+    begun = []
+    render(other, tmp_path / "f", progress=lambda done, *_: begun.append(done))
+    assert begun[0] == 0
+    assert torch.equal(read(tmp_path / "f" / "00000.png"), other.frame(0))
 
 
 def test_a_second_process_is_kept_out(tmp_path):

@@ -108,7 +108,7 @@ def _mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[S
     used = [
         (tensor, _fitted(share, tensor, layer))
         for tensor, share in zip(tensors, shares, strict=True)
-        if isinstance(share, Tensor) or share != 0
+        if torch.as_tensor(share).any()
     ]
     (start, _), *others = used
     if all(torch.equal(start, tensor) for tensor, _ in others):
@@ -123,10 +123,12 @@ def _mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[S
 
 
 def _fitted(share: Share, tensor: Tensor, layer: Layer) -> Tensor:
-    """A share as it is multiplied with a tensor: one number per output channel gets the tensor's dimensions."""
+    """A share as it is multiplied with a tensor: those for each channel get the tensor's other dimensions."""
     factor = torch.as_tensor(share).to(tensor)
-    if factor.ndim == 0:
-        return factor
-    if factor.shape != tensor.shape[:1]:
-        raise GraftError(f"{layer.name} is {tuple(tensor.shape)} and cannot take {tuple(factor.shape)} shares.")
-    return factor.reshape(-1, *(1,) * (tensor.ndim - 1))
+    wanted = tensor.shape[: factor.ndim]
+    if len(wanted) < factor.ndim or any(have not in (1, want) for have, want in zip(factor.shape, wanted, strict=True)):
+        raise GraftError(
+            f"{layer.name} is {tuple(tensor.shape)} and cannot take {tuple(factor.shape)} shares; give one for each of "
+            "its channels."
+        )
+    return factor.reshape((*factor.shape, *(1,) * (tensor.ndim - factor.ndim)))

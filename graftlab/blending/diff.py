@@ -18,8 +18,8 @@ from graftlab.networks.model import Model
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 
-Run = Callable[[Any], object]
-"""Shows a model one input: a latent vector, or a picture."""
+Run = Callable[[Any], Tensor]
+"""Shows a model one input, a latent vector or a picture, and returns the picture that it makes of it."""
 LAYERS = (StyledConv, ModulatedConv, Conv, Linear)
 
 

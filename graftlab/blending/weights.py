@@ -5,8 +5,8 @@
     blend(a, b, held(interpolate(0.5), mapping=0))         # halfway, with A's mapping network
     blend_many([a, b, c], matrix({4: (1, 0, 0), 64: (0, 0.5, 0.5)}))
 
-A share is a number, 0 for A and 1 for B, and may lie beyond; or one number per output channel (C,). Nothing is computed
-before a layer asks, so rules cost nothing to make.
+A share is a number, 0 for A and 1 for B, and may lie beyond; or one number per output channel (C,), or per output and
+input channel (C or 1, I or 1). Nothing is computed before a layer asks, so rules cost nothing to make.
 """
 
 import json
@@ -23,7 +23,7 @@ from graftlab.blending.layers import ROLES, Layer
 from graftlab.errors import GraftError
 
 Share = float | Tensor
-"""Of one model in a tensor: a number, or one per output channel (C,)."""
+"""Of one model in a tensor: a number, one per output channel (C,), or per output and input channel (C or 1, I or 1)."""
 ShareT = TypeVar("ShareT")  # Share, or for many models a sequence of them
 MIDDLE = 1.5  # positions from the end of what A gives to the middle of the change
 FIRST_CONVOLUTION = "synthesis.blocks.0.conv."  # the script's 4x4/Conv

@@ -7,9 +7,12 @@ import typer
 
 from graftlab import __version__
 from graftlab.cli.bench import bench
+from graftlab.cli.blend_sheets import sheet
 from graftlab.cli.blending import blend, diff
+from graftlab.cli.clusters import clusters_app
 from graftlab.cli.desk import command_line
 from graftlab.cli.directions import directions_app
+from graftlab.cli.distillation import distill, pairs, translate
 from graftlab.cli.evaluation import eval_app
 from graftlab.cli.files import convert, inspect, verify
 from graftlab.cli.film import film_app
@@ -35,9 +38,10 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(swap, grid, interpolate, reconstruct, encode, decode, sample, mix_styles),
     *(panorama, weave, regions, mix, select),
-    *(blend, diff),
+    *(blend, diff, sheet),
     *(train, finetune, inspect, convert, verify, demo, bench),
     *(novelty, invert, toonify, train_encoder),
+    *(pairs, distill, translate),
 )
 for command in COMMANDS:
     app.command()(command)
@@ -48,6 +52,7 @@ app.add_typer(eval_app, name="eval")
 app.add_typer(directions_app, name="directions")
 app.add_typer(film_app, name="film")
 app.add_typer(textures_app, name="textures")
+app.add_typer(clusters_app, name="clusters")
 
 
 def tell_version(wanted: bool) -> None:

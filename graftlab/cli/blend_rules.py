@@ -1,12 +1,15 @@
 """The options of `graft blend` as a rule: how much of which model every layer gets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from graftlab.cli.progress import console
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
+    from graftlab.blending.clusters import Clusters
     from graftlab.blending.weights import Rule, Share
     from graftlab.networks.model import Model as Network
 
@@ -22,22 +25,38 @@ def chosen(
     curve: str | None,
     band: str | None,
     weights: Path | None,
+    clusters: "Sequence[Chosen] | None",
+    hard: bool,
     compat: str | None,
-) -> "Rule[Sequence[Share]]":
-    """The rule that the options name. GraftError unless it is one, and for options that do not go with it."""
+) -> "Callable[[Network], Rule[Sequence[Share]]]":
+    """The rule that the options name, once the network is known.
+
+    GraftError unless it is one, and for options that do not go with it."""
     from graftlab.blending import weights as rules
 
-    ways = {"--swap-at": swap_at, "--alpha": alpha, "--curve": curve, "--band": band, "--weights": weights}
+    ways: dict[str, object] = {
+        "--swap-at": swap_at,
+        "--alpha": alpha,
+        "--curve": curve,
+        "--band": band,
+        "--weights": weights,
+    }
+    ways["--clusters"] = clusters
     if sum(value is not None for value in ways.values()) != 1:
         raise GraftError(f"Say how to blend by one of {', '.join(ways)}.")
     if swap_at is None and not level is width is compat is None:
         raise GraftError("--level, --width and --compat belong to --swap-at; leave them out or give that.")
+    if hard and clusters is None:
+        raise GraftError("--hard belongs to --clusters; leave it out or give that.")
     if compat not in (None, "pinkney"):
         raise GraftError(f"--compat knows pinkney, not '{compat}'.")
     if weights is not None:
         if reverse:
             raise GraftError("--reverse is for two models without --weights; name the models in another order.")
-        return rules.matrix(rules.read_rows(weights))
+        rows = rules.matrix(rules.read_rows(weights))
+        return lambda network: rows
+    if clusters is not None:
+        return lambda network: paired(by_channels(network, clusters, hard), reverse)
     if swap_at is not None:
         rule = (rules.pinkney if compat else rules.layer_swap)(swap_at, level or 0, width)
     elif alpha is not None:
@@ -46,7 +65,45 @@ def chosen(
         rule = rules.curve(dict(anchors(curve)))
     else:
         rule = rules.band(*ends(str(band)))
-    return rules.pair(rules.reversed_(rule) if reverse else rule)
+    both = paired(rule, reverse)
+    return lambda network: both
+
+
+def paired(rule: "Rule[Share]", reverse: bool) -> "Rule[Sequence[Share]]":
+    """A rule for the two models, A and B the other way round if asked for."""
+    from graftlab.blending.weights import pair, reversed_
+
+    return pair(reversed_(rule) if reverse else rule)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Clusters of one file, of which some are meant."""
+
+    path: Path
+    clusters: "Clusters"
+    names: list[str]
+
+    @classmethod
+    def read(cls, text: str) -> "Chosen":
+        """ "parts.json:3,sky". GraftError for anything else."""
+        from graftlab.blending.clusters import Clusters
+
+        path, _, names = text.rpartition(":")
+        if not path or not names.strip():
+            raise GraftError(f"--clusters takes a file and names of clusters such as parts.json:3,5, not '{text}'.")
+        chosen = cls(Path(path), Clusters.read(path), [name.strip() for name in names.split(",")])
+        chosen.clusters.share(chosen.names)  # refuses unknown ones before any work is done
+        return chosen
+
+
+def by_channels(network: "Network", chosen: Sequence[Chosen], hard: bool) -> "Rule[Share]":
+    """The channels of chosen clusters from B, of one or more layers."""
+    from graftlab.blending.channels import channels, features_at, together
+
+    return together(
+        *(channels(features_at(network, each.clusters.layer), each.clusters.share(each.names, hard)) for each in chosen)
+    )
 
 
 def anchors(text: str) -> list[tuple[int, float]]:
@@ -83,7 +140,7 @@ def switched(
     return rule if part in (None, "both") else only(str(part), rule, all_of("a", "part"))
 
 
-def fitting(network: "Network", compat: str | None, part: str | None) -> None:
+def fitting(network: "Network", compat: str | None, part: str | None, channels: bool) -> None:
     """GraftError for options that this kind of model does not have."""
     from graftlab.networks.stylegan2 import StyleGAN2
 
@@ -91,5 +148,22 @@ def fitting(network: "Network", compat: str | None, part: str | None) -> None:
         raise GraftError(f"--part is encoder, generator or both, not '{part}'.")
     if isinstance(network, StyleGAN2) and part is not None:
         raise GraftError("--part is for autoencoders, and these are StyleGAN2s; leave it out.")
+    if channels and part == "encoder":
+        raise GraftError("--clusters are of a generator's channels; leave --part encoder out.")
     if compat and not isinstance(network, StyleGAN2):
         raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
+
+
+def tell_origin(
+    path: Path, found: "Clusters", networks: "Sequence[Network]", stories: Sequence[Mapping[str, Any]]
+) -> None:
+    """Say so if clusters were found in a network that neither is one of these nor named by their files."""
+    from graftlab.blending.kinship import ancestors
+
+    known = {name for pair in zip(networks, stories, strict=True) for name in ancestors(*pair)}
+    if found.model not in known:
+        console.print(
+            f"{path} was made of another model ({str(found.model)[:12]}); its channels mean the same here only if "
+            "one was fine-tuned from the other, or both from a third.",
+            soft_wrap=True,
+        )

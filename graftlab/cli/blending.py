@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graftlab.cli.blend_rules import LETTERS, chosen, fitting, switched
+from graftlab.cli.blend_rules import LETTERS, Chosen, chosen, fitting, switched, tell_origin
 from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, seeds_of
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
     from graftlab.blending.diff import Run
     from graftlab.blending.kinship import Kinship
     from graftlab.blending.layers import Layer
+    from graftlab.blending.weights import Share
     from graftlab.networks.model import Model as Network
 
 EXTENSION = ".safetensors"
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none
+Rows = Sequence[tuple["Layer", Sequence[list[float]]]]  # every tensor with the shares that each model has in it
 
 Photos = Annotated[
-    list[Path] | None, typer.Option("--photo", help="A picture for autoencoders, any number; bundled ones by default.")
+    list[Path] | None,
+    typer.Option("--photo", help="A picture, or folder, for autoencoders; any number; bundled ones by default."),
 ]
 
 
@@ -52,6 +57,13 @@ def blend(
     weights: Annotated[
         Path | None, typer.Option(help="JSON or YAML: each resolution with the shares of all models.")
     ] = None,
+    clusters: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the channels of some clusters from B: parts.json:3,sky; one file for each layer."),
+    ] = None,
+    hard: Annotated[
+        bool, typer.Option("--hard", help="Channels belong to one cluster wholly, not to all in proportion.")
+    ] = False,
     part: Annotated[str | None, typer.Option(help="Of autoencoders: encoder, generator or both (the default).")] = None,
     mapping: Annotated[str | None, whose("mapping network (and its average, unless told)")] = None,
     average: Annotated[str | None, whose("average of w, towards which truncation draws")] = None,
@@ -88,20 +100,24 @@ def blend(
     spare(out, *models)
     if len(models) < 2 or (len(models) > 2 and weights is None):
         raise GraftError(f"A blend is of two models, or with --weights of any number, not of {len(models)}.")
-    rule = chosen(swap_at, level, width, reverse, alpha, curve, band, weights, compat)
+    parts = [Chosen.read(text) for text in clusters] if clusters else None
+    spare(out, *(each.path for each in parts or []))
+    rule_for = chosen(swap_at, level, width, reverse, alpha, curve, band, weights, parts, hard, compat)
     numbers = seeds_of(seeds)
     networks, stories = map(list, zip(*(opened(path, device) for path in models), strict=True))
     check_alike(*networks)
-    fitting(networks[0], compat, part)
+    fitting(networks[0], compat, part, parts is not None)
     switches = {"mapping": mapping, "average": average or mapping, "affine": affine, "to_rgb": to_rgb}
     switches |= {"noise": noise, "strength": strength}
-    rule = switched(rule, switches, part, len(models))
+    rule = switched(rule_for(networks[0]), switches, part, len(models))
     layers = layers_of(networks[0])
     check_resolutions(rule, [layer for layer in layers if part in (None, "both", layer.part)])
 
     verdicts = [verdict(networks, stories, other, force) for other in range(1, len(models))]
+    for each in parts or []:
+        tell_origin(each.path, each.clusters, networks, stories)
     blended = blend_many(networks, rule)
-    table = [(layer, [float(share) for share in rule(layer)]) for layer in layers]
+    table = [(layer, [numbers_of(share) for share in rule(layer)]) for layer in layers]
     save_model(out, blended, {**inherited(stories), **lineage(networks, rule)}, half)
     if samples is not None:
         sample_sheet(samples, [networks[0], blended, *networks[1:]], numbers, psi, label, photo)
@@ -167,12 +183,16 @@ def opened(path: str, device: str | None) -> "tuple[Network, Mapping[str, Any]]"
 
 
 def read_photos(network: "Network", photos: Sequence[Path] | None) -> "list[Tensor]":
-    """Photos as squares of the model's size; the first of the bundled ones, if none is named."""
+    """Photos, and all those of folders, as squares of the model's size; some bundled ones, if none is named."""
     from graftlab.checkpoints.load import BUNDLED
-    from graftlab.images import read
+    from graftlab.images import FORMATS, read
 
     paths = photos or sorted((BUNDLED / "photos").glob("*.jpg"))[:FEW_PHOTOS]
-    return [read(path, network.config.size, square=True) for path in paths]
+    files = (sorted(each.iterdir()) if each.is_dir() else [each] for each in paths)
+    wanted = [file for file in chain(*files) if file in paths or file.suffix.lower() in FORMATS]
+    if not wanted:
+        raise GraftError(f"{paths[0]} holds no pictures; name another folder, or pictures (--photo).")
+    return [read(path, network.config.size, square=True) for path in wanted]
 
 
 def shown(network: "Network", seeds: Sequence[int], photos: Sequence[Path] | None) -> "list[Run]":
@@ -215,13 +235,18 @@ def inherited(stories: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
-def summary(table: "Sequence[tuple[Layer, Sequence[float]]]") -> list[str]:
+def numbers_of(share: "Share") -> list[float]:
+    """A share, or all those of a tensor's channels."""
+    return [share] if isinstance(share, float | int) else share.flatten().tolist()
+
+
+def summary(table: Rows) -> list[str]:
     """The shares by part and resolution."""
-    groups: dict[tuple[str, int], list[Sequence[float]]] = {}
+    groups: dict[tuple[str, int], list[Sequence[list[float]]]] = {}
     for layer, shares in table:
         groups.setdefault((layer.part, layer.resolution), []).append(shares)
     return [
-        f"{part:10} {resolution:5} px  " + "  ".join(map(span, zip(*rows, strict=True)))
+        f"{part:10} {resolution:5} px  " + "  ".join(span([*chain(*model)]) for model in zip(*rows, strict=True))
         for (part, resolution), rows in sorted(groups.items())
     ]
 
@@ -231,11 +256,11 @@ def span(shares: Sequence[float]) -> str:
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
 
 
-def lines(table: "Sequence[tuple[Layer, Sequence[float]]]") -> list[str]:
+def lines(table: Rows) -> list[str]:
     """The shares of every tensor."""
     longest = max(len(layer.name) for layer, _ in table)
     return [
-        f"{layer.name:{longest}}  {layer.role:11} {layer.resolution:5} px  " + "  ".join(f"{x:.3g}" for x in shares)
+        f"{layer.name:{longest}}  {layer.role:11} {layer.resolution:5} px  " + "  ".join(map(span, shares))
         for layer, shares in table
     ]
 
@@ -244,12 +269,11 @@ def told_of(found: "Kinship") -> dict[str, Any]:
     return {"verdict": found.verdict, "why": found.sentence, "cosine": found.cosine, "relative": found.relative}
 
 
-def report(
-    out: Path, verdicts: "Sequence[Kinship]", table: "Sequence[tuple[Layer, Sequence[float]]]", blended: "Network"
-) -> dict[str, Any]:
-    """The outcome as JSON."""
+def report(out: Path, verdicts: "Sequence[Kinship]", table: Rows, blended: "Network") -> dict[str, Any]:
+    """The outcome as JSON; of channels that have shares of their own the mean."""
     tensors = {
-        layer.name: {"role": layer.role, "resolution": layer.resolution, "shares": shares} for layer, shares in table
+        layer.name: {"role": layer.role, "resolution": layer.resolution, "shares": list(map(fmean, shares))}
+        for layer, shares in table
     }
     kin = [told_of(found) for found in verdicts]
     return {"file": str(out), "fingerprint": blended.fingerprint, "kinship": kin, "tensors": tensors}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from graftlab.cli.blend_films import blend
 from graftlab.cli.filming import (
     Ease,
     Loop,
@@ -23,7 +24,7 @@ from graftlab.cli.walks import recurse, sweep, walk
 from graftlab.errors import GraftError
 
 film_app = typer.Typer(help="Make films: everything that one can do with codes, over time.", no_args_is_help=True)
-for command in (recurse, walk, sweep):
+for command in (recurse, walk, sweep, blend):
     film_app.command()(command)
 
 Footage = Annotated[Path, typer.Argument(help="Video.")]

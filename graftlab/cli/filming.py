@@ -1,7 +1,6 @@
 """What the commands for films share: their options, and the way from a film to a file or a preview of it."""
 
 import inspect
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -20,7 +19,6 @@ from graftlab.cli.desk import (
     Precision,
     Seed,
     Size,
-    command_line,
     spare,
     stylegan,
     writable,
@@ -92,10 +90,13 @@ class Shooting:
         return stylegan(self.model, self.noise or "const", self.seed, self.device, self.precision)
 
     def video(self, path: Path) -> "Video":
-        """A video at the rate and the size that were asked for, its own by default."""
+        """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
         from graftlab.video.reading import Video
 
-        return Video.open(path, fps=self.fps, size=self.size)
+        video = Video.open(path, fps=self.fps, size=self.size)
+        if video.note:
+            console.print(f"{video.note}.", soft_wrap=True)
+        return video
 
     def length(self, seconds: float) -> tuple[int, Fraction]:
         """Frames, and frames per second, of a film that lasts so long by default."""
@@ -117,13 +118,10 @@ class Shooting:
 
     def finish(self, film: "Film", desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
-        from graftlab import __version__
         from graftlab.video.film import boomerang, preview, render, reversed_, slowed
 
         spare(self.out, *inputs)
-        command = shlex.join(["graft", *command_line.get()])
-        recipe = {"command": command, "model": desk.model.fingerprint, "version": __version__, **desk.rendering}
-        film = replace(film, recipe=recipe)
+        film = replace(film, recipe=desk.recipe)
         film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
         film = boomerang(film) if self.boomerang else film
         film = slowed(film, self.slow) if self.slow > 1 else film

@@ -45,6 +45,9 @@ def recurse(
     file: TimelineFile = None,
     reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
     hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
+    soften: Annotated[
+        float, typer.Option(help="Softening of each step's structure, 0 to 0.25, against stripes.")
+    ] = 0.05,
     square: Square = False,
 ) -> None:
     """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
@@ -78,6 +81,7 @@ def recurse(
         hold_colours,
         ramp,
         ease,
+        soften,
     )
     shooting.finish(film, desk, picture, backwards=True)
 

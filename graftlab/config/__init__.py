@@ -6,6 +6,7 @@ configuration.
 """
 
 from graftlab.config.base import KINDS, Config, require
+from graftlab.config.distillation import DistillConfig, TranslationRecipe, TranslatorConfig
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
@@ -27,6 +28,7 @@ __all__ = [
     "RECIPES",
     "STYLE_PRESETS",
     "Config",
+    "DistillConfig",
     "Recipe",
     "RosinalityConfig",
     "StyleGAN2Config",
@@ -35,6 +37,8 @@ __all__ = [
     "SwappingConfig",
     "SwappingTrainConfig",
     "TrainConfig",
+    "TranslationRecipe",
+    "TranslatorConfig",
     "preset",
     "recipe",
     "require",

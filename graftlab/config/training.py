@@ -131,6 +131,11 @@ class TrainConfig(Config):
             f"precision must be one of {', '.join(PRECISIONS)}, not '{self.precision}'.",
         )
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of what training takes a batch of, pixels."""
+        return self.network.size, self.network.size
+
     def sampling(self) -> dict[str, Any]:
         """How photos become training images, as `graftlab.data.TrainingImages` takes it."""
         names = ("crop", "mirror", "seed", "holdout")

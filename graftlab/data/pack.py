@@ -12,7 +12,7 @@ Names and keys are tensors because safetensors limits the header, and three mill
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from math import prod
@@ -75,9 +75,7 @@ class Pack(ImageSource):
 
     def read(self, index: int) -> bytes:
         """One image as PNG. To have pixels fast, index `images`."""
-        file = BytesIO()
-        Image.fromarray(self.images[index]).save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return as_png(self.images[index])
 
     def key(self, index: int) -> str:
         """The key of the photo the image was cut from: packing moves nothing between training and validation."""
@@ -142,46 +140,65 @@ def pack(
         except GraftError as error:
             return str(error)
 
-    keys: list[bytes] = []
-    names: list[str] = []
     reasons: list[str] = []
 
-    def write(file: BinaryIO) -> None:
-        file.write(bytes(DATA_START))  # the header is known only at the end
+    def images() -> Iterator[Entry]:
         for done, result in enumerate(ordered_map(crops_of, range(len(source))), start=1):
             if isinstance(result, str):
                 reasons.append(result)
                 if 2 * len(reasons) > len(source):
                     raise GraftError(f"More than half of {source.path} is unreadable; the first reason: {reasons[0]}")
             else:
-                index, key, images = result
-                for k, image in enumerate(images):
-                    file.write(image.tobytes())
-                    keys.append(bytes.fromhex(key))
-                    names.append(source.names[index] + (f"#{k}" if crops_per_image > 1 else ""))
+                index, key, cuts = result
+                for k, image in enumerate(cuts):
+                    yield image, key, source.names[index] + (f"#{k}" if crops_per_image > 1 else "")
             if on_progress:
                 on_progress(done, len(source))
-        listed = json.dumps(names).encode("ascii")
-        file.write(b"".join(keys) + listed)
-        file.seek(0)
-        metadata = {
-            "crop": crop,
-            "crops_per_image": str(crops_per_image),
-            "seed": str(seed),
-            "source": source.path.name,
-        }
-        file.write(_header((len(keys), size, size, 3), len(listed), metadata))
 
-    atomic_write(out, write)
+    metadata = {"crop": crop, "crops_per_image": str(crops_per_image), "seed": str(seed), "source": source.path.name}
+    count = write_pack(out, size, images(), metadata)
     return PackReport(
         path=str(out),
-        images=len(keys),
+        images=count,
         photos=len(source) - len(reasons),
         size=size,
         bytes=out.stat().st_size,
         unreadable=len(reasons),
         reasons=reasons[:SHOWN],
     )
+
+
+Entry = tuple[np.ndarray, str, str]
+"""An image (size, size, 3) uint8, its content key and its name."""
+
+
+def write_pack(out: Path, size: int, entries: Iterable[Entry], metadata: dict[str, str]) -> int:
+    """Write images as they come, replacing the file only when all have; returns how many there were.
+
+    `metadata` goes into the header and may be filled while the images come."""
+    keys: list[bytes] = []
+    names: list[str] = []
+
+    def write(file: BinaryIO) -> None:
+        file.write(bytes(DATA_START))  # the header is known only at the end
+        for image, key, name in entries:
+            file.write(image.tobytes())
+            keys.append(bytes.fromhex(key))
+            names.append(name)
+        listed = json.dumps(names).encode("ascii")
+        file.write(b"".join(keys) + listed)
+        file.seek(0)
+        file.write(_header((len(keys), size, size, 3), len(listed), metadata))
+
+    atomic_write(out, write)
+    return len(keys)
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """An image (H, W, 3) uint8 as a PNG file."""
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def _header(shape: tuple[int, int, int, int], names_bytes: int, metadata: dict[str, str]) -> bytes:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from graftlab.data.image_source import ENDS, ImageSource, check_bytes, content_key, key_of_ends, printable
 from graftlab.data.pack import Pack, looks_like_safetensors
+from graftlab.data.pairs import Pairs, is_pairs
 from graftlab.data.parallel import PerProcess
 from graftlab.errors import GraftError
 
@@ -32,6 +33,8 @@ def open_source(path: str | Path) -> ImageSource:
     path = Path(path)
     try:
         if path.is_dir():
+            if is_pairs(path):
+                return Pairs(path)
             return LmdbSource(path / "data.mdb") if (path / "data.mdb").is_file() else FolderSource(path)
         if not path.exists():
             raise GraftError(f"{path} does not exist; give {ACCEPTED}.")

@@ -16,6 +16,7 @@ from torch import Tensor
 from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource, content_key, fraction
 from graftlab.data.pack import Pack
+from graftlab.data.pairs import Pairs
 from graftlab.data.parallel import PerProcess, ordered_map, worker_count
 from graftlab.data.views import BLOCK, Block, Scenes, recoloured, scene
 from graftlab.errors import GraftError
@@ -43,6 +44,7 @@ class TrainingImages:
         holdout: float = 0.05,  # share held out: none for 0, else at least one image if there are two
         views: float = 0.0,  # share of the images that come with others of their scene, see graftlab.data.views
         shared_lights: bool = False,  # whether views of equal name after the "@" have one light
+        paired: bool = False,  # whether they are pairs (graftlab.data.pairs), images twice as high
     ) -> None:
         crop_mode(crop)
         if seed < 0 or size < 1 or not 0 <= holdout < 1 or not 0 <= views <= 1:
@@ -50,13 +52,17 @@ class TrainingImages:
                 f"size {size}, seed {seed}, holdout {holdout} or views {views} is out of range; holdout is in [0, 1), "
                 "views in [0, 1]."
             )
-        if isinstance(source, Pack) and source.size != size:
+        if isinstance(source, Pairs) != paired:
+            wanted = "no folder of pairs; make one with 'graft pairs'" if paired else "pairs, not photos; give photos"
+            raise GraftError(f"{source.path} is {wanted}.")
+        if isinstance(source, Pack | Pairs) and source.size != size:
             raise GraftError(
                 f"{source.path} is packed at {source.size} px and training wants {size} px; pack the photos at {size}, "
                 f"or train at {source.size}."
             )
         self.source = source
         self.size = size
+        self.height = 2 * size if paired else size
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
         self._crop, self._mirror, self._seed = crop, mirror, seed
         self._training, self._held_out = _split(source, holdout, views > 0)
@@ -76,14 +82,14 @@ class TrainingImages:
         """The images at position, ..., position + count - 1 of the endless sequence.
 
         Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
-        (count, 3, size, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
+        (count, 3, height, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
         With views, the places 4k to 4k + 3 of some k are filled with scenes seen more than once, cropped and mirrored
         alike, so that hybrids are known: `truths` says which.
         """
         ranks, framed, _, alone = self._places(position, count)
-        if isinstance(self.source, Pack):
+        if isinstance(self.source, Pack | Pairs):
             images = self.source.images[self._training[ranks]]
         else:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
@@ -133,7 +139,7 @@ class TrainingImages:
     def held_out(self, count: int) -> Tensor:
         """The first `count` readable validation images, cropped at the centre, not mirrored.
 
-        Returns (n, 3, size, size) float32 in [-1, 1]; n < count if fewer are held out, and 0 if the source has a
+        Returns (n, 3, height, size) float32 in [-1, 1]; n < count if fewer are held out, and 0 if the source has a
         single image.
         """
         images: list[np.ndarray] = []
@@ -143,7 +149,7 @@ class TrainingImages:
             image = self._image(int(index), None)
             if image is not None:
                 images.append(image)
-        return from_uint8(np.stack(images)) if images else torch.empty(0, 3, self.size, self.size)
+        return from_uint8(np.stack(images)) if images else torch.empty(0, 3, self.height, self.size)
 
     def _training_image(self, rank: int, place: int) -> np.ndarray:
         """Training image `rank`, or the first readable one after it, cropped as position `place` demands."""
@@ -156,8 +162,8 @@ class TrainingImages:
         raise GraftError(f"No training image of {self.source.path} is readable; `graft data scan` says why.")
 
     def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
-        """One image as (size, size, 3) uint8; None, and counted, if it is unreadable."""
-        if isinstance(self.source, Pack):
+        """One image as (height, size, 3) uint8; None, and counted, if it is unreadable."""
+        if isinstance(self.source, Pack | Pairs):
             return self.source.images[index]
         name = self.source.names[index]
         if name in self.unreadable:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graftlab.editing.swaps import FARTHEST
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, needs
 
 BLUR = 1e-3  # variance that no cluster falls below along any axis, where that of all codes is 1
 ROUNDING = 1e-4  # by which shares may miss a sum of 1
@@ -62,10 +62,7 @@ def numbers(seeds: Sequence[int], k: int, psi: float = 1.0) -> tuple[Tensor, Ten
 
 def check_clusters() -> None:
     """GraftError if clusters cannot be looked for, because scikit-learn is missing."""
-    try:
-        import sklearn.mixture  # noqa: F401
-    except ImportError:
-        raise GraftError("Clusters need the package scikit-learn: pip install 'graftlab[clusters]'.") from None
+    needs("Clusters", "sklearn", "scikit-learn", "clusters")
 
 
 def clustered(places: Tensor, clusters: int, seed: int = 0) -> Mixture:

@@ -42,7 +42,7 @@ class Estimate:
 def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Estimate:
     """Take a few steps of every kind on random pictures, and work out what the whole run costs."""
     trainer = new_trainer(config, device, compiled)
-    images = torch.rand(config.batch, 3, config.network.size, config.network.size) * 2 - 1
+    images = torch.rand(config.batch, 3, *config.shape) * 2 - 1
     images = images.to(device).contiguous(memory_format=torch.channels_last)
     steps = trainer.steps()
     seconds: dict[str, list[float]] = {kind: [] for kind in steps}

@@ -7,7 +7,15 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from graftlab.config import RECIPES, Recipe, StyleRecipe, StyleTrainConfig, TrainConfig
+from graftlab.config import (
+    RECIPES,
+    DistillConfig,
+    Recipe,
+    StyleRecipe,
+    StyleTrainConfig,
+    TrainConfig,
+    TranslationRecipe,
+)
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.training.charts import Points, chart
@@ -103,16 +111,20 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
 def codes(config: TrainConfig) -> str:
     """The codes' sizes."""
     network = config.network
+    if isinstance(config, DistillConfig):
+        return "none: photos to pictures"
     if isinstance(config, StyleTrainConfig):
         return f"{network.layers} layers of {network.w_channels}"
     grid = network.size // network.stride
     return f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"
 
 
-def recipe_name(recipe: Recipe | StyleRecipe) -> str:
+def recipe_name(recipe: Recipe | StyleRecipe | TranslationRecipe) -> str:
     """The name it goes by, or how it departs from the authors' recipe."""
     if isinstance(recipe, StyleRecipe):
         return f"R1 {recipe.r1:g}, path length {recipe.path:g}, style mixing {recipe.mixing:g}"
+    if isinstance(recipe, TranslationRecipe):
+        return f"L1 {recipe.l1:g}, adversarial {recipe.gan:g}, matching {recipe.matching:g}, deep {recipe.features:g}"
     for name, known in RECIPES.items():
         if recipe == known:
             return name
@@ -169,7 +181,12 @@ def charts(config: TrainConfig, records: Records) -> Iterable[str]:
     def points(key: str, weight: float = 1.0) -> Points:
         return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
 
-    figures = style_figures(points) if isinstance(config, StyleTrainConfig) else swapping_figures(points, config.recipe)
+    if isinstance(config, DistillConfig):
+        figures = student_figures(points, config.recipe)
+    elif isinstance(config, StyleTrainConfig):
+        figures = style_figures(points)
+    else:
+        figures = swapping_figures(points, config.recipe)
     for title, series, note in figures:
         if any(series.values()):
             share = note == TELLING
@@ -225,6 +242,23 @@ def style_figures(points: Callable[..., Points]) -> list[Figure]:
         ),
         ("R1", {"R1": points("D_R1")}, WEIGHTED),
         ("Path length", {"penalty": points("G_path")}, WEIGHTED),
+    ]
+
+
+def student_figures(points: Callable[..., Points], recipe: TranslationRecipe) -> list[Figure]:
+    judged = {"true": "real", "student's": "fake"}
+    terms = {"L1": "L1", "adversarial": "GAN", "feature matching": "matching", "deep features": "features"}
+    l1 = {"training": points("G_L1", recipe.l1), "held out": points("validation_l1")}
+    return [
+        ("Losses of the student", {name: points(f"G_{key}") for name, key in terms.items()}, WEIGHTED),
+        ("Distance to the two steps", l1, "Mean absolute difference, for pictures in [-1, 1]."),
+        ("Losses of the discriminators", {name: points(f"D_{key}") for name, key in judged.items()}, WEIGHTED),
+        (
+            "Accuracy of the discriminators",
+            {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+            TELLING,
+        ),
+        ("R1", {"R1": points("D_R1")}, WEIGHTED),
     ]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
 from graftlab.checkpoints.readers import open_model
-from graftlab.config import StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config import DistillConfig, StyleTrainConfig, SwappingTrainConfig, TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
@@ -25,6 +25,7 @@ from graftlab.hardware import require_space
 from graftlab.images import write
 from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
+from graftlab.training.distillation import DistillTrainer
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
@@ -38,6 +39,7 @@ SHEET_SIDE = 6  # pictures along a side of the sheet of reals
 TRAINERS: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
     SwappingTrainConfig: SwappingTrainer,
     StyleTrainConfig: StyleGAN2Trainer,
+    DistillConfig: DistillTrainer,
 }
 # What may change in a run that is resumed: where the photos are, how long and how often, and what people turn by hand
 # when they see how it goes.

@@ -6,15 +6,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from graftlab.config import Config, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config import Config, DistillConfig, StyleTrainConfig, SwappingTrainConfig, TrainConfig
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.networks.translator import Translator
 
 CONFIGS: dict[str, type[TrainConfig]] = {  # by the kind of model that is trained
     SwappingAutoencoder.kind: SwappingTrainConfig,
     StyleGAN2.kind: StyleTrainConfig,
+    Translator.kind: DistillConfig,
 }
 
 

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from graftlab.errors import GraftError
+from graftlab.errors import needs
 
 # How FFmpeg turns RGB into luminance and colour difference and back: bicubic, a colour for every pixel, exact rounding.
 # Without, films lose twice as much here as in their codec.
@@ -11,8 +11,7 @@ CONVERSION = 4 | 0x2000 | 0x4000 | 0x40000  # SWS_BICUBIC, SWS_FULL_CHR_H_INT, S
 
 def pyav() -> ModuleType:
     """The package `av`, which carries FFmpeg with it. GraftError if it is not installed."""
-    try:
-        import av
-    except ImportError as error:
-        raise GraftError("Videos need the package av: pip install 'graftlab[video]'.") from error
+    needs("Videos", "av", "av", "video")
+    import av
+
     return av

@@ -39,8 +39,9 @@ class Film:
     frame: Callable[[int], Tensor]  # number -> picture, by the number alone
     start: Callable[[int], Iterator[Tensor]] | None = None  # the same from a number on, where that is faster in order
     audio: Path | None = None  # a file whose sound goes along; None, or a file without any: a silent film
-    recipe: Mapping[str, object] = field(default_factory=dict)  # JSON: what must be equal for a film to be continued
+    recipe: Mapping[str, object] = field(default_factory=dict)  # JSON, tells films apart; without, none is continued
     audio_start: Fraction = Fraction(0)  # the second of `audio` that is heard with the first frame
+    remember: Callable[[Path], object] | None = None  # told of a folder, where to keep what makes going on faster
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -77,7 +78,7 @@ def render(
     out: str | Path,
     quality: int = 90,  # 0 to 100, of codecs that lose something
     progress: Progress = lambda done, total, note: None,  # told of every frame
-    resume: bool = True,  # continue what was begun with the same recipe; False: begin anew
+    resume: bool = True,  # continue what was begun with the same recipe, if there is one; False: begin anew
     codec: str | None = None,  # "h264", "vp9" or "av1"; None: the first that belongs to the extension
 ) -> Path:
     """Make a film and write it: .mp4, .webm, .gif, animated .png or .apng, or pictures (a folder, or frames/%05d.png).
@@ -90,7 +91,10 @@ def render(
     writes the same film, and for whatever the disk refuses: run it again, and it goes on."""
     target = Target.of(out, film.fps, codec, quality)
     target.check_room(film.frames)
-    with open_parts(target.path, target.suffix, target.length, target.plan(film.frames, film.recipe), resume) as parts:
+    plan, resume = target.plan(film.frames, film.recipe), resume and bool(film.recipe)
+    with open_parts(target.path, target.suffix, target.length, plan, resume) as parts:
+        if film.remember:
+            film.remember(parts.folder)
         first = done = min(parts.done(), film.frames)
         progress(done, film.frames, parts.note or (f"continued at frame {first}" if first else ""))
         for done in record(film.play(first), first, film.frames, target, parts, film.recipe):
@@ -183,5 +187,5 @@ def slowed(film: Film, factor: int) -> Film:
 def _retimed(
     film: Film, frames: int, frame: Callable[[int], Tensor], start: Callable[[int], Iterator[Tensor]], how: str
 ) -> Film:
-    recipe = {"of": dict(film.recipe), "shown": how}
+    recipe = {"of": dict(film.recipe), "shown": how} if film.recipe else {}
     return replace(film, frames=frames, frame=frame, start=start, audio=None, recipe=recipe)

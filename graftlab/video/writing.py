@@ -30,8 +30,8 @@ from graftlab.video.sound import add_sound
 Item = TypeVar("Item")
 
 PART = 64  # frames: what a killed process loses at most, and how far apart key frames are
-THREADS = 4  # of an encoder, on every machine
-AHEAD = 8  # frames made and not yet encoded
+THREADS = 2  # of an encoder, on every machine
+AHEAD = 32  # frames made and not yet encoded: enough that neither waits for the other
 FASTEST_GIF = 50  # frames per second; viewers slow down what is faster
 BT709 = 1  # how RGB becomes luminance and colour difference, as FFmpeg numbers it
 LIMITED_RANGE = 1  # luminance from 16 to 235
@@ -50,7 +50,7 @@ class Codec:
 CODECS = {
     # Without macroblock trees, because x264 with AVX-512 does not repeat them exactly on pictures below 200 pixels;
     # without frames that depend on later ones, so that frames are stored in the order in which they are shown.
-    "h264": Codec("libx264", 14, 51, {"preset": "medium", "mbtree": "0", "bf": "0"}),
+    "h264": Codec("libx264", 11, 51, {"preset": "veryfast", "mbtree": "0", "bf": "0"}),
     "vp9": Codec("libvpx-vp9", 18, 63, {"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}),
     "av1": Codec("libsvtav1", 18, 63, {"preset": "8"}),
 }

@@ -18,7 +18,7 @@ from graftlab.codes import Codes, Decoder
 from graftlab.errors import GraftError
 from graftlab.video.film import Film
 
-AT_ONCE = (8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
+AT_ONCE = (16, 8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
 CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing
 
 Way = Callable[[float], Codes]

@@ -2,20 +2,27 @@
 
 The trick that keeps detail is to zoom out and to play the film backwards: one dives into a picture that was never
 there, and at the end the photograph appears.
+
+What is fed back must be held in check: a decoder gives every cell its full contrast again, so where the motion is slow,
+as in the middle of a zoom, whatever alternates from cell to cell grows to stripes and checks. Softening the structure a
+little in each step prevents that.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import cos, isqrt, radians, sin, tan
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from graftlab.codes import Autoencoder
 from graftlab.errors import GraftError
+from graftlab.files import atomic_write
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
 from graftlab.video.films.drawing import Hand, check_finite
@@ -62,6 +69,17 @@ def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
     return F.grid_sample(structure, grid, "bilinear", "reflection", align_corners=False)
 
 
+def softened(structure: Tensor, share: float) -> Tensor:
+    """A map (1, C, h, w) whose cells give this share to each neighbour, along both sides.
+
+    What alternates from cell to cell loses four times the share: at 0.25 it is gone."""
+    if not share:
+        return structure
+    weights = structure.new_tensor([share, 1 - 2 * share, share])
+    channels = F.pad(structure, (1, 1, 1, 1), mode="replicate").transpose(0, 1)
+    return F.conv2d(channels, torch.outer(weights, weights)[None, None]).transpose(0, 1)
+
+
 def held_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
     """A picture (1, 3, H, W) whose mean and deviation per channel are drawn towards another's: 0 not, 1 wholly."""
     if not hold:
@@ -81,14 +99,17 @@ def recurse(
     hold_colours: float = 0.1,  # to the first frame's, in each step; 0 lets them drift, 1 holds the contrast too
     ramp: float = 0.0,  # seconds in which the motion sets in
     ease: str = "smooth",  # how it does
+    soften: float = 0.05,  # share that each cell of the structure gives to each neighbour, in each step; up to 0.25
     recipe: dict[str, Any] | None = None,
 ) -> Film:
     """The film of a picture that goes through its codes again and again, its structure moved each time.
 
     GraftError for options that make no sense."""
-    check_finite(hold_colours=hold_colours, ramp=ramp)
+    check_finite(hold_colours=hold_colours, soften=soften, ramp=ramp)
     if not 0 <= hold_colours <= 1:
         raise GraftError(f"Colours are held from 0 (not) to 1 (wholly), not by {hold_colours:g} (--hold-colours).")
+    if not 0 <= soften <= 0.25:
+        raise GraftError(f"A structure is softened by 0 to 0.25, not by {soften:g} (--soften).")
     curve, steps = easing(ease), max(0.0, ramp * float(fps))
 
     @torch.no_grad()
@@ -96,11 +117,12 @@ def recurse(
         codes = model.encode(image)
         amount = curve(number / steps) if number < steps else 1.0
         grid = motion.grid((codes.structure.shape[2], codes.structure.shape[3]), amount)
-        codes = texture(replace(codes, structure=moved(codes.structure, grid)), number)
+        structure = softened(moved(codes.structure, grid), soften)
+        codes = texture(replace(codes, structure=structure), number)
         return held_colours(hand.draw(codes, number).to(picture), picture, hold_colours).clamp(-1, 1)
 
     chain = Chain(picture, step, frames)
-    return Film(frames, fps, chain, recipe=recipe or {})
+    return Film(frames, fps, chain, recipe=recipe or {}, remember=chain.remember)
 
 
 class Chain:
@@ -111,6 +133,7 @@ class Chain:
     def __init__(self, first: Tensor, step: Callable[[Tensor, int], Tensor], frames: int) -> None:
         self._step, self._length = step, isqrt(max(frames, 1) - 1) + 1
         self._firsts = [first]
+        self._folder: Path | None = None
         self._block: tuple[int, list[Tensor]] = (-1, [])
 
     def __call__(self, number: int) -> Tensor:
@@ -120,6 +143,15 @@ class Chain:
                 self._block = block, self._made(block)
         return self._block[1][position]
 
+    def remember(self, folder: Path) -> None:
+        """Keep the first frame of each block in a folder too, and begin with those that are there."""
+        self._folder = folder
+        while (path := self._path(folder, len(self._firsts))).exists():
+            self._firsts.append(load_file(path)["picture"])
+
+    def _path(self, folder: Path, block: int) -> Path:
+        return folder / f"chain-{block * self._length:08d}.safetensors"
+
     def _made(self, block: int) -> list[Tensor]:
         images = [self._firsts[block]]
         for i in range(self._length):
@@ -127,4 +159,7 @@ class Chain:
         following = images.pop()
         if len(self._firsts) == block + 1:
             self._firsts.append(following)
+            if self._folder:
+                stored = save({"picture": following.contiguous()})
+                atomic_write(self._path(self._folder, block + 1), lambda file: file.write(stored))
         return images

@@ -1,0 +1,112 @@
+"""What `graft sheet` and `graft film blend` share: kin models, opened by name, and what all their blends are shown."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graftlab.cli.blending import Photos, opened, read_photos
+from graftlab.cli.desk import Desk
+from graftlab.cli.progress import bar, console
+from graftlab.cli.style import seeds_of
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.blending.inputs import CodesIn
+    from graftlab.networks.model import Model as Network
+
+KEPT = 8  # models held in memory at once
+
+Force = Annotated[bool, typer.Option("--force", help="Go on with networks that seem unrelated.")]
+CodesOf = Annotated[
+    str | None,
+    typer.Option(
+        "--codes",
+        help="base: all decode the codes of the first model (default of StyleGAN2s); own: each makes its own of the "
+        "same seeds or photos (default of autoencoders).",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Family(Desk["Network"]):
+    """The first of several models that blend; the recipe knows all of them."""
+
+    load: "Callable[[str], Network]"  # by path or name
+    fingerprints: tuple[str | None, ...]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {**super().recipe, "models": list(self.fingerprints)}
+
+
+def family(
+    paths: Sequence[str],
+    force: bool,
+    device: str | None,
+    noise: str | None = None,  # None: as is usual for the kind of model
+    seed: int = 0,
+    precision: str = "float32",
+) -> Family:
+    """Open models that are to be blended. GraftError naming the first that is damaged, of other layers than the first
+    one, or, unless forced, no kin of it."""
+    import torch
+
+    from graftlab.blending.kinship import kinship
+    from graftlab.config import PRECISIONS
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+    if precision not in PRECISIONS:
+        raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
+    both = lru_cache(KEPT)(lambda path: opened(path, device))
+    base, about = both(paths[0])
+    base.precision = getattr(torch, precision)  # which the blends take over
+    fingerprints: list[str | None] = []
+    with bar("opening models", len(paths)) as progress:
+        for done, path in enumerate(paths, start=1):
+            network, story = both(path)
+            try:
+                found = kinship(base, network, about, story)
+            except GraftError as error:
+                raise GraftError(f"{path} does not go with {paths[0]}. {error}") from None
+            if not (found.blends or force):
+                reason = found.sentence.rstrip(".")
+                raise GraftError(f"{path} does not go with {paths[0]}. {reason}; choose others, or --force it.")
+            if not found.blends or found.verdict == "doubtful":
+                console.print(f"{path}: {found.sentence}", soft_wrap=True)
+            fingerprints.append(network.fingerprint)
+            progress(done)
+    usual = "const" if isinstance(base, StyleGAN2) else "fixed"
+    size = base.config.size
+    return Family(base, size, True, noise or usual, seed, lambda path: both(path)[0], tuple(fingerprints))
+
+
+def shown_to(
+    base: "Network",
+    seeds: str | None,
+    psi: float,
+    label: int | None,
+    photos: Photos,
+    codes: str | None,
+) -> "tuple[CodesIn, list[str]]":
+    """What all blends are shown, seeds or photos, and the names of those."""
+    from graftlab.blending.inputs import photos_in, seeds_in
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.swapping import SwappingModel
+
+    if codes not in (None, "base", "own"):
+        raise GraftError(f"--codes is base or own, not '{codes}'.")
+    if isinstance(base, StyleGAN2):
+        if photos:
+            raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
+        numbers = seeds_of(seeds or "0-3")
+        return seeds_in(base, numbers, psi, label, codes == "own"), [str(number) for number in numbers]
+    if seeds is not None or label is not None:
+        raise GraftError("--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo).")
+    assert isinstance(base, SwappingModel)  # there are no other kinds
+    images = read_photos(base, photos)
+    names = [Path(photo).stem for photo in photos] if photos else [f"photo {i}" for i in range(len(images))]
+    return photos_in(base, images, codes != "base"), names

@@ -1,0 +1,149 @@
+"""`graft clusters`: the parts of pictures that a layer tells apart, and the channels that belong to each."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graftlab.cli.blend_rules import tell_origin
+from graftlab.cli.blending import Photos, counted, opened, shown
+from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, picture, spare, writable
+from graftlab.cli.progress import bar, console
+from graftlab.cli.style import seeds_of
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graftlab.blending.channels import Features
+    from graftlab.blending.clusters import Clusters
+    from graftlab.blending.diff import Run
+    from graftlab.networks.model import Model as Network
+
+ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
+
+clusters_app = typer.Typer(
+    help="Parts of pictures that a network tells apart, for `graft blend --clusters`.", no_args_is_help=True
+)
+
+Network_ = Annotated[str, typer.Argument(help="A model file or name.", metavar="MODEL")]
+File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' writes them.")]
+OutJson = Annotated[Path, typer.Option("--out", "-o", help="Clusters to write: .json.", callback=writable)]
+OutSheet = Annotated[Path, typer.Option("--out", "-o", help="Picture to write.", callback=picture)]
+
+
+@clusters_app.command()
+def fit(
+    model: Network_,
+    layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
+    parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
+    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to look at.")] = "0-199",
+    photo: Photos = None,
+    out: OutJson = Path("clusters.json"),
+    samples: Annotated[Path | None, typer.Option(help="Picture: heat maps of the clusters on some of these.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Of the positions that are looked at, and of the search.")
+    ] = 0,
+    as_json: Json = False,
+    device: Device = None,
+) -> None:
+    """Cluster what a layer makes of many pictures: wherever there is sky, its features point roughly the same way.
+
+    graft clusters fit faces.pkl --layer 32 --parts 8 --seeds 0-199 -o parts.json --samples parts.png
+    """
+    from graftlab.blending.channels import features_at
+    from graftlab.blending.clusters import check_clusters
+    from graftlab.blending.clusters import fit as fitted
+
+    if out.suffix.lower() != ".json":
+        raise GraftError(f"--out {out} must end in .json.")
+    if samples is not None:
+        spare(picture(samples), *(photo or []))
+    spare(out, model, *(photo or []))
+    numbers = seeds_of(seeds)
+    check_clusters()
+    network, _ = opened(model, device)
+    features = features_at(network, layer)
+    runs = shown(network, numbers, photo)
+    with bar("looking", len(runs)) as progress:
+        found = fitted(network, features, parts, counted(runs, progress), seed)
+    found.save(out)
+    if samples is not None:
+        draw(samples, network, features, found, runs[:ROWS])
+    tell(found, features, as_json)
+    console.print(str(out), soft_wrap=True)
+
+
+@clusters_app.command()
+def show(
+    model: Network_,
+    clusters: File,
+    out: OutSheet = Path("clusters.png"),
+    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
+    photo: Photos = None,
+    as_json: Json = False,
+    device: Device = None,
+) -> None:
+    """A sheet of pictures, and where each cluster lies in them.
+
+    graft clusters show faces.pkl parts.json --seeds 300-305 -o parts.png
+    """
+    from graftlab.blending.channels import features_at
+    from graftlab.blending.clusters import Clusters
+
+    spare(out, model, clusters, *(photo or []))
+    numbers = seeds_of(seeds)
+    found = Clusters.read(clusters)
+    network, about = opened(model, device)
+    features = features_at(network, found.layer)
+    tell_origin(clusters, found, [network], [about])
+    draw(out, network, features, found, shown(network, numbers, photo))
+    tell(found, features, as_json)
+
+
+def draw(path: Path, network: "Network", features: "Features", found: "Clusters", runs: "Sequence[Run]") -> None:
+    """Pictures, and the positions of each cluster in them: a row for each picture."""
+    from graftlab.blending.clusters import heat, observed
+    from graftlab.sheets import sheet
+
+    desk = Desk(network, network.config.size, False, "fixed", 0)
+    scale = desk.scale(len(runs), len(found.names) + 1)
+    rows: list[list[Tensor | None]] = []
+    with bar("drawing", len(runs)) as progress:
+        for run in counted(runs, progress):
+            image, seen = observed(network, features, run)
+            labels = found.labels(seen)[0]
+            rows.append([image, *(heat(image, labels == cluster) for cluster in range(len(found.names)))])
+    columns = [f"{name}: {area:.0%}" for name, area in zip(found.names, found.areas.tolist(), strict=True)]
+    desk.write(sheet(rows, [], ["", *columns], scale=scale), path)
+
+
+def tell(found: "Clusters", features: "Features", as_json: bool) -> None:
+    """The clusters: their share of all positions, and how many channels belong to them."""
+    from graftlab.evaluation.tables import Cell, Table
+
+    columns = found.areas.tolist(), amounts(found, hard=False), amounts(found, hard=True)
+    lines = list(zip(found.names, *columns, strict=True))
+    if as_json:
+        each = [dict(zip(("name", "area", "channels", "hard_channels"), line, strict=True)) for line in lines]
+        told = {
+            "layer": found.layer,
+            "resolution": features.resolution,
+            "channels": features.channels,
+            "clusters": each,
+        }
+        typer.echo(json.dumps(told, indent=1))
+        return
+    rows: list[tuple[str, list[Cell]]] = [
+        (name, [f"{area:.1%}", f"{soft:.1f}", f"{hard:.0f}"]) for name, area, soft, hard in lines
+    ]
+    title = f"{found.layer}, {features.resolution} px, {features.channels} channels"
+    typer.echo(Table(title, ["of all positions", "channels in proportion", "channels with --hard"], rows).text())
+
+
+def amounts(found: "Clusters", hard: bool) -> list[float]:
+    """How many channels belong to each cluster, their shares added up."""
+    belonging = found.belonging(hard)
+    return (belonging / belonging.sum(1, keepdim=True).clamp(min=1e-9)).sum(0).tolist()

@@ -1,0 +1,188 @@
+"""`graft pairs`, `graft distill` and `graft translate`: a blend's look in one pass."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
+from graftlab.cli.progress import bar
+from graftlab.cli.training import (
+    AUGMENT_HELP,
+    Batch,
+    Compiled,
+    DryRun,
+    EstimateJson,
+    Images,
+    LearningRate,
+    Mirror,
+    RecordEvery,
+    RunFolder,
+    SnapshotEvery,
+    TrainingDevice,
+    TrainingPrecision,
+    TrainingSeed,
+    carry_out,
+    computing,
+    counted,
+    listed,
+)
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EXAMPLES = 12  # pairs on the sheet
+
+
+def pairs(
+    base: Annotated[str, typer.Option(help="The StyleGAN2 that draws the photos.")],
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws what they should become.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command goes on with it.")] = Path(
+        "pairs"
+    ),
+    count: Annotated[int, counted("Pairs to have, such as 50k.")] = 50_000,
+    psi: Annotated[str, typer.Option(help="Truncation: a number, or a range of which each pair has its own.")] = (
+        "0.5-1"
+    ),
+    keep: Annotated[
+        float, typer.Option(help="Share of the base's w that may become a pair, those nearest to the mean; 1: all.")
+    ] = 0.9,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Threads that draw; the pairs are the same.")] = 1,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pairs.")] = 0,
+    device: Device = None,
+) -> None:
+    """Draw pairs of pictures of the same w by a base and its blend, for 'graft distill'; the same command goes on.
+
+    graft pairs --base alps.safetensors --blend desert.safetensors --count 50k -o pairs/
+    """
+    from graftlab.data.image_source import printable
+    from graftlab.data.pairs import Pairs
+    from graftlab.distillation.pairs import Drawing, Options, make_pairs
+    from graftlab.images import from_uint8
+    from graftlab.sheets import sheet
+
+    options = Options(seed, truncation(psi), keep)
+    desk, other = (stylegan(model, "const", 0, device, "float32") for model in (base, blend))
+    drawing = Drawing(desk.model, other.model, options)
+    names = {"base": Path(base).name, "blend": Path(blend).name}
+    with bar("drawing", count) as progress:
+        report = make_pairs(drawing, out, count, workers, names, progress)
+    made = Pairs(out)
+    rows = [list(from_uint8(made.images[i][None]).chunk(2, dim=2)) for i in range(min(EXAMPLES, len(made)))]
+    columns: list[list[Tensor | None]] = [list(row) for row in zip(*rows, strict=True)]
+    desk.write(sheet(columns, ["base", "blend"], scale=desk.scale(2, len(rows))), out / "examples.jpg")
+    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable(report.summary()))
+
+
+def truncation(text: str) -> tuple[float, float]:
+    """ "0.7" or "0.5-1". GraftError for anything else."""
+    low, dash, high = text.partition("-")
+    try:
+        return float(low), float(high if dash else low)
+    except ValueError:
+        raise GraftError(f"--psi takes a number or a range, such as 0.7 or 0.5-1, not '{text}'.") from None
+
+
+def distill(
+    pairs: Annotated[Path, typer.Argument(help="What 'graft pairs' made.")],
+    run: RunFolder,
+    images: Images = 200_000,
+    batch: Batch = 16,
+    width: Annotated[int, typer.Option(help="Channels of the student at the pictures' resolution.")] = 32,
+    blocks: Annotated[int, typer.Option(help="Its residual blocks at the coarsest resolution.")] = 4,
+    l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the distance to the blend's pictures.")] = 10.0,
+    gan: Annotated[float, typer.Option(min=0, help="Weight of the patch discriminators; 0: without any.")] = 1.0,
+    matching: Annotated[float, typer.Option(min=0, help="Weight of the distance of their features.")] = 10.0,
+    features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 0.0,
+    augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
+    mirror: Mirror = True,
+    device: TrainingDevice = None,
+    precision: TrainingPrecision = None,
+    learning_rate: LearningRate = 0.002,
+    seed: TrainingSeed = 0,
+    snapshot_every: SnapshotEvery = 10_000,
+    record_every: RecordEvery = 1_000,
+    compiled: Compiled = None,
+    dry_run: DryRun = False,
+    as_json: EstimateJson = False,
+) -> None:
+    """Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.
+
+    graft distill pairs/ --run runs/student --images 200k
+
+    graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
+    """
+    from graftlab import config
+    from graftlab.data.pairs import Pairs
+
+    target, chosen = computing(device, precision)
+    source = Pairs(pairs)
+    if len(source) < 2 * batch:
+        raise GraftError(
+            f"{pairs} holds {len(source)} pairs, too few for a batch of {batch} and some to judge by; draw more with "
+            "'graft pairs --count'."
+        )
+    settings = config.DistillConfig(
+        network=config.TranslatorConfig(source.size, width, most=5 * width, blocks=blocks),
+        recipe=config.TranslationRecipe(l1, gan, matching, features),
+        models=(source.plan["base"], source.plan["blend"]),
+        data=str(pairs),
+        images=images,
+        batch=batch,
+        learning_rate=learning_rate,
+        precision=chosen,
+        augment=listed(augment),
+        mirror=mirror,
+        seed=seed,
+        snapshot_every=snapshot_every,
+        record_every=record_every,
+    )
+    carry_out(settings, run, target, compiled, dry_run, as_json)
+
+
+def translate(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of any shape.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A student, of 'graft distill'.")],
+    out: Out = Path("translated.png"),
+    size: Annotated[
+        int | None, typer.Option(min=8, help="Short side of the pictures, pixels; the student's by default.")
+    ] = None,
+    square: Square = False,
+    enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than that too.")] = False,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Redraw photos with a student, in one pass; several become NAME-000, NAME-001 ...
+
+    graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
+    """
+    import torch
+
+    from graftlab.checkpoints.load import load_as
+    from graftlab.networks.translator import Translator
+
+    network = load_as(Translator, model, device, precision)
+    desk = Desk(network, network.config.size if size is None else size, square, "none", 0)
+    names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
+    for name in names:
+        spare(name, model, *photos)
+    for photo, name in zip(photos, names, strict=True):
+        if not enlarge:
+            check_large_enough(photo, desk.size)
+        with torch.no_grad():
+            desk.write(network.translate(desk.read(photo)), name)
+
+
+def check_large_enough(photo: Path, size: int) -> None:
+    """GraftError for a photo that would have to be enlarged."""
+    from graftlab.images import open_rgb
+
+    width, height = open_rgb(photo).size
+    if min(width, height) < size:
+        raise GraftError(
+            f"{photo} has {width} x {height} pixels, fewer than the {size} a side that the student draws: give a "
+            "larger photo, a smaller --size, or enlarge it (--enlarge)."
+        )

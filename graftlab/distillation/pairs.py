@@ -1,0 +1,246 @@
+"""Pairs of pictures of the same w, by a base and by a blend of it: what a student learns from (Viazovetskyi et al.
+2020, section 3.1).
+
+    drawing = Drawing(base, blend, Options(psi=(0.5, 1.0), keep=0.9))
+    report = make_pairs(drawing, Path("pairs"), 50_000)
+
+Pair n is a function of the seed and of n. How many are drawn, in how many goes and by how many threads changes nothing.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graftlab.blending.blend import adopt
+from graftlab.blending.layers import check_alike
+from graftlab.codes import StyleCodes
+from graftlab.config.base import Config, require
+from graftlab.data.image_source import content_key
+from graftlab.data.pack import DATA_START, Entry, Pack, write_pack
+from graftlab.data.pairs import PLAN, SHARD, digest, is_pairs, open_shard, read_plan, shard_path
+from graftlab.data.parallel import ordered_map
+from graftlab.errors import GraftError
+from graftlab.files import atomic_write, lock
+from graftlab.hardware import exact_convolutions, require_space
+from graftlab.images import to_uint8
+from graftlab.networks.stylegan2 import StyleGAN2
+
+BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
+TYPICAL = 2000  # samples of w that tell how far from the mean is far
+TRIES = 1000  # after which a filter that lets nothing through is a mistake
+
+Progress = Callable[[int, int], None]
+"""Told of every block: pairs done, and pairs in all."""
+
+
+@dataclass(frozen=True)
+class Options(Config):
+    """Which w the pairs are of."""
+
+    seed: int = 0
+    psi: tuple[float, float] = (0.5, 1.0)  # truncation, drawn evenly from this range for each pair
+    keep: float = 0.9  # share of all w that may become a pair: those nearest to the mean; 1: all
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"seed": (0, 2**32 - 1), "keep": (0.01, 1)}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = self._pair("psi")
+        require(0 <= low <= high <= 2, f"psi must rise within 0 and 2, not {low:g} to {high:g}.")
+
+
+@dataclass(frozen=True)
+class PairsReport:
+    """What a folder of pairs holds."""
+
+    folder: str
+    pairs: int
+    shards: int
+    made: int  # shards that this call has drawn; the others were there
+    size: int  # side of the pictures, pixels
+    dropped: float  # share of the w tried that the filter turned down
+    bytes: int
+
+    def summary(self) -> str:
+        shards = f"{self.shards} shards" if self.shards > 1 else "1 shard"
+        return (
+            f"{self.folder}: {self.pairs:,} pairs of {self.size} px in {shards}, {self.made} of them new, "
+            f"{self.bytes / 2**20:,.1f} MiB; {self.dropped:.1%} of all w were turned down"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Drawing:
+    """A base, a blend of it, and which w they both draw.
+
+    GraftError unless they have the same layers, draw squares, and are two."""
+
+    def __init__(self, base: StyleGAN2, blend: StyleGAN2, options: Options) -> None:
+        check_alike(base, blend)
+        height, width = base.config.resolutions[-1]
+        if height != width:
+            raise GraftError(f"These models draw {width} x {height} pixels; a student learns from squares.")
+        if base.fingerprint == blend.fingerprint:
+            raise GraftError("Base and blend are the same model, from which there is nothing to learn; name another.")
+        self.base, self.blend, self.options, self.size = base, blend, options, width
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """All that a pair depends on, as JSON."""
+        models = {"base": self.base.fingerprint, "blend": self.blend.fingerprint, "size": self.size}
+        return models | json.loads(json.dumps(self.options.to_dict()))
+
+    @torch.no_grad()
+    def pictures(self, numbers: range) -> tuple[np.ndarray, np.ndarray, int]:
+        """Pairs by number, at most a block: pictures by the base and by the blend, (n, size, size, 3) uint8, and how
+        many w were tried."""
+        codes, tried = self.codes(numbers)
+        return (
+            to_uint8(self.base.decode(codes)),
+            to_uint8(self.blend.decode(adopt(codes, self.base, self.blend))),
+            tried,
+        )
+
+    @torch.no_grad()
+    def codes(self, numbers: range) -> tuple[StyleCodes, int]:
+        """The w of pairs: of each number the first that the filter lets through; and how many were tried."""
+        randoms = [np.random.default_rng([self.options.seed, number]) for number in numbers]
+        psi = torch.tensor([random.uniform(*self.options.psi) for random in randoms], dtype=torch.float32)
+        found: dict[int, Tensor] = {}
+        tried = 0
+        for _ in range(TRIES):
+            missing = [i for i in range(len(numbers)) if i not in found]
+            if not missing:
+                break
+            w = self._mapped([randoms[i] for i in missing])
+            tried += len(missing)
+            near = self._distance(w) <= self.limit
+            found |= {i: row for i, row, kept in zip(missing, w, near.tolist(), strict=True) if kept}
+        else:
+            raise GraftError(f"Of {tried} samples of the base none is near enough to its mean; raise --keep.")
+        w = torch.stack([found[i] for i in range(len(numbers))])
+        mixed = torch.lerp(self.base.mapping.average, w, psi.to(w)[:, None, None])
+        return StyleCodes(mixed, model=self.base.fingerprint), tried
+
+    @cached_property
+    def limit(self) -> float:
+        """The distance from the mean of w within which the share to keep lies, of samples that are always the same."""
+        if self.options.keep == 1:
+            return float("inf")
+        w = self._mapped([np.random.default_rng([number, 0, 0]) for number in range(TYPICAL)])
+        return float(torch.quantile(self._distance(w), self.options.keep))
+
+    def _mapped(self, randoms: list[np.random.Generator]) -> Tensor:
+        """The next w (n, L, Cw) of each generator; of a conditional model each of any class."""
+        config = self.base.config
+        z = torch.from_numpy(np.stack([random.standard_normal(config.z_channels) for random in randoms]))
+        labels = [int(random.integers(config.classes)) for random in randoms] if config.classes else None
+        return self.base.map(z, labels).w
+
+    def _distance(self, w: Tensor) -> Tensor:
+        """From the mean of w that truncation draws towards: (n,)."""
+        return (w[:, 0] - self.base.mapping.average).norm(dim=1)
+
+
+def make_pairs(
+    drawing: Drawing,
+    folder: Path,
+    count: int,
+    workers: int = 1,
+    names: dict[str, str] | None = None,  # of the two models, for people
+    progress: Progress = lambda done, total: None,
+) -> PairsReport:
+    """Draw what is missing of so many pairs: shards that are there and whole stay.
+
+    GraftError if the folder holds pairs of other models or options, or is in use, or the disk has no room. After any
+    interruption the same call goes on, at the price of a shard."""
+    if count < 1:
+        raise GraftError(f"There must be at least one pair, not {count}.")
+    plan, shards = drawing.plan, -(-count // SHARD)
+    open_folder(folder, plan)
+    with closing(lock(folder / "lock", f"{folder} is in use by another process; wait until it ends.")):
+        for left in folder.glob(".*.part-*"):  # what a process killed while it wrote has left
+            left.unlink()
+        held = {number: whole(shard_path(folder, number), plan) for number in range(shards)}
+        missing = {
+            number: range(number * SHARD, min(count, (number + 1) * SHARD))
+            for number in range(shards)
+            if held[number] < min(SHARD, count - number * SHARD)
+        }
+        pixels = 2 * drawing.size**2 * 3
+        require_space(folder, sum(DATA_START + len(numbers) * (pixels + 128) for numbers in missing.values()))
+        done = sum(held[number] for number in held if number not in missing)
+        total = done + sum(map(len, missing.values()))
+        about = {"plan": digest(plan), **(names or {})}
+        for number, numbers in missing.items():
+            before = done
+
+            def told(drawn: int, before: int = before) -> None:
+                progress(before + drawn, total)
+
+            write_shard(shard_path(folder, number), drawing, numbers, about, workers, told)
+            done += len(numbers)
+    return told_of(folder, plan, len(missing))
+
+
+def open_folder(folder: Path, plan: dict[str, Any]) -> None:
+    """Make a folder for pairs of a plan. GraftError if it holds others, or something else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        atomic_write(folder / PLAN, lambda file: file.write(json.dumps(plan, indent=1).encode()))
+    elif not is_pairs(folder):
+        raise GraftError(f"{folder} is no folder of pairs, and not empty; name another (--out).")
+    elif digest(read_plan(folder)) != digest(plan):
+        before = read_plan(folder)
+        changed = ", ".join(name for name in plan if plan[name] != before.get(name))
+        raise GraftError(f"{folder} holds pairs of another {changed}; name another folder, or give the same as there.")
+
+
+def whole(path: Path, plan: dict[str, Any]) -> int:
+    """How many pairs a shard holds; none if it is missing, damaged, cut off or of another plan, and to be drawn
+    again."""
+    try:
+        return len(open_shard(path, plan)) // 2
+    except GraftError:
+        return 0
+
+
+def write_shard(
+    path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Callable[[int], None]
+) -> None:
+    """Draw pairs and write them into one pack, whole or not at all."""
+    blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
+    metadata = dict(about)
+
+    def entries() -> Iterator[Entry]:
+        tried = 0
+        with exact_convolutions(), closing(ordered_map(drawing.pictures, blocks, workers, 2 * workers)) as drawn:
+            for block, (base, blend, tries) in zip(blocks, drawn, strict=True):
+                tried += tries
+                for number, *pair in zip(block, base, blend, strict=True):
+                    key = content_key(f"{about['plan']} {number}".encode())
+                    for whose, image in zip(("base", "blend"), pair, strict=True):
+                        yield image, key, f"{number:07d} {whose}"
+                progress(block[-1] + 1 - numbers[0])
+        metadata["tried"] = str(tried)
+
+    _ = drawing.limit  # before there are threads, which would all work it out
+    write_pack(path, drawing.size, entries(), metadata)
+
+
+def told_of(folder: Path, plan: dict[str, Any], made: int) -> PairsReport:
+    """What lies in a folder, all of whose shards are whole."""
+    paths = sorted(folder.glob("*.pack"))
+    shards: list[Pack] = [open_shard(path, plan) for path in paths]
+    pairs, tried = sum(len(shard) // 2 for shard in shards), sum(int(shard.metadata["tried"]) for shard in shards)
+    space = sum(path.stat().st_size for path in paths)
+    return PairsReport(str(folder), pairs, len(shards), made, int(plan["size"]), 1 - pairs / tried, space)

@@ -1,0 +1,323 @@
+"""`graft sheet`: every cell is the blend that its row and column name, made at once or in parts; what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from PIL import Image
+
+from graftlab.blending import sheet as sheets
+from graftlab.blending.blend import adopt, blend
+from graftlab.blending.inputs import photos_in, seeds_in
+from graftlab.blending.sheet import Artist, Cell, Sheet, alphas, levels, snapshots_in
+from graftlab.blending.weights import Rule, interpolate, layer_swap, only, reversed_
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.errors import GraftError
+from graftlab.images import read, read_recipe, to_uint8
+from graftlab.sheets import Layout, block
+
+A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"
+EDGE = 64  # of a cell: 32 pixels, four seeds
+SEEDS = ("--seeds", "1-4", "--psi", 1)
+
+
+def near(model, seed, far=0.2):
+    """A fine-tuned copy."""
+    generator = torch.Generator().manual_seed(seed)
+    for tensor in model.state_dict().values():
+        tensor.add_(far * torch.randn(tensor.shape, generator=generator))
+    return model
+
+
+@pytest.fixture
+def models(graft):
+    """Three kin StyleGAN2s of 32 px, and a run's snapshots of which one is missing."""
+    save_model(Path(A), tiny.stylegan2())
+    save_model(Path(B), near(tiny.stylegan2(), 1))
+    save_model(Path(C), near(tiny.stylegan2(), 2))
+    for number in (1, 2, 4, 5):
+        save_model(snapshot(number), near(tiny.stylegan2(), 3, 0.05 * number), {"images_seen": 1000 * number})
+    return [load(path, "cpu") for path in (A, B, C)]
+
+
+def snapshot(number):
+    return Path(f"run/models/{1000 * number:09d}.safetensors")
+
+
+@pytest.fixture
+def autoencoders(graft):
+    save_model(Path(A), tiny.new_model())
+    save_model(Path(B), near(tiny.new_model(), 1))
+    return [load(path, "cpu") for path in (A, B)]
+
+
+def cells(path, rows, columns, edge=2 * EDGE, title="?"):
+    """The cells of a sheet as uint8 (rows, columns, edge, edge, 3)."""
+    layout = Layout(len(rows), len(columns), edge, edge, rows, columns, title)
+    pixels = np.asarray(Image.open(path))
+    assert pixels.shape[1::-1] == layout.size
+    step = edge + layout.gap
+    tops, lefts = (
+        [start + i * step for i in range(n)] for start, n in ((layout.top, len(rows)), (layout.left, len(columns)))
+    )
+    return [[pixels[y : y + edge, x : x + edge] for x in lefts] for y in tops]
+
+
+def shown(base, network, seeds=(1, 2, 3, 4), scale=2):
+    """What a network makes of the base's codes, as a cell shows it."""
+    pictures = network.decode(adopt(base.codes_of(list(seeds), 1), base, network))
+    return to_uint8(block(pictures, 2 if len(seeds) == 4 else len(seeds), scale))[0]
+
+
+def equal(cell, want):
+    return np.abs(cell.astype(int) - want).max() <= 1
+
+
+# -- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def test_share_by_level(graft, models):
+    a, b, _ = models
+    result = graft("sheet", A, B, "--rows", "alpha:0,0.5,1", "--columns", "levels:8,16,32", *SEEDS, "-o", "s.png")
+    assert result.code == 0
+    found = cells("s.png", ["0", "0.5", "1"], ["8", "16", "32"])
+    for i, alpha in enumerate((0, 0.5, 1)):
+        for j, level in enumerate((8, 16, 32)):
+            swap = layer_swap(level)
+            want = blend(a, b, Rule(lambda layer, swap=swap, alpha=alpha: alpha * swap(layer), {}))
+            assert equal(found[i][j], shown(a, want)), (alpha, level)
+    assert equal(found[0][0], shown(a, a))
+    assert equal(found[2][0], shown(a, blend(a, b, layer_swap(8))))
+    assert equal(found[2][2], shown(a, a))
+    assert not equal(found[2][0], shown(a, a))
+    assert read_recipe("s.png")["models"] == [a.fingerprint, b.fingerprint]
+    assert not list(Path().glob(".*"))
+
+
+def test_by_default_all_levels_and_five_shares(graft, models):
+    assert graft("sheet", A, B, "-o", "s.png").code == 0
+    assert len(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8", "16", "32"])) == 5
+
+
+def test_snapshots_by_level_and_a_missing_one_is_told(graft, models):
+    result = graft("sheet", A, "run", "--columns", "levels:4,8", "--width", 0.5, "--reverse", *SEEDS, "-o", "s.png")
+    assert result.code == 0
+    assert "between 2,000 and 4,000 images a snapshot seems to be missing" in result.err.replace("\n", " ")
+    found = cells("s.png", ["1,000", "2,000", "4,000", "5,000"], ["4", "8"])
+    for i, number in enumerate((1, 2, 4, 5)):
+        want = blend(models[0], load(snapshot(number), "cpu"), reversed_(layer_swap(8, width=0.5)))
+        assert equal(found[i][1], shown(models[0], want))
+
+
+def test_chosen_snapshots(graft, models):
+    assert (
+        graft("sheet", A, "run", "--rows", "snapshots:4000,1000", "--columns", "seeds", *SEEDS, "-o", "s.png").code == 0
+    )
+    found = cells("s.png", ["4,000", "1,000"], ["1", "2", "3", "4"], 128)
+    assert equal(found[0][2], shown(models[0], load(snapshot(4), "cpu"), [3], 4))  # alpha 1: the snapshot itself
+    result = graft("sheet", A, "run", "--rows", "snapshots:1000,3000,6000", "-o", "s.png")
+    assert result.code == 2
+    assert "no snapshots at 3,000, 6,000 images, only at 1,000, 2,000, 4,000, 5,000" in result.err.replace("\n", " ")
+
+
+def test_models_by_models(graft, models):
+    axes = ("--rows", "models", "--columns", "models", "--swap-at", 8)
+    assert graft("sheet", A, B, C, *axes, *SEEDS, "-o", "s.png").code == 0
+    found = cells("s.png", ["a", "b", "c"], ["a", "b", "c"])
+    for i in range(3):
+        for j in range(3):
+            assert equal(found[i][j], shown(models[0], blend(models[i], models[j], layer_swap(8))))
+
+
+def test_own_codes(graft, models):
+    axes = ("--rows", "alpha:1", "--columns", "levels:4", "--reverse", *SEEDS)  # B's mapping
+    assert graft("sheet", A, B, *axes, "--codes", "own", "-o", "s.png").code == 0
+    want = blend(*models[:2], reversed_(layer_swap(4))).sample([1, 2, 3, 4])
+    assert equal(cells("s.png", ["1"], ["4"])[0][0], to_uint8(block(want, 2, 2))[0])
+
+
+@pytest.mark.parametrize("part", [None, "generator"])
+def test_photos_of_autoencoders(graft, autoencoders, part):
+    options = ("--photo", "photos/hill.png", "--photo", "photos/lake at dusk.jpg", *(["--part", part] if part else []))
+    result = graft("sheet", A, B, "--rows", "alpha:0.5", "--columns", "photos", *options, "-o", "s.png")
+    assert result.code == 0
+    found = cells("s.png", ["0.5"], ["hill", "lake at dusk"], 128)
+    mixed = blend(*autoencoders, only(part, interpolate(0.5), 0.0) if part else interpolate(0.5))
+    image = read("photos/lake at dusk.jpg", 32, square=True)
+    want = mixed.decode(mixed.encode(image), noise="fixed", seed=0)
+    assert equal(found[0][1], to_uint8(block(want, 1, 4))[0])
+
+
+def test_the_bases_codes_of_photos(autoencoders):
+    a, b = autoencoders
+    images = [tiny.pictures(1, seed=seed) for seed in (0, 1)]
+    assert torch.equal(photos_in(a, images, own=False)(b).structure[1:], a.encode(images[1]).structure)
+    assert torch.equal(photos_in(a, images)(b).structure[1:], b.encode(images[1]).structure)
+    assert photos_in(a, images, own=False)(b).model == b.fingerprint
+
+
+def test_a_page(graft, models):
+    assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png").code == 0
+    assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.html").code == 0
+    whole = Image.open("s.png")
+    top = max(int(path.name) for path in Path("s_files").iterdir())
+    corner = np.asarray(Image.open(f"s_files/{top}/0_1.jpg")).astype(int)
+    assert np.abs(corner - np.asarray(whole)[256:512, :256]).mean() < 4  # JPEG
+    text = Path("s.html").read_text()
+    assert '"rows": ["share of B 0", "share of B 0.25"' in text
+    assert models[1].fingerprint in text
+    assert not list(Path().glob(".*"))
+
+
+def test_large_sheets_are_pages(graft, models, monkeypatch):
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 150_000)
+    assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png").code == 0
+    assert len(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"], EDGE)) == 5  # not enlarged
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 50_000)
+    result = graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "t.png")
+    assert result.code == 2
+    assert "too large for a picture; write a page" in result.err.replace("\n", " ")
+    assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "t.html").code == 0
+
+
+# -- cut short --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("out", ["s.png", "s.html"])
+def test_a_sheet_that_was_cut_short_goes_on(graft, models, monkeypatch, out):
+    command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", out)
+    assert graft(*command).code == 0
+    want = contents(out)
+    Path(out).unlink()
+    drawn, draw = [], Artist.draw
+
+    def dying(self, cell):
+        drawn.append(cell)
+        if len(drawn) == 6:  # one to see the size, and two rows and a half
+            raise KeyboardInterrupt
+        return draw(self, cell)
+
+    monkeypatch.setattr(Artist, "draw", dying)
+    assert graft(*command).code == 130
+    assert not Path(out).exists()
+    drawn[:] = [None] * 10
+    result = graft(*command)
+    assert "continued at row 3" in result.err
+    assert {(cell.alpha, cell.level) for cell in drawn[11:]} == {
+        (alpha, level) for alpha in (0.5, 0.75, 1) for level in (4, 8)
+    }
+    assert contents(out) == want
+
+
+def contents(out):
+    paths = [Path(out), *Path().glob("*_files/*/*")]
+    return {str(path): path.read_bytes() for path in paths}
+
+
+def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatch):
+    command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("graftlab.cli.blend_sheets.finish", lambda *_: 1 / 0)
+        assert graft(*command).code == 1
+    save_model(Path(B), near(tiny.stylegan2(), 8))
+    result = graft(*command)
+    assert "begun again" in result.err.replace("\n", " ")
+    want = blend(models[0], load(B, "cpu"), layer_swap(4))
+    assert equal(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"])[4][0], shown(models[0], want))
+
+
+# -- in Python --------------------------------------------------------------------------------------------------------
+
+
+def test_the_artist_blends_only_where_the_network_changes(models, monkeypatch):
+    made = []
+    monkeypatch.setattr(sheets, "blend", lambda *given, **more: made.append(1) or blend(*given, **more))
+    artist = Artist(lambda path: load(path, "cpu"), seeds_in(models[0], range(5)))
+    chosen = Sheet(alphas([0, 1]), sheets.inputs("abcde", "seed"), Cell(A, B))
+    pictures = [artist.draw(cell) for cell in chosen.cells()]
+    assert len(pictures) == 10
+    assert len(made) == 2
+    assert tiny.differ(artist.draw(Cell(A, B)), torch.cat(pictures[5:])) < 1e-5
+    assert pictures[0].shape == (1, 3, 32, 32)
+
+
+def test_axes_that_change_the_same_are_refused():
+    with pytest.raises(GraftError, match="both change level"):
+        Sheet(levels([4]), levels([8]), Cell(A, B))
+    with pytest.raises(GraftError, match="nothing along"):
+        levels([])
+
+
+def test_snapshots_are_in_the_order_of_training(models, tmp_path):
+    save_model(tmp_path / "run" / "models" / "best.safetensors", tiny.stylegan2(), {"images_seen": 3000})
+    save_model(tmp_path / "run" / "models" / "aaa.safetensors", tiny.stylegan2())
+    labels = [each.label for each in snapshots_in(tmp_path / "run")]
+    assert labels == ["1,000", "2,000", "3,000", "4,000", "5,000", "aaa"]
+    assert [each.label for each in snapshots_in(tmp_path / "run" / "models")] == labels
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((A,), "two models"),
+        ((A, B, C, "--rows", "alpha"), "make 'snapshots' or 'models' an axis"),
+        ((A, B, "--rows", "nonsense"), "--rows is one of"),
+        ((A, B, "--columns", "photos"), "--columns is one of"),
+        ((A, B, "--rows", "seeds:1-4"), "--rows is one of"),
+        ((A, B, "--rows", "levels"), "both change level"),
+        ((A, B, "--columns", "levels:4,64"), "64 pixels"),
+        ((A, B, "--columns", "levels:4,x"), "levels:4,x"),
+        ((A, B, "--columns", "levels:"), "levels:"),
+        ((A, B, "--rows", "alpha:nan"), "finite"),
+        ((A, B, "--rows", "models"), "for both"),
+        ((A, B, "--rows", "models", "--columns", "models"), "--swap-at, or --alpha"),
+        ((A, B, "--alpha", "0.5"), "--alpha is for all cells"),
+        ((A, B, "--swap-at", "8"), "--swap-at is for all cells"),
+        ((A, B, "--columns", "seeds", "--width", "1"), "belong to a swap"),
+        ((A, B, "--width", "0"), "--width"),
+        ((A, B, "--level", "2"), "level"),
+        ((A, B, "--part", "generator"), "--part"),
+        ((A, B, "--seeds", "4-1"), "--seeds"),
+        ((A, B, "--seeds", "a"), "--seeds"),
+        ((A, B, "--photo", "photos/hill.png"), "--photo"),
+        ((A, B, "--codes", "hers"), "--codes"),
+        ((A, "empty"), "holds no models"),
+        ((A, "broken"), "000001000.safetensors"),
+        ((A, "apart.safetensors"), "apart.safetensors does not go with a.safetensors"),
+        ((A, "small.safetensors"), "small.safetensors does not go with a.safetensors"),
+        ((A, "none.safetensors"), "none.safetensors"),
+        ((A, B, "-o", "s.txt"), "s.txt"),
+        ((A, B, "-o", "mine.html"), "holds no tiles"),
+    ],
+)
+def test_bad_input_is_one_sentence(graft, models, arguments, says):
+    save_model(Path("apart.safetensors"), tiny.stylegan2(4))
+    save_model(Path("small.safetensors"), tiny.stylegan2(channels=(16, 16, 8)))
+    Path("empty").mkdir()
+    Path("mine_files").mkdir()
+    Path("broken").mkdir()
+    Path("broken/000001000.safetensors").write_bytes(snapshot(1).read_bytes()[:5000])
+    result = graft("sheet", *arguments)
+    assert result.code == 2
+    assert says in result.err.replace("\n", " ")
+    assert "Traceback" not in result.err
+    assert not list(Path().glob("sheet.*"))
+
+
+def test_unrelated_models_by_force(graft, models):
+    save_model(Path("apart.safetensors"), tiny.stylegan2(4))
+    result = graft("sheet", A, "apart.safetensors", "--force", "--columns", "levels:8", "-o", "s.png")
+    assert result.code == 0
+    assert "trained apart" in result.err.replace("\n", " ")
+
+
+def test_seeds_are_not_for_autoencoders(graft, autoencoders):
+    result = graft("sheet", A, B, "--seeds", "1-4")
+    assert result.code == 2
+    assert "--photo" in result.err

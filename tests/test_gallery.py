@@ -1,0 +1,155 @@
+"""The gallery: its page is what its script says, its pictures exist, and its commands make them.
+
+That the commands exist with all their options, `test_docs.py` checks on the page."""
+
+import importlib.util
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from graftlab.images import read_recipe
+from graftlab.training.charts import chart
+
+DOCS = Path(__file__).parents[1] / "docs"
+PICTURES = re.compile(r"images/([\w-]+\.(?:jpg|gif|svg))")
+
+
+def script(name: str) -> ModuleType:
+    """A script of the documents, which is not part of the package."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+gallery, curves = script("gallery"), script("curves")
+
+each_entry = pytest.mark.parametrize("entry", gallery.ENTRIES.values(), ids=lambda entry: entry.name)
+
+
+def test_page_is_what_the_script_writes():
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == gallery.document()
+
+
+@each_entry
+def test_pictures_exist_and_are_those_of_the_commands(entry):
+    assert entry.pictures
+    for name in entry.pictures:
+        path = DOCS / "images" / name
+        assert path.stat().st_size < 1_500_000
+        if path.suffix == ".jpg":
+            recipe = read_recipe(path)
+            command = recipe.get("of", recipe)["command"]  # a film that is played backwards is one of another
+            assert shlex.split(command) in map(shlex.split, entry.commands)
+
+
+@each_entry
+def test_pictures_are_neither_black_nor_of_one_colour(entry):
+    for name in entry.pictures:
+        if not name.endswith(".svg"):
+            with Image.open(DOCS / "images" / name) as picture:
+                low, high = picture.convert("L").getextrema()
+                assert high - low > 100, name
+
+
+def test_films_move():
+    films = [name for entry in gallery.ENTRIES.values() for name in entry.pictures if name.endswith(".gif")]
+    assert len(films) >= 3
+    for name in films:
+        with Image.open(DOCS / "images" / name) as film:
+            assert film.n_frames >= 24
+
+
+def test_every_picture_of_the_documents_has_an_entry():
+    shown = {
+        name for page in [*DOCS.glob("*.md"), DOCS.parent / "README.md"] for name in PICTURES.findall(page.read_text())
+    }
+    made = {name for entry in gallery.ENTRIES.values() for name in entry.pictures}
+    assert shown - made <= {"growth.svg"}
+    assert made <= shown
+
+
+def test_inputs_are_bundled_photos():
+    words = {word for entry in gallery.ENTRIES.values() for command in entry.commands for word in command.split()}
+    photos = {photo for word in words for photo in re.findall(gallery.PHOTOS + r"[\w-]+\.\w+", word)}
+    assert len(photos) > 5
+    assert [photo for photo in photos if not (DOCS.parent / photo).exists()] == []
+    assert [word for word in words if "@" in word] == []
+
+
+def test_tables_name_entries_and_lead_to_their_headings():
+    page = gallery.document()
+    headings = {gallery.anchor(heading) for heading in re.findall(r"^### (.*)$", page, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= headings
+    assert len(headings) == len(gallery.ENTRIES)
+
+
+def test_folded_commands_are_the_same_commands():
+    for entry in gallery.ENTRIES.values():
+        for command in entry.commands:
+            lines = gallery.folded(command).splitlines()
+            assert all(len(line) <= 120 for line in lines)
+            assert shlex.split(" ".join(line.removesuffix("\\") for line in lines)) == shlex.split(command)
+
+
+@pytest.fixture
+def repository(graft, bundle, tmp_path) -> Path:
+    """A folder like the repository's root, with a tiny model as the bundled one."""
+    shutil.copytree(bundle / "photos", tmp_path / gallery.PHOTOS)
+    (tmp_path / gallery.IMAGES).mkdir(parents=True)
+    return tmp_path
+
+
+def test_an_entry_is_made_again(repository, capsys):
+    gallery.make([gallery.ENTRIES["selected"], gallery.ENTRIES["regions"]])
+    assert {path.name for path in (repository / "docs" / "images").iterdir()} == {"selected.jpg", "regions.jpg"}
+    assert (repository / "demo" / "meadow.png").exists()
+    assert capsys.readouterr().out.count("graft select") == 1  # both entries need it
+
+
+def test_other_programs_run_too(repository):
+    gallery.run("mkdir -p demo/a")
+    gallery.run("cp graftlab/bundled/photos/{peaks,stream}.jpg demo/a")
+    assert len(list((repository / "demo" / "a").iterdir())) == 2
+
+
+def test_a_command_that_fails_ends_the_work(repository):
+    with pytest.raises(SystemExit, match=r"graft swap nowhere.jpg nowhere.jpg.*ended with 2"):
+        gallery.run("graft swap nowhere.jpg nowhere.jpg")
+
+
+def test_entries_for_which_a_program_is_missing_are_left_out(repository, monkeypatch, capsys):
+    monkeypatch.setattr(gallery.shutil, "which", lambda program: None)
+    gallery.make([gallery.ENTRIES["night"]])
+    assert "no povray here" in capsys.readouterr().err
+    assert not (repository / "demo").exists()
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(SystemExit, match="There is no panroama in the gallery"):
+        gallery.main(["panroama"])
+
+
+def test_curves_are_cut_out_of_a_report(tmp_path):
+    titles = [*curves.TITLES, "Another"]
+    page = "".join(chart(title, {"this & that": [(0, 0.5), (8, 0.25)]}) for title in titles)
+    (tmp_path / "report.html").write_text(f"<html>{page}</html>", encoding="utf-8")
+    curves.curves(tmp_path / "report.html", tmp_path / "curves.svg")
+    drawn = ElementTree.parse(tmp_path / "curves.svg")
+    texts = ["".join(text.itertext()) for text in drawn.iter(f"{{{curves.SVG}}}text")]
+    assert [text for text in texts if text in titles] == list(curves.TITLES)
+    assert [text for text in texts if "&" in text] == ["this & that 0.25"] * 3
+    assert len(list(drawn.iter(f"{{{curves.SVG}}}polyline"))) == 3
+
+
+def test_names_and_commands_are_unlike():
+    assert len(gallery.FILE["entry"]) == len(gallery.ENTRIES)
+    pictures = [name for entry in gallery.ENTRIES.values() for name in entry.pictures]
+    assert {name for name in pictures if pictures.count(name) > 1} == {"selected.jpg"}  # the region's mask too
