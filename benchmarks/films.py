@@ -26,8 +26,8 @@ from graftlab.benchmarking.speed import figure
 from graftlab.checkpoints.load import BUNDLED, load_as
 from graftlab.codes import Codes
 from graftlab.evaluation.tables import Table
-from graftlab.networks.swapping import SwappingModel
 from graftlab.memory import keep_freed_memory
+from graftlab.networks.swapping import SwappingModel
 from graftlab.video.film import Film, render
 from graftlab.video.films.drawing import Hand, from_way
 from graftlab.video.films.walk import through
