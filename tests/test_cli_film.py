@@ -13,7 +13,6 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.fitting import principal
 from graftlab.images import read, read_recipe, to_uint8
-from graftlab.networks.stylegan2 import style_mix
 from graftlab.video.easing import between
 from graftlab.video.film import Film, render
 from graftlab.video.films import walk
@@ -226,7 +225,7 @@ def test_walks_through_seeds(graft, style):
     way = truncated(walk.through(keys, ease="smooth"), 0.7, 0.7, False)
     wrote(graft, seeds, from_way(hand, way, 4, FPS))
     way = truncated(walk.through(keys, "spline", True, "smooth"), 0.3, 1, True)
-    way = walk.holding(way, lambda codes, held: style_mix(codes, held, [0, 1]))
+    way = walk.holding(way, lambda codes, held: codes.style_mix(held, [0, 1]))
     command = (*seeds, "--path", "spline", "--loop", "--psi", "0.3:1", "--hold-layers", "0-1")
     wrote(graft, command, from_way(hand, way, 4, FPS, True))
     for path in ("spherical", "circle"):

@@ -14,7 +14,6 @@ from tiny import differ, model, new_model, pictures, stylegan2
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.editing.fitting import fit
 from graftlab.errors import GraftError
-from graftlab.networks.stylegan2 import style_mix
 from graftlab.video.easing import between
 from graftlab.video.film import Film, render, reversed_
 from graftlab.video.films import walk
@@ -211,11 +210,11 @@ def test_truncation_along_a_way(style):
 
 def test_coarse_layers_are_held(style):
     two = [style.codes_of([seed]) for seed in (1, 2)]
-    way = walk.holding(walk.through(two), lambda codes, held: style_mix(codes, held, [0, 1]))
-    assert near(way(1), style_mix(two[1], two[0], [0, 1]))
+    way = walk.holding(walk.through(two), lambda codes, held: codes.style_mix(held, [0, 1]))
+    assert near(way(1), two[1].style_mix(two[0], [0, 1]))
     assert near(way(0), two[0])
     with pytest.raises(GraftError, match="layers 0 to"):
-        walk.holding(walk.through(two), lambda codes, held: style_mix(codes, held, [99]))
+        walk.holding(walk.through(two), lambda codes, held: codes.style_mix(held, [99]))
 
 
 # -- sweeps -----------------------------------------------------------------------------------------------------------

@@ -113,7 +113,6 @@ def walk(
     from graftlab.codes import StyleCodes
     from graftlab.editing.directions import Directions
     from graftlab.editing.swaps import WHAT
-    from graftlab.networks.stylegan2 import style_mix
     from graftlab.video.films import walk
     from graftlab.video.films.drawing import from_way
 
@@ -142,7 +141,7 @@ def walk(
             way = walk.through(codes, path, closed, ease, parts)  # type: ignore[arg-type]
     if hold_layers is not None:
         layers = seeds_of(hold_layers, "--hold-layers")
-        way = walk.holding(way, lambda codes, held: style_mix(codes, held, layers))  # type: ignore[arg-type]
+        way = walk.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
     shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
 

@@ -243,6 +243,3 @@ class StyleGAN2(Model):
         if mode not in get_args(StyleNoise):
             raise GraftError(f"noise must be one of {', '.join(get_args(StyleNoise))}, not '{mode}'.")
         return self.synthesis.constant_noise if mode == "const" else noise_source(mode, seed)
-
-
-style_mix = StyleCodes.style_mix
