@@ -215,7 +215,7 @@ def test_finetune_takes_networks_and_parent_from_the_base(trained):
     _, _, config, *_ = trained("--device", "cpu", "--frozen", "2", command=("finetune", "base.safetensors", "photos"))
     assert isinstance(config, StyleTrainConfig)
     assert (config.network, config.base, config.parent) == (network, "base.safetensors", parent)
-    assert (config.frozen, config.keep_models, config.adapt_images) == (2, True, 100_000)
+    assert (config.frozen, config.keep_models, config.adapt, config.adapt_images) == (2, True, 0.6, 100_000)
     assert config.augment == ("colour", "geometry", "translation")
     assert config.recipe == StyleRecipe.for_size(16, 16)
 
@@ -227,9 +227,10 @@ def test_finetune_takes_networks_and_parent_from_the_base(trained):
 
 def test_finetune_refuses_what_it_cannot_train(graft):
     save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
-    result = graft("finetune", "base.safetensors", "photos", "--run", "r", "--frozen", "1")
-    assert (result.code, result.out) == (2, "")
-    assert "--frozen is for a StyleGAN2" in result.err
+    for option, value in (("--frozen", "1"), ("--adapt", "0.5"), ("--path-length", "0")):
+        result = graft("finetune", "base.safetensors", "photos", "--run", "r", option, value)
+        assert (result.code, result.out) == (2, "")
+        assert f"{option} is for a StyleGAN2" in result.err
     result = graft("finetune", "none.safetensors", "photos", "--run", "r")
     assert result.code == 2
     assert "none.safetensors" in result.err

@@ -109,10 +109,15 @@ def finetune(
     augment: Annotated[
         str | None, typer.Option(help=f"{AUGMENT_HELP} By default {ADAPTED} for a StyleGAN2, none for others.")
     ] = None,
-    adapt: Adapt = 0.6,
+    adapt: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.99, help="Of a StyleGAN2: as in 'graft stylegan train', 0.6 by default."),
+    ] = None,
     frozen: Frozen = 0,
     r1: R1 = None,
-    path_length: PathLength = 2.0,
+    path_length: Annotated[
+        float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train', 2 by default.")
+    ] = None,
     crop: Crop = "short",
     mirror: Mirror = True,
     device: TrainingDevice = None,
@@ -159,16 +164,17 @@ def finetune(
     settings: config.TrainConfig
     if isinstance(file.config, config.StyleGAN2Config):
         settings = config.StyleTrainConfig(
-            recipe=style_recipe(file.config.size, batch, r1, path_length),
+            recipe=style_recipe(file.config.size, batch, r1, 2.0 if path_length is None else path_length),
             augment=listed(ADAPTED if augment is None else augment),
-            adapt=adapt,
+            adapt=0.6 if adapt is None else adapt,
             adapt_images=SOON,
             frozen=frozen,
             **common,
         )
     elif isinstance(file.config, config.SwappingConfig):
-        if frozen:
-            raise GraftError("--frozen is for a StyleGAN2's discriminator; leave it out.")
+        for option, value in {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length}.items():
+            if value is not None:
+                raise GraftError(f"{option} is for a StyleGAN2, and {base} is none; leave it out.")
         recipe = config.recipe("official")
         settings = config.SwappingTrainConfig(
             recipe=recipe if r1 is None else replace(recipe, r1=r1), augment=listed(augment or ""), **common
