@@ -272,6 +272,18 @@ def test_ordered_map_stays_in_order_and_near():
     assert list(ordered_map(work, [])) == []
 
 
+@pytest.mark.parametrize("failure", [GraftError, KeyboardInterrupt])
+def test_what_comes_before_an_item_that_fails_is_not_lost(failure):
+    def items():
+        yield from range(5)
+        raise failure("after 4")
+
+    results = ordered_map(lambda i: 10 * i, items(), workers=2, ahead=3)
+    assert list(islice(results, 5)) == [0, 10, 20, 30, 40]
+    with pytest.raises(failure, match="after 4"):
+        next(results)
+
+
 def test_batches_from_a_pack_are_fast(packed):
     images = TrainingImages(packed, 16)
     images.batch(0, 16)

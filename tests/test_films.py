@@ -71,6 +71,30 @@ def test_a_film_that_goes_on_is_the_film_that_never_stopped():
     assert played(film, 20) == []
 
 
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_batches_are_drawn_side_by_side_by_half_of_the_threads_each(threads, monkeypatch):
+    used = []
+
+    def draw(self, codes, first):
+        used.append(torch.get_num_threads())
+        return codes.structure[:, :3]
+
+    monkeypatch.setattr(Hand, "draw", draw)
+    hand = Hand(model(), batch=1)
+    assert hand.workers == min(threads, 2)
+    film = from_way(hand, walk.through(keys()), 9, FPS)
+    assert all(map(torch.equal, played(film), map(film.frame, range(9))))
+    assert used == [(threads + 1) // 2] * 9 + [threads] * 9  # single frames are drawn by all
+    assert torch.get_num_threads() == threads
+
+
 def test_random_noise_is_another_in_each_frame_and_with_each_seed_and_the_same_twice():
     def film(seed):
         return played(from_codes(Hand(model(), "random", seed), lambda number: keys()[0], 3, FPS))
@@ -175,6 +199,20 @@ def test_a_circle_passes_through_its_codes_and_closes():
         walk.circle(codes(), directions, nan)
 
 
+def test_a_noise_loop_leaves_its_codes_and_comes_back_by_turns_of_its_own():
+    directions = fit(codes(20).texture, 4)
+    way, plain = (walk.circle(codes(), directions, 2, seed=3, turns=turns) for turns in (3, 1))
+    assert near(way(0), codes())
+    assert near(way(1), codes())
+    assert not near(way(0.5), plain(0.5))
+    assert near(way(0.001), way(1.001))
+    axes = torch.randn(3, 2, 500, generator=torch.Generator().manual_seed(0))
+    points = torch.stack([walk.circles(axes, i / 12) for i in range(12)])
+    assert points.var().item() == pytest.approx(1, abs=0.05)
+    turning = torch.fft.rfft(points, dim=0).abs().mean(1)
+    assert turning[1] > 1.9 * turning[2] > 1.4 * turning[3] > 100 * turning[4]
+
+
 # -- walks of a StyleGAN2 ---------------------------------------------------------------------------------------------
 
 
@@ -191,6 +229,10 @@ def test_a_latent_circle_closes_and_keeps_the_length(style):
     assert near(way(0.25), style.map(z[1:]))
     assert near(way(1), way(0))
     assert seen == pytest.approx([1] * len(seen))
+    four = torch.randn(4, 12, generator=torch.Generator().manual_seed(1))
+    loop = walk.latent_circle(style.map, four)
+    assert near(loop(1), loop(0))
+    assert near(loop(0), style.map((2 * four[:1] + four[2:3]) / 5**0.5))
 
 
 def test_a_latent_walk_meets_its_seeds(style):
@@ -266,6 +308,14 @@ def test_a_closed_timeline_ends_as_it_begins():
     assert near(line.at(own, 3.5), own.mix(a, texture=1).mix(b, texture=0.5))
 
 
+def test_a_closed_timeline_whose_first_key_comes_later_begins_on_the_way_to_it():
+    own, a, b = keys()
+    line = Timeline((Key(1, a), Key(2, b))).closed(5)
+    halfway = own.mix(a, texture=1).mix(b, texture=0.15625)  # smooth, a quarter before a
+    assert near(line.at(own, 0), line.at(own, 5))
+    assert near(line.at(own, 0), halfway)
+
+
 def test_timelines_come_from_toml(tmp_path):
     file = tmp_path / "line.toml"
     file.write_text(
@@ -307,8 +357,9 @@ def test_other_refusals_of_timelines(tmp_path):
             Timeline(wrong)
     with pytest.raises(GraftError, match="loop needs two textures"):
         Timeline((Key(0, own),)).closed(3)
-    with pytest.raises(GraftError, match="one after the other"):
-        Timeline((Key(0, own), Key(3, own))).closed(2)
+    for seconds in (2, 3):
+        with pytest.raises(GraftError, match="no way back from 3 seconds to 0"):
+            Timeline((Key(0, own), Key(3, own))).closed(seconds)
 
 
 # -- recursion --------------------------------------------------------------------------------------------------------
@@ -538,7 +589,9 @@ def test_rides_that_make_no_sense_are_refused():
     for options, says in (
         ({"speed": nan}, "speed must be a finite"),
         ({"parallax": 1}, "between 0 .none. and 1"),
+        ({"speed": -1e9}, "up to 1000 widths"),
         ({"depths": 0}, "of 1 or more"),
+        ({"parallax": 0.5, "depths": 99}, "as many depths at the most"),
         ({"ease": "slow"}, "no easing"),
     ):
         with pytest.raises(GraftError, match=says):

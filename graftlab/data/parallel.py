@@ -28,19 +28,30 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """`map` in threads: results in the order of items, at most `ahead` of them before they are asked for.
 
-    An exception in `work` is raised at its place in the order. Closing the iterator drops what has not begun and
-    waits for what has, so that no thread outlives it.
+    An exception in `work`, or of the items, is raised at its place in the order. Closing the iterator drops what has
+    not begun and waits for what has, so that no thread outlives it.
     """
     workers = workers or worker_count()
     queue = iter(items)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="graftlab-data")
     pending: deque[Future[Result]] = deque()
+    failed: BaseException | None = None
+
+    def begin(count: int) -> None:
+        nonlocal failed, queue
+        try:
+            pending.extend(pool.submit(work, item) for item in islice(queue, count))
+        except BaseException as error:  # KeyboardInterrupt too: what was begun before is not lost
+            failed, queue = error, iter(())
+
     try:
-        pending.extend(pool.submit(work, item) for item in islice(queue, ahead or 4 * workers))
+        begin(ahead or 4 * workers)
         while pending:
             result = pending.popleft().result()
-            pending.extend(pool.submit(work, item) for item in islice(queue, 1))
+            begin(1)
             yield result
+        if failed:
+            raise failed
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

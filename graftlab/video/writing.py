@@ -13,7 +13,7 @@ from fractions import Fraction
 from heapq import merge
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 from torch import Tensor
@@ -26,8 +26,6 @@ from graftlab.video import CONVERSION, pyav
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.parts import Parts
 from graftlab.video.sound import add_sound
-
-Item = TypeVar("Item")
 
 PART = 64  # frames: what a killed process loses at most, and how far apart key frames are
 THREADS = 2  # of an encoder, on every machine
@@ -165,21 +163,7 @@ def record(
             return number + 1
 
         workers = worker_count()
-    failed: list[BaseException] = []
-    made = _until(failed, _numbered(pictures, first, frames, target.path))
-    yield from ordered_map(work, made, workers, max(AHEAD, workers))
-    if failed:
-        raise failed[0]
-
-
-def _until(failed: list[BaseException], items: Iterator[Item]) -> Iterator[Item]:
-    """The items up to the first that cannot be made, whose error is put aside."""
-    try:
-        yield from items
-    except GeneratorExit:
-        raise
-    except BaseException as error:  # KeyboardInterrupt too
-        failed.append(error)
+    yield from ordered_map(work, _numbered(pictures, first, frames, target.path), workers, max(AHEAD, workers))
 
 
 def _numbered(pictures: Iterable[Tensor], first: int, frames: int, out: Path) -> Iterator[tuple[int, Tensor]]:

@@ -12,14 +12,18 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graftlab.codes import Codes, Decoder
+from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
+from graftlab.hardware import exact_convolutions
 from graftlab.video.film import Film
 
 AT_ONCE = (16, 8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
 CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing
+
+SIDE_BY_SIDE = 2  # batches, on a processor
 
 Way = Callable[[float], Codes]
 """Share of the film, from 0 to 1, to codes of one picture. A closed way has the same codes at 0 and at 1."""
@@ -55,6 +59,30 @@ class Hand:
         )
         return torch.cat(list(images))
 
+    def draw_all(self, batches: Iterable[tuple[int, Codes]]) -> Iterator[tuple[int, Tensor]]:
+        """`draw` for many batches, each with the number of its first frame, which comes back with the frames.
+
+        On a processor two batches are drawn side by side, each by half of the threads: threads that share one batch
+        wait for the slowest at every layer."""
+        threads, workers = torch.get_num_threads(), self.workers
+
+        def work(numbered: tuple[int, Codes]) -> tuple[int, Tensor]:
+            torch.set_num_threads(-(-threads // workers))  # of this thread, and of those that begin later
+            number, codes = numbered
+            return number, self.draw(codes, number)
+
+        try:
+            with exact_convolutions():  # the switch is the process's: one thread would turn it off under the other
+                yield from ordered_map(work, batches, workers, workers + 1)
+        finally:
+            torch.set_num_threads(threads)
+
+    @property
+    def workers(self) -> int:
+        """Batches drawn at a time."""
+        processor = not isinstance(self.model, nn.Module) or next(self.model.parameters()).device.type == "cpu"
+        return SIDE_BY_SIDE if processor and torch.get_num_threads() > 1 else 1
+
 
 def from_codes(
     hand: Hand,
@@ -71,11 +99,17 @@ def from_codes(
     def start(first: int) -> Iterator[Tensor]:
         begin = first - first % (hand.batch or max(AT_ONCE))
         codes = iter(in_order(begin))
-        for one in codes:
-            batch = [one, *islice(codes, hand.at_once(one) - 1)]
-            if begin + len(batch) > first:
-                yield from hand.draw(Codes.cat(batch), begin)[max(first - begin, 0) :].split(1)
-            begin += len(batch)
+
+        def batches() -> Iterator[tuple[int, Codes]]:
+            number = begin
+            for one in codes:
+                batch = [one, *islice(codes, hand.at_once(one) - 1)]
+                if number + len(batch) > first:
+                    yield number, Codes.cat(batch)
+                number += len(batch)
+
+        for number, frames in hand.draw_all(batches()):
+            yield from frames[max(first - number, 0) :].split(1)
 
     return Film(frames, fps, lambda number: hand.draw(codes_at(number), number), start, recipe=recipe or {})
 
