@@ -1,4 +1,4 @@
-"""The landscapes recipe: crops of photographs, and pictures rendered from a structure and a texture."""
+"""The recipes: crops of photographs, pictures rendered from a structure and a texture, prints, models that ship."""
 
 import csv
 import importlib.util
@@ -9,24 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
+import torch
 from PIL import Image
 
 from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model
 from graftlab.data import open_source
 from graftlab.images import write
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes"
+RECIPES = Path(__file__).parents[1] / "recipes"
+RECIPE = RECIPES / "landscapes"
 
 
 def load(name):
-    """Import a script of the recipe, which is not part of the package."""
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", RECIPE / f"{name}.py")
+    """Import a script of the recipes, which is not part of the package."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{Path(name).name}", RECIPES / f"{name}.py")
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-photos, landscapes, textures = load("photos"), load("landscapes"), load("textures")
+photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
+prints, bundle_script = load("blending/prints"), load("bundle")
 
 HILL = photos.Photo("Hill", "landscape", "backgrounds/hill.png", "some-backgrounds", "Ada", "CC-BY-4.0")
 BUG = photos.Photo("Bug", "close-up", "wallpapers/Bug/bug.png", "other-wallpapers", "Bob, Eve", "CC0-1.0")
@@ -191,3 +195,76 @@ def test_render_is_repeatable_and_day_is_brighter_than_night():
     assert day.shape == (32, 32, 3)
     assert (day == again).all()
     assert day.mean() > night.mean() + 40
+
+
+# -- prints -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lakes(tmp_path):
+    """Three pictures of a hill below a bright sky, with a dark wood in a corner."""
+    (tmp_path / "lakes").mkdir()
+    down, across = np.mgrid[:64, :64] / 63
+    for number in range(3):
+        hill = down > 0.4 + 0.05 * number + 0.3 * np.abs(across - 0.5)
+        picture = np.where(hill[..., None], [140, 150, 80], [190, 215, 245])
+        picture[48:, 32:] = [40, 60, 30]
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "lakes" / f"{number}.png")
+    return tmp_path / "lakes"
+
+
+def printed(lakes, out, monkeypatch, *options):
+    monkeypatch.setattr(sys, "argv", ["prints.py", str(lakes), str(out), "--size", "32", *options])
+    prints.main()
+    return contents(out)
+
+
+def test_prints_depend_on_the_seed_and_not_on_the_count(lakes, tmp_path, monkeypatch):
+    three = printed(lakes, tmp_path / "three", monkeypatch, "--count", "3")
+    two = printed(lakes, tmp_path / "two", monkeypatch, "--count", "2")
+    assert sorted(three) == ["0000.png", "0001.png", "0002.png"]
+    assert two == {name: three[name] for name in two}
+    assert len(two) == 2
+    other = printed(lakes, tmp_path / "other", monkeypatch, "--count", "1", "--seed", "2")
+    assert other["0000.png"] != three["0000.png"]
+
+
+def test_more_prints_than_pictures_are_refused(lakes, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        printed(lakes, tmp_path / "out", monkeypatch, "--count", "4")
+    assert "holds 3 pictures, which is less than 4" in capsys.readouterr().err
+
+
+def test_a_print_has_dark_lines_between_flat_plates(lakes):
+    picture = Image.open(lakes / "0.png")
+    print_ = np.asarray(prints.woodblock(picture, np.random.default_rng(0), 64), float).mean(-1)
+    sky, line, hill = print_[16:20].mean(), print_[20:32].min(0).mean(), print_[40:46]
+    assert line < hill.mean() - 10 < sky - 40
+    assert hill.std() < 8  # flat but for the grain
+
+
+def test_suns_stand_behind_the_hills():
+    plates = np.zeros((prints.PLATE, prints.PLATE), int)
+    plates[prints.PLATE // 4 :] = 1
+    discs = [prints.sun(plates, np.random.default_rng(seed)) for seed in range(20)]
+    assert max(disc[prints.PLATE // 4 :].max() for disc in discs) == 0
+    assert max(disc.max() for disc in discs) == 1
+
+
+# -- models that ship -------------------------------------------------------------------------------------------------
+
+
+def test_bundled_models_keep_their_story_and_judges_and_forget_where_their_data_lay(tmp_path, monkeypatch):
+    model, judges = tiny.stylegan2(), {"weight": torch.randn(3)}
+    about = {"training": {"data": "/home/ada/pictures", "images": 8}, "parent": "0" * 64}
+    save_model(tmp_path / "last.safetensors", model, about, discriminators=judges)
+    for options, names in (([], []), (["--discriminators"], ["weight"])):
+        out = tmp_path / "bundled.safetensors"
+        words = ["bundle.py", str(tmp_path / "last.safetensors"), str(out), "--trained-on", "lakes", *options]
+        monkeypatch.setattr(sys, "argv", words)
+        bundle_script.main()
+        file = open_model(out)
+        assert file.about["training"] == {"data": "pictures", "images": 8}
+        assert (file.about["parent"], file.about["trained_on"]) == ("0" * 64, "lakes")
+        assert list(file.discriminators) == names
+        assert {tensor.dtype for tensor in file.tensors.values()} == {torch.float16}
