@@ -254,15 +254,17 @@ def test_sefa(graft, styles):
     wanted = factorised(affines(styles, range(4)), styles.codes_of, 3, range(4))
     assert torch.equal(Directions.load(FILE).vectors, wanted.vectors)
     assert Directions.load(FILE).layers == (0, 1, 2, 3)
-    assert [line.split(":")[0] for line in result.out.splitlines()] == list(wanted.names)
+    *lines, last = result.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(wanted.names)
+    assert last == "They change the layers 0, 1, 2, 3 of w."
     command = ("directions", "sweep", "3,9", FILE, "-m", "net.safetensors", "--first", 2, "--gains", "0,2")
-    assert graft(*command, "--noise", "const", "--psi", 0.5).code == 0
+    assert graft(*command, "--psi", 0.5).code == 0
     rows, labels = [], []
     for seed in (3, 9):
         rows += sweep(styles, wanted, styles.codes_of([seed], 0.5), wanted.names[:2], [0, 2], noise="const")
         labels += [f"seed {seed}: {name}" for name in wanted.names[:2]]
     assert same("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
-    assert graft(*command, "--noise", "const", "--layers", "6").code == 0
+    assert graft(*command, "--psi", 0.5, "--layers", "6").code == 0
     assert not same("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
 
 
@@ -270,7 +272,8 @@ def test_components_of_w(graft, styles):
     assert graft("directions", "ganspace", "-m", "net.safetensors", "-k", 4, "-o", FILE).code == 0
     assert torch.equal(Directions.load(FILE).vectors, principal_styles(styles.codes_of, SEEDS, 4).vectors)
     assert graft("sample", "-m", "net.safetensors", "--seeds", "5,6", "--codes", "w.safetensors").code == 0
-    assert graft("directions", "sweep", "w.safetensors", FILE, "-m", "net.safetensors", "--first", 1).code == 0
+    command = ("directions", "sweep", "w.safetensors", FILE, "-m", "net.safetensors", "--first", 1)
+    assert graft(*command, "--noise", "fixed").code == 0
     found, codes, gains, rows = Directions.load(FILE), Codes.load("w.safetensors"), [-3, -1.5, 0, 1.5, 3], []
     for i in range(2):
         rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import pictures, stylegan2
+from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.fitting import principal
+from graftlab.editing.style_directions import principal_styles
 from graftlab.images import read, read_recipe, to_uint8
 from graftlab.video.easing import between
-from graftlab.video.film import Film, render
+from graftlab.video.film import Film, render, slowed
 from graftlab.video.films import walk
 from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.drawing import Hand, from_codes, from_way
@@ -202,6 +203,10 @@ def test_walks(graft, model, directions):
     way = walk.circle(keys[0], directions, 1.5, 3)
     command = ("walk", HILL, "--path", "circle", "--radius", 1.5, "--directions", "d.safetensors", "--seed", 3, *SHORT)
     wrote(graft, command, from_way(Hand(model, seed=3), way, 4, FPS, True))
+    way = walk.circle(keys[0], directions, 2, 3, turns=4)
+    command = ("walk", HILL, "--path", "noise", "--directions", "d.safetensors", "--seed", 3, "--slow", 2, *SHORT)
+    film = replace(from_way(Hand(model, seed=3), way, 4, FPS, True), closed=True)
+    wrote(graft, command, slowed(film, 2))
 
 
 def test_walks_through_files_of_codes(graft, model, style):
@@ -228,6 +233,7 @@ def test_walks_through_seeds(graft, style):
     way = walk.holding(way, lambda codes, held: codes.style_mix(held, [0, 1]))
     command = (*seeds, "--path", "spline", "--loop", "--psi", "0.3:1", "--hold-layers", "0-1")
     wrote(graft, command, from_way(hand, way, 4, FPS, True))
+    assert graft("film", "walk", "--seeds", "1-4", "-m", "style.safetensors", "--path", "noise", *SHORT).code == 0
     for path in ("spherical", "circle"):
         assert graft("film", *seeds, "--path", path).code == 0
         first = style.decode(style.codes_of([3], psi=0.7), "const").clamp(-1, 1)
@@ -240,6 +246,29 @@ def test_sweep(graft, model, directions):
     wrote(graft, command, from_way(Hand(model), way, 4, FPS, True))
     way = sweep(codes_of(model, HILL), directions, {"component 1": (-3, 3)}, "smooth", and_back=False)
     wrote(graft, ("sweep", HILL, "d.safetensors", "--once", *SHORT), from_way(Hand(model), way, 4, FPS))
+
+
+def test_sweep_of_a_stylegan2_from_a_seed(graft, style):
+    found = principal_styles(style.codes_of, 100, 2)
+    found.save("w.safetensors")
+    way = sweep(style.codes_of([7], 0.5), found, {"component 1": (-2, 2)}, "smooth", layers=[0, 1])
+    command = (
+        "sweep",
+        7,
+        "w.safetensors",
+        "--psi",
+        0.5,
+        "--layers",
+        "0-1",
+        "--gains",
+        "-2:2",
+        "-m",
+        "style.safetensors",
+    )
+    wrote(graft, (*command, *SHORT), from_way(Hand(style, "const"), way, 4, FPS, True))
+    result = graft("film", "sweep", "7,8", "w.safetensors", "-m", "style.safetensors", *SHORT)
+    assert result.code == 2
+    assert "stands for 2 pictures" in result.err
 
 
 # -- what all have in common ------------------------------------------------------------------------------------------
@@ -316,6 +345,9 @@ def test_seeds_change_the_noise(graft):
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--timeline", "x.toml"), "not in both"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--loop"), "loop needs two textures"),
         (("textures", HILL, "-t", f"0:{LAKE}", "--ease", "slow"), "no easing 'slow'"),
+        (("textures", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),
+        (("ride", LAKE, "-t", f"0:{HILL}", "--overlap", 2, "-o", HILL), "this command reads"),
+        (("recurse", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),
         (("ride", HILL, "--speed", "nan"), "speed must be a finite number"),
         (("ride", HILL, "--overlap", 40), "overlap"),
         (("ride", HILL, "--texture-offset", 1), "for a ride in a video"),
@@ -330,12 +362,15 @@ def test_seeds_change_the_noise(graft):
         (("walk", HILL, LAKE, "--no-square"), "differ in size"),
         (("walk", HILL, LAKE, "--path", "curve"), "no path 'curve'"),
         (("walk", HILL, LAKE, "--what", "colour"), "texture, structure, both"),
-        (("walk", HILL, LAKE, "--path", "circle"), "A circle leaves one picture"),
+        (("walk", HILL, LAKE, "--path", "circle"), "'circle' leaves one picture"),
+        (("walk", HILL, "--path", "circle", "-m", "net.safetensors"), "comes without directions"),
+        (("walk", HILL, LAKE, "--hold-layers", "0"), "for a StyleGAN2's codes"),
         (("walk", HILL, LAKE, "--psi", "1"), "for --seeds"),
         (("walk", HILL, "--seeds", "1,2"), "one kind at a time"),
         (("walk", "--seeds", "1,2"), "is a Swapping Autoencoder"),
         (("walk", "--seeds", "1", "-m", "style.safetensors"), "two keyframes or more"),
         (("walk", "--seeds", "1,2,3", "--path", "circle", "-m", "style.safetensors"), "two seeds, not 3"),
+        (("walk", "--seeds", "1,2,3", "--path", "noise", "-m", "style.safetensors"), "two seeds for each turn"),
         (("walk", "--seeds", "1,2", "--psi", "low", "-m", "style.safetensors"), "--psi takes a number"),
         (("walk", "--seeds", "1,2", "--psi", "nan", "-m", "style.safetensors"), "finite"),
         (("walk", "--seeds", "1,2", "--hold-layers", "90", "-m", "style.safetensors"), "layers 0 to"),
@@ -346,6 +381,8 @@ def test_seeds_change_the_noise(graft):
     ],
 )
 def test_mistakes_are_one_sentence(graft, clip, directions, style, command, says):
+    if "net.safetensors" in command:
+        save_model(Path("net.safetensors"), new_model())
     if "alien.safetensors" in command:
         replace(directions, model="0" * 64).save("alien.safetensors")
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}

@@ -67,14 +67,17 @@ def test_codes_go_to_a_file_and_back(graft, network):
     codes = Codes.load("codes.safetensors")
     assert isinstance(codes, StyleCodes)
     assert torch.equal(codes.w, network.codes_of([2, 3], psi=0.7, cutoff=4).w)
-    assert graft("decode", "codes.safetensors", "-m", "net.safetensors", "--noise", "const", "-o", "back.png").code == 0
-    assert same("back-001.png", network.decode(codes[1]))
+    for options, noise in ((), "const"), (("--noise", "fixed", "--seed", "4"), "fixed"), (("--noise", "none"), "none"):
+        assert graft("decode", "codes.safetensors", "-m", "net.safetensors", *options, "-o", "back.png").code == 0
+        assert same("back-001.png", network.decode(codes[1], noise, seed=4))
+        assert read_recipe("back-001.png")["noise"] == noise
+    assert not same("back-001.png", network.decode(codes[1]))
 
 
 def test_other_peoples_latents(graft, network):
     w = network.codes_of([5], psi=1).w[:, 0].numpy()
     np.savez("projected_w.npz", w=w)
-    arguments = ("-m", "net.safetensors", "--noise", "const", "-o", "projected.png")
+    arguments = ("-m", "net.safetensors", "-o", "projected.png")
     assert graft("decode", "projected_w.npz", *arguments).code == 0
     assert same("projected.png", network.sample([5]))
     np.save("wrong.npy", np.zeros((1, 99), np.float32))

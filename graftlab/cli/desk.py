@@ -72,6 +72,13 @@ Tile = Annotated[
     typer.Option(min=128, help="Work in tiles of so many pixels a side; by default only above 2 million pixels."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+UsualNoise = Annotated[
+    str | None,
+    typer.Option(
+        help="fixed (the same in every picture), random (another in each), none, or const (a StyleGAN2's own); "
+        "by default const for a StyleGAN2, fixed for others."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -90,18 +97,19 @@ class Desk(Generic[NetworkT]):
         model: str,
         size: int | None = None,
         square: bool = False,
-        noise: str = "fixed",
+        noise: str | None = None,
         seed: int = 0,
         device: str | None = None,
         precision: str = "float32",
     ) -> "Desk[SwappingModel]":
-        """A desk with a Swapping Autoencoder on it."""
+        """A desk with a Swapping Autoencoder on it, whose noise is fixed if nothing else is asked for."""
         import torch
 
         from graftlab.checkpoints.load import load_as
         from graftlab.networks.noise import noise_source
         from graftlab.networks.swapping import SwappingModel
 
+        noise = "fixed" if noise is None else noise
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
         opened = load_as(SwappingModel, model, device, precision)
         torch.manual_seed(seed)  # random noise
@@ -146,8 +154,15 @@ class Desk(Generic[NetworkT]):
         console.print(str(write(image, path, self.recipe)), soft_wrap=True)
 
 
-def stylegan(model: str, noise: str, seed: int, device: str | None, precision: str) -> "Desk[StyleGAN2]":
-    """A desk with a StyleGAN2 on it. GraftError if the model is another."""
+def stylegan(
+    model: str,
+    noise: str | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    precision: str = "float32",
+) -> "Desk[StyleGAN2]":
+    """A desk with a StyleGAN2 on it, whose noise is its own if nothing else is asked for. GraftError if the model is
+    another."""
     import torch
 
     from graftlab.checkpoints.load import load_as
@@ -155,4 +170,45 @@ def stylegan(model: str, noise: str, seed: int, device: str | None, precision: s
 
     network = load_as(StyleGAN2, model, device, precision)
     torch.manual_seed(seed)  # random noise
-    return Desk(network, network.config.size, False, noise, seed)
+    return Desk(network, network.config.size, False, "const" if noise is None else noise, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """The options of commands that read pictures for a Swapping Autoencoder."""
+
+    model: Model = DEFAULT_MODEL
+    size: Size = None
+    square: Square = False
+    device: Device = None
+    precision: Precision = "float32"
+
+    def desk(self) -> Desk["SwappingModel"]:
+        return Desk.open(**vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderingOptions(ReadingOptions):
+    """The options of commands that read pictures for a Swapping Autoencoder, and render others."""
+
+    noise: Noise = "fixed"
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittingOptions:
+    """The options of commands that fit something to the codes of many photos."""
+
+    model: Model = DEFAULT_MODEL
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the squares, pixels; the model's by default.")] = None
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks the photos.")] = 0
+    device: Device = None
+    precision: Precision = "float32"
+
+    def open(self) -> "tuple[SwappingModel, int]":
+        """The model, and the side of the squares, pixels."""
+        from graftlab.checkpoints.load import load_as
+        from graftlab.networks.swapping import SwappingModel
+
+        model = load_as(SwappingModel, self.model, self.device, self.precision)
+        return model, self.size or model.config.size

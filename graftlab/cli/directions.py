@@ -7,21 +7,22 @@ import typer
 
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
-    LARGEST_SEED,
     Desk,
     Device,
+    FittingOptions,
     Json,
     Model,
-    Noise,
     Out,
     Precision,
     Seed,
     Size,
     Square,
+    UsualNoise,
     spare,
     stylegan,
 )
 from graftlab.cli.direction_files import File, OutFile, compose, orthogonalise, rename, show, tell
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, seeds_of
 from graftlab.errors import GraftError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from graftlab.codes import Codes
+    from graftlab.editing.directions import Directions
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
@@ -40,12 +42,11 @@ for command in (show, rename, compose, orthogonalise):
 
 Count = Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")]
 Most = Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")]
-Side = Annotated[int | None, typer.Option("--size", min=1, help="Side of the squares, pixels; the model's by default.")]
-Pick = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Picks the photos.")]
 NEW = Path("directions.safetensors")
 
 
 @directions_app.command()
+@spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     count: Annotated[
@@ -55,11 +56,7 @@ def fit(
     out: OutFile = NEW,
     most: Most = 5000,
     as_json: Json = False,
-    model: Model = DEFAULT_MODEL,
-    size: Side = None,
-    seed: Pick = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: FittingOptions = FittingOptions(),
 ) -> None:
     """Find the directions in which the codes of photos vary most (PCA).
 
@@ -67,24 +64,18 @@ def fit(
 
     graft directions fit ~/photos --part structure -o shapes.directions.safetensors
     """
-    from graftlab.checkpoints.load import load_as
     from graftlab.editing.fitting import principal
-    from graftlab.networks.swapping import SwappingModel
 
-    spare(out, model, photos)
-    opened = load_as(SwappingModel, model, device, precision)
-    ways = opened.config.structure_channels if part == "structure" else opened.config.texture_channels
+    spare(out, options.model, photos)
+    model, side = options.open()
+    ways = model.config.structure_channels if part == "structure" else model.config.texture_channels
     with bar("encoding", most) as progress:
-        found = principal(
-            *(opened, photos, size or opened.config.size, count or min(COMPONENTS, ways)),
-            *(most, seed, progress, part),
-        )
-    found.save(out)
-    tell(found, as_json)
-    console.print(str(out), soft_wrap=True)
+        found = principal(model, photos, side, count or min(COMPONENTS, ways), most, options.seed, progress, part)
+    keep(found, out, as_json)
 
 
 @directions_app.command()
+@spread
 def between(
     before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos: where it starts.")],
     after: Annotated[Path, typer.Argument(help="The same: where it leads. 20 photos on either side are enough.")],
@@ -92,29 +83,21 @@ def between(
     out: OutFile = NEW,
     most: Most = 5000,
     as_json: Json = False,
-    model: Model = DEFAULT_MODEL,
-    size: Side = None,
-    seed: Pick = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: FittingOptions = FittingOptions(),
 ) -> None:
     """Find the direction from the textures of some photos to those of others, and how well it tells them apart.
 
     graft directions between day/ night/ --name night -o night.directions.safetensors
     """
-    from graftlab.checkpoints.load import load_as
     from graftlab.editing import fitting
-    from graftlab.networks.swapping import SwappingModel
 
-    spare(out, model, before, after)
-    opened = load_as(SwappingModel, model, device, precision)
+    spare(out, options.model, before, after)
+    model, side = options.open()
     with bar("encoding", 2 * most) as progress:
-        found = fitting.between(opened, before, after, size or opened.config.size, name, most, seed, progress)
-    found.save(out)
-    tell(found, as_json)
+        found = fitting.between(model, before, after, side, name, most, options.seed, progress)
+    keep(found, out, as_json)
     if (right := found.told("separation")[name]["right"]) < FEW:
         console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
-    console.print(str(out), soft_wrap=True)
 
 
 @directions_app.command()
@@ -134,15 +117,13 @@ def sefa(
     from graftlab.networks.affines import affines
 
     spare(out, model)
-    network = stylegan(model, "const", 0, device, "float32").model
+    network = stylegan(model, device=device).model
     rows = seeds_of(layers, "--layers")
     if beyond := [layer for layer in rows if layer >= network.config.layers]:
         raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
     with bar("mapping", SEEDS) as progress:
         found = factorised(affines(network, rows), network.codes_of, count, rows, on_progress=progress)
-    found.save(out)
-    tell(found, as_json)
-    console.print(str(out), soft_wrap=True)
+    keep(found, out, as_json)
 
 
 @directions_app.command()
@@ -165,7 +146,7 @@ def ganspace(
     from graftlab.editing.style_directions import SEEDS, principal_styles, read_ganspace
 
     spare(out, model, *([components] if components else []))
-    network = stylegan(model, "const", 0, device, "float32").model
+    network = stylegan(model, device=device).model
     if components:
         found = read_ganspace(components, network.fingerprint)
         if (channels := network.config.w_channels) != len(found.mean):
@@ -174,6 +155,11 @@ def ganspace(
     else:
         with bar("mapping", SEEDS) as progress:
             found = principal_styles(network.codes_of, k=count, on_progress=progress)
+    keep(found, out, as_json)
+
+
+def keep(found: "Directions", out: Path, as_json: bool) -> None:
+    """Save directions; say what they are, and where."""
     found.save(out)
     tell(found, as_json)
     console.print(str(out), soft_wrap=True)
@@ -200,7 +186,7 @@ def sweep(
     size: Size = None,
     square: Square = True,
     psi: Psi = 0.7,
-    noise: Noise = "fixed",
+    noise: UsualNoise = None,
     seed: Seed = 0,
     device: Device = None,
     precision: Precision = "float32",

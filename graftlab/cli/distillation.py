@@ -7,27 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar
-from graftlab.cli.training import (
-    AUGMENT_HELP,
-    Batch,
-    Compiled,
-    DryRun,
-    EstimateJson,
-    Images,
-    LearningRate,
-    Mirror,
-    RecordEvery,
-    RunFolder,
-    SnapshotEvery,
-    TrainingDevice,
-    TrainingPrecision,
-    TrainingSeed,
-    carry_out,
-    computing,
-    counted,
-    listed,
-)
+from graftlab.cli.training import AUGMENT_HELP, RunFolder, TrainingOptions, carry_out, counted, listed
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
@@ -65,7 +47,7 @@ def pairs(
     from graftlab.sheets import sheet
 
     options = Options(seed, truncation(psi), keep)
-    desk, other = (stylegan(model, "const", 0, device, "float32") for model in (base, blend))
+    desk, other = (stylegan(model, device=device) for model in (base, blend))
     drawing = Drawing(desk.model, other.model, options)
     names = {"base": Path(base).name, "blend": Path(blend).name}
     with bar("drawing", count) as progress:
@@ -86,11 +68,10 @@ def truncation(text: str) -> tuple[float, float]:
         raise GraftError(f"--psi takes a number or a range, such as 0.7 or 0.5-1, not '{text}'.") from None
 
 
+@spread
 def distill(
     pairs: Annotated[Path, typer.Argument(help="What 'graft pairs' made.")],
     run: RunFolder,
-    images: Images = 200_000,
-    batch: Batch = 16,
     width: Annotated[int, typer.Option(help="Channels of the student at the pictures' resolution.")] = 32,
     blocks: Annotated[int, typer.Option(help="Its residual blocks at the coarsest resolution.")] = 4,
     l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the distance to the blend's pictures.")] = 10.0,
@@ -98,16 +79,7 @@ def distill(
     matching: Annotated[float, typer.Option(min=0, help="Weight of the distance of their features.")] = 10.0,
     features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 0.0,
     augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
-    mirror: Mirror = True,
-    device: TrainingDevice = None,
-    precision: TrainingPrecision = None,
-    learning_rate: LearningRate = 0.002,
-    seed: TrainingSeed = 0,
-    snapshot_every: SnapshotEvery = 10_000,
-    record_every: RecordEvery = 1_000,
-    compiled: Compiled = None,
-    dry_run: DryRun = False,
-    as_json: EstimateJson = False,
+    options: TrainingOptions = TrainingOptions(images=200_000),
 ) -> None:
     """Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.
 
@@ -118,29 +90,21 @@ def distill(
     from graftlab import config
     from graftlab.data.pairs import Pairs
 
-    target, chosen = computing(device, precision)
     source = Pairs(pairs)
-    if len(source) < 2 * batch:
+    if len(source) < 2 * options.batch:
         raise GraftError(
-            f"{pairs} holds {len(source)} pairs, too few for a batch of {batch} and some to judge by; draw more with "
-            "'graft pairs --count'."
+            f"{pairs} holds {len(source)} pairs, too few for a batch of {options.batch} and some to judge by; draw "
+            "more with 'graft pairs --count'."
         )
     settings = config.DistillConfig(
         network=config.TranslatorConfig(source.size, width, most=5 * width, blocks=blocks),
         recipe=config.TranslationRecipe(l1, gan, matching, features),
         models=(source.plan["base"], source.plan["blend"]),
         data=str(pairs),
-        images=images,
-        batch=batch,
-        learning_rate=learning_rate,
-        precision=chosen,
         augment=listed(augment),
-        mirror=mirror,
-        seed=seed,
-        snapshot_every=snapshot_every,
-        record_every=record_every,
+        **options.settings(),
     )
-    carry_out(settings, run, target, compiled, dry_run, as_json)
+    carry_out(settings, run, options)
 
 
 def translate(

@@ -1,13 +1,11 @@
 """What the commands for films share: their options, and the way from a film to a file or a preview of it."""
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import wraps
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,10 +17,12 @@ from graftlab.cli.desk import (
     Precision,
     Seed,
     Size,
+    UsualNoise,
     spare,
     stylegan,
     writable,
 )
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -72,22 +72,18 @@ class Shooting:
     resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
     model: Model = DEFAULT_MODEL
     size: Size = None
-    noise: Annotated[
-        str | None,
-        typer.Option(help="fixed (by default), random (another in each frame), none; const (a StyleGAN2's own)."),
-    ] = None
+    noise: UsualNoise = None
     seed: Seed = 0
     device: Device = None
     precision: Precision = "float32"
 
     def desk(self, square: bool = False) -> "Desk[SwappingModel]":
         """A desk with a Swapping Autoencoder on it."""
-        noise = self.noise or "fixed"
-        return Desk.open(self.model, self.size, square, noise, self.seed, self.device, self.precision)
+        return Desk.open(self.model, self.size, square, self.noise, self.seed, self.device, self.precision)
 
     def style_desk(self) -> "Desk[StyleGAN2]":
         """A desk with a StyleGAN2 on it."""
-        return stylegan(self.model, self.noise or "const", self.seed, self.device, self.precision)
+        return stylegan(self.model, self.noise, self.seed, self.device, self.precision)
 
     def video(self, path: Path) -> "Video":
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
@@ -133,25 +129,7 @@ class Shooting:
         console.print(str(written), soft_wrap=True)
 
 
-def shoots(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose parameter `shooting` stands for all options of `Shooting`."""
-    signature, hints = inspect.signature(function), get_type_hints(Shooting, include_extras=True)
-    names = [field.name for field in fields(Shooting)]
-    own = [parameter for name, parameter in signature.parameters.items() if name != "shooting"]
-    shared = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(Shooting)
-    ]
-
-    @wraps(function)
-    def command(**given: Any) -> None:
-        shooting = Shooting(**{name: given.pop(name) for name in names})
-        function(**given, shooting=shooting)
-
-    command.__signature__ = signature.replace(parameters=[*own, *shared])  # type: ignore[attr-defined]
-    return command
+shoots = spread  # a command whose parameter `shooting` stands for all options of `Shooting`
 
 
 # -- what films are made of -------------------------------------------------------------------------------------------

@@ -15,17 +15,18 @@ from graftlab.cli.desk import (
     Device,
     Json,
     Model,
-    Noise,
     Out,
     Precision,
+    ReadingOptions,
+    RenderingOptions,
     Seed,
-    Size,
-    Square,
     Tile,
+    UsualNoise,
     spare,
     stylegan,
     writable,
 )
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -35,19 +36,14 @@ if TYPE_CHECKING:
     from graftlab.networks.swapping import SwappingModel
 
 
+@spread
 def swap(
     structure: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
     texture: Annotated[Path, typer.Argument(help="The picture that gives the texture.")],
     out: Out = Path("swap.png"),
     both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
     tile: Tile = None,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Put one picture's structure with another's texture.
 
@@ -59,7 +55,7 @@ def swap(
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     a, b = desk.read(structure), desk.read(texture)
     network = tiled_if_large(desk.model, a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
@@ -67,17 +63,12 @@ def swap(
         desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
 
 
+@spread
 def grid(
     structures: Annotated[Path, typer.Option(help="Folder, zip or picture: the rows.")],
     textures: Annotated[Path, typer.Option(help="Folder, zip or picture: the columns.")],
     out: Out = Path("grid.png"),
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = True,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """Every structure with every texture on one sheet, the originals in the margins.
 
@@ -87,7 +78,7 @@ def grid(
     from graftlab.sheets import sheet
 
     spare(out, structures, textures)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     (rows, row_names), (columns, column_names) = (pictures(desk, path, out) for path in (structures, textures))
     scale = desk.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns])
     lines: list[Sequence[Tensor | None]] = [[None, *columns]]
@@ -117,18 +108,13 @@ def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[st
     return images, [file.stem for file in files.values()]
 
 
+@spread
 def reconstruct(
     photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
     out: Out = Path("reconstructions.png"),
     as_json: Json = False,
     tile: Tile = None,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Pictures beside what their codes keep of them, with L1 (share of the full range) and PSNR.
 
@@ -139,7 +125,7 @@ def reconstruct(
     from graftlab.sheets import sheet
 
     spare(out, *photos)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     desk.scale(len(photos), 2)  # refuses too many
     rows, names, figures = [], [], []
     for photo in photos:
@@ -147,7 +133,7 @@ def reconstruct(
         result = swaps.reconstruct(tiled_if_large(desk.model, picture, tile=tile), picture, **desk.rendering)
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
-        notice(desk, model, photo)
+        notice(desk, options.model, photo)
         names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
     scale = desk.scale(len(rows), 2, [picture for picture, _ in rows])
     desk.write(sheet(rows, names, ["original", "reconstruction"], scale=scale), out)
@@ -184,16 +170,13 @@ def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     typer.echo(json.dumps(finite, indent=1))
 
 
+@spread
 def encode(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of one size, or any with --square.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
         "codes.safetensors"
     ),
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: ReadingOptions = ReadingOptions(),
 ) -> None:
     """Turn pictures into codes: structure and texture, in one file that knows its model.
 
@@ -203,8 +186,8 @@ def encode(
 
     from graftlab.codes import Codes
 
-    spare(out, model, *photos)
-    desk = Desk.open(model, size, square, device=device, precision=precision)
+    spare(out, options.model, *photos)
+    desk = options.desk()
     with torch.no_grad():
         codes = Codes.cat([desk.model.encode(desk.read(photo)) for photo in photos])
     console.print(str(codes.save(out)), soft_wrap=True)
@@ -216,7 +199,7 @@ def decode(
     ],
     out: Out = Path("decoded.png"),
     model: Model = DEFAULT_MODEL,
-    noise: Noise = "fixed",
+    noise: UsualNoise = None,
     seed: Seed = 0,
     device: Device = None,
     precision: Precision = "float32",
@@ -225,7 +208,7 @@ def decode(
 
     graft decode codes.safetensors -o decoded.png
 
-    graft decode projected_w.npz -m metfaces.pkl --noise const -o decoded.png
+    graft decode projected_w.npz -m metfaces.pkl -o decoded.png
     """
     import torch
 
@@ -246,6 +229,7 @@ def decode(
             desk.write(desk.model.decode(loaded[i], **desk.rendering), name)
 
 
+@spread
 def interpolate(
     a: Annotated[Path, typer.Argument(help="Where it starts.")],
     b: Annotated[Path, typer.Argument(help="Where it ends.")],
@@ -255,13 +239,7 @@ def interpolate(
     ),
     what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
     how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = True,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """A strip from one picture's codes to another's.
 
@@ -275,7 +253,7 @@ def interpolate(
     except ValueError:
         raise GraftError(f"--amounts takes numbers with commas between, such as 0,0.5,1, not '{amounts}'.") from None
     spare(out, a, b)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     first, last = desk.read(a), desk.read(b)
     scale = desk.scale(1, len(steps) + 2, [first, last])
     strip = list(swaps.interpolate(desk.model, first, last, steps, what, how, **desk.rendering))

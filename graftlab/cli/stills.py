@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graftlab.cli.desk import (
-    DEFAULT_MODEL,
-    Desk,
-    Device,
-    Model,
-    Noise,
-    Out,
-    Precision,
-    Seed,
-    Size,
-    Square,
-    picture,
-    spare,
-)
+from graftlab.cli.desk import Desk, Out, ReadingOptions, RenderingOptions, picture, spare
+from graftlab.cli.options import spread
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
@@ -48,6 +36,7 @@ def several(photos: list[Path]) -> list[Path]:
     return photos
 
 
+@spread
 def panorama(
     photos: Annotated[list[Path], typer.Argument(help="Pictures, from the left, or from the top.", callback=several)],
     out: Out = Path("panorama.png"),
@@ -55,13 +44,7 @@ def panorama(
     overlap: Annotated[str, typer.Option(help="What neighbours share, in cells, or in pixels as 16px.")] = "8",
     fade: Annotated[str | None, typer.Option(help=FADE + " The overlap by default.")] = None,
     texture: Textures = None,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Join structures to one wide picture, or a tall one, in which they melt into each other.
 
@@ -73,13 +56,14 @@ def panorama(
 
     others, weights = textures(texture)
     spare(out, *photos, *others)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     shared, length = round(cells(desk, "--overlap", overlap)), None if fade is None else cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     joined = blends.panorama(codes[: len(photos)], shared, length, how)
     render(desk, network, painted(joined, codes, weights), out)
 
 
+@spread
 def weave(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of one size.", callback=several)],
     out: Out = Path("woven.png"),
@@ -91,13 +75,7 @@ def weave(
     ] = None,
     fade: Annotated[str, typer.Option(help=FADE)] = "4",
     texture: Textures = None,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.
 
@@ -117,7 +95,7 @@ def weave(
     others, weights = textures(texture)
     spare(out, *photos, *others, *files)
     drawn = [masks.read(file) for file in files]
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     length = cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     if files:
@@ -128,6 +106,7 @@ def weave(
     render(desk, network, painted(blends.woven(codes[: len(photos)], shares), codes, weights), out)
 
 
+@spread
 def regions(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure, and the texture of the rest.")],
     texture: Annotated[
@@ -135,13 +114,7 @@ def regions(
     ],
     out: Out = Path("regions.png"),
     soft: Annotated[float, typer.Option(help="Width of the masks' edges, pixels of the picture.")] = 8.0,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Give parts of a picture other pictures' textures; masks say where, and share where they overlap.
 
@@ -155,12 +128,13 @@ def regions(
     files, others = [mask for mask, _, _ in pairs], [Path(other) for _, _, other in pairs]
     spare(out, photo, *files, *others)
     drawn = [masks.read(file) for file in files]
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     network, codes = encoded(desk, [photo, *others])
     shares = [fitted(desk, mask, codes[0], soft) for mask in drawn]
     render(desk, network, blends.woven(codes, shares, "texture"), out)
 
 
+@spread
 def mix(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
     texture: Annotated[
@@ -168,13 +142,7 @@ def mix(
     ],
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(),
 ) -> None:
     """Give a picture a mixture of textures, by weights of any sum.
 
@@ -184,11 +152,12 @@ def mix(
 
     others, weights = weighted(texture)
     spare(out, photo, *others)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    desk = options.desk()
     network, codes = encoded(desk, [photo, *others])
     render(desk, network, blends.mixture(codes[0], codes, [own, *weights]), out)
 
 
+@spread
 def select(
     photo: Annotated[Path, typer.Argument(help="A picture.")],
     at: Annotated[list[str], typer.Option(help="A place in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")],
@@ -198,11 +167,7 @@ def select(
     overlay: Annotated[
         Path | None, typer.Option(help="Picture of the selection, to write too: the rest is gray.")
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = False,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: ReadingOptions = ReadingOptions(),
 ) -> None:
     """Click a place, get a mask of all places whose structure is alike.
 
@@ -218,8 +183,8 @@ def select(
         spare(picture(overlay), photo)
         if overlay.absolute() == out.absolute():
             raise GraftError(f"--overlay {overlay} is --out too; name another.")
-    places = [place(photo, text, square) for text in at]
-    desk = Desk.open(model, size, square, device=device, precision=precision)
+    places = [place(photo, text, options.square) for text in at]
+    desk = options.desk()
     image = desk.read(photo)
     structure = tiled_if_large(desk.model, image).encode(image).structure.cpu()
     found = [masks.alike(structure, where, threshold, softness) for where in places]

@@ -1,16 +1,20 @@
 """`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graftlab.cli.desk import LARGEST_SEED, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from graftlab.networks.stylegan2 import StyleGAN2
 
 MOST_SEEDS = 100_000
 BATCH = 8  # pictures made at a time
@@ -19,7 +23,20 @@ Seeds = Annotated[str, typer.Option(help="Numbers of pictures: 7 or 1,4,10-20.")
 Psi = Annotated[float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.")]
 Cutoff = Annotated[int | None, typer.Option(min=0, help="Truncate this many layers, from the coarsest up; all.")]
 Class = Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model, from 0 up.")]
-StyleNoise = Annotated[str, typer.Option(help="const (the model's own), fixed (by --seed), random or none.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleOptions:
+    """The options of commands that render pictures of a StyleGAN2."""
+
+    model: Model
+    noise: Annotated[str, typer.Option(help="const (the model's own), fixed (by --seed), random or none.")] = "const"
+    seed: Seed = 0
+    device: Device = None
+    precision: Precision = "float32"
+
+    def desk(self) -> "Desk[StyleGAN2]":
+        return stylegan(**vars(self))
 
 
 def seeds_of(text: str, option: str = "--seeds") -> list[int]:
@@ -37,8 +54,9 @@ def seeds_of(text: str, option: str = "--seeds") -> list[int]:
     return numbers
 
 
+@spread
 def sample(
-    model: Model,
+    options: StyleOptions,
     seeds: Seeds = "0-15",
     out: Out = Path("samples.png"),
     psi: Psi = 0.7,
@@ -46,10 +64,6 @@ def sample(
     label: Class = None,
     separate: Annotated[bool, typer.Option("--separate", help="A file for each, NAME-SEED, not one sheet.")] = False,
     codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
-    noise: StyleNoise = "const",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
 ) -> None:
     """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
 
@@ -60,7 +74,7 @@ def sample(
     numbers = seeds_of(seeds)
     if codes is not None:
         writable(codes)
-    desk = stylegan(model, noise, seed, device, precision)
+    desk = options.desk()
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
     if codes is not None:
@@ -84,18 +98,15 @@ def sample(
         desk.write(sheet(rows, labels, scale=scale), out)
 
 
+@spread
 def mix_styles(
-    model: Model,
+    options: StyleOptions,
     rows: Annotated[str, typer.Option(help="Seeds that give the other layers.")] = "0-3",
     columns: Annotated[str, typer.Option(help="Seeds that give the layers of --layers.")] = "4-9",
     layers: Annotated[str, typer.Option(help="Rows of w that come from the columns; 0 is the coarsest.")] = "0-6",
     out: Out = Path("mixed-styles.png"),
     psi: Psi = 0.7,
     label: Class = None,
-    noise: StyleNoise = "const",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
 ) -> None:
     """A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
 
@@ -104,7 +115,7 @@ def mix_styles(
     from graftlab.sheets import sheet
 
     down, across, chosen = seeds_of(rows, "--rows"), seeds_of(columns, "--columns"), seeds_of(layers, "--layers")
-    desk = stylegan(model, noise, seed, device, precision)
+    desk = options.desk()
     network = desk.model
     scale = desk.scale(len(down) + 1, len(across) + 1)
     left, top = (network.codes_of(numbers, psi, labels=label) for numbers in (down, across))

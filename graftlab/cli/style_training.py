@@ -5,27 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from graftlab.cli.options import spread
 from graftlab.cli.training import (
     AUGMENT_HELP,
-    Batch,
-    Compiled,
     Crop,
-    DryRun,
-    EstimateJson,
-    Images,
     KeepModels,
-    LearningRate,
-    Mirror,
     Photos,
-    RecordEvery,
     RunFolder,
     Size,
-    SnapshotEvery,
-    TrainingDevice,
-    TrainingPrecision,
-    TrainingSeed,
+    TrainingOptions,
     carry_out,
-    computing,
     listed,
 )
 from graftlab.errors import GraftError
@@ -47,29 +36,19 @@ Frozen = Annotated[
 
 
 @stylegan_app.command()
+@spread
 def train(
     photos: Photos,
     run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, medium, full.")] = "small",
     size: Size = None,
-    images: Images = 500_000,
-    batch: Batch = 16,
     augment: Augment = ADAPTED,
     adapt: Adapt = 0.6,
     r1: R1 = None,
     path_length: PathLength = 2.0,
     crop: Crop = "short",
-    mirror: Mirror = True,
-    device: TrainingDevice = None,
-    precision: TrainingPrecision = None,
-    learning_rate: LearningRate = 0.0025,
-    seed: TrainingSeed = 0,
-    snapshot_every: SnapshotEvery = 10_000,
-    record_every: RecordEvery = 1_000,
     keep_models: KeepModels = False,
-    compiled: Compiled = None,
-    dry_run: DryRun = False,
-    as_json: EstimateJson = False,
+    options: TrainingOptions = TrainingOptions(learning_rate=0.0025),
 ) -> None:
     """Train a StyleGAN2 on photos; the same command resumes.
 
@@ -77,35 +56,26 @@ def train(
     """
     from graftlab import config
 
-    target, chosen = computing(device, precision)
     network = config.style_preset(preset, size)
     settings = config.StyleTrainConfig(
         network=network,
-        recipe=style_recipe(network.size, batch, r1, path_length),
+        recipe=style_recipe(network.size, options.batch, r1, path_length),
         data=str(photos),
-        images=images,
-        batch=batch,
-        learning_rate=learning_rate,
-        precision=chosen,
         augment=listed(augment),
         adapt=adapt,
         adapt_images=LATE,
         crop=crop,
-        mirror=mirror,
-        seed=seed,
-        snapshot_every=snapshot_every,
-        record_every=record_every,
         keep_models=keep_models,
+        **options.settings(),
     )
-    carry_out(settings, run, target, compiled, dry_run, as_json)
+    carry_out(settings, run, options)
 
 
+@spread
 def finetune(
     base: Annotated[str, typer.Argument(help="The model to start from: a file, a name or a hub id.")],
     photos: Photos,
     run: RunFolder,
-    images: Images = 100_000,
-    batch: Batch = 16,
     augment: Annotated[
         str | None, typer.Option(help=f"{AUGMENT_HELP} By default {ADAPTED} for a StyleGAN2, none for others.")
     ] = None,
@@ -119,17 +89,8 @@ def finetune(
         float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train', 2 by default.")
     ] = None,
     crop: Crop = "short",
-    mirror: Mirror = True,
-    device: TrainingDevice = None,
-    precision: TrainingPrecision = None,
-    learning_rate: LearningRate = 0.002,
-    seed: TrainingSeed = 0,
-    snapshot_every: SnapshotEvery = 5_000,
-    record_every: RecordEvery = 1_000,
     keep_models: KeepModels = True,
-    compiled: Compiled = None,
-    dry_run: DryRun = False,
-    as_json: EstimateJson = False,
+    options: TrainingOptions = TrainingOptions(images=100_000, snapshot_every=5_000),
 ) -> None:
     """Train a StyleGAN2 or a Swapping Autoencoder on, with other photos; the same command resumes.
 
@@ -142,29 +103,21 @@ def finetune(
     from graftlab.checkpoints.load import locate
     from graftlab.checkpoints.readers import open_model
 
-    target, chosen = computing(device, precision)
     file = open_model(locate(base))
     common: dict[str, Any] = {
         "network": file.config,
         "data": str(photos),
-        "images": images,
-        "batch": batch,
-        "learning_rate": learning_rate,
         "ema_rampup": 1e6,  # the average is good from the start
-        "precision": chosen,
         "crop": crop,
-        "mirror": mirror,
-        "seed": seed,
-        "snapshot_every": snapshot_every,
-        "record_every": record_every,
         "keep_models": keep_models,
         "base": base,
         "parent": fingerprint(file.tensors),
+        **options.settings(),
     }
     settings: config.TrainConfig
     if isinstance(file.config, config.StyleGAN2Config):
         settings = config.StyleTrainConfig(
-            recipe=style_recipe(file.config.size, batch, r1, 2.0 if path_length is None else path_length),
+            recipe=style_recipe(file.config.size, options.batch, r1, 2.0 if path_length is None else path_length),
             augment=listed(ADAPTED if augment is None else augment),
             adapt=0.6 if adapt is None else adapt,
             adapt_images=SOON,
@@ -181,7 +134,7 @@ def finetune(
         )
     else:
         raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
-    carry_out(settings, run, target, compiled, dry_run, as_json)
+    carry_out(settings, run, options)
 
 
 def style_recipe(size: int, batch: int, r1: float | None, path: float) -> Any:

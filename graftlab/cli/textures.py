@@ -6,22 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import (
-    DEFAULT_MODEL,
-    LARGEST_SEED,
-    Desk,
-    Device,
-    Json,
-    Model,
-    Noise,
-    Out,
-    Precision,
-    Seed,
-    Size,
-    Square,
-    spare,
-    writable,
-)
+from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, Seeds, seeds_of, shape
 from graftlab.errors import GraftError
@@ -38,6 +24,7 @@ From = Annotated[
 
 
 @textures_app.command()
+@spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
     axes: Annotated[
@@ -50,13 +37,7 @@ def fit(
         "textures.safetensors"
     ),
     most: Annotated[int, typer.Option(min=10, help="Photos at the most, chosen at random.")] = 5000,
-    model: Model = DEFAULT_MODEL,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the squares, pixels; the model's by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks the photos.")] = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: FittingOptions = FittingOptions(),
 ) -> None:
     """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
 
@@ -64,31 +45,24 @@ def fit(
 
     graft textures fit ~/photos --mixture 8 -o weather.textures.safetensors
     """
-    from graftlab.checkpoints.load import load_as
     from graftlab.editing.distributions import distribution
-    from graftlab.networks.swapping import SwappingModel
 
-    spare(out, model, photos)
-    opened = load_as(SwappingModel, model, device, precision)
+    spare(out, options.model, photos)
+    model, side = options.open()
     with bar("encoding", most) as progress:
-        found = distribution(opened, photos, size or opened.config.size, axes, most, seed, progress, mixture)
+        found = distribution(model, photos, side, axes, most, options.seed, progress, mixture)
     console.print(str(found.save(out)), soft_wrap=True)
 
 
 @textures_app.command()
+@spread
 def sample(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
     source: From = None,
     seeds: Seeds = "0-15",
     psi: Psi = 0.8,
     out: Out = Path("textures.png"),
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = True,
-    noise: Noise = "fixed",
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """A picture under random textures, by number: the same seed gives the same texture in any company.
 
@@ -100,8 +74,8 @@ def sample(
     from graftlab.sheets import sheet
 
     spare(out, photo, *([source] if source else []))
-    numbers, weather = seeds_of(seeds), known(source, model)
-    desk = Desk.open(model, size, square, noise, seed, device, precision)
+    numbers, weather = seeds_of(seeds), known(source, options.model)
+    desk = options.desk()
     picture = desk.read(photo)
     down, across = shape(len(numbers))
     scale = desk.scale(down, across, [picture])
@@ -117,15 +91,12 @@ def sample(
     desk.write(sheet(rows, [str(number) for number in numbers[::across]], scale=scale), out)
 
 
+@spread
 def novelty(
     photos: Annotated[list[Path], typer.Argument(help="Pictures.")],
     source: From = None,
     as_json: Json = False,
-    model: Model = DEFAULT_MODEL,
-    size: Size = None,
-    square: Square = True,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
     """How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.
 
@@ -136,8 +107,8 @@ def novelty(
     from graftlab.data.image_source import printable
     from graftlab.editing.distributions import BEYOND
 
-    distribution = known(source, model)
-    desk = Desk.open(model, size, square, device=device, precision=precision)
+    distribution = known(source, options.model)
+    desk = options.desk()
     figures: list[dict[str, Any]] = []
     for photo in photos:
         found = distribution.novelty(desk.model.encode(desk.read(photo)))

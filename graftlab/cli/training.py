@@ -1,13 +1,14 @@
 """`graft train` and `graft data`, and what all commands that train have in common."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -83,34 +84,54 @@ def counted(help: str) -> Any:
 Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")]
 RunFolder = Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")]
 Size = Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")]
-Images = Annotated[int, counted("Length of the run in images, such as 500k or 25M.")]
-Batch = Annotated[int, typer.Option(help="Images per step, an even number.")]
 Crop = Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")]
-Mirror = Annotated[bool, typer.Option(help="Flip half of the photos left to right.")]
-TrainingDevice = Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; the fastest by default.")]
-TrainingPrecision = Annotated[
-    str | None, typer.Option("--precision", help="bfloat16 or float32; by default what the device is good at.")
-]
-LearningRate = Annotated[float, typer.Option(help="Of Adam.")]
-TrainingSeed = Annotated[
-    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of weights, order, crops and latent vectors.")
-]
-SnapshotEvery = Annotated[int, counted("Images between sample sheets and saved states.")]
-RecordEvery = Annotated[int, counted("Images between lines of stats.jsonl.")]
 KeepModels = Annotated[bool, typer.Option(help="Keep the model of every snapshot, in models/.")]
-Compiled = Annotated[bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")]
-EstimateJson = Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")]
 AUGMENT_HELP = "For small folders, with commas between: colour, translation, cutout, geometry."
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """The options of every command that trains a model on pictures."""
+
+    images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.")] = 500_000
+    batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16
+    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002
+    mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order, crops and latent vectors.")] = 0
+    snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.")] = 10_000
+    record_every: Annotated[int, counted("Images between lines of stats.jsonl.")] = 1_000
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None
+    precision: Annotated[
+        str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
+    ] = None
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
+    ] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False
+
+    @property
+    def target(self) -> "torch.device":
+        """Where to train. GraftError if there is no such device here."""
+        from graftlab.hardware import choose_device
+
+        return choose_device(self.device)
+
+    def settings(self) -> dict[str, Any]:
+        """What a `TrainConfig` takes from them."""
+        from graftlab.hardware import training_precision
+
+        names = ("images", "batch", "learning_rate", "mirror", "seed", "snapshot_every", "record_every")
+        chosen = {name: getattr(self, name) for name in names}
+        return {**chosen, "precision": self.precision or training_precision(self.target)}
+
+
+@spread
 def train(
     photos: Photos,
     run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
     size: Size = None,
-    images: Images = 500_000,
-    batch: Batch = 16,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
     gan: Annotated[float | None, typer.Option(help="Weight of the image discriminator, if not the recipe's 1.")] = None,
     patch: Annotated[
@@ -125,7 +146,6 @@ def train(
     ] = None,
     augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
     crop: Crop = "short",
-    mirror: Mirror = True,
     views: Annotated[
         float,
         typer.Option(
@@ -135,16 +155,8 @@ def train(
     shared_lights: Annotated[
         bool, typer.Option(help="hill@dawn.jpg has the light of lake@dawn.jpg, as in renderings; with --views.")
     ] = False,
-    device: TrainingDevice = None,
-    precision: TrainingPrecision = None,
-    learning_rate: LearningRate = 0.002,
-    seed: TrainingSeed = 0,
-    snapshot_every: SnapshotEvery = 10_000,
-    record_every: RecordEvery = 1_000,
     keep_models: KeepModels = False,
-    compiled: Compiled = None,
-    dry_run: DryRun = False,
-    as_json: EstimateJson = False,
+    options: TrainingOptions = TrainingOptions(),
 ) -> None:
     """Train a Swapping Autoencoder on photos; the same command resumes.
 
@@ -154,35 +166,19 @@ def train(
     """
     from graftlab import config
 
-    target, chosen = computing(device, precision)
     weights: dict[str, Any] = {"gan": gan, "patch": patch, "features": features, "r1": r1, "patch_r1": patch_r1}
     settings = config.SwappingTrainConfig(
         network=config.preset(preset, size),
         recipe=replace(config.recipe(recipe), **{name: value for name, value in weights.items() if value is not None}),
         data=str(photos),
-        images=images,
-        batch=batch,
-        learning_rate=learning_rate,
-        precision=chosen,
         augment=listed(augment),
         crop=crop,
-        mirror=mirror,
         views=views,
         shared_lights=shared_lights,
-        seed=seed,
-        snapshot_every=snapshot_every,
-        record_every=record_every,
         keep_models=keep_models,
+        **options.settings(),
     )
-    carry_out(settings, run, target, compiled, dry_run, as_json)
-
-
-def computing(device: str | None, precision: str | None) -> tuple["torch.device", str]:
-    """Where to train, and how precisely."""
-    from graftlab.hardware import choose_device, training_precision
-
-    target = choose_device(device)
-    return target, precision or training_precision(target)
+    carry_out(settings, run, options)
 
 
 def listed(names: str) -> tuple[str, ...]:
@@ -190,14 +186,7 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, names.split(","))))
 
 
-def carry_out(
-    settings: "TrainConfig",
-    run: Path,
-    device: "torch.device",
-    compiled: bool | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+def carry_out(settings: "TrainConfig", run: Path, options: TrainingOptions) -> None:
     """Start or resume a run, under a progress bar; or only say what it will cost."""
     from graftlab.data import open_source
     from graftlab.data.crops import crop_mode
@@ -205,17 +194,18 @@ def carry_out(
     from graftlab.training.estimate import estimate
     from graftlab.training.run import Run
 
-    if as_json and not dry_run:
+    if options.as_json and not options.dry_run:
         raise GraftError("--json prints the figures of --dry-run: give both or neither.")
-    if dry_run:
+    device = options.target
+    if options.dry_run:
         open_source(settings.data)
         augment.check(settings.augment)
         crop_mode(settings.crop)
-        costs = estimate(settings, device, compiled)
-        typer.echo(json.dumps(costs.to_dict(), indent=1) if as_json else costs.summary())
+        costs = estimate(settings, device, options.compiled)
+        typer.echo(json.dumps(costs.to_dict(), indent=1) if options.as_json else costs.summary())
         return
     with distributed.processes(device):
-        training = Run(run, settings, device, compiled)
+        training = Run(run, settings, device, options.compiled)
         if training.first:
             for note in advice(len(training.data), settings.augment) + training.notes:
                 console.print(note, style="yellow", soft_wrap=True)
