@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every picture of the documents that the bundled model makes, and `docs/gallery.md`, which shows them.
 
-    python docs/gallery.py                    # all of them, in some minutes
-    python docs/gallery.py panorama ride      # some
+    python docs/gallery.py                    # all but those that train networks, in some minutes
+    python docs/gallery.py panorama tuning    # some, those too
     python docs/gallery.py --text             # the document alone
 
 `docs/gallery.toml` holds the entries: a title, a sentence, and the commands that make the pictures. The document is
@@ -41,12 +41,13 @@ class Entry:
     title: str
     text: str  # what is to be seen
     commands: tuple[str, ...]  # as one types them, each on one line
+    slow: bool = False  # trains networks
 
     @classmethod
-    def read(cls, commands: str, **words: str) -> "Entry":
+    def read(cls, commands: str, **others: Any) -> "Entry":
         """An entry of the file, where @peaks stands for a photo's path."""
         lines = re.sub(r"@([\w-]+)", PHOTOS + r"\1.jpg", commands).strip().splitlines()
-        return cls(commands=tuple(lines), **words)
+        return cls(commands=tuple(lines), **others)
 
     @property
     def pictures(self) -> list[str]:
@@ -79,7 +80,7 @@ repository's root. [`docs/gallery.toml`](gallery.toml) holds the commands, and [
 and writes this page:
 
 ```sh
-python docs/gallery.py            # everything, in some minutes
+python docs/gallery.py            # everything that takes minutes
 python docs/gallery.py panorama   # one entry
 ```
 
@@ -115,6 +116,7 @@ def section(entry: Entry) -> str:
     pictures = "\n\n".join(f"![{entry.title}](images/{picture})" for picture in entry.pictures)
     code = "\n".join(map(folded, entry.commands))
     note = " Needs POV-Ray, for the renderings." if entry.needs_renderer else ""
+    note += " Trains a network first, for a quarter of an hour or more." if entry.slow else ""
     text = textwrap.fill(entry.text + note, 120, break_on_hyphens=False, break_long_words=False)
     return f"### {entry.title}\n\n{text}\n\n{pictures}\n\n```sh\n{code}\n```\n"
 
@@ -170,7 +172,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"There is no {unknown[0]} in the gallery, only {', '.join(ENTRIES)}.")
     (ROOT / "docs" / "gallery.md").write_text(document(), encoding="utf-8")
     if "--text" not in arguments:
-        make([ENTRIES[name] for name in names or ENTRIES])
+        make([ENTRIES[name] for name in names] or [entry for entry in ENTRIES.values() if not entry.slow])
 
 
 if __name__ == "__main__":

@@ -164,6 +164,15 @@ def test_diff_of_autoencoders_on_photos(graft, autoencoders):
     assert next(layer for layer in told["layers"] if layer["layer"] == "generator.to_rgb")["activations"] > 0
 
 
+def test_photos_of_a_folder_are_not_written_over(graft, autoencoders):
+    before = Path("photos/hill.png").read_bytes()
+    for command in (("blend", A, B, "--alpha", 0.5, "--samples"), ("diff", A, B, "-o")):
+        result = graft(*command, "photos/hill.png", "--photo", "photos")
+        assert result.code == 2
+        assert "hill.png is a file that this command reads" in result.err.replace("\n", " ")
+        assert Path("photos/hill.png").read_bytes() == before
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +199,9 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, B, "--alpha", "0.5", "--compat", "pinkney"), "--swap-at"),
         ((A, B, *SWAP, "--compat", "other"), "pinkney"),
         ((A, B, "--alpha", "nan"), "--alpha"),
+        ((A, B, "--alpha", "1e30"), "between -1000 and 1000"),
         ((A, B, "--curve", "4:0;8:1"), "--curve"),
+        ((A, B, "--curve", "4:0,4:1"), "4:0,4:1 names a resolution twice"),
         ((A, B, "--band", "16"), "--band"),
         ((A, B, "--band", "16-8"), "--band"),
         ((A, B, "--band", "8-128"), "128 pixels"),
@@ -205,6 +216,8 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, B, *SWAP, "--part", "middle"), "--part"),
         ((A, B, *SWAP, "--seeds", "x"), "--seeds"),
         ((A, B, *SWAP, "--samples", "s.txt"), "s.txt"),
+        ((A, B, *SWAP, "--samples", "s.png", "--class", "1"), "knows no classes"),
+        ((A, B, *SWAP, "--photo", "photos/hill.png"), "--photo is for autoencoders"),
         ((A, B, *SWAP, "-o", A), A),
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),
@@ -233,6 +246,7 @@ def test_bad_input_is_one_sentence(graft, models, arguments, says):
         ((A, "classes.safetensors"), "classes"),
         ((A, B, "-o", "chart.txt"), "chart.txt"),
         ((A, B, "--seeds", ""), "--seeds"),
+        ((A, B, "--photo", "photos/hill.png"), "--photo is for autoencoders"),
         ((A, "none.safetensors"), "none.safetensors"),
     ],
 )

@@ -153,5 +153,6 @@ def test_chart():
     assert drawn.shape[2] > 20 * len(moved)
     still = chart(diff(a, a), "A to A")
     assert (drawn != 1).sum() > (still != 1).sum()  # bars
+    assert chart(moved, "a long name " * 20).shape[3] > 2 * drawn.shape[3]  # and all of it is there
     with pytest.raises(GraftError, match="no layers"):
         chart([], "nothing")

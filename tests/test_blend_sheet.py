@@ -259,6 +259,33 @@ def test_snapshots_are_in_the_order_of_training(models, tmp_path):
     assert [each.label for each in snapshots_in(tmp_path / "run" / "models")] == labels
 
 
+def test_photos_of_a_folder_have_a_column_each(graft, autoencoders):
+    Path("photos/._hill.png").write_bytes(b"no picture")
+    axes = ("--rows", "alpha:1", "--columns", "photos")
+    assert graft("sheet", A, B, *axes, "--photo", "photos", "-o", "s.png").code == 0
+    found = cells("s.png", ["1"], ["hill", "lake at dusk", "海"], 128)
+    second = autoencoders[1]
+    codes = second.encode(read("photos/lake at dusk.jpg", 32, square=True))
+    assert equal(found[0][1], to_uint8(block(second.decode(codes), 1, 4))[0])
+    before = Path("photos/hill.png").read_bytes()
+    assert graft("sheet", A, B, *axes, "--photo", "photos", "-o", "photos/hill.png").code == 2
+    assert Path("photos/hill.png").read_bytes() == before
+
+
+def test_more_rows_than_a_process_may_have_files_open(graft, models):
+    resource = pytest.importorskip("resource")
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 20, allowed[1]))
+    try:
+        shares = ",".join(str(i / 40) for i in range(40))
+        options = ("--rows", f"alpha:{shares}", "--columns", "levels:8", "--seeds", 1, "-o", "s.png")
+        result = graft("sheet", A, B, *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
+    assert result.code == 0, result.err
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +301,8 @@ def test_snapshots_are_in_the_order_of_training(models, tmp_path):
         ((A, B, "--columns", "levels:4,64"), "64 pixels"),
         ((A, B, "--columns", "levels:4,x"), "levels:4,x"),
         ((A, B, "--columns", "levels:"), "levels:"),
-        ((A, B, "--rows", "alpha:nan"), "finite"),
+        ((A, B, "--rows", "alpha:nan"), "not at nan (--alpha)"),
+        ((A, B, "--rows", "alpha:1e30"), "not at 1e+30 (--alpha)"),
         ((A, B, "--rows", "models"), "for both"),
         ((A, B, "--rows", "models", "--columns", "models"), "--swap-at, or --alpha"),
         ((A, B, "--alpha", "0.5"), "--alpha is for all cells"),

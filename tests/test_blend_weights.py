@@ -117,6 +117,10 @@ def test_bands_include_both_ends():
     assert band(16, 64).resolutions == (16, 64)
 
 
+def test_anchors_may_lie_anywhere_beyond_the_network():
+    assert curve({4: 0.0, 4 * 10**400: 1.0})(at(8)) == pytest.approx(log2(2) / log2(10**400))
+
+
 def test_rows_of_many_models():
     rule = matrix({4: (1, 0, 0), 16: (0, 0.5, 0.5)})
     assert list(rule(at(8))) == pytest.approx([0.5, 0.25, 0.25])
@@ -147,7 +151,20 @@ def test_rows_come_from_files(tmp_path, name):
     assert read_rows(path) == {4: [1, 0], 16: [0.5, 0.5]}
 
 
-@pytest.mark.parametrize("text", ["", "[1, 2]", '{"4": 1}', '{"a": [1]}', '{"4": ["x"]}', '{"4": null}', "[" * 10_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        '{"4": 1}',
+        '{"a": [1]}',
+        '{"4": ["x"]}',
+        '{"4": null}',
+        "[" * 10_000,
+        '{"4": "10"}',
+        f'{{"4": [1{"0" * 400}]}}',
+    ],
+)
 def test_other_files_are_no_rows(tmp_path, text):
     path = tmp_path / "rows.json"
     path.write_text(text)
@@ -155,6 +172,13 @@ def test_other_files_are_no_rows(tmp_path, text):
         read_rows(path)
     with pytest.raises(GraftError, match="no such file"):
         read_rows(tmp_path / "none.json")
+
+
+def test_a_resolution_that_comes_twice_is_refused(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text('{"4": [1, 0], "04": [0, 1]}')
+    with pytest.raises(GraftError, match=r"rows.json names a resolution twice"):
+        read_rows(path)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +192,9 @@ def test_other_files_are_no_rows(tmp_path, text):
         (lambda: interpolate(float("inf")), "--alpha"),
         (lambda: curve({}), "--curve"),
         (lambda: curve({0: 1}), "--curve"),
+        (lambda: interpolate(-1000.1), "--alpha"),
         (lambda: curve({4: float("nan")}), "--curve"),
+        (lambda: matrix({4: (1e30, 1 - 1e30)}), "--weights"),
         (lambda: band(64, 16), "--band"),
         (lambda: matrix({4: (1, 0), 8: (1,)}), "--weights"),
         (lambda: matrix({}), "--weights"),

@@ -154,6 +154,17 @@ def test_rides(graft, model, clip):
     wrote(graft, ("ride", clip, "--texture", f"0:{SEA}", "--texture-offset", 0.2, "-o", FRAMES), film)
 
 
+def test_textures_of_a_ride_that_is_a_loop_come_back_too(graft, model, clip):
+    keys = (Key(0, codes_of(model, SEA)), Key(0.2, None))
+    drift, held = Timeline(keys).closed(0.4).edit(FPS), Timeline(keys[:1]).edit(FPS)
+    command = ("ride", HILL, "--overlap", 3, "--width", 50, "--loop", "-t", f"0:{SEA}", *SHORT)
+    scenes = [codes_of(model, HILL)]
+    for edit, more in ((held, ()), (drift, ("-t", "0.2:own"))):
+        wrote(graft, (*command, *more), ride(model, Hand(model), scenes, 4, FPS, 50, 3, closed=True, texture=edit))
+    command = ("ride", clip, "--loop", "-t", f"0:{SEA}", "-t", "0.2:own", "--seconds", 0.4, "-o", FRAMES)
+    wrote(graft, command, rework(model, Hand(model), Video.open(clip), edit=drift, frames=4))
+
+
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
 

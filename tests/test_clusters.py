@@ -269,6 +269,14 @@ def test_more_clusters_than_positions_are_refused():
         fit(model, coarse, 0, latents([0]))
 
 
+def test_features_that_are_not_finite_are_refused():
+    model = tiny.stylegan2()
+    features = features_at(model, 16)
+    model.get_parameter("synthesis.blocks.1.conv.bias")[0] = 1e38
+    with pytest.raises(GraftError, match=f"What {features.name} makes is too large"):
+        fit(model, features, 2, latents([0, 1]))
+
+
 def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GraftError, match=r"pip install 'graftlab\[clusters\]'"):
@@ -382,6 +390,11 @@ def test_autoencoders(graft):
         (("fit", A, "--layer", "4", "--samples", "parts.txt"), "parts.txt"),
         (("fit", "none.safetensors", "--layer", "4"), "none.safetensors"),
         (("fit", "landscapes-128", "--layer", "16", "--photo", "empty"), "empty holds no pictures"),
+        (("fit", A, "--layer", "16", "--photo", "photos"), "--photo is for autoencoders"),
+        (
+            ("fit", "landscapes-128", "--layer", "16", "--photo", "photos", "--samples", "photos/hill.png"),
+            "this command",
+        ),
         (("show", A, "none.json"), "none.json"),
         (("show", A, "photos/hill.png"), "hill.png holds no clusters"),
         (("show", A, "parts.json", "--seeds", ""), "--seeds"),
@@ -412,6 +425,9 @@ def test_bad_input_is_one_sentence(graft, models, parts, arguments, says):
         (("--clusters", "silent.json:1"), "No channel belongs to 1"),
         (("--clusters", "short.json:1"), "short.json has 3 clusters and 8 channels"),
         (("--clusters", "minus.json:1"), "memberships are from 0 up"),
+        (("--clusters", "huge.json:1"), "huge.json holds no clusters"),
+        (("--clusters", "listed.json:1"), "listed.json names its layer and its model by texts"),
+        (("--clusters", "parts.json:0", "--clusters", "parts.json:1"), "blocks.2.conv twice"),
     ],
 )
 def test_edited_files_that_do_not_fit(graft, models, parts, options, says):
@@ -421,6 +437,8 @@ def test_edited_files_that_do_not_fit(graft, models, parts, options, says):
     centres = [{**each, "centre": each["centre"][:7]} for each in whole["clusters"]]
     for name, changes in {
         "narrow": {"channels": rows[:7], "clusters": centres},
+        "huge": {"channels": [{**rows[0], "mean": 10**400}, *rows[1:]]},
+        "listed": {"model": [whole["model"]]},
         "lost": {"layer": "synthesis.blocks.9.conv"},
         "silent": {"channels": silent},
         "short": {"channels": [{**rows[0], "membership": [1, 2]}] * 8},

@@ -1,6 +1,7 @@
 """Films: the same frames whichever way they are asked for, backwards, to and fro, slowly, and on a sheet."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -87,8 +88,19 @@ def test_slowed_mixes_neighbours_and_keeps_frames(make):
     assert numbers(slowed(make(3), 1).play()) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("make", [film, in_order])
+def test_a_closed_film_is_closed_when_slow_too(make):
+    slow = slowed(replace(make(3), closed=True), 2)
+    wanted = [0, 0.5, 1, 1.5, 2, 1]
+    assert slow.closed
+    assert slow.frames == 6
+    assert numbers(map(slow.frame, range(6))) == wanted
+    for first in range(6):
+        assert numbers(slow.play(first)) == wanted[first:]
+
+
 def test_the_three_go_together():
-    assert numbers(slowed(boomerang(film(3)), 2).play()) == [0, 0.5, 1, 1.5, 2, 1.5, 1]
+    assert numbers(slowed(boomerang(film(3)), 2).play()) == [0, 0.5, 1, 1.5, 2, 1.5, 1, 0.5]
     assert numbers(reversed_(slowed(in_order(2), 2)).play())[::2] == [1, 0]
 
 

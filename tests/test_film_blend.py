@@ -14,6 +14,7 @@ from graftlab.blending.layers import layers_of
 from graftlab.blending.weights import interpolate, layer_swap
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
+from graftlab.cli import blend_desk
 from graftlab.errors import GraftError
 from graftlab.images import read, read_recipe, to_uint8
 from graftlab.sheets import block
@@ -186,6 +187,12 @@ def test_photos(graft, models):
     assert equal(frame(4), last.decode(last.encode(image)))
 
 
+def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkeypatch):
+    monkeypatch.setattr(blend_desk, "KEPT", 1)
+    desk = blend_desk.family([A, B, C], False, "cpu", precision="bfloat16")
+    assert {desk.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -198,7 +205,9 @@ def test_photos(graft, models):
         ((A, B, "--swap-at", "nan:4"), "--swap-at"),
         ((A, B, "--swap-at", "x"), "--swap-at"),
         ((A, B, "--swap-at", "32:4", "--width", "0"), "--width"),
-        ((A, B, "--alpha", "inf:1"), "finite"),
+        ((A, B, "--alpha", "0:inf"), "not at inf (--alpha)"),
+        ((A, B, "--alpha", "1e30:0"), "not at 1e+30 (--alpha)"),
+        ((A, B, "--swap-at", "32.5:4"), "two resolutions in pixels"),
         ((A, B, "--seeds", "1;2"), "--seeds"),
         ((A, B, "--ease", "jerky"), "jerky"),
         ((A, B, "--noise", "loud"), "noise"),

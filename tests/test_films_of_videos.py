@@ -128,8 +128,10 @@ def test_videos_without_sense_are_refused(clip):
         (lambda: Desync(nan), "offset must be a finite"),
         (lambda: Desync(speed=nan), "speed must be a finite"),
         (lambda: Desync(ends="loop"), "wrap, hold, mirror, not 'loop'"),
-        (lambda: Desync(average=-1), "0 seconds or more"),
-        (lambda: reworked(clip, average_structure=nan), "finite"),
+        (lambda: Desync(speed=1e300), "lie between -1000000 and 1000000"),
+        (lambda: reworked(clip, desync=Desync(average=-1)), "0 seconds or more"),
+        (lambda: reworked(clip, desync=Desync(average=1e9)), "not over 1e.09"),
+        (lambda: reworked(clip, average_structure=nan), "0 seconds or more"),
         (lambda: reworked(clip, frames=0), "one frame or more"),
     ):
         with pytest.raises(GraftError, match=says):

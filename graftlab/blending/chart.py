@@ -24,12 +24,14 @@ def chart(moved: Sequence[Moved], title: str) -> Tensor:
     weights = [_finite(each.weights.relative) for each in moved]
     made = [_finite(each.activations.relative) if each.activations else 0.0 for each in moved]
     longest = max(*weights, *made, 1e-9)
+    heading = ImageFont.load_default(size=TEXT + 4)
     left = MARGIN + round(max(font.getlength(name) for name in names)) + MARGIN
     top = MARGIN + 3 * LINE
-    size = (left + BARS + 5 * MARGIN, top + len(moved) * LINE + MARGIN)
+    width = max(left + BARS + 5 * MARGIN, round(heading.getlength(title)) + 2 * MARGIN)
+    size = (width, top + len(moved) * LINE + MARGIN)
     paper = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(paper)
-    draw.text((MARGIN, MARGIN), title, INK, ImageFont.load_default(size=TEXT + 4), anchor="lt")
+    draw.text((MARGIN, MARGIN), title, INK, heading, anchor="lt")
     for x, colour, text in ((left, WEIGHTS, "weights"), (left + 90, ACTIVATIONS, "activations")):
         draw.rectangle((x, top - LINE, x + 10, top - LINE + 10), colour)
         draw.text((x + 16, top - LINE + 5), text, INK, font, anchor="lm")
@@ -41,9 +43,13 @@ def chart(moved: Sequence[Moved], title: str) -> Tensor:
             if value > 0:
                 draw.rectangle((left, y + offset, left + value / longest * BARS, y + offset + 6), colour)
         end = left + max(weights[i], made[i]) / longest * BARS
-        figures = f"{weights[i]:.2f}" + (f"  {made[i]:.2f}" if moved[i].activations else "")
+        figures = _short(weights[i]) + (f"  {_short(made[i])}" if moved[i].activations else "")
         draw.text((end + 8, y + LINE // 2), figures, INK, font, anchor="lm")
     return to_tensor(paper)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if value < 1000 else f"{value:.0e}"
 
 
 def _finite(value: float) -> float:

@@ -105,7 +105,7 @@ class Clusters:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             clusters, rows = found["clusters"], found["channels"]
             read = cls(
-                str(found["layer"]),
+                found["layer"],
                 tuple(str(each["name"]) for each in clusters),
                 torch.tensor([float(each["area"]) for each in clusters]),
                 torch.tensor([[float(share) for share in row["membership"]] for row in rows]),
@@ -116,13 +116,17 @@ class Clusters:
             )
         except FileNotFoundError:
             raise GraftError(f"{path}: no such file.") from None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise GraftError(f"{path} holds no clusters; 'graft clusters fit' makes such files.") from None
         read._check(path)
         return read
 
     def _check(self, path: str | Path) -> None:
         """GraftError if numbers are missing, or make no sense."""
+        if not isinstance(self.layer, str) or not isinstance(self.model, str | None):
+            raise GraftError(
+                f"{path} names its layer and its model by texts; make a new one with 'graft clusters fit'."
+            )
         count, width = len(self.names), len(self.mean)
         if not count or self.membership.shape != (width, count) or self.centres.shape != (count, width):
             raise GraftError(
@@ -150,7 +154,7 @@ def fit(
     Features are standardised channel by channel, so that a strong channel does not drown the others, and every
     position's vector is scaled to unit length. Memberships are M of the paper: the mean square of the standardised
     channel over a cluster's positions, others counting as 0; they sum to 1. GraftError for fewer positions than
-    clusters, and without scikit-learn."""
+    clusters, for features that are not finite, and without scikit-learn."""
     check_clusters()
     from sklearn.cluster import KMeans
 
@@ -167,6 +171,8 @@ def fit(
     dead = deviation == 0
     deviation[dead] = 1
     x = (x - mean) / deviation
+    if not x.isfinite().all():
+        raise GraftError(f"What {features.name} makes is too large to be clustered; this model is damaged.")
     found = KMeans(parts, n_init=BEGINNINGS, random_state=seed).fit(F.normalize(x).numpy())
     centres = F.normalize(torch.from_numpy(found.cluster_centers_).float())
     labels = F.one_hot((x @ centres.T).argmax(1), parts).float()

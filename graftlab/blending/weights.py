@@ -13,6 +13,7 @@ import json
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import exp, isfinite, log2
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -25,6 +26,7 @@ from graftlab.errors import GraftError
 Share = float | Tensor
 """Of one model in a tensor: a number, one per output channel (C,), or per output and input channel (C or 1, I or 1)."""
 ShareT = TypeVar("ShareT")  # Share, or for many models a sequence of them
+FARTHEST = 1000  # share, either way; beyond it blends are nothing but rounding
 MIDDLE = 1.5  # positions from the end of what A gives to the middle of the change
 FIRST_CONVOLUTION = "synthesis.blocks.0.conv."  # the script's 4x4/Conv
 
@@ -66,18 +68,15 @@ def layer_swap(resolution: int, level: int = 0, width: float | None = None) -> R
 
 
 def interpolate(alpha: float) -> Rule[Share]:
-    """The same share of B everywhere; numbers beyond [0, 1] exaggerate. GraftError for no finite number."""
-    if not isfinite(alpha):
-        raise GraftError(f"A share is a finite number, not {alpha} (--alpha).")
+    """The same share of B everywhere; numbers beyond [0, 1] exaggerate. GraftError beyond [-1000, 1000]."""
+    check_share(alpha, "--alpha")
     return Rule(lambda layer: alpha, {"alpha": alpha})
 
 
 def curve(shares: Mapping[int, float]) -> Rule[Share]:
     """A share of B for some resolutions; between them it changes in proportion to the doublings, beyond them not.
 
-    GraftError for no resolutions, or other things than numbers."""
-    if not all(isfinite(share) for share in shares.values()):
-        raise GraftError("The shares of a curve are finite numbers (--curve).")
+    GraftError for no resolutions, and for shares beyond [-1000, 1000]."""
     row = _between({resolution: (share,) for resolution, share in shares.items()}, "--curve")
     return Rule(lambda layer: row(layer)[0], {"curve": {str(key): value for key, value in sorted(shares.items())}})
 
@@ -132,7 +131,8 @@ def pair(rule: Callable[[Layer], Share]) -> Rule[Sequence[Share]]:
 def matrix(rows: Mapping[int, Sequence[float]]) -> Rule[Sequence[Share]]:
     """The shares of all models for some resolutions; as `curve`, between them in proportion to the doublings.
 
-    Every row sums to 1, which is checked when models are blended. GraftError for rows of different length."""
+    Every row sums to 1, which is checked when models are blended. GraftError for rows of different length, and for
+    shares beyond [-1000, 1000]."""
     lengths = sorted({len(row) for row in rows.values()})
     if len(lengths) > 1:
         raise GraftError(f"Every resolution has one share for each model; here are rows of {lengths} (--weights).")
@@ -143,21 +143,30 @@ def matrix(rows: Mapping[int, Sequence[float]]) -> Rule[Sequence[Share]]:
 def read_rows(path: Path) -> dict[int, list[float]]:
     """Rows for `matrix` from a JSON file, or from YAML if PyYAML is installed: resolution -> shares of all models.
 
-    GraftError if the file is something else."""
+    GraftError if the file is something else, or names a resolution twice."""
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix.lower() in (".yaml", ".yml"):
             rows = _yaml(path, text)
         else:
             rows = json.loads(text)
-        return {int(resolution): [float(share) for share in row] for resolution, row in rows.items()}
+        read = {int(resolution): _numbers(row) for resolution, row in rows.items()}
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file.") from None
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise GraftError(
             f"{path} is no table of weights; write each resolution with the shares of all models, as "
             '{"4": [1, 0], "64": [0.5, 0.5]}.'
         ) from None
+    if len(read) < len(rows):
+        raise GraftError(f"{path} names a resolution twice; leave one of the two out.")
+    return read
+
+
+def _numbers(row: Any) -> list[float]:
+    if not isinstance(row, list):  # the text "10" would do as 1 and 0
+        raise TypeError("a row is a list")
+    return [float(share) for share in row]
 
 
 def _yaml(path: Path, text: str) -> Any:
@@ -197,6 +206,12 @@ def only(part: str, rule: Rule[ShareT], rest: ShareT) -> Rule[ShareT]:
     return replace(rule, share=share, about={**rule.about, "part": part})
 
 
+def check_share(share: float, option: str) -> None:
+    """GraftError for a share beyond [-1000, 1000], and for what is no number."""
+    if not abs(share) <= FARTHEST:
+        raise GraftError(f"A share lies between -{FARTHEST} and {FARTHEST}, not at {share:g} ({option}).")
+
+
 def logistic(x: float) -> float:
     """1 / (1 + exp(-x)), for any x."""
     return 1 / (1 + exp(-x)) if x > -700 else 0.0
@@ -206,6 +221,8 @@ def _between(rows: Mapping[int, Sequence[float]], option: str) -> Callable[[Laye
     """Rows for any layer, from rows for some resolutions: linear in the logarithm, constant beyond the ends."""
     if not rows or min(rows) < 1:
         raise GraftError(f"Name shares for at least one resolution, in pixels ({option}).")
+    for share in chain(*rows.values()):
+        check_share(share, option)
     anchors = sorted(rows)
 
     def row(layer: Layer) -> Sequence[float]:
@@ -213,7 +230,7 @@ def _between(rows: Mapping[int, Sequence[float]], option: str) -> Callable[[Laye
         if after in (0, len(anchors)):
             return rows[anchors[min(after, len(anchors) - 1)]]
         low, high = anchors[after - 1], anchors[after]
-        amount = log2(layer.resolution / low) / log2(high / low)
+        amount = (log2(layer.resolution) - log2(low)) / (log2(high) - log2(low))
         return [(1 - amount) * x + amount * y for x, y in zip(rows[low], rows[high], strict=True)]
 
     return row

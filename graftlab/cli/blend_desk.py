@@ -1,14 +1,13 @@
 """What `graft sheet` and `graft film blend` share: kin models, opened by name, and what all their blends are shown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graftlab.cli.blending import Photos, opened, read_photos
+from graftlab.cli.blending import Photos, check_photos, opened, photo_files, read_photos
 from graftlab.cli.desk import Desk
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
@@ -61,9 +60,14 @@ def family(
 
     if precision not in PRECISIONS:
         raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
-    both = lru_cache(KEPT)(lambda path: opened(path, device))
+
+    @lru_cache(KEPT)
+    def both(path: str) -> "tuple[Network, Mapping[str, Any]]":
+        network, told = opened(path, device)
+        network.precision = getattr(torch, precision)  # which blends take over
+        return network, told
+
     base, about = both(paths[0])
-    base.precision = getattr(torch, precision)  # which the blends take over
     fingerprints: list[str | None] = []
     with bar("opening models", len(paths)) as progress:
         for done, path in enumerate(paths, start=1):
@@ -99,14 +103,12 @@ def shown_to(
 
     if codes not in (None, "base", "own"):
         raise GraftError(f"--codes is base or own, not '{codes}'.")
+    check_photos(base, photos)
     if isinstance(base, StyleGAN2):
-        if photos:
-            raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
         numbers = seeds_of(seeds or "0-3")
         return seeds_in(base, numbers, psi, label, codes == "own"), [str(number) for number in numbers]
     if seeds is not None or label is not None:
         raise GraftError("--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo).")
     assert isinstance(base, SwappingModel)  # there are no other kinds
-    images = read_photos(base, photos)
-    names = [Path(photo).stem for photo in photos] if photos else [f"photo {i}" for i in range(len(images))]
-    return photos_in(base, images, codes != "base"), names
+    names = [file.stem for file in photo_files(photos)]
+    return photos_in(base, read_photos(base, photos), codes != "base"), names

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from graftlab.cli.blend_desk import CodesOf, Force, family, shown_to
-from graftlab.cli.blending import Photos
+from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import DEFAULT_MODEL
 from graftlab.cli.filming import Ease, Shooting, range_of, shoots
 from graftlab.cli.style import Class, Psi, shape
@@ -60,4 +60,4 @@ def blend(
     frames, fps = shooting.length(4 if moving else 3 * (len(models) - (not circle)))
     networks, across = [desk.load(path) for path in models], shape(len(names))[1]
     film = blends.blends(networks, blending, codes_in, frames, fps, circle, across, desk.noise, desk.seed)
-    shooting.finish(film, desk, *models, *(photo or []))
+    shooting.finish(film, desk, *models, *photo_files(photo))

@@ -62,7 +62,7 @@ def chosen(
     elif alpha is not None:
         rule = rules.interpolate(alpha)
     elif curve is not None:
-        rule = rules.curve(dict(anchors(curve)))
+        rule = rules.curve(anchors(curve))
     else:
         rule = rules.band(*ends(str(band)))
     both = paired(rule, reverse)
@@ -98,20 +98,28 @@ class Chosen:
 
 
 def by_channels(network: "Network", chosen: Sequence[Chosen], hard: bool) -> "Rule[Share]":
-    """The channels of chosen clusters from B, of one or more layers."""
+    """The channels of chosen clusters from B, of one or more layers. GraftError for a layer that comes twice."""
     from graftlab.blending.channels import channels, features_at, together
 
+    layers = [each.clusters.layer for each in chosen]
+    if twice := [layer for layer in layers if layers.count(layer) > 1]:
+        raise GraftError(
+            f"--clusters names {twice[0]} twice; choose all its clusters at once, as {chosen[0].path}:3,5."
+        )
     return together(
         *(channels(features_at(network, each.clusters.layer), each.clusters.share(each.names, hard)) for each in chosen)
     )
 
 
-def anchors(text: str) -> list[tuple[int, float]]:
-    """ "4:0,16:0.2" as numbers. GraftError for anything else."""
+def anchors(text: str) -> dict[int, float]:
+    """ "4:0,16:0.2" as numbers. GraftError for anything else, and for a resolution that is named twice."""
     try:
-        return [(int(key), float(value)) for key, value in (part.split(":") for part in text.split(","))]
+        named = [(int(key), float(value)) for key, value in (part.split(":") for part in text.split(","))]
     except ValueError:
         raise GraftError(f"--curve takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'.") from None
+    if len(dict(named)) < len(named):
+        raise GraftError(f"--curve {text} names a resolution twice; leave one of the two out.")
+    return dict(named)
 
 
 def ends(text: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import typer
 
 from graftlab.cli.blend_desk import CodesOf, Family, Force, family, shown_to
 from graftlab.cli.blend_rules import fitting
-from graftlab.cli.blending import Photos
+from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import Device, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, shape
@@ -78,7 +78,7 @@ def sheet(
     from graftlab.blending.layers import layers_of
     from graftlab.blending.sheet import Artist, Cell, Sheet
 
-    spare(out, *models, *(photo or []))
+    spare(out, *models, *photo_files(photo))
     snapshots = expanded(models)
     rows = rows or ("alpha" if len(snapshots) == 2 else "snapshots")
     fitting_ends(rows, columns, len(snapshots), swap_at, alpha)
@@ -235,14 +235,15 @@ def laid_out(out: Path, chosen: "Sheet", height: int, width: int) -> "tuple[Layo
 
 def finish(out: Path, chosen: "Sheet", layout: "Layout", files: list[Path], desk: Family) -> None:
     """All rows as one picture, or as a page with tiles."""
+    import numpy as np
     from PIL import Image
 
     from graftlab.deepzoom import write as write_page
     from graftlab.images import to_tensor
-    from graftlab.sheets import stacked
 
     if out.suffix.lower() != PAGE:
-        desk.write(to_tensor(stacked([layout.head(), *map(Image.open, files), layout.foot()])), out)
+        whole = np.concatenate([*laid_in_order(layout, files)])
+        desk.write(to_tensor(Image.fromarray(whole)), out)
         return
     rows, columns = ([f"{axis.name} {label}" for label in axis.labels] for axis in (chosen.rows, chosen.columns))
     grid = {**layout.grid(), "rows": rows, "columns": columns}
@@ -252,8 +253,10 @@ def finish(out: Path, chosen: "Sheet", layout: "Layout", files: list[Path], desk
     console.print(str(written), soft_wrap=True)
 
 
-def laid_in_order(layout: "Layout", files: Sequence[Path], progress: Callable[[int], None]) -> "Iterator[np.ndarray]":
-    """The sheet from the top down."""
+def laid_in_order(
+    layout: "Layout", files: Sequence[Path], progress: Callable[[int], None] = lambda done: None
+) -> "Iterator[np.ndarray]":
+    """The sheet from the top down, one file open at a time: there may be more than a process may have open."""
     import numpy as np
     from PIL import Image
 

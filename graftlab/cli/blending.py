@@ -96,7 +96,7 @@ def blend(
     if out.suffix != EXTENSION:
         raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
     if samples is not None:
-        picture(samples)
+        spare(picture(samples), *photo_files(photo))
     spare(out, *models)
     if len(models) < 2 or (len(models) > 2 and weights is None):
         raise GraftError(f"A blend is of two models, or with --weights of any number, not of {len(models)}.")
@@ -107,6 +107,7 @@ def blend(
     networks, stories = map(list, zip(*(opened(path, device) for path in models), strict=True))
     check_alike(*networks)
     fitting(networks[0], compat, part, parts is not None)
+    check_photos(networks[0], photo)
     switches = {"mapping": mapping, "average": average or mapping, "affine": affine, "to_rgb": to_rgb}
     switches |= {"noise": noise, "strength": strength}
     rule = switched(rule_for(networks[0]), switches, part, len(models))
@@ -118,9 +119,9 @@ def blend(
         tell_origin(each.path, each.clusters, networks, stories)
     blended = blend_many(networks, rule)
     table = [(layer, [numbers_of(share) for share in rule(layer)]) for layer in layers]
-    save_model(out, blended, {**inherited(stories), **lineage(networks, rule)}, half)
     if samples is not None:
         sample_sheet(samples, [networks[0], blended, *networks[1:]], numbers, psi, label, photo)
+    save_model(out, blended, {**inherited(stories), **lineage(networks, rule)}, half)
     if as_json:
         typer.echo(json.dumps(report(out, verdicts, table, blended), indent=1))
         return
@@ -148,7 +149,7 @@ def diff(
     from graftlab.evaluation.tables import Cell, Table
 
     if out is not None:
-        spare(picture(out), a, b, *(photo or []))
+        spare(picture(out), a, b, *photo_files(photo))
     numbers = seeds_of(seeds)
     (mine, about), (theirs, other) = (opened(path, device) for path in (a, b))
     found = kinship(mine, theirs, about, other)
@@ -182,24 +183,45 @@ def opened(path: str, device: str | None) -> "tuple[Network, Mapping[str, Any]]"
     return build(file).to(place), file.about
 
 
-def read_photos(network: "Network", photos: Sequence[Path] | None) -> "list[Tensor]":
-    """Photos, and all those of folders, as squares of the model's size; some bundled ones, if none is named."""
+def photo_files(photos: Sequence[Path] | None) -> list[Path]:
+    """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
     from graftlab.checkpoints.load import BUNDLED
-    from graftlab.images import FORMATS, read
 
     paths = photos or sorted((BUNDLED / "photos").glob("*.jpg"))[:FEW_PHOTOS]
-    files = (sorted(each.iterdir()) if each.is_dir() else [each] for each in paths)
-    wanted = [file for file in chain(*files) if file in paths or file.suffix.lower() in FORMATS]
-    if not wanted:
+    found = [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
+    if not found:
         raise GraftError(f"{paths[0]} holds no pictures; name another folder, or pictures (--photo).")
-    return [read(path, network.config.size, square=True) for path in wanted]
+    return found
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Files that end as pictures do, without the hidden ones that some systems put beside them."""
+    from graftlab.images import FORMATS
+
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS and not file.name.startswith("."))
+
+
+def read_photos(network: "Network", photos: Sequence[Path] | None) -> "list[Tensor]":
+    """Photos as `photo_files` finds them, as squares of the model's size."""
+    from graftlab.images import read
+
+    return [read(path, network.config.size, square=True) for path in photo_files(photos)]
+
+
+def check_photos(network: "Network", photos: Sequence[Path] | None) -> None:
+    """GraftError for photos that a model cannot be shown."""
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+    if photos and isinstance(network, StyleGAN2):
+        raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
 
 
 def shown(network: "Network", seeds: Sequence[int], photos: Sequence[Path] | None) -> "list[Run]":
-    """The inputs for which two models are compared."""
+    """The inputs for which two models are compared. GraftError for photos of a StyleGAN2."""
     from graftlab.blending import diff as inputs
     from graftlab.networks.stylegan2 import StyleGAN2
 
+    check_photos(network, photos)
     if isinstance(network, StyleGAN2):
         return list(inputs.latents(seeds))
     return list(inputs.photos(read_photos(network, photos)))

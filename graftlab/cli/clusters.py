@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graftlab.cli.blend_rules import tell_origin
-from graftlab.cli.blending import Photos, counted, opened, shown
+from graftlab.cli.blending import Photos, counted, opened, photo_files, shown
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
@@ -60,8 +60,8 @@ def fit(
     if out.suffix.lower() != ".json":
         raise GraftError(f"--out {out} must end in .json.")
     if samples is not None:
-        spare(picture(samples), *(photo or []))
-    spare(out, model, *(photo or []))
+        spare(picture(samples), *photo_files(photo))
+    spare(out, model)
     numbers = seeds_of(seeds)
     check_clusters()
     network, _ = opened(model, device)
@@ -93,7 +93,7 @@ def show(
     from graftlab.blending.channels import features_at
     from graftlab.blending.clusters import Clusters
 
-    spare(out, model, clusters, *(photo or []))
+    spare(out, model, clusters, *photo_files(photo))
     numbers = seeds_of(seeds)
     found = Clusters.read(clusters)
     network, about = opened(model, device)

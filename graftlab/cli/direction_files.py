@@ -103,6 +103,8 @@ def tell(directions: "Directions", as_json: bool) -> None:
         return
     for entry in entries:
         typer.echo(printable(line(directions, **entry)))
+    if directions.layers is not None:
+        typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
 
 
 def line(directions: "Directions", name: str, explained: float, correlations: dict[str, float]) -> str:

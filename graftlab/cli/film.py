@@ -1,9 +1,10 @@
 """`graft film`: videos through their codes, textures over time, train rides; recursion, walks and sweeps."""
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +21,11 @@ from graftlab.cli.filming import (
     shoots,
     timeline,
 )
-from graftlab.cli.walks import recurse, sweep, walk
+from graftlab.cli.walks import pictures_of, recurse, sweep, walk
 from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.video.films.timeline import Edit, Timeline
 
 film_app = typer.Typer(help="Make films: everything that one can do with codes, over time.", no_args_is_help=True)
 for command in (recurse, walk, sweep, blend):
@@ -117,15 +121,16 @@ def textures(
     line = timeline(desk, texture, file, ease)
     if line is None:
         raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
-    inputs = [source, *([file] if file else [])]
+    inputs = [source, *pictures_of(texture, file)]
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
         codes = encoded(desk, source)
-        shooting.finish(from_codes(hand(desk), partial(edit, codes), frames, fps), desk, *inputs)
+        film = replace(from_codes(hand(desk), partial(edit, codes), frames, fps), closed=loop)
+        shooting.finish(film, desk, *inputs)
         return
     footage = shooting.video(source)
-    frames = shooting.limit(footage.fps) or footage.frames
+    frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
     film = rework(desk.model, hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
     shooting.finish(film, desk, *inputs)
@@ -159,16 +164,16 @@ def ride(
     from graftlab.video.films.ride import ride
 
     desk = shooting.desk()
-    line = timeline(desk, texture, file, "smooth")
+    line, inputs = timeline(desk, texture, file, "smooth"), [*source, *pictures_of(texture, file)]
     if len(source) == 1 and not is_still(source[0]):
         footage = shooting.video(source[0])
-        edit = line.edit(footage.fps) if line else None
+        frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
+        edit = drifting(line, frames, footage.fps, loop)
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
-        limit = shooting.limit(footage.fps)
-        film = rework(desk.model, hand(desk), footage, moments, other, edit=edit, frames=limit)
-        shooting.finish(film, desk, *source, *([texture_from] if texture_from else []))
+        film = rework(desk.model, hand(desk), footage, moments, other, edit=edit, frames=frames)
+        shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
     if texture_offset or texture_from or average:
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
@@ -187,6 +192,13 @@ def ride(
         parallax,
         depths,
         loop,
-        line.edit(fps) if line else None,
+        drifting(line, frames, fps, loop),
     )
-    shooting.finish(film, desk, *source)
+    shooting.finish(film, desk, *inputs)
+
+
+def drifting(line: "Timeline | None", frames: int, fps: Fraction, loop: bool) -> "Edit | None":
+    """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
+    if line is None:
+        return None
+    return (line.closed(float(frames / fps)) if loop and len(line.keys) > 1 else line).edit(fps)

@@ -1,5 +1,6 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graftlab.cli.desk import Desk, Square
+from graftlab.cli.directions import drawn
 from graftlab.cli.filming import (
     Ease,
     Loop,
@@ -20,7 +22,7 @@ from graftlab.cli.filming import (
     shoots,
     timeline,
 )
-from graftlab.cli.style import seeds_of
+from graftlab.cli.style import Psi, seeds_of
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from graftlab.codes import Codes
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.video.films.drawing import Way
+
+
+TURNS = {"circle": 1, "noise": 4}
+"""Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
+PATHS = ("linear", "spherical", "spline", *TURNS)
 
 
 @shoots
@@ -83,7 +90,7 @@ def recurse(
         ease,
         soften,
     )
-    shooting.finish(film, desk, picture, backwards=True)
+    shooting.finish(film, desk, picture, *pictures_of(texture, file), backwards=True)
 
 
 @shoots
@@ -91,27 +98,30 @@ def walk(
     shooting: Shooting,
     keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
-    path: Annotated[str, typer.Option(help="linear, spherical (of seeds: in z), spline, or circle.")] = "linear",
+    path: Annotated[
+        str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
+    ] = "linear",
     what: Annotated[str, typer.Option(help="Of pictures: texture, structure or both.")] = "both",
     ease: Ease = "smooth",
     loop: Loop = False,
-    radius: Annotated[float, typer.Option(help="Of a picture's circle, standard deviations.")] = 2.0,
-    directions: Annotated[str | None, typer.Option(help="Whose plane the circle lies in; the model's.")] = None,
+    radius: Annotated[float, typer.Option(help="Of a picture's circle or noise, standard deviations.")] = 2.0,
+    directions: Annotated[str | None, typer.Option(help="Along which those go; the model's.")] = None,
     psi: Annotated[str | None, typer.Option(help="Truncation of seeds: 0.7, or 0.3:1, in a loop and back.")] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay as they begin: 0-3.")] = None,
     label: Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model.")] = None,
     square: Square = True,
 ) -> None:
-    """A walk from picture to picture through their codes; a circle leaves one picture and comes back.
+    """A walk from picture to picture through their codes; a circle, or noise, leaves one picture and comes back.
 
     graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
 
-    graft film walk fuji.jpg --path circle --radius 2 --seed 3 -o wandering.mp4
+    graft film walk fuji.jpg --path circle --radius 2 --seed 3 -o around.mp4
+
+    graft film walk fuji.jpg --path noise --radius 3 --seconds 20 -o wandering.mp4
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
     """
     from graftlab.codes import StyleCodes
-    from graftlab.editing.directions import Directions
     from graftlab.editing.swaps import WHAT
     from graftlab.video.films import walk
     from graftlab.video.films.drawing import from_way
@@ -120,7 +130,9 @@ def walk(
         raise GraftError("Walk through pictures, files of codes or seeds (--seeds), and through one kind at a time.")
     if what not in WHAT:
         raise GraftError(f"--what is {', '.join(WHAT)}, not '{what}'.")
-    closed = loop or path == "circle"
+    if path not in PATHS:
+        raise GraftError(f"There is no path '{path}', only {', '.join(PATHS)}.")
+    closed = loop or path in TURNS
     desk: Desk[Any]
     if seeds is not None:
         desk = shooting.style_desk()
@@ -130,20 +142,34 @@ def walk(
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
         desk, codes = opened(shooting, keys or [], square)
-        legs = len(codes)
-        if path == "circle":
-            if len(codes) != 1:
-                raise GraftError(f"A circle leaves one picture and comes back to it, not {len(codes)}.")
-            found = Directions.load(directions or shooting.model)
-            way = walk.circle(codes[0], found, radius, shooting.seed)
+        legs = TURNS.get(path, len(codes))
+        styles = isinstance(codes[0], StyleCodes)
+        if hold_layers and not styles:
+            raise GraftError("--hold-layers is for a StyleGAN2's codes; leave it out, or hold a part with --what.")
+        if path in TURNS:
+            way = around(shooting, codes, path, directions, radius)
         else:
-            parts = codes[0].parts if isinstance(codes[0], StyleCodes) else WHAT[what]
-            way = walk.through(codes, path, closed, ease, parts)  # type: ignore[arg-type]
+            way = walk.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
     if hold_layers is not None:
         layers = seeds_of(hold_layers, "--hold-layers")
         way = walk.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
-    shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
+    film = replace(from_way(hand(desk), way, frames, fps, closed), closed=closed)
+    shooting.finish(film, desk, *keys or ())
+
+
+def around(shooting: Shooting, codes: "list[Codes]", path: str, file: str | None, radius: float) -> "Way":
+    """The way away from one picture and back to it, along directions."""
+    from graftlab.checkpoints.load import bundled_directions
+    from graftlab.editing.directions import Directions
+    from graftlab.video.films import walk
+
+    if len(codes) != 1:
+        raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
+    if file is None and shooting.model not in bundled_directions():
+        raise GraftError(f"{shooting.model} comes without directions; name a file of some (--directions).")
+    found = Directions.load(file or shooting.model)
+    return walk.circle(codes[0], found, radius, shooting.seed, TURNS[path])
 
 
 def through_seeds(
@@ -154,9 +180,11 @@ def through_seeds(
     from graftlab.video.films import walk
 
     mapped = partial(model.map, labels=label)
-    if path == "circle":
-        if len(seeds) != 2:
+    if path in TURNS:
+        if path == "circle" and len(seeds) != 2:
             raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
+        if len(seeds) % 2:
+            raise GraftError(f"Noise is made of two seeds for each turn, not of {len(seeds)} in all (--seeds 1-8).")
         way = walk.latent_circle(mapped, latents(model, seeds))
     elif path == "spherical":
         way = walk.latent_walk(mapped, latents(model, seeds), closed, ease)
@@ -178,29 +206,48 @@ def latents(model: "StyleGAN2", seeds: list[int]) -> "Tensor":
 
 @shoots
 def sweep(
-    picture: Annotated[Path, typer.Argument(help="Picture, or file of codes.")],
+    picture: Annotated[Path, typer.Argument(help="Picture, or file of codes; for directions of w, a seed too.")],
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
     shooting: Shooting,
     name: Annotated[list[str] | None, typer.Option(help="A direction, again for more; the first by default.")] = None,
     gains: Annotated[str, typer.Option(help="From and to, standard deviations.")] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
+    layers: Annotated[str | None, typer.Option(help="Rows of w that change, such as 4-7; FILE's own.")] = None,
+    psi: Psi = 0.7,
 ) -> None:
     """A direction's gain from one number to another and back.
 
     graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
+
+    graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
     from graftlab.editing.directions import Directions
     from graftlab.video.films.drawing import from_way
     from graftlab.video.films.sweep import sweep
 
     found, ends = Directions.load(file), range_of(gains, "--gains")
-    desk, codes = opened(shooting, [picture], square=False)
+    rows = None if layers is None else seeds_of(layers, "--layers")
+    desk: Desk[Any]
+    if found.part == "w":
+        desk = shooting.style_desk()
+        codes = [start for _, start, _ in drawn(desk, picture, psi)]
+    else:
+        desk, codes = opened(shooting, [picture], square=False)
     if len(codes) != 1:
-        raise GraftError(f"{picture} holds the codes of {len(codes)} pictures; a sweep starts from one.")
-    way = sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once)
+        raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
+    way = sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
     frames, fps = shooting.length(4 if once else 8)
-    shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
+    film = replace(from_way(hand(desk), way, frames, fps, not once), closed=not once)
+    shooting.finish(film, desk, picture, file)
+
+
+def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:
+    """What --texture and --timeline have a film read: files that it must not be written over."""
+    from graftlab.video.films.timeline import parse_mark, read_marks
+
+    marks = [parse_mark(text) for text in textures or ()]
+    return [*(mark.picture for mark in marks + (read_marks(file) if file else [])), *([file] if file else [])]
 
 
 def opened(shooting: Shooting, paths: list[Path], square: bool) -> "tuple[Desk[Any], list[Codes]]":

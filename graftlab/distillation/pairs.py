@@ -35,6 +35,7 @@ from graftlab.networks.stylegan2 import StyleGAN2
 
 BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
 TYPICAL = 2000  # samples of w that tell how far from the mean is far
+MOST = 10**9  # pairs in a folder, whose shards have names of six digits
 TRIES = 1000  # after which a filter that lets nothing through is a mistake
 
 Progress = Callable[[int, int], None]
@@ -101,9 +102,9 @@ class Drawing:
         return models | json.loads(json.dumps(self.options.to_dict()))
 
     @torch.no_grad()
-    def pictures(self, numbers: range) -> tuple[np.ndarray, np.ndarray, int]:
+    def pictures(self, numbers: range) -> tuple[np.ndarray, np.ndarray, list[int]]:
         """Pairs by number, at most a block: pictures by the base and by the blend, (n, size, size, 3) uint8, and how
-        many w were tried."""
+        many w were tried for each."""
         codes, tried = self.codes(numbers)
         return (
             to_uint8(self.base.decode(codes)),
@@ -112,22 +113,23 @@ class Drawing:
         )
 
     @torch.no_grad()
-    def codes(self, numbers: range) -> tuple[StyleCodes, int]:
-        """The w of pairs: of each number the first that the filter lets through; and how many were tried."""
+    def codes(self, numbers: range) -> tuple[StyleCodes, list[int]]:
+        """The w of pairs: of each number the first that the filter lets through; and how many were tried for each."""
         randoms = [np.random.default_rng([self.options.seed, number]) for number in numbers]
         psi = torch.tensor([random.uniform(*self.options.psi) for random in randoms], dtype=torch.float32)
         found: dict[int, Tensor] = {}
-        tried = 0
+        tried = [0] * len(numbers)
         for _ in range(TRIES):
             missing = [i for i in range(len(numbers)) if i not in found]
             if not missing:
                 break
             w = self._mapped([randoms[i] for i in missing])
-            tried += len(missing)
+            for i in missing:
+                tried[i] += 1
             near = self._distance(w) <= self.limit
             found |= {i: row for i, row, kept in zip(missing, w, near.tolist(), strict=True) if kept}
         else:
-            raise GraftError(f"Of {tried} samples of the base none is near enough to its mean; raise --keep.")
+            raise GraftError(f"Of {sum(tried)} samples of the base none is near enough to its mean; raise --keep.")
         w = torch.stack([found[i] for i in range(len(numbers))])
         mixed = torch.lerp(self.base.mapping.average, w, psi.to(w)[:, None, None])
         return StyleCodes(mixed, model=self.base.fingerprint), tried
@@ -164,8 +166,8 @@ def make_pairs(
 
     GraftError if the folder holds pairs of other models or options, or is in use, or the disk has no room. After any
     interruption the same call goes on, at the price of a shard."""
-    if count < 1:
-        raise GraftError(f"There must be at least one pair, not {count}.")
+    if not 1 <= count <= MOST:
+        raise GraftError(f"A folder holds from one pair to {MOST:,}, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
     open_folder(folder, plan)
     with closing(lock(folder / "lock", f"{folder} is in use by another process; wait until it ends.")):
@@ -218,19 +220,21 @@ def write_shard(
     path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Callable[[int], None]
 ) -> None:
     """Draw pairs and write them into one pack, whole or not at all."""
-    blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
+    blocks = [range(start, start + BLOCK) for start in range(numbers.start, numbers.stop, BLOCK)]
     metadata = dict(about)
 
     def entries() -> Iterator[Entry]:
         tried = 0
         with exact_convolutions(), closing(ordered_map(drawing.pictures, blocks, workers, 2 * workers)) as drawn:
             for block, (base, blend, tries) in zip(blocks, drawn, strict=True):
-                tried += tries
-                for number, *pair in zip(block, base, blend, strict=True):
+                for number, *pair, times in zip(block, base, blend, tries, strict=True):
+                    if number not in numbers:  # the last block is drawn whole, and not all of it may be wanted
+                        break
+                    tried += times
                     key = content_key(f"{about['plan']} {number}".encode())
                     for whose, image in zip(("base", "blend"), pair, strict=True):
                         yield image, key, f"{number:07d} {whose}"
-                progress(block[-1] + 1 - numbers[0])
+                progress(min(block.stop, numbers.stop) - numbers.start)
         metadata["tried"] = str(tried)
 
     _ = drawing.limit  # before there are threads, which would all work it out

@@ -117,7 +117,7 @@ class Directions:
         if self.model and codes.model and self.model != codes.model:
             raise GraftError(
                 f"These directions belong to another model ({self.model[:12]}) than the codes ({codes.model[:12]}); "
-                "fit new ones with 'graft directions fit'."
+                f"find new ones with 'graft directions {'ganspace' if self.part == 'w' else 'fit'}'."
             )
         have = getattr(codes, self.part).shape[-1 if self.part == "w" else 1]
         if have != len(self.mean):

@@ -41,6 +41,7 @@ class Film:
     audio: Path | None = None  # a file whose sound goes along; None, or a file without any: a silent film
     recipe: Mapping[str, object] = field(default_factory=dict)  # JSON, tells films apart; without, none is continued
     audio_start: Fraction = Fraction(0)  # the second of `audio` that is heard with the first frame
+    closed: bool = False  # the first frame follows the last as any two follow each other
     remember: Callable[[Path], object] | None = None  # told of a folder, where to keep what makes going on faster
 
     def __post_init__(self) -> None:
@@ -157,31 +158,35 @@ def boomerang(film: Film) -> Film:
         forward = film.play(first) if first < film.frames else iter(())
         return chain(forward, back.play(max(1, first - film.frames + 1)))
 
-    return _retimed(film, frames, frame, start, "boomerang")
+    return replace(_retimed(film, frames, frame, start, "boomerang"), closed=True)
 
 
 def slowed(film: Film, factor: int) -> Film:
     """`factor` times as slow, without sound: every frame at its time, and mixtures of two neighbours in between.
 
-    GraftError for a factor below 1."""
+    A closed film stays one: its last frame melts into its first. GraftError for a factor below 1."""
     if factor < 1:
         raise GraftError(f"A film is slowed down by a whole number of 1 or more, not by {factor}.")
 
     def frame(number: int) -> Tensor:
         at, between = divmod(number, factor)
-        return film.frame(at) if not between else torch.lerp(film.frame(at), film.frame(at + 1), between / factor)
+        if not between:
+            return film.frame(at)
+        return torch.lerp(film.frame(at), film.frame((at + 1) % film.frames), between / factor)
 
     def start(first: int) -> Iterator[Tensor]:
         at, skipped = divmod(first, factor)
-        pictures = film.play(at)
+        pictures = chain(film.play(at), map(film.frame, [0] if film.closed else []))
         here = next(pictures)
         for following in pictures:
             for between in range(skipped, factor):
                 yield torch.lerp(here, following, between / factor) if between else here
             here, skipped = following, 0
-        yield here
+        if not film.closed:
+            yield here
 
-    return _retimed(film, (film.frames - 1) * factor + 1, frame, start, f"slowed {factor}")
+    frames = film.frames * factor if film.closed else (film.frames - 1) * factor + 1
+    return _retimed(film, frames, frame, start, f"slowed {factor}")
 
 
 def _retimed(

@@ -14,7 +14,7 @@ from torch import Tensor
 from graftlab.blending.blend import ModelT, blend_many, check_resolutions
 from graftlab.blending.inputs import CodesIn
 from graftlab.blending.layers import check_alike, layers_of
-from graftlab.blending.weights import MIDDLE, Rule, Share, interpolate, logistic, pair
+from graftlab.blending.weights import MIDDLE, Rule, Share, check_share, interpolate, logistic, pair
 from graftlab.errors import GraftError
 from graftlab.sheets import block
 from graftlab.video.easing import between
@@ -58,7 +58,7 @@ def blends(
         pictures = [hand.draw(codes[i : i + max(AT_ONCE)], number * len(codes) + i) for i in starts]
         return block(torch.cat(pictures), across)
 
-    return Film(frames, fps, frame, recipe=recipe or {})
+    return Film(frames, fps, frame, recipe=recipe or {}, closed=closed)
 
 
 def fading(
@@ -70,10 +70,12 @@ def fading(
     """Between two models: more or less of B, or the switch to B moves through the network.
 
     The switch is that of `layer_swap` with this width, at levels between two resolutions too, and moves evenly through
-    the steps. GraftError for widths that are not above 0, shares that are not finite, and unknown easings."""
+    the steps. GraftError for widths that are not above 0, shares beyond [-1000, 1000], and unknown easings."""
     if not (isfinite(width) and width > 0):
         raise GraftError(f"The width of a moving switch is a number above 0, not {width:g} (--width).")
-    if not all(isfinite(level) and level >= 1 for level in levels or ()):
+    for share in alpha:
+        check_share(share, "--alpha")
+    if not all(isfinite(level) and level >= 1 and level == int(level) for level in levels or ()):
         raise GraftError("A switch moves between two resolutions in pixels, such as 64:4 (--swap-at).")
     share_at = between(alpha[0], alpha[1], ease)
     if levels is None:

@@ -22,6 +22,7 @@ from graftlab.video.films.timeline import Edit
 from graftlab.video.reading import Video
 
 Ends = Literal["wrap", "hold", "mirror"]
+FARTHEST = 10**6  # seconds of an offset, and speed
 DECIMALS = 6  # of a place among frames, so that rounding does not mix neighbours
 
 
@@ -36,11 +37,14 @@ class Desync:
     average: float = 0.0  # seconds around the moment over which textures are averaged
 
     def __post_init__(self) -> None:
-        check_finite(offset=self.offset, speed=self.speed, average=self.average)
+        check_finite(offset=self.offset, speed=self.speed)
+        if max(abs(self.offset), abs(self.speed)) > FARTHEST:
+            raise GraftError(
+                f"A texture's offset (seconds) and speed lie between -{FARTHEST} and {FARTHEST}, which one of "
+                f"{self.offset:g} and {self.speed:g} does not."
+            )
         if self.ends not in get_args(Ends):
             raise GraftError(f"A texture's ends are {', '.join(get_args(Ends))}, not '{self.ends}' (--ends).")
-        if self.average < 0:
-            raise GraftError(f"An average is taken over 0 seconds or more, not {self.average:g} (--average).")
 
     def texture(self, footage: Footage, seconds: float) -> Tensor:
         """The texture (1, Ct) for a frame at this moment."""
@@ -81,11 +85,11 @@ def rework(
     """The film of a video through its codes, with its size, its rate and its sound.
 
     GraftError for options that make no sense."""
-    check_finite(average_structure=average_structure)
-    if average_structure < 0:
-        raise GraftError(f"An average is taken over 0 seconds or more, not {average_structure:g} (--average).")
     if texture_from and desync is None:
         desync = Desync()
+    _check_average(average_structure, video)
+    if desync:
+        _check_average(desync.average, texture_from or video)
     footage = Footage(model, video)
     source = Footage(model, texture_from) if texture_from else footage
     window = half(average_structure, video.fps)
@@ -105,3 +109,11 @@ def rework(
         hand, lambda number: changed(footage.at(number, window), number), total, video.fps, recipe, in_order
     )
     return replace(film, audio=video.path, audio_start=video.begin)
+
+
+def _check_average(seconds: float, video: Video) -> None:
+    if not 0 <= seconds <= video.duration:
+        raise GraftError(
+            f"An average is taken over 0 seconds or more, and at the most over all {float(video.duration):g} of "
+            f"{video.path}, not over {seconds:g} (--average)."
+        )

@@ -26,6 +26,7 @@ from graftlab.video.films.drawing import Hand, check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.video.films.walk import spline
 
+FASTEST = 1000  # widths of the film per second
 JOIN = 2  # cells on both sides of the strip's end over which noise fades into that of the next round
 SOFT = 0.25  # height of the transition between two bands of depth, as a share of a band
 
@@ -86,12 +87,16 @@ def ride(
 ) -> Film:
     """The view out of the window, driving to the right. GraftError for options that make no sense."""
     check_finite(speed=speed, parallax=parallax)
+    if abs(speed) > FASTEST:
+        raise GraftError(f"A ride passes up to {FASTEST} widths per second, which {speed:g} is not (--speed).")
     if not 0 <= parallax < 1:
         raise GraftError(f"Parallax lies between 0 (none) and 1, which {parallax:g} does not (--parallax).")
     if width < 1 or depths < 1:
         raise GraftError(f"A ride needs a width and a depth of 1 or more, not {width} and {depths}.")
     strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(model)
     stride, reach = tiled.stride, tiled.decoder_reach
+    if depths > (rows := strip.structure.shape[2]):
+        raise GraftError(f"These landscapes are {rows} cells high and have as many depths at the most, not {depths}.")
     layers = bands(strip.structure.shape[2], stride, reach, depths if parallax else 1, parallax)
     ways = [layer.speed * speed * width * frames / float(fps) for layer in layers]  # pixels
     if closed:
@@ -108,7 +113,7 @@ def ride(
             images.append(image * layer.weight.to(image))
         return reduce(torch.add, images)
 
-    return Film(frames, fps, frame, recipe=recipe or {})
+    return Film(frames, fps, frame, recipe=recipe or {}, closed=closed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Sweeps: directions whose gains go from one number to another and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graftlab.codes import Codes
 from graftlab.editing.directions import Directions
@@ -15,11 +15,13 @@ def sweep(
     gains: Mapping[str, tuple[float, float]],  # by the name of a direction: at the beginning, and at half time
     ease: str = "smooth",
     and_back: bool = True,  # a closed way; else the second gain comes at the end
+    layers: Sequence[int] | None = None,  # rows of w that change; None: those that the directions are meant for
 ) -> Way:
     """The way along directions, in standard deviations. GraftError for gains, names or a model that do not fit."""
     if not gains:
         raise GraftError("A sweep needs a direction; name one (--name).")
     curves = {name: between(start, end, ease, and_back) for name, (start, end) in gains.items()}
     for side in (0, 1):
-        directions.apply(codes, {name: ends[side] for name, ends in gains.items()})  # refuses before any work is done
-    return lambda share: directions.apply(codes, {name: curve(share) for name, curve in curves.items()})
+        moved = {name: ends[side] for name, ends in gains.items()}
+        directions.apply(codes, moved, layers=layers)  # refuses before any work is done
+    return lambda share: directions.apply(codes, {name: curve(share) for name, curve in curves.items()}, layers=layers)

@@ -104,10 +104,17 @@ class Timeline:
             raise GraftError(f"The textures of a timeline come one after the other in time, not at {times} seconds.")
 
     def closed(self, seconds: float) -> "Timeline":
-        """The same with a way back to the first key, which is reached after so many seconds."""
-        if len(self.keys) < 2:
+        """The same as a loop of so many seconds: there is a way from the last key back to the first, which is behind
+        the first already when the film begins. GraftError for fewer than two keys, and for more seconds among them."""
+        first, last = self.keys[0], self.keys[-1]
+        if first is last:
             raise GraftError("A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE).")
-        return Timeline((*self.keys, replace(self.keys[0], at=self.keys[0].at + seconds)))
+        if last.at - first.at >= seconds:
+            raise GraftError(
+                f"A loop of {seconds:g} seconds has no way back from {last.at:g} seconds to {first.at:g}; "
+                "make it longer (--seconds), or let the textures come sooner."
+            )
+        return Timeline((replace(last, at=last.at - seconds), *self.keys, replace(first, at=first.at + seconds)))
 
     def at(self, own: SwapCodes, seconds: float) -> SwapCodes:
         """Codes of a frame (of one picture) with the texture of that moment."""

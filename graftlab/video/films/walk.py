@@ -7,7 +7,7 @@ Ways are made of ways: `truncating` and `holding` change what another gives, as 
 """
 
 from collections.abc import Callable, Sequence
-from math import cos, pi, sin
+from math import pi
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
@@ -103,27 +103,39 @@ def _sum(weights: Sequence[float], codes: Sequence[CodesT]) -> CodesT:
 # -- circles ----------------------------------------------------------------------------------------------------------
 
 
-def circle(codes: Codes, directions: Directions, radius: float = 1.0, seed: int = 0) -> Way:
+def circle(codes: Codes, directions: Directions, radius: float = 1.0, seed: int = 0, turns: int = 1) -> Way:
     """A closed way: a circle through these codes, in a plane picked by `seed` among the directions.
 
+    With more than one of `turns` it is a noise loop, the `circles` of so many planes together, which wanders about.
     `radius` in standard deviations of the textures that the directions were found in."""
     check_finite(radius=radius)
-    plane = torch.randn(2, len(directions), generator=torch.Generator().manual_seed(seed))
-    u, v = radius * plane / plane.norm(dim=1, keepdim=True)
+    planes = torch.randn(turns, 2, len(directions), generator=torch.Generator().manual_seed(seed))
+    axes = radius * planes / planes.norm(dim=2, keepdim=True)
 
     def way(share: float) -> Codes:
-        angle = 2 * pi * share
-        gains = (cos(angle) - 1) * u + sin(angle) * v
+        gains = circles(axes, share) - circles(axes, 0)
         return directions.apply(codes, dict(zip(directions.names, gains.tolist(), strict=True)))
 
     return way
 
 
+def circles(axes: Tensor, share: float) -> Tensor:
+    """A point (C,) on the sum of circles in planes of two axes each (turns, 2, C), of which the first is gone round
+    once and every next one once more, and is smaller in proportion.
+
+    The squares of the sizes sum to 1, so where axes are samples of a normal distribution, all points are."""
+    turns = torch.arange(1, len(axes) + 1)
+    sizes, angles = 1 / turns / (1 / turns).norm(), 2 * pi * share * turns
+    return torch.einsum("t,ta,tac->c", sizes, torch.stack([angles.cos(), angles.sin()], 1), axes)
+
+
 def latent_circle(mapped: Callable[[Tensor], StyleCodes], z: Tensor) -> StyleWay:
     """A closed way: the circle through two latent vectors z (2, Cz) of a StyleGAN2 and their opposites.
 
-    Every point on it is as likely a sample as the two. `mapped` is the model's `map`."""
-    return lambda share: mapped(cos(2 * pi * share) * z[:1] + sin(2 * pi * share) * z[1:])
+    Of more vectors (2 * turns, Cz) it is a noise loop, as of `circles`. Every point on it is as likely a sample as
+    those are. `mapped` is the model's `map`."""
+    axes = z.unflatten(0, (-1, 2))
+    return lambda share: mapped(circles(axes, share)[None])
 
 
 def latent_walk(
