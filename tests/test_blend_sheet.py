@@ -254,6 +254,7 @@ def test_axes_that_change_the_same_are_refused():
 def test_snapshots_are_in_the_order_of_training(models, tmp_path):
     save_model(tmp_path / "run" / "models" / "best.safetensors", tiny.stylegan2(), {"images_seen": 3000})
     save_model(tmp_path / "run" / "models" / "aaa.safetensors", tiny.stylegan2())
+    (tmp_path / "run" / "models" / "best.textures.safetensors").write_bytes(b"beside a model, and none")
     labels = [each.label for each in snapshots_in(tmp_path / "run")]
     assert labels == ["1,000", "2,000", "3,000", "4,000", "5,000", "aaa"]
     assert [each.label for each in snapshots_in(tmp_path / "run" / "models")] == labels

@@ -1,6 +1,7 @@
 """`graft film`: what it writes is what the same calls in Python give, and mistakes are one sentence."""
 
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_walks(graft, model, directions):
     wrote(graft, command, from_way(Hand(model, seed=3), way, 4, FPS, True))
     way = walk.circle(keys[0], directions, 2, 3, turns=4)
     command = ("walk", HILL, "--path", "noise", "--directions", "d.safetensors", "--seed", 3, "--slow", 2, *SHORT)
-    film = replace(from_way(Hand(model, seed=3), way, 4, FPS, True), closed=True)
+    film = from_way(Hand(model, seed=3), way, 4, FPS, True)
     wrote(graft, command, slowed(film, 2))
 
 
@@ -300,6 +301,7 @@ def test_every_film_can_be_previewed(graft, clip, directions):
         sheet = Path(f"{command[0]}-preview.jpg")
         assert str(sheet) in result.err
         assert read_recipe(sheet) is not None
+        assert min(read(sheet).shape[2:]) > 2 * 128  # two rows or three, of frames of 32 pixels a side
         assert not Path(f"{command[0]}.mp4").exists()
 
 
@@ -320,6 +322,36 @@ def test_the_same_command_twice_gives_the_same_bytes(graft):
             assert graft("film", "walk", HILL, LAKE, "--frames", 5, "--noise", noise, "-o", "w.mp4").code == 0
             written.append(Path("w.mp4").read_bytes())
         assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(("out", "codec", "name"), [("w.webm", "vp9", "vp9"), ("w.mp4", "av1", "av1")])
+def test_codecs(graft, out, codec, name):
+    import av
+
+    assert graft("film", "walk", HILL, LAKE, "--frames", 2, "--codec", codec, "-o", out).code == 0
+    with av.open(out) as movie:
+        assert name in movie.streams.video[0].codec_context.name
+
+
+def test_pictures_that_are_read_are_not_written_over(graft):
+    frames = Path("frames")
+    frames.mkdir()
+    for number, path in ((1, HILL), (7, LAKE)):
+        shutil.copy(path, frames / f"{number:05d}.png")
+    shutil.copy(HILL, "w-preview.jpg")
+    for inputs, options in (
+        (("frames/00001.png", LAKE), ("-o", "frames/%05d.png")),
+        (("frames/00001.png", LAKE), ("-o", "frames")),
+        ((HILL, "frames/00007.png"), ("-o", "frames", "--slow", 3)),
+        ((HILL, "w-preview.jpg"), ("-o", "w.mp4", "--preview")),
+    ):
+        before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+        refused = graft("film", "walk", *inputs, "--frames", 4, *options)
+        assert refused.code == 2
+        assert "is a file that this command reads" in refused.err
+        assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    (frames / "00001.png").rename("00001.png")
+    assert graft("film", "walk", HILL, "frames/00007.png", "--frames", 4, "-o", "frames/%05d.png").code == 0
 
 
 def test_seeds_change_the_noise(graft):
@@ -362,6 +394,10 @@ def test_seeds_change_the_noise(graft):
         (("ride", HILL, "--speed", "nan"), "speed must be a finite number"),
         (("ride", HILL, "--overlap", 40), "overlap"),
         (("ride", HILL, "--texture-offset", 1), "for a ride in a video"),
+        (("ride", "clip.mp4", "--speed", 0.25), "--speed is for a ride past pictures"),
+        (("ride", "clip.mp4", "--ease", "linear"), "--ease is for a ride past pictures"),
+        (("recon", "clip.mp4", "--codec", "vp9"), "film.mp4 cannot hold the codec 'vp9': choose h264 or av1"),
+        (("recon", "clip.mp4", "--codec", "h264", "-o", "film.gif"), "film.gif has no choice of codec"),
         (("recurse", HILL, "--zoom", "nan"), "zoom must be a finite number"),
         (("recurse", HILL, "--shift", "much"), "--shift takes a number"),
         (("recurse", HILL, "--reencode", "-t", f"0:{LAKE}"), "leave out --texture"),

@@ -123,6 +123,8 @@ def test_each_command_wants_its_kind_of_model(graft, network):
         (("eval", "folder", "photos", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("sample", "-m", "net.safetensors", "--noise", "loud"), "noise must be one of const"),
         (("sample", "-m", "net.safetensors", "--seeds", "x"), "--seeds takes numbers"),
+        (("sample", "-m", "net.safetensors", "--psi", "nan"), "--psi is a finite number, such as 0.7, not nan"),
+        (("mix-styles", "-m", "net.safetensors", "--psi", "inf"), "--psi is a finite number"),
         (("sample",), "--model"),
     ):
         result = graft(*arguments)

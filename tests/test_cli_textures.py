@@ -146,7 +146,7 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", "missing"), "missing: no such file"
     yield ("textures", "sample", HILL, "--from", "other"), "other holds no distribution of textures"
     yield ("textures", "sample", HILL, "--from", FILE, "-m", "other"), "another model"
-    yield ("textures", "sample", HILL, "--from", FILE, "--psi", "nan"), "psi lies between"
+    yield ("textures", "sample", HILL, "--from", FILE, "--psi", "nan"), "--psi is a finite number"
     yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"

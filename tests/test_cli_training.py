@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import graftlab
 from graftlab.checkpoints.native import read_tensors, save_model
@@ -19,6 +20,9 @@ from graftlab.config import (
 )
 from graftlab.data import open_source
 from graftlab.data.pack import Pack
+from graftlab.editing import distributions
+from graftlab.editing.distributions import Distribution, distribution
+from graftlab.images import write
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.training import estimate, run
@@ -262,11 +266,65 @@ def test_a_short_training(graft):
     result = graft(*command, "--snapshot-every", "4", "--record-every", "2")
     assert (result.code, result.out) == (0, "")
     assert "--augment" in result.err  # so few photos
+    assert "not known to graft novelty: photos has 3 readable pictures" in " ".join(result.err.split())
     assert "8/8" in result.err
     assert graft("swap", "photos/hill.png", "photos/海.png", "-m", "run/last.safetensors").code == 0
     before = Path("run/last.safetensors").read_bytes()
     assert graft(*command, "--snapshot-every", "4", "--record-every", "2").code == 0  # nothing is left to do
     assert Path("run/last.safetensors").read_bytes() == before
+
+
+def test_a_model_knows_the_textures_of_its_training(graft, bundle, monkeypatch):
+    photos = bundle / "photos"
+    command = ("train", photos, "--run", "run", *TINY, "--precision", "float32", "--snapshot-every", "4")
+    assert graft(*command, "--images", "8").code == 0
+    for name in ("last", "best"):
+        model, known = graftlab.load(f"run/{name}.safetensors", "cpu"), Path(f"run/{name}.textures.safetensors")
+        wanted = distribution(model, photos, model.config.size)
+        written = Distribution.load(known)
+        assert (written.model, written.about) == (model.fingerprint, wanted.about)
+        assert torch.equal(written.texture.axes, wanted.texture.axes)
+        told = graft("novelty", "photos/hill.png", "-m", f"run/{name}.safetensors", "--json")
+        assert (
+            told.out
+            == graft("novelty", "photos/hill.png", "-m", f"run/{name}.safetensors", "--json", "--from", known).out
+        )
+        assert json.loads(told.out)
+
+    write(torch.rand(1, 3, 32, 32).round() * 2 - 1, "noise.png")
+    reconstructed = ("reconstruct", "noise.png", "-m", "run/best.safetensors")
+    assert "noise.png lies beyond 99% of what run/best.safetensors was trained on" in " ".join(
+        graft(*reconstructed).err.split()
+    )
+
+    Path("run/last.textures.safetensors").unlink()
+    kept = Path("run/best.textures.safetensors").read_bytes()
+    fitted = []
+    monkeypatch.setattr(
+        distributions, "distribution", lambda *given, **more: fitted.append(given) or distribution(*given, **more)
+    )
+    for _ in range(2):  # given again, the finished command makes what is missing, and then nothing
+        assert graft(*command, "--images", "8").code == 0
+        assert len(fitted) == 1
+    assert Distribution.load("run/last.textures.safetensors").model == graftlab.load("run/last.safetensors").fingerprint
+    assert Path("run/best.textures.safetensors").read_bytes() == kept
+
+    save_model(Path("run/best.safetensors"), SwappingAutoencoder(preset("tiny")))  # as if trained on, and cut short
+    done = graft(*reconstructed)
+    assert done.code == 0
+    assert "beyond" not in done.err
+
+
+def test_a_folder_of_other_things_is_no_run(graft):
+    for command in (("train",), ("stylegan", "train")):
+        before = sorted(Path().rglob("*"))
+        result = graft(*command, "photos", "--run", "photos", *TINY, "--images", "4")
+        assert result.code == 2
+        assert "--run photos is no folder of a run, and not empty; choose another." in result.err
+        assert sorted(Path().rglob("*")) == before
+    Path("run").mkdir()
+    Path("run/lock").touch()  # of a run that was killed as it began
+    assert graft("train", "photos", "--run", "run", *TINY, "--images", "2", "--precision", "float32").code == 0
 
 
 def test_dry_run(graft, monkeypatch):

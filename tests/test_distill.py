@@ -315,6 +315,10 @@ def test_bad_input_of_distill(graft, pairs):
         assert done.code == 2, done
         assert sentence in done.err
         assert not Path("run").exists()
+    done = graft("distill", pairs, "--run", "photos", *FAST)
+    assert done.code == 2
+    assert "--run photos is no folder of a run, and not empty; choose another." in done.err
+    assert len(list(Path("photos").iterdir())) == 3
     done = graft("train", pairs, "--run", "run", "--preset", "tiny", "--images", "4", "--batch", "2")
     assert done.code == 2
     assert "is pairs, not photos" in done.err

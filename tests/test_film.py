@@ -142,9 +142,13 @@ def test_labels_are_times(tmp_path, monkeypatch):
     from graftlab.video import film as module
 
     original = module.sheet
-    monkeypatch.setattr(
-        module, "sheet", lambda cells, columns: (labels.extend(columns), original(cells, columns=columns))[1]
-    )
+
+    def labelled(cells, columns, scale):
+        labels.extend(columns)
+        assert scale == 8  # frames of 16 pixels
+        return original(cells, columns=columns, scale=scale)
+
+    monkeypatch.setattr(module, "sheet", labelled)
     preview(Film(1501, Fraction(25), lambda number: pictures(1, 16, 16), recipe={}), tmp_path / "s.png", 5)
     assert labels == ["0:00.00", "0:15.00", "0:30.00", "0:45.00", "1:00.00", "", "", ""]
 

@@ -128,6 +128,7 @@ def test_a_closed_way_repeats_exactly(path):
     way = walk.through(keys(), path, closed=True)
     assert all(equal(way(share), way(share + 1)) for share in (0, 0.25, 0.5))
     film = from_way(Hand(model()), way, 12, FPS, closed=True)
+    assert film.closed
     frames = [*played(film), film.frame(12)]
     assert differ(frames[12], frames[0]) < 1e-6
     steps = [(a - b).abs().mean().item() for a, b in pairwise(frames)]

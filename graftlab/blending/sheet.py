@@ -20,6 +20,7 @@ from torch import Tensor
 from graftlab.blending.blend import blend
 from graftlab.blending.inputs import CodesIn
 from graftlab.blending.weights import Rule, Share, interpolate, layer_swap, only, reversed_
+from graftlab.checkpoints.load import models_in
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
 from graftlab.networks.model import Model
@@ -173,7 +174,7 @@ def snapshots_in(folder: Path) -> list[Snapshot]:
     GraftError if there are none, or if one of the files is no model."""
     kept = folder / "models"
     folder = kept if kept.is_dir() else folder
-    found = [snapshot(path) for path in sorted(folder.glob("*.safetensors"))]
+    found = [snapshot(path) for path in models_in(folder)]
     if not found:
         raise GraftError(f"{folder} holds no models (.safetensors); train with --keep-models, or name another folder.")
     return sorted(found, key=lambda each: (each.seen is None, each.seen or 0))

@@ -21,8 +21,12 @@ DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model
 
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package, by name."""
-    paths = sorted(BUNDLED.glob("*.safetensors"))
-    return {path.stem: path for path in paths if not path.stem.endswith((DIRECTIONS, TEXTURES))}
+    return {path.stem: path for path in models_in(BUNDLED)}
+
+
+def models_in(folder: Path) -> list[Path]:
+    """The model files of a folder by name, without the files beside them."""
+    return [path for path in sorted(folder.glob("*.safetensors")) if not path.stem.endswith((DIRECTIONS, TEXTURES))]
 
 
 def bundled_directions() -> dict[str, Path]:

@@ -7,12 +7,13 @@ import typer
 from graftlab.cli.blend_desk import CodesOf, Force, family, shown_to
 from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import DEFAULT_MODEL
-from graftlab.cli.filming import Ease, Shooting, range_of, shoots
+from graftlab.cli.filming import Ease, Shooting, range_of
+from graftlab.cli.options import spread
 from graftlab.cli.style import Class, Psi, shape
 from graftlab.errors import GraftError
 
 
-@shoots
+@spread
 def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names, two or more.")],
     shooting: Shooting,

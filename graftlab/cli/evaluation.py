@@ -1,13 +1,14 @@
 """`graft eval`: what a model is worth, in figures."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
+from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -32,29 +33,44 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Folder for results.json and report.html.", callback=folder_for),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")]
 Network = Annotated[
     str,
     typer.Option(
-        "--features",
-        help="Feature network: efficientnet-lite0, inception, dinov2 or clip; after a colon, the place of its weights.",
+        help="Feature network: efficientnet-lite0, inception, dinov2 or clip; after a colon, the place of its weights."
     ),
 ]
-Side = Annotated[int | None, typer.Option(min=1, help="Side of the pictures, pixels; the model's by default.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuringOptions:
+    """The options of commands that measure a Swapping Autoencoder."""
+
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures; the model's by default.")] = None
+    out: Out = None
+    as_json: Json = False
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")] = 0
+    features: Network = DEFAULT_FEATURES
+    device: Device = None
+    precision: Precision = "float32"
+
+    def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork]":
+        """The model, and the feature network beside it."""
+        from graftlab.checkpoints.load import load_as
+        from graftlab.evaluation.choice import feature_network
+        from graftlab.hardware import choose_device
+        from graftlab.networks.swapping import SwappingModel
+
+        judge = feature_network(self.features, str(choose_device(self.device)))
+        return load_as(SwappingModel, model, self.device, self.precision), judge
 
 
 @eval_app.command()
+@spread
 def truth(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a bundled model.")],
     grid: Annotated[Path, typer.Option(help="Folder of true pictures s0_t0.png ...: structures by textures.")],
     pairs: Annotated[int, typer.Option(min=1, help="Number of swaps.")] = 150,
-    size: Side = None,
-    out: Out = None,
-    as_json: Json = False,
-    seed: Seed = 0,
-    features: Network = DEFAULT_FEATURES,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
     """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
 
@@ -62,24 +78,19 @@ def truth(
     """
     from graftlab.evaluation.truth import truth as measure
 
-    network, judge = opened(model, features, device, precision)
+    network, judge = options.open(model)
     with bar("swapping", pairs) as progress:
-        result = measure(network, grid, size or network.config.size, pairs, seed, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
+        result = measure(network, grid, options.size or network.config.size, pairs, options.seed, judge, progress)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 @eval_app.command()
+@spread
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     model: Model = DEFAULT_MODEL,
     most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
-    size: Side = None,
-    out: Out = None,
-    as_json: Json = False,
-    seed: Seed = 0,
-    features: Network = DEFAULT_FEATURES,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
     """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
 
@@ -87,10 +98,10 @@ def folder(
     """
     from graftlab.evaluation.folder import folder as measure
 
-    network, judge = opened(model, features, device, precision)
+    network, judge = options.open(model)
     with bar("measuring", most) as progress:
-        result = measure(network, photos, size or network.config.size, most, seed, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
+        result = measure(network, photos, options.size or network.config.size, most, options.seed, judge, progress)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 @eval_app.command()
@@ -107,17 +118,6 @@ def compare(
     from graftlab.evaluation.compare import compare as side_by_side
 
     tell(side_by_side(a, b), out, as_json)
-
-
-def opened(model: str, features: str, device: str | None, precision: str) -> "tuple[SwappingModel, FeatureNetwork]":
-    """The model, and the feature network beside it."""
-    from graftlab.checkpoints.load import load_as
-    from graftlab.evaluation.choice import feature_network
-    from graftlab.hardware import choose_device
-    from graftlab.networks.swapping import SwappingModel
-
-    judge = feature_network(features, str(choose_device(device)))
-    return load_as(SwappingModel, model, device, precision), judge
 
 
 def tell(result: "Result", out: Path | None, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +18,9 @@ from graftlab.cli.filming import (
     encoded,
     hand,
     is_still,
-    shoots,
     timeline,
 )
+from graftlab.cli.options import spread
 from graftlab.cli.walks import pictures_of, recurse, sweep, walk
 from graftlab.errors import GraftError
 
@@ -38,7 +38,7 @@ Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.
 
 
 @film_app.command()
-@shoots
+@spread
 def recon(video: Footage, shooting: Shooting) -> None:
     """A video through its codes: same size, speed and sound.
 
@@ -52,7 +52,7 @@ def recon(video: Footage, shooting: Shooting) -> None:
 
 
 @film_app.command()
-@shoots
+@spread
 def desync(
     video: Footage,
     shooting: Shooting,
@@ -99,7 +99,7 @@ def desync(
 
 
 @film_app.command()
-@shoots
+@spread
 def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
     shooting: Shooting,
@@ -126,7 +126,7 @@ def textures(
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
         codes = encoded(desk, source)
-        film = replace(from_codes(hand(desk), partial(edit, codes), frames, fps), closed=loop)
+        film = from_codes(hand(desk), partial(edit, codes), frames, fps, closed=loop)
         shooting.finish(film, desk, *inputs)
         return
     footage = shooting.video(source)
@@ -137,17 +137,21 @@ def textures(
 
 
 @film_app.command()
-@shoots
+@spread
 def ride(
     source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
     shooting: Shooting,
     texture: Textures = None,
     file: TimelineFile = None,
-    ease: Annotated[str, typer.Option(help="How the way is spread over the time; in-out starts and stops.")] = "linear",
-    speed: Annotated[float, typer.Option(help="Widths of the film per second; below 0 the other way.")] = 0.25,
-    parallax: Annotated[float, typer.Option(help="Share by which what is far is slower, from 0 to 1.")] = 0.0,
-    depths: Annotated[int, typer.Option(help="Bands of different speed, with --parallax.")] = 3,
-    overlap: Annotated[int, typer.Option(min=0, help="Cells over which landscapes melt into each other.")] = 16,
+    ease: Annotated[
+        str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="Widths of the film per second; 0.25, below 0 back.")] = None,
+    parallax: Annotated[float | None, typer.Option(help="Share by which what is far is slower, 0 to 1; 0.")] = None,
+    depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3.")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Cells over which landscapes melt into each other; 16.")
+    ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Of the film, pixels; twice the height.")] = None,
     loop: Loop = False,
     texture_offset: Offset = 0.0,
@@ -163,9 +167,16 @@ def ride(
     from graftlab.video.films.desync import Desync, rework
     from graftlab.video.films.ride import ride
 
+    past = {"ease": ease, "speed": speed, "parallax": parallax, "depths": depths, "overlap": overlap, "width": width}
+    given: dict[str, Any] = {name: value for name, value in past.items() if value is not None}
+    real = len(source) == 1 and not is_still(source[0])
+    if real and given:
+        raise GraftError(f"--{next(iter(given))} is for a ride past pictures, not in {source[0]}; leave it out.")
+    if not real and (texture_offset or texture_from or average):
+        raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
     desk = shooting.desk()
     line, inputs = timeline(desk, texture, file, "smooth"), [*source, *pictures_of(texture, file)]
-    if len(source) == 1 and not is_still(source[0]):
+    if real:
         footage = shooting.video(source[0])
         frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
         edit = drifting(line, frames, footage.fps, loop)
@@ -175,26 +186,10 @@ def ride(
         film = rework(desk.model, hand(desk), footage, moments, other, edit=edit, frames=frames)
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
-    if texture_offset or texture_from or average:
-        raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
     scenes = [encoded(desk, path) for path in source]
     frames, fps = shooting.length(10)
-    film = ride(
-        desk.model,
-        hand(desk),
-        scenes,
-        frames,
-        fps,
-        width or 2 * desk.size,
-        overlap,
-        speed,
-        ease,
-        parallax,
-        depths,
-        loop,
-        drifting(line, frames, fps, loop),
-    )
-    shooting.finish(film, desk, *inputs)
+    given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
+    shooting.finish(ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
 
 
 def drifting(line: "Timeline | None", frames: int, fps: Fraction, loop: bool) -> "Edit | None":

@@ -22,7 +22,6 @@ from graftlab.cli.desk import (
     stylegan,
     writable,
 )
-from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -69,6 +68,7 @@ class Shooting:
     boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False
     slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
     quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
+    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
     resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
     model: Model = DEFAULT_MODEL
     size: Size = None
@@ -115,21 +115,22 @@ class Shooting:
     def finish(self, film: "Film", desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
         from graftlab.video.film import boomerang, preview, render, reversed_, slowed
+        from graftlab.video.writing import Target
 
-        spare(self.out, *inputs)
         film = replace(film, recipe=desk.recipe)
         film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
         film = boomerang(film) if self.boomerang else film
         film = slowed(film, self.slow) if self.slow > 1 else film
         if self.preview:
-            written = preview(film, self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg"))
+            sheet = self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg")
+            spare(sheet, *inputs)
+            written = preview(film, sheet)
         else:
+            for file in Target.of(self.out, film.fps, self.codec, self.quality).files(film.frames):
+                spare(file, *inputs)
             with bar("filming", film.frames) as progress:
-                written = render(film, self.out, self.quality, progress, self.resume)
+                written = render(film, self.out, self.quality, progress, self.resume, self.codec)
         console.print(str(written), soft_wrap=True)
-
-
-shoots = spread  # a command whose parameter `shooting` stands for all options of `Shooting`
 
 
 # -- what films are made of -------------------------------------------------------------------------------------------

@@ -142,15 +142,17 @@ def reconstruct(
 
 def notice(desk: Desk["SwappingModel"], model: str, photo: Path) -> None:
     """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
-    from graftlab.checkpoints.load import bundled_textures
     from graftlab.data.image_source import printable
-    from graftlab.editing.distributions import BEYOND, Distribution
+    from graftlab.editing.distributions import BEYOND, Distribution, beside
     from graftlab.images import read
 
-    if model not in bundled_textures():
+    if not (file := beside(model)).exists():
+        return
+    known = Distribution.load(file)
+    if known.model != desk.model.fingerprint:  # it has been trained on since
         return
     codes = desk.model.encode(read(photo, desk.model.config.size, desk.square))
-    found = Distribution.load(model).novelty(codes)
+    found = known.novelty(codes)
     if far := " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND):
         line = f"{photo} lies beyond {BEYOND}% of what {model} was trained on, by its {far} (see graft novelty)"
         console.print(printable(line), soft_wrap=True)

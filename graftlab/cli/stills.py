@@ -276,6 +276,6 @@ def place(photo: Path, text: str, square: bool) -> tuple[float, float]:
     spots = [value / 100 * side if percent else value for (value, percent), side in zip(told, sides, strict=True)]
     shares = [(spot - (side - length) // 2) / length for spot, side, length in zip(spots, sides, kept, strict=True)]
     if not all(0 <= share <= 1 for share in shares):
-        part = "the square that is read of it" if square else "it"
-        raise GraftError(f"--at {text} lies outside {photo}, or {part}, which has {kept[0]} × {kept[1]} pixels.")
+        what = f"the central square (--square) of {photo}" if square else photo
+        raise GraftError(f"--at {text} lies outside {what}, which has {kept[0]} × {kept[1]} pixels.")
     return shares[0], shares[1]

@@ -1,6 +1,7 @@
 """`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,18 @@ MOST_SEEDS = 100_000
 BATCH = 8  # pictures made at a time
 
 Seeds = Annotated[str, typer.Option(help="Numbers of pictures: 7 or 1,4,10-20.")]
-Psi = Annotated[float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.")]
+
+
+def finite(psi: float) -> float:
+    """The truncation, if it is a finite number: with another one draws nothing that is a picture."""
+    if not isfinite(psi):
+        raise GraftError(f"--psi is a finite number, such as 0.7, not {psi:g}.")
+    return psi
+
+
+Psi = Annotated[
+    float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.", callback=finite)
+]
 Cutoff = Annotated[int | None, typer.Option(min=0, help="Truncate this many layers, from the coarsest up; all.")]
 Class = Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model, from 0 up.")]
 

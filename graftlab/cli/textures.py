@@ -125,12 +125,12 @@ def novelty(
 
 def known(source: Path | None, model: str) -> "Distribution":
     """The distribution of a file, or the one that came with the model."""
-    from graftlab.checkpoints.load import bundled_textures
-    from graftlab.editing.distributions import Distribution
+    from graftlab.editing.distributions import Distribution, beside
 
-    if source is None and model not in bundled_textures():
+    file = source or beside(model)
+    if source is None and not file.exists():
         raise GraftError(
             f"{model} does not come with the textures of its training; name a distribution (--from), as "
             "'graft textures fit' makes it."
         )
-    return Distribution.load(source or model)
+    return Distribution.load(file)

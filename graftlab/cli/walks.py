@@ -1,6 +1,5 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,9 +18,9 @@ from graftlab.cli.filming import (
     hand,
     is_still,
     range_of,
-    shoots,
     timeline,
 )
+from graftlab.cli.options import spread
 from graftlab.cli.style import Psi, seeds_of
 from graftlab.errors import GraftError
 
@@ -38,7 +37,7 @@ TURNS = {"circle": 1, "noise": 4}
 PATHS = ("linear", "spherical", "spline", *TURNS)
 
 
-@shoots
+@spread
 def recurse(
     picture: Annotated[Path, typer.Argument(help="Where it begins, or, played backwards, ends.")],
     shooting: Shooting,
@@ -93,7 +92,7 @@ def recurse(
     shooting.finish(film, desk, picture, *pictures_of(texture, file), backwards=True)
 
 
-@shoots
+@spread
 def walk(
     shooting: Shooting,
     keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
@@ -154,8 +153,7 @@ def walk(
         layers = seeds_of(hold_layers, "--hold-layers")
         way = walk.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
-    film = replace(from_way(hand(desk), way, frames, fps, closed), closed=closed)
-    shooting.finish(film, desk, *keys or ())
+    shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
 
 
 def around(shooting: Shooting, codes: "list[Codes]", path: str, file: str | None, radius: float) -> "Way":
@@ -204,7 +202,7 @@ def latents(model: "StyleGAN2", seeds: list[int]) -> "Tensor":
     return torch.from_numpy(np.array(rows)).float()
 
 
-@shoots
+@spread
 def sweep(
     picture: Annotated[Path, typer.Argument(help="Picture, or file of codes; for directions of w, a seed too.")],
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
@@ -238,8 +236,7 @@ def sweep(
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
     frames, fps = shooting.length(4 if once else 8)
-    film = replace(from_way(hand(desk), way, frames, fps, not once), closed=not once)
-    shooting.finish(film, desk, picture, file)
+    shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
 
 
 def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:

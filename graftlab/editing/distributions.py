@@ -6,7 +6,7 @@
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie. Models may come with the distribution of their training: `Distribution.load("landscapes-128")`.
+lie. Models may come with the distribution of their training, in a file `beside` theirs, as those trained here do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.load import bundled_textures
+from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.checkpoints.native import read_tensors, write_tensors
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
@@ -171,6 +171,14 @@ class Distribution:
             raise GraftError(
                 f"{path} holds a distribution without sense ({reason}); make one with 'graft textures fit'."
             ) from None
+
+
+def beside(model: str | Path) -> Path:
+    """Where the distribution of a model's training lies, if it came with one: NAME.textures.safetensors.
+
+    GraftError if there is no such model."""
+    file = locate(model)
+    return file.with_name(f"{file.stem}{TEXTURES}.safetensors")
 
 
 def _named(prefix: str, known: Gaussian | Mixture) -> dict[str, Tensor]:

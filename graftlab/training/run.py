@@ -268,10 +268,16 @@ def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None
 
 
 def make_folder(folder: Path) -> None:
+    """Make the folder of a run. GraftError if it cannot be made, or is one of other things."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        strange = not (folder / "config.json").exists() and any(
+            path.name != "lock" and not path.name.startswith(".") for path in folder.iterdir()
+        )
     except OSError as error:
         raise GraftError(f"--run {folder} cannot be made a folder ({error.strerror}); choose another.") from None
+    if strange:
+        raise GraftError(f"--run {folder} is no folder of a run, and not empty; choose another.")
 
 
 def options(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

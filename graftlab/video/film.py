@@ -22,6 +22,7 @@ from graftlab.video.writing import Target, assemble, record
 
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth
+CLEAR = 128  # pixels of a short side up to which a preview enlarges frames
 BLOCK = 32  # frames held in memory, 8-bit, while a film runs backwards
 
 Progress = Callable[[int, int, str], object]  # frames done, frames in all, a note
@@ -104,13 +105,14 @@ def render(
             raise GraftError(f"{out} ended after {done} of {film.frames} frames: make the film shorter.")
         assemble(parts.files(), target, film.recipe, film.frames, film.audio, film.audio_start)
         parts.finished = True
-    return target.path if target.codec or target.animation else target.path.parent
+    return target.path.parent if target.in_pictures else target.path
 
 
 def preview(film: Film, out: str | Path, count: int = 12) -> Path:
     """Write a labelled sheet of `count` frames at even distances, the first and the last among them.
 
-    Returns its path. GraftError for a count below 1, and as `images.write`."""
+    Small frames are enlarged by whole pixels, so that one can judge them by eye. Returns its path. GraftError for a
+    count below 1, and as `images.write`."""
     if count < 1:
         raise GraftError(f"A preview shows one frame or more, not {count}.")
     count = min(count, film.frames)
@@ -125,7 +127,9 @@ def _row(film: Film, numbers: list[int], across: int) -> Tensor:
     seconds = [float(number / film.fps) for number in numbers]
     times = [f"{int(second // 60)}:{second % 60:05.2f}" for second in seconds]
     empty = across - len(numbers)
-    return sheet([[*map(film.frame, numbers), *[None] * empty]], columns=[*times, *[""] * empty])
+    frames = list(map(film.frame, numbers))
+    scale = max(1, CLEAR // min(frames[0].shape[2:]))
+    return sheet([[*frames, *[None] * empty]], columns=[*times, *[""] * empty], scale=scale)
 
 
 # ---------------------------------------------------------------- the same pictures at another time

@@ -100,6 +100,19 @@ class Target:
         """Of a part, in frames."""
         return PART if self.codec else 1
 
+    @property
+    def in_pictures(self) -> bool:
+        """Whether the film becomes a picture for each frame."""
+        return not (self.codec or self.animation)
+
+    def picture(self, number: int) -> Path:
+        """Where a frame goes, if the film becomes pictures."""
+        return self.path.with_name(self.path.name % number)
+
+    def files(self, frames: int) -> list[Path]:
+        """All that a film of so many frames is written to."""
+        return [self.picture(number) for number in range(frames)] if self.in_pictures else [self.path]
+
     def plan(self, frames: int, recipe: Mapping[str, object]) -> dict[str, Any]:
         """All that the parts depend on."""
         quality = None if self.suffix == ".png" else self.quality
@@ -109,8 +122,7 @@ class Target:
 
     def check_room(self, frames: int) -> None:
         """GraftError if pictures of a longer film are where these are to go: the two would be taken for one."""
-        after = self.path.with_name(self.path.name % frames) if not (self.codec or self.animation) else None
-        if after and after.exists():
+        if self.in_pictures and (after := self.picture(frames)).exists():
             raise GraftError(f"{after} belongs to a longer film: remove the old pictures, or choose another folder.")
 
 
@@ -250,9 +262,9 @@ def assemble(
     audio_start: Fraction,
 ) -> None:
     """Put the parts together: copied into a movie, with sound, or encoded as an animation, or renamed as pictures."""
-    if not (target.codec or target.animation):
+    if target.in_pictures:
         for number, part in reversed(list(enumerate(parts))):  # what is left then is a beginning, and is continued
-            part.replace(target.path.with_name(target.path.name % number))
+            part.replace(target.picture(number))
         return
     comment = json.dumps(dict(recipe), default=str)
 

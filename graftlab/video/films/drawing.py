@@ -91,6 +91,7 @@ def from_codes(
     fps: Fraction,
     recipe: dict[str, Any] | None = None,
     codes_from: Callable[[int], Iterable[Codes]] | None = None,  # the same in order from a number on, if that is faster
+    closed: bool = False,  # the first frame follows the last as any two follow each other
 ) -> Film:
     """The film of codes that are a function of the frame's number."""
     codes_at = torch.no_grad()(codes_at)
@@ -111,7 +112,9 @@ def from_codes(
         for number, frames in hand.draw_all(batches()):
             yield from frames[max(first - number, 0) :].split(1)
 
-    return Film(frames, fps, lambda number: hand.draw(codes_at(number), number), start, recipe=recipe or {})
+    return Film(
+        frames, fps, lambda number: hand.draw(codes_at(number), number), start, recipe=recipe or {}, closed=closed
+    )
 
 
 def from_way(
@@ -119,7 +122,7 @@ def from_way(
 ) -> Film:
     """The film along a way. If that is closed, the last frame is one step short of the first, which comes next."""
     steps = frames if closed else max(1, frames - 1)
-    return from_codes(hand, lambda number: way(number / steps), frames, fps, recipe)
+    return from_codes(hand, lambda number: way(number / steps), frames, fps, recipe, closed=closed)
 
 
 def check_finite(**values: float) -> None:
