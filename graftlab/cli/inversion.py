@@ -1,6 +1,5 @@
 """`graft invert`, `graft toonify` and `graft train-encoder`: from photos to the codes of a StyleGAN2, and on."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Model, Out, pict
 from graftlab.cli.filming import film_file
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, console
-from graftlab.cli.searching import alike, guessed, kept, owned, place, planned, prepared, searched, seeing, telling
+from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing, telling
 from graftlab.cli.training import counted
 from graftlab.errors import GraftError
 
@@ -51,7 +50,7 @@ def invert(
     steps: Steps = None,
     encoder: EncoderFile = None,
     tune: Annotated[
-        int, typer.Option(min=0, help="Then bend the generator for so many steps, such as 350: NAME-model.safetensors.")
+        int, typer.Option(min=0, help="Then bend the generator for so many steps, such as 100: NAME-model.safetensors.")
     ] = 0,
     features: FeatureWeight = 1.0,
     pixels: PixelWeight = 1.0,
@@ -71,7 +70,7 @@ def invert(
 
     graft invert fuji.jpg alps.jpg -m alps.safetensors -o codes.safetensors
 
-    graft invert fuji.jpg -m alps.safetensors --tune 350 --film search.mp4 -o fuji.safetensors
+    graft invert fuji.jpg -m alps.safetensors --tune 100 --film search.mp4 -o fuji.safetensors
 
     graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """
@@ -141,6 +140,8 @@ def toonify(
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
+    from graftlab.blending.blend import adopt
+    from graftlab.blending.layers import check_alike
     from graftlab.images import read
     from graftlab.inversion.crops import Box, cut, paste
     from graftlab.inversion.likeness import Likeness
@@ -151,7 +152,7 @@ def toonify(
     settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
     image, wanted = read(photo), Box.parse(box) if box else None
     model, desk = stylegan(base, "const", 0, device, "float32").model, stylegan(blend, "const", 0, device, "float32")
-    alike(model, desk.model)
+    check_alike(model, desk.model)  # refuses what `adopt` would refuse after the search
     size = model.config.resolutions[-1]
     crop = wanted or Box.central(image, size)
     piece = cut(image, crop, size, str(photo), enlarge)
@@ -165,8 +166,7 @@ def toonify(
         start = guessed(model, encoder, piece)
         with kept(out, plan, resume) as folder:
             found = searched(model, likeness, settings, start, folder).codes
-    # Codes that name no model are anyone's: here another is to draw them on purpose.
-    redrawn = drawn(desk.model, replace(found, model=None)).clamp(-1, 1)
+    redrawn = drawn(desk.model, adopt(found, model, desk.model)).clamp(-1, 1)
     desk.write(paste(image, redrawn, crop, soft) if wanted else redrawn, out)
 
 

@@ -69,14 +69,6 @@ def owned(path: Path, model: "StyleGAN2") -> "StyleCodes":
     return codes
 
 
-def alike(base: "StyleGAN2", blend: "StyleGAN2") -> None:
-    """GraftError, before any work is done, if one's codes cannot be the other's."""
-    shapes = [(one.config.layers, one.config.w_channels, *one.config.resolutions[-1]) for one in (base, blend)]
-    if shapes[0] != shapes[1]:
-        a, b = (f"{layers} layers of {channels}, {width} x {height}" for layers, channels, height, width in shapes)
-        raise GraftError(f"--blend is of another size ({b}) than --base ({a}); give one that was made from the base.")
-
-
 def planned(
     model: "StyleGAN2",
     images: "Tensor",

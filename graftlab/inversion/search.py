@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graftlab.checkpoints.states import optimizer_state, restore_optimizer
 from graftlab.codes import StyleCodes
 from graftlab.config.base import Config, require
 from graftlab.errors import GraftError
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.likeness import Likeness, parts
-from graftlab.inversion.work import remind, state_of
 from graftlab.networks.layers import Noise
 from graftlab.networks.stylegan2 import StyleGAN2
 
@@ -145,7 +145,7 @@ class Search:
         """Everything that steps change."""
         maps = {f"noise.{layer}": each for layer, each in enumerate(self.maps)}
         history = {"history": torch.stack(self.history)} if self.history else {}
-        return {"w": self.w, **maps, **history, **state_of(self.optimizer)}
+        return {"w": self.w, **maps, **history, **optimizer_state(self.optimizer)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
@@ -153,7 +153,7 @@ class Search:
         for layer, each in enumerate(self.maps):
             each.data.copy_(tensors[f"noise.{layer}"])
         self.history = [w.to(self.w.device) for w in tensors["history"]] if "history" in tensors else []
-        remind(self.optimizer, tensors)
+        restore_optimizer(self.optimizer, tensors)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

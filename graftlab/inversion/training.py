@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.config.base import Config
 from graftlab.evaluation.features import FeatureNetwork
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Centre, sampled
-from graftlab.inversion.work import remind, state_of
 from graftlab.networks.stylegan2 import StyleGAN2
 
 BETAS = (0.9, 0.99)  # of Adam
@@ -96,13 +96,12 @@ class EncoderTrainer:
 
     def state(self) -> dict[str, Tensor]:
         """Everything that steps change."""
-        return {**self.encoder.state_dict(prefix="encoder."), **state_of(self.optimizer)}
+        return {**self.encoder.state_dict(prefix="encoder."), **optimizer_state(self.optimizer)}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
-        own = {name.removeprefix("encoder."): tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
-        self.encoder.load_state_dict(own)
-        remind(self.optimizer, tensors)
+        self.encoder.load_state_dict(under(tensors, "encoder."))
+        restore_optimizer(self.optimizer, tensors)
 
 
 @torch.no_grad()

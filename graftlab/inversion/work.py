@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from graftlab.checkpoints.native import read_tensors, write_tensors
@@ -47,18 +46,3 @@ def carry_out(work: Work, on_step: Progress = lambda done, loss: None, file: Pat
         if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
             saved = monotonic()
-
-
-def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser remembers of each parameter, as named tensors."""
-    remembered: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
-    return {f"adam.{index}.{name}": tensor for index, entry in remembered.items() for name, tensor in entry.items()}
-
-
-def remind(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """The inverse of `state_of`, among whatever other tensors."""
-    state: dict[int, dict[str, Any]] = {}
-    for key in (key for key in tensors if key.startswith("adam.")):
-        index, name = key.split(".")[1:]
-        state.setdefault(int(index), {})[name] = tensors[key]
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graftlab.checkpoints.build import check_layout
 from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
@@ -176,24 +177,15 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
             f"{part}.{name}": tensor for part in NETWORKS for name, tensor in getattr(self, part).state_dict().items()
         }
         for which, optimizer in self.optimizers.items():
-            for index, entry in optimizer.state_dict()["state"].items():
-                tensors |= {f"adam.{which}.{index}.{name}": tensor for name, tensor in entry.items()}
+            tensors |= optimizer_state(optimizer, f"adam.{which}.")
         return tensors, {"seen": self.seen, "skipped": self.skipped}
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         """The inverse of `state`."""
         for part in NETWORKS:
-            own = {
-                name.removeprefix(part + "."): tensor for name, tensor in tensors.items() if name.startswith(part + ".")
-            }
-            getattr(self, part).load_state_dict(own)
+            getattr(self, part).load_state_dict(under(tensors, f"{part}."))
         for which, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in tensors.items():
-                if key.startswith(f"adam.{which}."):
-                    index, name = key.split(".")[2:]
-                    state.setdefault(int(index), {})[name] = tensor
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+            restore_optimizer(optimizer, tensors, f"adam.{which}.")
         self.seen, self.skipped = header["seen"], header["skipped"]
 
 
