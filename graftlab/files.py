@@ -1,12 +1,14 @@
-"""Files that are either whole or not there, and that one process at a time may work on."""
+"""Files that are either whole or not there, and that one process at a time may work on; tables that people write."""
 
 import contextlib
 import errno
+import json
 import os
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from graftlab.errors import GraftError
 
@@ -81,3 +83,27 @@ def lock(path: Path, busy: str) -> BinaryIO:
     except OSError:  # a network disk without locks: take care yourself
         pass
     return file
+
+
+def read_table(path: Path) -> Any:
+    """What a file that people write holds: JSON, or by its extension TOML, or YAML if PyYAML is installed.
+
+    GraftError if there is no such file or it cannot be read, ValueError if it is malformed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GraftError(f"{path}: no such file.") from None
+    except OSError as error:
+        raise GraftError(f"{path} cannot be read ({error.strerror}).") from None
+    if path.suffix.lower() == ".toml":
+        return tomllib.loads(text)
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return json.loads(text)
+    try:
+        import yaml
+    except ImportError:
+        raise GraftError(f"{path} is YAML, which needs PyYAML; install it, or write JSON.") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None

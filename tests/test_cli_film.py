@@ -384,7 +384,7 @@ def test_seeds_change_the_noise(graft):
         (("textures", "clip.mp4"), "Which textures?"),
         (("textures", "clip.mp4", "-t", "0:none.jpg"), "none.jpg does not exist"),
         (("textures", "clip.mp4", "-t", "soon:x.jpg"), "SECONDS:PICTURE"),
-        (("textures", "clip.mp4", "--timeline", "none.toml"), "none.toml cannot be read"),
+        (("textures", "clip.mp4", "--timeline", "none.toml"), "none.toml: no such file"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--timeline", "x.toml"), "not in both"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--loop"), "loop needs two textures"),
         (("textures", HILL, "-t", f"0:{LAKE}", "--ease", "slow"), "no easing 'slow'"),

@@ -317,11 +317,17 @@ def test_a_closed_timeline_whose_first_key_comes_later_begins_on_the_way_to_it()
     assert near(line.at(own, 0), halfway)
 
 
-def test_timelines_come_from_toml(tmp_path):
-    file = tmp_path / "line.toml"
-    file.write_text(
-        'ease = "in"\n[[texture]]\nat = 0\npicture = "own"\n[[texture]]\nat = 2.5\npicture = "a/snow.jpg"\n'
-    )
+TOML = 'ease = "in"\n[[texture]]\nat = 0\npicture = "own"\n[[texture]]\nat = 2.5\npicture = "a/snow.jpg"\n'
+JSON = '{"ease": "in", "texture": [{"at": 0, "picture": "own"}, {"at": 2.5, "picture": "a/snow.jpg"}]}'
+YAML = "ease: in\ntexture:\n- {at: 0, picture: own}\n- {at: 2.5, picture: a/snow.jpg}\n"
+
+
+@pytest.mark.parametrize(("name", "text"), [("line.toml", TOML), ("line.json", JSON), ("line.yaml", YAML)])
+def test_timelines_come_from_files(tmp_path, name, text):
+    if name.endswith("yaml"):
+        pytest.importorskip("yaml")
+    file = tmp_path / name
+    file.write_text(text)
     assert read_marks(file) == [Mark(0, "own", "in"), Mark(2.5, str(tmp_path / "a" / "snow.jpg"), "in")]
     assert parse_mark("4:snow: deep.jpg") == Mark(4, "snow: deep.jpg", "smooth")
 
@@ -329,7 +335,7 @@ def test_timelines_come_from_toml(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("at = [", "is no TOML"),
+        ("at = [", "is malformed"),
         ("", "must hold"),
         ("[[texture]]\nat = 0", "has 'at'"),
         ("[[texture]]\nat = 0\npicture = 'a'\nease = 'slow'", "no easing 'slow'"),
@@ -347,8 +353,13 @@ def test_timelines_without_sense_are_refused(tmp_path, text, says):
 
 
 def test_other_refusals_of_timelines(tmp_path):
-    with pytest.raises(GraftError, match="cannot be read"):
+    with pytest.raises(GraftError, match=r"none.toml: no such file\.$"):
         read_marks(tmp_path / "none.toml")
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(GraftError, match="must hold a list of textures"):
+        read_marks(tmp_path / "list.json")
+    with pytest.raises(GraftError, match="cannot be read"):
+        read_marks(tmp_path)
     for text in ("snow.jpg", "x:snow.jpg", "3:", "-1:snow.jpg", "nan:snow.jpg"):
         with pytest.raises(GraftError):
             parse_mark(text)

@@ -9,7 +9,6 @@ A share is a number, 0 for A and 1 for B, and may lie beyond; or one number per 
 input channel (C or 1, I or 1). Nothing is computed before a layer asks, so rules cost nothing to make.
 """
 
-import json
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from graftlab.blending.layers import ROLES, Layer
 from graftlab.errors import GraftError
+from graftlab.files import read_table
 
 Share = float | Tensor
 """Of one model in a tensor: a number, one per output channel (C,), or per output and input channel (C or 1, I or 1)."""
@@ -141,18 +141,14 @@ def matrix(rows: Mapping[int, Sequence[float]]) -> Rule[Sequence[Share]]:
 
 
 def read_rows(path: Path) -> dict[int, list[float]]:
-    """Rows for `matrix` from a JSON file, or from YAML if PyYAML is installed: resolution -> shares of all models.
+    """Rows for `matrix` from a file (`read_table`): resolution -> shares of all models.
 
     GraftError if the file is something else, or names a resolution twice."""
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix.lower() in (".yaml", ".yml"):
-            rows = _yaml(path, text)
-        else:
-            rows = json.loads(text)
+        rows = read_table(path)
         read = {int(resolution): _numbers(row) for resolution, row in rows.items()}
-    except FileNotFoundError:
-        raise GraftError(f"{path}: no such file.") from None
+    except GraftError:
+        raise
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise GraftError(
             f"{path} is no table of weights; write each resolution with the shares of all models, as "
@@ -167,17 +163,6 @@ def _numbers(row: Any) -> list[float]:
     if not isinstance(row, list):  # the text "10" would do as 1 and 0
         raise TypeError("a row is a list")
     return [float(share) for share in row]
-
-
-def _yaml(path: Path, text: str) -> Any:
-    try:
-        import yaml
-    except ImportError:
-        raise GraftError(f"{path} is YAML, which needs PyYAML; install it, or write the weights as JSON.") from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
 
 
 # -- any rule ---------------------------------------------------------------------------------------------------------

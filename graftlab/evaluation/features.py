@@ -65,11 +65,15 @@ class FeatureNetwork:
         parts = [self._forward(batch, self.patch_side).pooled.cpu() for batch in patches.flatten(0, 1).split(BATCH)]
         return torch.cat(parts).unflatten(0, patches.shape[:2])
 
-    @torch.no_grad()
-    def _forward(self, images: Tensor, side: int) -> Features:
-        seen = self.module(self.prepare(images.to(self.device).float().clamp(-1, 1), side))
+    def seen(self, images: Tensor, side: int) -> Features:
+        """Features of pictures (N, 3, H, W) resized to so many pixels, all at once, with gradients, where they are."""
+        seen = self.module(self.prepare(images, side))
         assert isinstance(seen, Features)
         return seen
+
+    @torch.no_grad()
+    def _forward(self, images: Tensor, side: int) -> Features:
+        return self.seen(images.to(self.device).float().clamp(-1, 1), side)
 
 
 def resized(images: Tensor, side: int) -> Tensor:

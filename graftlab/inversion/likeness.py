@@ -25,7 +25,7 @@ class Likeness:
         self.aims: Features | None = None
         if network is not None:
             with torch.no_grad():
-                seen = [self._seen(network, part) for part in photos.split(batch)]
+                seen = [_seen(network, part) for part in photos.split(batch)]
             maps = zip(*(each.maps for each in seen), strict=True)
             self.aims = Features(tuple(map(torch.cat, maps)), torch.cat([each.pooled for each in seen]))
 
@@ -36,16 +36,13 @@ class Likeness:
         """Of pictures (n, 3, H, W) made in the place of those photos: (n,), differentiable."""
         loss = self.pixels * (made - self.photos[which]).square().mean((1, 2, 3))
         if self.network is not None and self.aims is not None:
-            loss = loss + self.features * deep(self._seen(self.network, made), self.aims[which])
+            loss = loss + self.features * deep(_seen(self.network, made), self.aims[which])
         return loss
 
-    @staticmethod
-    def _seen(network: FeatureNetwork, images: Tensor) -> Features:
-        """As `FeatureNetwork` sees them, but with gradients, and as large as they are (appendix D: at most 256)."""
-        side = min(max(max(images.shape[2:]), SIDES[0]), SIDES[1])
-        seen = network.module(network.prepare(images, side))
-        assert isinstance(seen, Features)
-        return seen
+
+def _seen(network: FeatureNetwork, images: Tensor) -> Features:
+    """Features of pictures as large as they are (appendix D: at most 256)."""
+    return network.seen(images, min(max(max(images.shape[2:]), SIDES[0]), SIDES[1]))
 
 
 def parts(count: int, batch: int) -> list[slice]:

@@ -160,8 +160,8 @@ def deep_features(device: torch.device) -> Likeness:
     def distance(made: Tensor, images: Tensor) -> Tensor:
         side = images.shape[-1]
         with torch.no_grad():
-            aim = network.module(network.prepare(images, side))
-        return deep(network.module(network.prepare(made, side)), aim)
+            aim = network.seen(images, side)
+        return deep(network.seen(made, side), aim)
 
     return distance
 

@@ -14,7 +14,6 @@ A timeline in a file is TOML, which the standard library reads:
     ease = "in-out"           # of the way to this key
 """
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
+from graftlab.files import read_table
 from graftlab.video.easing import easing
 
 OWN = "own"  # in the place of a picture: the frame's own texture
@@ -49,14 +49,14 @@ class Mark:
 def read_marks(path: Path) -> list[Mark]:
     """The marks of a timeline file; pictures are looked for beside it. GraftError if it has no sense."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GraftError(f"{path} cannot be read ({error.strerror}); name a timeline (--timeline).") from None
-    except ValueError as error:  # TOML's and Unicode's are both
-        raise GraftError(f"{path} is no TOML ({error}); see docs/films.md for a timeline.") from None
-    entries = table.get("texture")
-    if set(table) - {"ease", "texture"} or not isinstance(entries, list) or not entries:
-        raise GraftError(f"{path} must hold [[texture]] tables, and 'ease' at most; see docs/films.md.")
+        table = read_table(path)
+    except GraftError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise GraftError(f"{path} is malformed ({error}); see docs/films.md for a timeline.") from None
+    entries = table.get("texture") if isinstance(table, dict) else None
+    if not isinstance(entries, list) or not entries or set(table) - {"ease", "texture"}:
+        raise GraftError(f"{path} must hold a list of textures, and 'ease' at most; see docs/films.md.")
     return [_mark(path, entry, table.get("ease", Mark.ease)) for entry in entries]
 
 
