@@ -195,6 +195,7 @@ def test_what_stylegan_train_does_by_default(trained):
         (("--size", "32", "--r1", "1"), {"network": style_preset("small", 32), "recipe": StyleRecipe()}),
         (("--batch", "8"), {"batch": 8, "recipe": StyleRecipe.for_size(64, 8)}),
         (("--path-length", "0"), {"recipe": replace(StyleRecipe.for_size(64, 16), path=0.0)}),
+        (("--mixing", "0.5"), {"recipe": replace(StyleRecipe.for_size(64, 16), mixing=0.5)}),
         (("--augment", ""), {"augment": ()}),
         (("--adapt", "0"), {"adapt": 0.0}),
         (("--keep-models",), {"keep_models": True}),

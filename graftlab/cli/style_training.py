@@ -46,6 +46,7 @@ def train(
     adapt: Adapt = 0.6,
     r1: R1 = None,
     path_length: PathLength = 2.0,
+    mixing: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures drawn of two latent vectors.")] = 0.9,
     crop: Crop = "short",
     keep_models: KeepModels = False,
     options: TrainingOptions = TrainingOptions(learning_rate=0.0025),
@@ -59,7 +60,7 @@ def train(
     network = config.style_preset(preset, size)
     settings = config.StyleTrainConfig(
         network=network,
-        recipe=style_recipe(network.size, options.batch, r1, path_length),
+        recipe=style_recipe(network.size, options.batch, r1, path=path_length, mixing=mixing),
         data=str(photos),
         augment=listed(augment),
         adapt=adapt,
@@ -117,7 +118,7 @@ def finetune(
     settings: config.TrainConfig
     if isinstance(file.config, config.StyleGAN2Config):
         settings = config.StyleTrainConfig(
-            recipe=style_recipe(file.config.size, options.batch, r1, 2.0 if path_length is None else path_length),
+            recipe=style_recipe(file.config.size, options.batch, r1, path=2.0 if path_length is None else path_length),
             augment=listed(ADAPTED if augment is None else augment),
             adapt=0.6 if adapt is None else adapt,
             adapt_images=SOON,
@@ -137,9 +138,9 @@ def finetune(
     carry_out(settings, run, options)
 
 
-def style_recipe(size: int, batch: int, r1: float | None, path: float) -> Any:
+def style_recipe(size: int, batch: int, r1: float | None, **weights: float) -> Any:
     """StyleGAN2's objective for pictures of a size."""
     from graftlab.config import StyleRecipe
 
-    recipe = replace(StyleRecipe.for_size(size, batch), path=path)
+    recipe = replace(StyleRecipe.for_size(size, batch), **weights)
     return recipe if r1 is None else replace(recipe, r1=r1)
