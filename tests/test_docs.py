@@ -4,7 +4,7 @@ How a document is written so that it can be checked:
 
 - ```python blocks of one file (other than a recipe's) are run in order, in one namespace and one empty folder. Before
   a block is run, every picture it names ("fuji.jpg") is one of the bundled photos, every model file that it gives to
-  graftlab.load is a bundled model, and `photos` is a folder of all bundled photos.
+  graftlab.load is the bundled autoencoder, and `photos` is a folder of all bundled photos.
 - ```sh and ```console blocks are not run. Of every `graft` and `make` line in them, and of every `graft ...` between
   single backticks in the text, the command and its options must exist.
 - `<!-- skip: the reason -->` on the line before a block exempts it.
@@ -27,10 +27,7 @@ import pytest
 import typer
 
 from graftlab.checkpoints.load import bundled_models
-from graftlab.checkpoints.native import save_model
 from graftlab.cli import app
-from graftlab.config import PRESETS
-from graftlab.networks.swapping import SwappingAutoencoder
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = sorted((ROOT / "graftlab" / "bundled" / "photos").glob("*.jpg"))
@@ -131,12 +128,9 @@ def lay_out(tree: ast.AST, photos: Iterator[Path]) -> None:
 
 
 def put_model(path: Path) -> None:
-    """A bundled model under that name, or an untrained one while none is bundled."""
+    """The bundled autoencoder under that name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if models := bundled_models():
-        shutil.copy(next(iter(models.values())), path)
-    else:
-        save_model(path, SwappingAutoencoder(PRESETS["tiny"]))
+    shutil.copy(bundled_models()["landscapes-128"], path)
 
 
 # -- command lines ----------------------------------------------------------------------------------------------------

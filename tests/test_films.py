@@ -88,7 +88,8 @@ def test_batches_are_drawn_side_by_side_by_half_of_the_threads_each(threads, mon
 
     monkeypatch.setattr(Hand, "draw", draw)
     hand = Hand(model(), batch=1)
-    assert hand.workers == min(threads, 2)
+    assert hand.workers(codes()) == min(threads, 2)
+    assert hand.workers(codes(size=1024)) == 1  # large pictures keep all threads busy
     film = from_way(hand, walk.through(keys()), 9, FPS)
     assert all(map(torch.equal, played(film), map(film.frame, range(9))))
     assert used == [(threads + 1) // 2] * 9 + [threads] * 9  # single frames are drawn by all

@@ -132,6 +132,20 @@ def test_entries_for_which_a_program_is_missing_are_left_out(repository, monkeyp
     assert not (repository / "demo").exists()
 
 
+def test_entries_that_train_are_made_when_they_are_named(monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(gallery, "make", made.append)
+    monkeypatch.setattr(gallery, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    gallery.main([])
+    assert {entry.name for entry in gallery.ENTRIES.values()} - {entry.name for entry in made[0]} == {
+        "tuning",
+        "student",
+    }
+    gallery.main(["student", "moved"])
+    assert [entry.name for entry in made[1]] == ["student", "moved"]
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(SystemExit, match="There is no panroama in the gallery"):
         gallery.main(["panroama"])

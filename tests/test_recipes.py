@@ -12,6 +12,9 @@ import tiny
 import torch
 from PIL import Image
 
+from graftlab.blending.kinship import kinship
+from graftlab.checkpoints.build import build
+from graftlab.checkpoints.load import BUNDLED
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.data import open_source
@@ -268,3 +271,19 @@ def test_bundled_models_keep_their_story_and_judges_and_forget_where_their_data_
         assert (file.about["parent"], file.about["trained_on"]) == ("0" * 64, "lakes")
         assert list(file.discriminators) == names
         assert {tensor.dtype for tensor in file.tensors.values()} == {torch.float16}
+
+
+def test_the_two_networks_that_ship_are_kin_and_small_and_can_be_trained_on():
+    files = [open_model(BUNDLED / f"{name}.safetensors") for name in ("alpine-64", "woodblock-64")]
+    (base, about), (child, story) = ((build(file), file.about) for file in files)
+    found = kinship(base, child, about, story)
+    assert found.verdict == "kin"
+    assert found.cosine > 0.7
+    for file in files:
+        assert file.path.stat().st_size < 10e6
+        assert file.discriminators
+        assert (BUNDLED / f"{file.path.stem}.md").exists()
+        assert "/" not in file.about["training"]["data"]
+    pictures = base.sample(range(4))
+    assert pictures.shape == (4, 3, 64, 64)
+    assert min(picture.std() for picture in pictures) > 0.1  # neither is black nor of one colour

@@ -108,7 +108,6 @@ def finetune(
     common: dict[str, Any] = {
         "network": file.config,
         "data": str(photos),
-        "ema_rampup": 1e6,  # the average is good from the start
         "crop": crop,
         "keep_models": keep_models,
         "base": base,
@@ -138,7 +137,7 @@ def finetune(
     carry_out(settings, run, options)
 
 
-def style_recipe(size: int, batch: int, r1: float | None, **weights: float) -> Any:
+def style_recipe(size: int, batch: int, r1: float | None, **weights: Any) -> Any:
     """StyleGAN2's objective for pictures of a size."""
     from graftlab.config import StyleRecipe
 

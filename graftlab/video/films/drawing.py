@@ -7,7 +7,7 @@ size wherever a film is started, and a film that is continued has the same pixel
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from typing import Any
 
@@ -23,7 +23,7 @@ from graftlab.video.film import Film
 AT_ONCE = (16, 8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
 CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing
 
-SIDE_BY_SIDE = 2  # batches, on a processor
+SIDE_BY_SIDE = 2  # batches
 
 Way = Callable[[float], Codes]
 """Share of the film, from 0 to 1, to codes of one picture. A closed way has the same codes at 0 and at 1."""
@@ -44,9 +44,15 @@ class Hand:
 
     def at_once(self, codes: Codes) -> int:
         """How many frames with codes like these (of one picture) are decoded at once: one of AT_ONCE."""
-        structure = getattr(codes, "structure", None)
-        cells = CELLS_AT_ONCE // 4 if structure is None else structure.shape[2:].numel()
-        return self.batch or next(count for count in AT_ONCE if count * cells <= CELLS_AT_ONCE or count == 1)
+        return self.batch or next(count for count in AT_ONCE if count * cells(codes) <= CELLS_AT_ONCE or count == 1)
+
+    def workers(self, codes: Codes) -> int:
+        """How many batches of frames like these are drawn side by side: two of small pictures on a processor.
+
+        Threads that share such a batch wait for the slowest at every layer; with large pictures that is rare."""
+        processor = not isinstance(self.model, nn.Module) or next(self.model.parameters()).device.type == "cpu"
+        small = max(AT_ONCE) * cells(codes) <= CELLS_AT_ONCE
+        return SIDE_BY_SIDE if processor and small and torch.get_num_threads() > 1 else 1
 
     @torch.no_grad()
     def draw(self, codes: Codes, first: int, **options: Any) -> Tensor:
@@ -59,12 +65,14 @@ class Hand:
         )
         return torch.cat(list(images))
 
-    def draw_all(self, batches: Iterable[tuple[int, Codes]]) -> Iterator[tuple[int, Tensor]]:
+    def draw_all(self, batches: Iterable[tuple[int, Codes]], workers: int) -> Iterator[tuple[int, Tensor]]:
         """`draw` for many batches, each with the number of its first frame, which comes back with the frames.
 
-        On a processor two batches are drawn side by side, each by half of the threads: threads that share one batch
-        wait for the slowest at every layer."""
-        threads, workers = torch.get_num_threads(), self.workers
+        So many are drawn at a time, each by its share of the threads."""
+        if workers == 1:
+            yield from ((number, self.draw(codes, number)) for number, codes in batches)
+            return
+        threads = torch.get_num_threads()
 
         def work(numbered: tuple[int, Codes]) -> tuple[int, Tensor]:
             torch.set_num_threads(-(-threads // workers))  # of this thread, and of those that begin later
@@ -77,11 +85,11 @@ class Hand:
         finally:
             torch.set_num_threads(threads)
 
-    @property
-    def workers(self) -> int:
-        """Batches drawn at a time."""
-        processor = not isinstance(self.model, nn.Module) or next(self.model.parameters()).device.type == "cpu"
-        return SIDE_BY_SIDE if processor and torch.get_num_threads() > 1 else 1
+
+def cells(codes: Codes) -> int:
+    """Cells of the structure of one picture; for codes without any as many as a picture of 512 pixels might have."""
+    structure = getattr(codes, "structure", None)
+    return CELLS_AT_ONCE // 4 if structure is None else structure.shape[2:].numel()
 
 
 def from_codes(
@@ -100,6 +108,9 @@ def from_codes(
     def start(first: int) -> Iterator[Tensor]:
         begin = first - first % (hand.batch or max(AT_ONCE))
         codes = iter(in_order(begin))
+        if (here := next(codes, None)) is None:
+            return
+        codes = chain([here], codes)
 
         def batches() -> Iterator[tuple[int, Codes]]:
             number = begin
@@ -109,7 +120,7 @@ def from_codes(
                     yield number, Codes.cat(batch)
                 number += len(batch)
 
-        for number, frames in hand.draw_all(batches()):
+        for number, frames in hand.draw_all(batches(), hand.workers(here)):
             yield from frames[max(first - number, 0) :].split(1)
 
     return Film(
