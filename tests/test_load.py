@@ -42,9 +42,13 @@ def test_bundled_models_by_name(bundled):
     assert by_path.fingerprint == graftlab.load("coasts-32").fingerprint
 
 
-@pytest.mark.parametrize("read", [Directions.load, Distribution.load])
-def test_what_ships_beside_a_model_belongs_to_it(read):
-    for name in loading.bundled_models():
+@pytest.mark.parametrize(
+    ("shipped", "read"),
+    [(loading.bundled_directions, Directions.load), (loading.bundled_textures, Distribution.load)],
+)
+def test_what_ships_beside_a_model_belongs_to_it(shipped, read):
+    assert "landscapes-128" in shipped()
+    for name in shipped():
         assert read(name).model == graftlab.load(name, "cpu").fingerprint
 
 
