@@ -23,7 +23,6 @@ from graftlab.blending.blend import adopt
 from graftlab.checkpoints.load import BUNDLED, load_as
 from graftlab.data import TrainingImages
 from graftlab.data.pairs import Pairs
-from graftlab.evaluation.efficientnet import efficientnet_lite0
 from graftlab.evaluation.tables import Table
 from graftlab.images import l1
 from graftlab.inversion.likeness import Likeness
@@ -31,6 +30,7 @@ from graftlab.inversion.search import Search, Settings
 from graftlab.inversion.work import carry_out
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.translator import Translator
+from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.training.distillation import VALIDATION_PAIRS, validate
 
 TWO, ONE = "search and blend", "student"
@@ -75,7 +75,7 @@ def run(options: Namespace) -> Result:
 
 def two_steps(base: StyleGAN2, blend: StyleGAN2, photo: Tensor, steps: int) -> Tensor:
     """The photo's codes in the base, as `graft invert` finds them, drawn by the blend."""
-    search = Search(base, Likeness(photo, efficientnet_lite0(CPU)), Settings(steps=steps))
+    search = Search(base, Likeness(photo, efficientnet_lite(DEFAULT, CPU)), Settings(steps=steps))
     carry_out(search)
     with torch.no_grad():
         return blend.decode(adopt(search.codes, base, blend))

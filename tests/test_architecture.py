@@ -32,20 +32,22 @@ ROOMS = {
     "codes": "errors files",
     "networks": "errors hardware config codes",
     "data": "errors files hardware images",
-    "objectives": "errors config networks",
+    "objectives": "errors config networks perception",
     "checkpoints": "errors files hardware config codes networks",
-    "training": "errors files hardware config images sheets codes networks data objectives checkpoints evaluation",
+    "perception": "errors",
+    "training": "errors files hardware config images sheets codes networks data objectives checkpoints perception "
+    "evaluation",
     "deepzoom": "errors files",
     "blending": "errors files config images codes networks checkpoints",
     "distillation": "errors files hardware config images codes networks data blending",
     "editing": "errors files config images sheets codes data checkpoints",
     "video": "errors files hardware images sheets codes data blending editing",
-    "inversion": "errors hardware config codes networks checkpoints editing evaluation",
-    "evaluation": "errors files config images sheets codes data objectives",
+    "inversion": "errors hardware config codes networks checkpoints editing perception",
+    "evaluation": "errors files config images sheets codes data objectives perception",
     "graftlab": "errors images codes checkpoints blending",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
     "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training deepzoom "
-    "blending distillation editing video inversion evaluation graftlab benchmarking memory",
+    "blending distillation editing video inversion perception evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -13,9 +13,9 @@ from training_fixture import CPU, config, make_photos, start
 from graftlab.config import recipe
 from graftlab.data import TrainingImages, open_source, pack
 from graftlab.data.views import Scenes, light, recoloured, scene
-from graftlab.evaluation.choice import feature_network
-from graftlab.evaluation.metrics import deep
 from graftlab.objectives.swapping import discriminator_loss, generator_loss, swapped
+from graftlab.perception.choice import feature_network
+from graftlab.perception.distances import deep
 from graftlab.training.swapping import SwappingTrainer, deep_features
 
 ALONE = ("p.png", "q.png", "r.png")

@@ -9,8 +9,9 @@ from torch import nn
 
 from graftlab.errors import GraftError
 from graftlab.evaluation import metrics, transfer
-from graftlab.evaluation.choice import feature_network
-from graftlab.evaluation.features import Features
+from graftlab.perception import distances
+from graftlab.perception.choice import feature_network
+from graftlab.perception.features import Features
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_equal_pictures(seen):
     for name, wanted in (("l1", 0), ("ssim", 1), ("features", 0)):
         torch.testing.assert_close(values[name], torch.full((4,), float(wanted)), atol=1e-5, rtol=0)
     assert values["psnr"].isinf().all()
-    assert metrics.self_similarity(seen, seen).abs().max() == 0
+    assert distances.self_similarity(seen, seen).abs().max() == 0
     assert metrics.single_image_frechet(seen, seen).max() < 1e-6
 
 
@@ -62,9 +63,9 @@ def made(maps):
 
 def test_deep_distance_is_a_cosine():
     a, b, opposite = (torch.tensor(v).view(1, 2, 1, 1) for v in ([1.0, 0], [0.0, 3], [-2.0, 0]))
-    assert metrics.deep(made(a), made(a * 5)).item() == pytest.approx(0)
-    assert metrics.deep(made(a), made(b)).item() == pytest.approx(1)
-    assert metrics.deep(made(a), made(opposite)).item() == pytest.approx(2)
+    assert distances.deep(made(a), made(a * 5)).item() == pytest.approx(0)
+    assert distances.deep(made(a), made(b)).item() == pytest.approx(1)
+    assert distances.deep(made(a), made(opposite)).item() == pytest.approx(2)
     assert metrics.diversity(made(torch.cat([a, b, opposite]))) == pytest.approx((1 + 2 + 1) / 3)
 
 
@@ -72,10 +73,10 @@ def test_self_similarity_sees_layout_and_not_what_it_is_made_of():
     maps = torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     turned = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(1)))[0]
     other = torch.einsum("ij,njhw->nihw", turned, maps)
-    assert metrics.self_similarity(made(maps), made(other)).item() < 1e-5
-    assert metrics.deep(made(maps), made(other)).item() > 0.3
+    assert distances.self_similarity(made(maps), made(other)).item() < 1e-5
+    assert distances.deep(made(maps), made(other)).item() > 0.3
     shuffled = maps.flatten(2)[:, :, torch.randperm(16, generator=torch.Generator().manual_seed(2))].view_as(maps)
-    assert metrics.self_similarity(made(maps), made(shuffled)).item() > 0.2
+    assert distances.self_similarity(made(maps), made(shuffled)).item() > 0.2
     assert metrics.single_image_frechet(made(maps), made(shuffled)).item() < 1e-5
 
 

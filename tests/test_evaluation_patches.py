@@ -5,10 +5,10 @@ import torch
 from tiny import pictures
 
 from graftlab.codes import SwapCodes
-from graftlab.evaluation.choice import feature_network
 from graftlab.evaluation.folder import folder
 from graftlab.evaluation.patches import PATCHES, REFERENCES, Boxes, co_occurrence, cut
 from graftlab.images import write
+from graftlab.perception.choice import feature_network
 
 SIZE = 64
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tiny import pictures
 
 from graftlab.errors import GraftError
-from graftlab.evaluation import vit
-from graftlab.evaluation.choice import CHOICES, DEFAULT, feature_network
+from graftlab.perception import vit
+from graftlab.perception.choice import CHOICES, DEFAULT, feature_network
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 48}
 

@@ -173,9 +173,9 @@ def test_the_centre_of_w():
 
 
 def test_likeness_of_pixels_and_of_features():
-    from graftlab.evaluation.efficientnet import efficientnet_lite0
+    from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 
-    network = efficientnet_lite0(torch.device("cpu"))
+    network = efficientnet_lite(DEFAULT, torch.device("cpu"))
     photos = tiny.pictures(3)
     likeness = Likeness(photos, network, features=1.0, pixels=0.0, batch=2)
     assert likeness(photos, slice(None)).max() < 1e-5

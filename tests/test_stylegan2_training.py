@@ -198,7 +198,7 @@ def test_without_the_feature_network_nothing_is_validated(tmp_path, photos, monk
     def missing(device):
         raise GraftError("not installed")
 
-    monkeypatch.setattr("graftlab.training.stylegan2.efficientnet_lite0", missing)
+    monkeypatch.setattr("graftlab.training.stylegan2.efficientnet_lite", missing)
     start(tmp_path / "run", photos).train()
     written = files(tmp_path / "run")
     assert "last.safetensors" in written

@@ -13,9 +13,9 @@ from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
-    from graftlab.evaluation.features import FeatureNetwork
     from graftlab.evaluation.report import Result
     from graftlab.networks.swapping import SwappingModel
+    from graftlab.perception.features import FeatureNetwork
 
 DEFAULT_FEATURES = "efficientnet-lite0"
 
@@ -56,9 +56,9 @@ class MeasuringOptions:
     def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork]":
         """The model, and the feature network beside it."""
         from graftlab.checkpoints.load import load_as
-        from graftlab.evaluation.choice import feature_network
         from graftlab.hardware import choose_device
         from graftlab.networks.swapping import SwappingModel
+        from graftlab.perception.choice import feature_network
 
         judge = feature_network(self.features, str(choose_device(self.device)))
         return load_as(SwappingModel, model, self.device, self.precision), judge

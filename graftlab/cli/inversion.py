@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from graftlab.codes import StyleCodes
-    from graftlab.evaluation.features import FeatureNetwork
     from graftlab.inversion.likeness import Likeness
     from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.perception.features import FeatureNetwork
 
 STEPS = 500  # of a search that begins with nothing
 FRAMES = 100  # of the film of a search
@@ -272,8 +272,8 @@ def write_film(desk: "Desk[StyleGAN2]", images: "Tensor", steps: "list[StyleCode
 
 def compared(images: "Tensor", made: "Tensor", network: "FeatureNetwork | None") -> list[dict[str, float]]:
     """How close pictures came to photos, for each."""
-    from graftlab.evaluation.metrics import deep
     from graftlab.images import l1, psnr
+    from graftlab.perception.distances import deep
 
     columns = {"l1": l1(made, images), "psnr": psnr(made, images)}
     if network is not None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from graftlab.codes import StyleCodes
-    from graftlab.evaluation.features import FeatureNetwork
     from graftlab.inversion.likeness import Likeness
     from graftlab.inversion.search import Search, Settings
     from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.perception.features import FeatureNetwork
 
 
 def place(model: "StyleGAN2") -> "torch.device":
@@ -43,9 +43,9 @@ def prepared(model: "StyleGAN2", photos: list[Path], enlarge: bool) -> "Tensor":
 
 def seeing(model: "StyleGAN2", features: float) -> "FeatureNetwork | None":
     """The feature network, where features count."""
-    from graftlab.evaluation.efficientnet import efficientnet_lite0
+    from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 
-    return efficientnet_lite0(place(model)) if features else None
+    return efficientnet_lite(DEFAULT, place(model)) if features else None
 
 
 def guessed(model: "StyleGAN2", encoder: Path | None, images: "Tensor") -> "StyleCodes | None":

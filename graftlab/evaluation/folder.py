@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, Codes, SwapCodes
-from graftlab.evaluation.choice import feature_network
-from graftlab.evaluation.features import FeatureNetwork
 from graftlab.evaluation.metrics import (
     MEASURES,
     Estimate,
@@ -25,13 +23,15 @@ from graftlab.evaluation.metrics import (
     diversity,
     frechet,
     kernel_distance,
-    self_similarity,
     single_image_frechet,
 )
 from graftlab.evaluation.patches import Boxes, co_occurrence, cut
 from graftlab.evaluation.photos import draw, read_photos
 from graftlab.evaluation.tables import Table, plain
 from graftlab.images import from_uint8
+from graftlab.perception.choice import feature_network
+from graftlab.perception.distances import self_similarity
+from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 
 BATCH = 16  # pictures at once

@@ -10,12 +10,12 @@ from statistics import fmean
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.features import Features, missing
 from graftlab.images import l1, psnr
+from graftlab.perception.distances import deep
+from graftlab.perception.features import Features, missing
 
 SSIM_WINDOW = 11  # pixels (Wang et al. 2004)
 
@@ -61,39 +61,12 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
-def deep(a: Features, b: Features) -> Tensor:
-    """Deep-feature distance: (N,) in [0, 2], 0 for equal pictures.
-
-    LPIPS (Zhang et al. 2018, Eq. 1) without its learned weights: the cosine distance of the features at every position
-    (half the squared difference of unit vectors), averaged over positions, then over the maps."""
-    return torch.stack([cosine(x, y) for x, y in zip(a.maps, b.maps, strict=True)]).mean(0)
-
-
-def self_similarity(a: Features, b: Features) -> Tensor:
-    """How much the layout differs, whatever the colours (Kolkin et al. 2019, Eq. 7): (N,) in [0, 2].
-
-    Every position's cosine distances to all others, scaled to sum to 1; the L1 distance of these rows between the two
-    pictures, averaged over positions. (The paper divides by the number of positions once more.)"""
-
-    def distances(maps: Tensor) -> Tensor:
-        vectors = F.normalize(maps.flatten(2), dim=1)  # (N, C, P)
-        distance = (1 - vectors.transpose(1, 2) @ vectors).clamp(min=0)
-        return distance / distance.sum(1, keepdim=True).clamp(min=1e-8)
-
-    return (distances(a.middle) - distances(b.middle)).abs().sum(1).mean(1)
-
-
 def single_image_frechet(a: Features, b: Features) -> Tensor:
     """SIFID (Shaham et al. 2019, section 4.2): Fréchet distance of the early features at all positions: (N,).
 
     What one picture is made of, wherever it stands: the match of textures."""
     pairs = zip(a.early.flatten(2).mT, b.early.flatten(2).mT, strict=True)
     return torch.tensor([frechet(x, y) for x, y in pairs])
-
-
-def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine distance, 1 - cos, of codes or maps (N, C, ...) over channels, averaged over positions: (N,) in [0, 2]."""
-    return (1 - F.cosine_similarity(a.float(), b.float(), dim=1)).reshape(len(a), -1).mean(1)
 
 
 def diversity(features: Features) -> float:

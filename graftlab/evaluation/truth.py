@@ -16,11 +16,12 @@ from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.evaluation import transfer
-from graftlab.evaluation.choice import feature_network
-from graftlab.evaluation.features import FeatureNetwork
 from graftlab.evaluation.grid import Pair, Place, draw, read_grid
-from graftlab.evaluation.metrics import MEASURES, closeness, cosine
+from graftlab.evaluation.metrics import MEASURES, closeness
 from graftlab.evaluation.tables import Table, plain
+from graftlab.perception.choice import feature_network
+from graftlab.perception.distances import cosine
+from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 
 HYBRID, CEILING = "hybrid", "reconstruction of the truth"

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.features import FeatureNetwork, Features
-from graftlab.evaluation.metrics import deep
+from graftlab.perception.distances import deep
+from graftlab.perception.features import FeatureNetwork, Features
 
 SIDES = (64, 256)  # pixels: features are looked at in pictures no smaller and no larger
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.config.base import Config
-from graftlab.evaluation.features import FeatureNetwork
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Centre, sampled
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.perception.features import FeatureNetwork
 
 BETAS = (0.9, 0.99)  # of Adam
 

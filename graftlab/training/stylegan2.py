@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from graftlab.config import StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
-from graftlab.evaluation.efficientnet import efficientnet_lite0
-from graftlab.evaluation.features import FeatureNetwork
 from graftlab.evaluation.metrics import kernel_distance
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.objectives.stylegan2 import discriminator_loss, generator_loss, path_penalty, r1_penalty
 from graftlab.objectives.terms import Terms, total
+from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
+from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 from graftlab.training import distributed
 from graftlab.training.trainer import Step, Trainer, means
@@ -158,7 +158,7 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
 
         Nothing where the feature network is not installed (extra `metrics`)."""
         try:
-            self._features = self._features or efficientnet_lite0(self.device)
+            self._features = self._features or efficientnet_lite(DEFAULT, self.device)
         except GraftError:
             return {}
         if len(references) < 2:

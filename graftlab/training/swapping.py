@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingTrainConfig
 from graftlab.data import TrainingImages
-from graftlab.evaluation.efficientnet import efficientnet_lite0
-from graftlab.evaluation.metrics import deep
 from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.swapping import Likeness, discriminator_loss, generator_loss, r1_penalty
 from graftlab.objectives.terms import Terms, total
+from graftlab.perception.distances import deep
+from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.sheets import sheet
 from graftlab.training.trainer import Step, Trainer, means
 
@@ -155,7 +155,7 @@ def swap_sheet(model: SwappingAutoencoder, images: Tensor, title: str) -> Tensor
 
 def deep_features(device: torch.device) -> Likeness:
     """Deep-feature distance as evaluation has it, with gradients, and at the size of the pictures."""
-    network = efficientnet_lite0(device)
+    network = efficientnet_lite(DEFAULT, device)
 
     def distance(made: Tensor, images: Tensor) -> Tensor:
         side = images.shape[-1]

@@ -5,13 +5,12 @@ from functools import cache
 import torch
 
 from graftlab.errors import GraftError
-from graftlab.evaluation import efficientnet
-from graftlab.evaluation.features import FeatureNetwork
-from graftlab.evaluation.inception import inception
-from graftlab.evaluation.vit import KINDS, vision_transformer
+from graftlab.perception.efficientnet import DEFAULT, LITE, efficientnet_lite
+from graftlab.perception.features import FeatureNetwork
+from graftlab.perception.inception import inception
+from graftlab.perception.vit import KINDS, vision_transformer
 
-DEFAULT = efficientnet.NAME
-CHOICES = (DEFAULT, "inception", *KINDS)
+CHOICES = (*LITE, "inception", *KINDS)
 
 
 @cache
@@ -28,4 +27,4 @@ def feature_network(choice: str = DEFAULT, device: str = "cpu") -> FeatureNetwor
         return vision_transformer(name, place, torch.device(device))
     if place:
         raise GraftError(f"{name} brings its weights: leave out '{place}'.")
-    return efficientnet.efficientnet_lite0(torch.device(device))
+    return efficientnet_lite(name, torch.device(device))

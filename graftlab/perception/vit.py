@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.features import FeatureNetwork, Features, missing, resized
+from graftlab.perception.features import FeatureNetwork, Features, missing, resized
 
 Colour = tuple[float, float, float]
 MAPS = 4  # after so many equal parts of the depth

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.features import FeatureNetwork, Features
+from graftlab.perception.features import FeatureNetwork, Features
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"  # the name ends in the first digits of its SHA-256
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
