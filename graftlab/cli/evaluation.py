@@ -36,8 +36,8 @@ Out = Annotated[
 Network = Annotated[
     str,
     typer.Option(
-        help="Feature network: efficientnet-lite0, efficientnet-lite1 or efficientnet-lite2, inception, dinov2 or clip; "
-        "after a colon, the place of its weights."
+        help="Feature network: efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, inception, "
+        "dinov2 or clip; after a colon, the place of its weights."
     ),
 ]
 
