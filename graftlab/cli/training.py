@@ -15,7 +15,7 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     import torch
 
-    from graftlab.config import SwappingTrainConfig, TrainConfig
+    from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
 
 FEW_PHOTOS = 500  # below which augmentation is advised
 KNOWN_PHOTOS = 2000  # at the most, that a model's textures are known from
@@ -133,7 +133,7 @@ def train(
     run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
     size: Size = None,
-    recipe: Annotated[str, typer.Option(help="Weights of the losses: official or paper.")] = "official",
+    recipe: Annotated[str, typer.Option(help="Weights of the losses: official, paper or projected.")] = "official",
     gan: Annotated[float | None, typer.Option(help="Weight of the image discriminator, if not the recipe's 1.")] = None,
     patch: Annotated[
         float | None, typer.Option(help="Weight of the patch discriminator, if not the recipe's 1.")
@@ -145,6 +145,13 @@ def train(
     patch_r1: Annotated[
         float | None, typer.Option(help="R1 of the patch discriminator, if not the recipe's 1.")
     ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(help="Another number of the recipe, as texture=2 or recolour=0.5; may be given several times."),
+    ] = None,
+    side: Annotated[
+        int, typer.Option(help="Side of the training pictures, if not the networks' size; with --recipe projected.")
+    ] = 0,
     augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
     crop: Crop = "short",
     views: Annotated[
@@ -170,16 +177,33 @@ def train(
     weights: dict[str, Any] = {"gan": gan, "patch": patch, "features": features, "r1": r1, "patch_r1": patch_r1}
     settings = config.SwappingTrainConfig(
         network=config.preset(preset, size),
-        recipe=replace(config.recipe(recipe), **{name: value for name, value in weights.items() if value is not None}),
+        recipe=reweighed(
+            config.recipe(recipe), {name: value for name, value in weights.items() if value is not None}, weight or []
+        ),
         data=str(photos),
         augment=listed(augment),
         crop=crop,
         views=views,
         shared_lights=shared_lights,
+        side=side,
         keep_models=keep_models,
         **options.settings(),
     )
     carry_out(settings, run, options)
+
+
+def reweighed(recipe: "Recipe", weights: dict[str, float], more: list[str]) -> "Recipe":
+    """A recipe with other numbers, those of `more` as NAME=NUMBER. GraftError for a name that it does not have."""
+    for given in more:
+        name, _, number = given.partition("=")
+        if not isinstance(getattr(recipe, name, None), float):
+            known = ", ".join(field for field, value in recipe.to_dict().items() if isinstance(value, float))
+            raise GraftError(f"--weight takes NAME=NUMBER, not '{given}'; the names are {known}.")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise GraftError(f"--weight {name} takes a number, not '{number}'.") from None
+    return replace(recipe, **weights)  # type: ignore[arg-type]
 
 
 def listed(names: str) -> tuple[str, ...]:

@@ -142,6 +142,9 @@ PRESETS: dict[str, SwappingConfig] = {
     "small64": SwappingConfig(  # 64 px with as fine a structure code as `small` has at 128 px
         size=64, downsamplings=2, texture_channels=256, encoder_capacity=0.75, generator_capacity=0.25,
         discriminator_capacity=1 / 16, patch_size=16, patch_capacity=0.5, **_SLIM),  # type: ignore[arg-type]
+    "small256": SwappingConfig(  # 256 px with cells of 16 px, as the authors have them; trained on a laptop
+        size=256, structure_channels=16, texture_channels=256, encoder_capacity=0.5, generator_capacity=0.25,
+        discriminator_capacity=1 / 16, patch_size=64, patch_capacity=0.5, **_SLIM),  # type: ignore[arg-type]
     # the authors' releases
     "church256":   SwappingConfig(size=256),
     "bedroom256":  SwappingConfig(size=256),

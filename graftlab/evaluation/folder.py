@@ -31,7 +31,7 @@ from graftlab.evaluation.tables import Table, plain
 from graftlab.images import from_uint8
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
-from graftlab.perception.features import FeatureNetwork
+from graftlab.perception.features import FeatureNetwork, Features
 from graftlab.sheets import sheet
 
 BATCH = 16  # pictures at once
@@ -208,7 +208,7 @@ class _Test:
             made = self.hybrids(pairs)
             hybrid = self.network(made)
             a, b = (self.network(self.photos(column)) for column in zip(*pairs, strict=True))
-            structure += zip(self_similarity(hybrid, a).tolist(), self_similarity(b, a).tolist(), strict=True)
+            structure += zip(layout(hybrid, a).tolist(), layout(b, a).tolist(), strict=True)
             texture += zip(single_image_frechet(hybrid, b).tolist(), single_image_frechet(a, b).tolist(), strict=True)
             pooled.append(hybrid.pooled)
             patches.append(self.network.patches(cut(made, self.boxes.hybrids, indices)))
@@ -253,6 +253,10 @@ class _Test:
         a, b = (self.photos([index]) for index in (structure, texture))
         once, again = (self.decode(self.encode(a).mix(self.encode(b), texture=1)) for _ in range(2))
         return (once - again).abs().max().item() / 2
+
+
+def layout(a: Features, b: Features) -> Tensor:
+    return self_similarity(a.middle, b.middle)
 
 
 def _means(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:

@@ -27,6 +27,16 @@ def fake(logits: Tensor) -> Tensor:
     return F.softplus(full(logits)).flatten(1).mean(1)
 
 
+def hinge_real(logits: Tensor) -> Tensor:
+    """Hinge loss of a discriminator's logits that should say "real", one value per item (Lim & Ye 2017)."""
+    return F.relu(1 - full(logits)).flatten(1).mean(1)
+
+
+def hinge_fake(logits: Tensor) -> Tensor:
+    """The same for logits that should say "fake"."""
+    return F.relu(1 + full(logits)).flatten(1).mean(1)
+
+
 def squared_slope(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """Squared length of a logit's gradient at each of N pictures: (N,), differentiable once more.
 

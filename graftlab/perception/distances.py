@@ -18,20 +18,56 @@ def deep(a: Features, b: Features) -> Tensor:
     return torch.stack([cosine(x, y) for x, y in zip(a.maps, b.maps, strict=True)]).mean(0)
 
 
-def self_similarity(a: Features, b: Features) -> Tensor:
+def self_similarity(a: Tensor, b: Tensor) -> Tensor:
     """How much the layout differs, whatever the colours (Kolkin et al. 2019, Eq. 7): (N,) in [0, 2].
 
-    Every position's cosine distances to all others, scaled to sum to 1; the L1 distance of these rows between the two
-    pictures, averaged over positions. (The paper divides by the number of positions once more.)"""
+    Maps (N, C, h, w), of parts of things rather than of surfaces (`Features.middle`). Every position's cosine distances
+    to all others, scaled to sum to 1; the L1 distance of these rows between the two pictures, averaged over positions.
+    (The paper divides by the number of positions once more.)"""
 
     def distances(maps: Tensor) -> Tensor:
         vectors = F.normalize(maps.flatten(2), dim=1)  # (N, C, P)
         distance = (1 - vectors.transpose(1, 2) @ vectors).clamp(min=0)
         return distance / distance.sum(1, keepdim=True).clamp(min=1e-8)
 
-    return (distances(a.middle) - distances(b.middle)).abs().sum(1).mean(1)
+    return (distances(a) - distances(b)).abs().sum(1).mean(1)
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
     """Cosine distance, 1 - cos, of codes or maps (N, C, ...) over channels, averaged over positions: (N,) in [0, 2]."""
     return (1 - F.cosine_similarity(a.float(), b.float(), dim=1)).reshape(len(a), -1).mean(1)
+
+
+def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
+    """Sliced Wasserstein distance of feature columns (Heitz et al. 2021, section 3.2), a difference of textures: (N,).
+
+    Maps (N, C, P) of one size, columns in any order; directions (K, C) of unit length. Along each, the sorted columns
+    of one are compared with the sorted columns of the other; in units of the second's deviation, so that maps of all
+    scales count alike."""
+    along_a, along_b = ((directions @ x).sort(2).values for x in (a, b))
+    return (along_a - along_b).abs().mean((1, 2)) / (b.std((1, 2)) + 1e-3)
+
+
+def alike(a: Tensor, b: Tensor, nearness: float = 0.5) -> Tensor:
+    """For every position of a, the position of b that shows the most similar thing: maps (N, C, h, w) to (N, h * w).
+
+    By cosine of the features, each picture's mean taken away (which is its season and hour), less `nearness` times the
+    distance in height, as a share of the picture's: skies match skies, ground matches ground."""
+
+    def columns(maps: Tensor) -> Tensor:
+        return F.normalize((maps - maps.mean((2, 3), keepdim=True)).flatten(2), dim=1)
+
+    likeness = columns(a).mT @ columns(b)  # (N, P, Q)
+    height, width = a.shape[2:]
+    level = torch.linspace(0, 1, height, device=a.device).repeat_interleave(width)
+    return (likeness - nearness * (level[:, None] - level).abs()).argmax(2)
+
+
+def gathered(maps: Tensor, places: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Maps (N, C, H, W) rearranged by cells of a coarser grid (h, w), for `places` of `alike`: (N, C, H * W).
+
+    The columns come in the order of the cells, not of the rows: what compares distributions does not mind."""
+    across = (grid[0], maps.shape[2] // grid[0]), (grid[1], maps.shape[3] // grid[1])
+    cells = maps.unflatten(3, across[1]).unflatten(2, across[0]).permute(0, 1, 2, 4, 3, 5).flatten(4).flatten(2, 3)
+    chosen = cells.gather(2, places[:, None, :, None].expand(-1, cells.shape[1], -1, cells.shape[3]))
+    return chosen.flatten(2)

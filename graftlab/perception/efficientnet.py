@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from graftlab.errors import GraftError
 from graftlab.perception.features import FeatureNetwork, Features, missing, resized
 
 SIDE = 224  # pixels, as in Lite0's training
@@ -46,6 +47,13 @@ class EfficientNetLite(nn.Module):
 def prepare(images: Tensor, side: int) -> Tensor:
     """It was trained on (pixel - 127) / 128."""
     return (resized(images, side) * 127.5 + 0.5) / 128
+
+
+def channels(name: str) -> tuple[int, ...]:
+    """Of the four maps of one of LITE, known without its weights. GraftError for another name."""
+    if name not in LITE:
+        raise GraftError(f"There is no teacher '{name}'; choose one of {', '.join(LITE)}.")
+    return LITE[name][1]
 
 
 def efficientnet_lite(name: str, device: torch.device) -> FeatureNetwork:

@@ -71,6 +71,11 @@ class FeatureNetwork:
         assert isinstance(seen, Features)
         return seen
 
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The four maps of square pictures (N, 3, S, S) at their own size, in float32, differentiable."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self.seen(images.float(), images.shape[-1]).maps
+
     @torch.no_grad()
     def _forward(self, images: Tensor, side: int) -> Features:
         return self.seen(images.to(self.device).float().clamp(-1, 1), side)

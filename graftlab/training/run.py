@@ -27,6 +27,7 @@ from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
 from graftlab.training.distillation import DistillTrainer
 from graftlab.training.monitor import Stats
+from graftlab.training.projected import ProjectedTrainer
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.stylegan2 import StyleGAN2Trainer
@@ -61,6 +62,12 @@ MAY_CHANGE = (
     "recipe.r1",
     "recipe.patch_r1",
     "recipe.path",
+    "recipe.l1",
+    "recipe.texture",
+    "recipe.structure",
+    "recipe.recolour",
+    "recipe.code_noise",
+    "side",
     "adapt",
     "adapt_images",
 )
@@ -264,7 +271,10 @@ class Run:
 def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Trainer[Any, Any, Any]:
     """The trainer of a configuration's kind. It compiles its ordinary steps as asked, else on CUDA, where it is sure to
     pay."""
-    return TRAINERS[type(config)](config, device, device.type == "cuda" if compiled is None else compiled)
+    trainer = TRAINERS[type(config)]
+    if isinstance(config, SwappingTrainConfig) and config.recipe.projected:
+        trainer = ProjectedTrainer
+    return trainer(config, device, device.type == "cuda" if compiled is None else compiled)
 
 
 def make_folder(folder: Path) -> None:

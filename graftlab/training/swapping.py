@@ -17,17 +17,34 @@ from graftlab.objectives.terms import Terms, total
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.sheets import sheet
-from graftlab.training.trainer import Step, Trainer, means
+from graftlab.training.trainer import JudgeT, Step, Trainer, means
 
 VALIDATION_IMAGES = 64
 SHEET_IMAGES = 6
 
 
-class SwappingTrainer(Trainer[SwappingTrainConfig, SwappingAutoencoder, Discriminators]):
-    """Discriminators and generator in turn, each on new images; the generator alone where the recipe has no use for
-    discriminators."""
+class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
+    """What all ways to train a Swapping Autoencoder have in common: its parts, its pictures and its figures."""
 
     progress = ("G_L1", "L1")
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"encoder": self.model.encoder, "generator": self.model.generator}
+
+    def references(self, data: TrainingImages) -> Tensor:
+        return data.held_out(VALIDATION_IMAGES)
+
+    def validate(self, references: Tensor) -> dict[str, float]:
+        return validate(self.ema, references) if len(references) else {}
+
+    def samples(self, images: Tensor) -> Tensor:
+        title = f"{self.seen:,} images seen: structure of the left, texture of the top"
+        return swap_sheet(self.ema, images[:SHEET_IMAGES], title)
+
+
+class SwappingTrainer(Autoencoding[Discriminators]):
+    """Discriminators and generator in turn, each on new images; the generator alone where the recipe has no use for
+    discriminators."""
 
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
@@ -98,24 +115,10 @@ class SwappingTrainer(Trainer[SwappingTrainConfig, SwappingAutoencoder, Discrimi
         return super().judges() if self.config.recipe.adversarial else {}
 
     def parts(self) -> dict[str, nn.Module]:
-        return {
-            "encoder": self.model.encoder,
-            "generator": self.model.generator,
+        return super().parts() | {
             "image discriminator": self.discriminators.image,
             "patch discriminator": self.discriminators.patch,
         }
-
-    # -- pictures and figures ------------------------------------------------------------------------------------------
-
-    def references(self, data: TrainingImages) -> Tensor:
-        return data.held_out(VALIDATION_IMAGES)
-
-    def validate(self, references: Tensor) -> dict[str, float]:
-        return validate(self.ema, references) if len(references) else {}
-
-    def samples(self, images: Tensor) -> Tensor:
-        title = f"{self.seen:,} images seen: structure of the left, texture of the top"
-        return swap_sheet(self.ema, images[:SHEET_IMAGES], title)
 
 
 @torch.no_grad()

@@ -112,6 +112,15 @@ def read(packages: Path, photo: Photo) -> Image.Image:
     return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
 
 
+def others(folder: Path) -> list[Photo]:
+    """Photographs of a folder of one's own, all landscapes, so that only their paths are known."""
+    return [
+        Photo(path.stem, "landscape", str(path.resolve()), "own", "", "")
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png")
+    ]
+
+
 def make_set(packages: Path, out: Path, crops: int = 125, size: int = 128, seed: int = 1, photos=PHOTOS) -> int:
     """Cut the training crops into the folder out, with credits.csv. Returns how many.
 
@@ -165,9 +174,11 @@ def main() -> None:
     p.add_argument("--crops", type=int, default=125, help="crops of each landscape; close-ups give a third of it")
     p.add_argument("--size", type=int, default=128, help="side in pixels")
     p.add_argument("--seed", type=int, default=1, help="same seed, same crops")
+    p.add_argument("--also", type=Path, metavar="FOLDER", help="photographs of your own, cut as landscapes too")
     p.add_argument("--held-out", type=Path, metavar="FOLDER", help="also write the photographs kept from training")
     a = p.parse_args()
-    print(f"{make_set(a.packages, a.out, a.crops, a.size, a.seed)} crops in {a.out}")
+    photos = PHOTOS + (others(a.also) if a.also else [])
+    print(f"{make_set(a.packages, a.out, a.crops, a.size, a.seed, photos)} crops in {a.out}")
     if a.held_out:
         print(f"{make_held_out(a.packages, a.held_out, a.size)} photographs in {a.held_out}")
 

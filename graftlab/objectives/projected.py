@@ -1,0 +1,144 @@
+"""The Swapping Autoencoder's objective with a frozen network as the teacher.
+
+The paper's terms stay (Park et al. 2020, section 3), with discriminators that see that network's features (Projected
+GAN: Sauer et al. 2021). Beside them a hybrid is held to the texture's picture by the distribution of fine features
+(Heitz et al. 2021), and to the structure's picture by how its parts resemble each other (Kolkin et al. 2019). The
+teacher sees real and made pictures once, for all terms.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graftlab.config import Recipe
+from graftlab.networks.layers import Noise, full
+from graftlab.networks.projected import PATCH, Maps, ProjectedDiscriminators
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives.swapping import Crops, average, distance, per_patch, render, swapped
+from graftlab.objectives.terms import Augment, Terms, hinge_fake, hinge_real, no_augment
+from graftlab.perception.distances import alike, cosine, gathered, self_similarity, sliced_wasserstein
+
+DIRECTIONS = 48  # along which textures are compared at every step
+
+Teacher = Callable[[Tensor], Maps]
+"""The frozen network: pictures (N, 3, H, W) in [-1, 1] to four maps, differentiable."""
+
+
+def codes(
+    model: SwappingAutoencoder, images: Tensor, recipe: Recipe, disguise: Augment = no_augment
+) -> tuple[Tensor, Tensor]:
+    """Structure and texture of pictures, the structure read from a disguise of them, and blurred by noise.
+
+    What changes under the disguise, or is finer than the noise, cannot be relied on: it must come from the texture."""
+    structure, texture = model.encoder(images)
+    if recipe.recolour:
+        structure, _ = model.encoder(disguise(images))
+    if recipe.code_noise:
+        deviation = recipe.code_noise / structure.shape[1] ** 0.5  # structures have unit length
+        structure = structure + deviation * torch.randn_like(structure)
+    return structure, texture
+
+
+def discriminator_loss(
+    model: SwappingAutoencoder,
+    discriminators: ProjectedDiscriminators,
+    teacher: Teacher,
+    images: Tensor,
+    recipe: Recipe,
+    noise: Noise | None = None,  # None: random
+    augment: Augment = no_augment,
+    disguise: Augment = no_augment,
+) -> Terms:
+    """What the discriminators minimise on a batch of pictures (N, 3, S, S), N even: eq. 2 to 4 with the hinge loss."""
+    with torch.no_grad():
+        rec, mix = render(model, *codes(model, images, recipe, disguise), noise)
+        real, made = teacher(augment(images)), teacher(torch.cat([augment(full(rec)), augment(full(mix))]))
+    terms: Terms = {}
+    with torch.autocast(images.device.type, enabled=False):
+        if recipe.gan:
+            logits_rec, logits_mix = discriminators.image(made).split([len(rec), len(mix)])
+            terms["D_real"] = hinge_real(discriminators.image(real)) * recipe.gan
+            terms["D_rec"] = hinge_fake(logits_rec) * (0.5 * recipe.gan)
+            terms["D_mix"] = hinge_fake(logits_mix) * (0.5 * recipe.gan)
+        if recipe.patch:
+            hybrids = tuple(maps[len(rec) :] for maps in made)
+            reference, target, hybrid = (
+                discriminators.patch.features(patches(maps, recipe)) for maps in (real, real, hybrids)
+            )
+            reference = average(reference) if recipe.aggregate else reference
+            own, other = (discriminators.patch(reference, described) for described in (target, hybrid))
+            terms["PatchD_real"] = per_patch(hinge_real, own) * recipe.patch
+            terms["PatchD_mix"] = per_patch(hinge_fake, other) * recipe.patch
+    return terms
+
+
+def generator_loss(
+    model: SwappingAutoencoder,
+    discriminators: ProjectedDiscriminators,
+    teacher: Teacher,
+    images: Tensor,
+    recipe: Recipe,
+    noise: Noise | None = None,
+    augment: Augment = no_augment,
+    disguise: Augment = no_augment,
+    truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
+) -> Terms:
+    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, have the texture's textures."""
+    rec, mix = map(full, render(model, *codes(model, images, recipe, disguise), noise))
+    half, terms = len(rec), {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
+    with torch.autocast(images.device.type, enabled=False):
+        with torch.no_grad():
+            real = teacher(images)
+        made = teacher(torch.cat([rec, mix]))
+        hybrids = tuple(maps[half:] for maps in made)
+        terms["G_features"] = deep(made, real, slice(half), slice(half)) * recipe.features
+        known = torch.zeros(len(mix), device=images.device)
+        if truths is not None:
+            known, truth = (truths >= 0).to(images), truths.clamp(min=0)
+            terms["G_views"] = distance(mix, images[truth]) * known * recipe.views
+            terms["G_view_features"] = deep(hybrids, real, slice(None), truth) * known * recipe.features
+        if recipe.texture or recipe.structure:
+            structures = tuple(swapped(maps) for maps in real)
+            terms["G_texture"] = texture(hybrids, structures, real) * recipe.texture
+            terms["G_structure"] = self_similarity(hybrids[2], structures[2]) * recipe.structure
+        if recipe.gan or recipe.patch:
+            judged = made if augment is no_augment else teacher(torch.cat([augment(rec), augment(mix)]))
+        if recipe.gan:
+            logits_rec, logits_mix = discriminators.image(judged).split([half, len(mix)])
+            terms["G_GAN_rec"] = -logits_rec.mean(1) * (recipe.gan_rec * recipe.gan)
+            terms["G_GAN_mix"] = -logits_mix.mean(1) * (recipe.gan_mix * recipe.gan)
+        if recipe.patch:
+            with torch.no_grad():
+                source = real if augment is no_augment else teacher(augment(images))
+                reference = discriminators.patch.features(patches(source, recipe))
+                reference = average(reference) if recipe.aggregate else reference
+            hybrid = discriminators.patch.features(patches(tuple(maps[half:] for maps in judged), recipe))
+            terms["G_mix"] = -discriminators.patch(reference, hybrid).flatten() * recipe.patch
+    return terms
+
+
+def deep(made: Maps, real: Maps, ours: slice, theirs: slice | Tensor) -> Tensor:
+    """Deep-feature distance (see `perception.distances.deep`) of some made pictures to some real ones: (n,)."""
+    return torch.stack([cosine(a[ours], b[theirs]) for a, b in zip(made, real, strict=True)]).mean(0)
+
+
+def texture(hybrids: Maps, structures: Maps, textures: Maps) -> Tensor:
+    """Difference of a hybrid's surfaces from those of the texture's picture, like with like: (N,).
+
+    Sliced Wasserstein distance of the two finest maps. The texture's picture is first laid out anew, each of its cells
+    where the structure's picture shows something similar: compared as they are, a texture with much ground would paint
+    ground into skies."""
+    places, grid = alike(structures[2], textures[2]), structures[2].shape[2:]
+    distances = []
+    for made, wanted in zip(hybrids[:2], textures[:2], strict=True):
+        directions = F.normalize(torch.randn(DIRECTIONS, made.shape[1], device=made.device), dim=1)
+        distances.append(sliced_wasserstein(made.flatten(2), gathered(wanted, places, (grid[0], grid[1])), directions))
+    return torch.stack(distances).sum(0)
+
+
+def patches(maps: Maps, recipe: Recipe) -> Tensor:
+    """Random boxes of the two finest maps, each resampled to PATCH cells a side: (N, T, C, PATCH, PATCH)."""
+    boxes = Crops.draw(maps[0], recipe)
+    return torch.cat([boxes.cut(x, PATCH) for x in maps[:2]], 2)
