@@ -136,12 +136,14 @@ def test_terms_of_a_perfect_autoencoder(monkeypatch):
 def test_every_term_moves_what_it_should():
     torch.manual_seed(0)
     model, judges, images = network(), ProjectedDiscriminators(CHANNELS), pictures(4)
-    terms = generator_loss(model, judges, teacher, images, recipe("projected"), truths=torch.tensor([-1, -1, 3, 2]))
+    terms, judged = generator_loss(
+        model, judges, teacher, images, recipe("projected"), truths=torch.tensor([-1, -1, 3, 2])
+    )
     assert (terms["G_views"] > 0).tolist() == [False, False, True, True]
     for name, term in terms.items():
         gradient = torch.autograd.grad(term.mean(), model.generator.to_rgb.weight, retain_graph=True)[0]
         assert gradient.abs().max() > 0, name
-    losses = discriminator_loss(model, judges, teacher, images, recipe("projected"))
+    losses = discriminator_loss(judges, judged.detached(), recipe("projected"))
     total = sum(term.mean() for term in losses.values())
     learning = [weight for weight in judges.parameters() if weight.requires_grad and weight.ndim > 1]
     assert all(slope.abs().max() > 0 for slope in torch.autograd.grad(total, learning))
@@ -150,7 +152,8 @@ def test_every_term_moves_what_it_should():
 
 def test_a_term_that_is_switched_off_is_not_computed():
     off = Recipe(projected=True, gan=0, patch=0)
-    terms = generator_loss(network(), ProjectedDiscriminators(CHANNELS), teacher, pictures(4), off)
+    terms, judged = generator_loss(network(), ProjectedDiscriminators(CHANNELS), teacher, pictures(4), off)
+    assert discriminator_loss(ProjectedDiscriminators(CHANNELS), judged, off) == {}
     assert set(terms) == {"G_L1", "G_features"}
 
 

@@ -7,6 +7,7 @@ teacher sees real and made pictures once, for all terms.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -41,37 +42,21 @@ def codes(
     return structure, texture
 
 
-def discriminator_loss(
-    model: SwappingAutoencoder,
-    discriminators: ProjectedDiscriminators,
-    teacher: Teacher,
-    images: Tensor,
-    recipe: Recipe,
-    noise: Noise | None = None,  # None: random
-    augment: Augment = no_augment,
-    disguise: Augment = no_augment,
-) -> Terms:
-    """What the discriminators minimise on a batch of pictures (N, 3, S, S), N even: eq. 2 to 4 with the hinge loss."""
-    with torch.no_grad():
-        rec, mix = render(model, *codes(model, images, recipe, disguise), noise)
-        real, made = teacher(augment(images)), teacher(torch.cat([augment(full(rec)), augment(full(mix))]))
-    terms: Terms = {}
-    with torch.autocast(images.device.type, enabled=False):
-        if recipe.gan:
-            logits_rec, logits_mix = discriminators.image(made).split([len(rec), len(mix)])
-            terms["D_real"] = hinge_real(discriminators.image(real)) * recipe.gan
-            terms["D_rec"] = hinge_fake(logits_rec) * (0.5 * recipe.gan)
-            terms["D_mix"] = hinge_fake(logits_mix) * (0.5 * recipe.gan)
-        if recipe.patch:
-            hybrids = tuple(maps[len(rec) :] for maps in made)
-            reference, target, hybrid = (
-                discriminators.patch.features(patches(maps, recipe)) for maps in (real, real, hybrids)
-            )
-            reference = average(reference) if recipe.aggregate else reference
-            own, other = (discriminators.patch(reference, described) for described in (target, hybrid))
-            terms["PatchD_real"] = per_patch(hinge_real, own) * recipe.patch
-            terms["PatchD_mix"] = per_patch(hinge_fake, other) * recipe.patch
-    return terms
+@dataclass(frozen=True)
+class Judged:
+    """What the teacher sees of a batch: real pictures (N), reconstructions (N / 2) and hybrids (N), as they are judged."""
+
+    real: Maps
+    made: Maps  # reconstructions first
+    rec: int  # how many of them
+
+    @property
+    def mix(self) -> Maps:
+        return tuple(maps[self.rec :] for maps in self.made)
+
+    def detached(self) -> "Judged":
+        """The same pictures for the discriminators to learn from."""
+        return Judged(self.real, tuple(maps.detach() for maps in self.made), self.rec)
 
 
 def generator_loss(
@@ -80,12 +65,15 @@ def generator_loss(
     teacher: Teacher,
     images: Tensor,
     recipe: Recipe,
-    noise: Noise | None = None,
+    noise: Noise | None = None,  # None: random
     augment: Augment = no_augment,
     disguise: Augment = no_augment,
     truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
-) -> Terms:
-    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, have the texture's textures."""
+) -> tuple[Terms, Judged]:
+    """What encoder and generator minimise on pictures (N, 3, S, S), N even (eq. 1 to 5): be close, look real, have the
+    texture's textures.
+
+    Returns what the teacher saw, too: the discriminators learn from the same pictures, which saves drawing others."""
     rec, mix = map(full, render(model, *codes(model, images, recipe, disguise), noise))
     half, terms = len(rec), {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
     with torch.autocast(images.device.type, enabled=False):
@@ -94,7 +82,6 @@ def generator_loss(
         made = teacher(torch.cat([rec, mix]))
         hybrids = tuple(maps[half:] for maps in made)
         terms["G_features"] = deep(made, real, slice(half), slice(half)) * recipe.features
-        known = torch.zeros(len(mix), device=images.device)
         if truths is not None:
             known, truth = (truths >= 0).to(images), truths.clamp(min=0)
             terms["G_views"] = distance(mix, images[truth]) * known * recipe.views
@@ -103,20 +90,44 @@ def generator_loss(
             structures = tuple(swapped(maps) for maps in real)
             terms["G_texture"] = texture(hybrids, structures, real) * recipe.texture
             terms["G_structure"] = self_similarity(hybrids[2], structures[2]) * recipe.structure
-        if recipe.gan or recipe.patch:
-            judged = made if augment is no_augment else teacher(torch.cat([augment(rec), augment(mix)]))
+        judged = Judged(real, made, half)
+        if augment is not no_augment:
+            with torch.no_grad():
+                real = teacher(augment(images))
+            judged = Judged(real, teacher(torch.cat([augment(rec), augment(mix)])), half)
         if recipe.gan:
-            logits_rec, logits_mix = discriminators.image(judged).split([half, len(mix)])
+            logits_rec, logits_mix = discriminators.image(judged.made).split([half, len(mix)])
             terms["G_GAN_rec"] = -logits_rec.mean(1) * (recipe.gan_rec * recipe.gan)
             terms["G_GAN_mix"] = -logits_mix.mean(1) * (recipe.gan_mix * recipe.gan)
         if recipe.patch:
             with torch.no_grad():
-                source = real if augment is no_augment else teacher(augment(images))
-                reference = discriminators.patch.features(patches(source, recipe))
-                reference = average(reference) if recipe.aggregate else reference
-            hybrid = discriminators.patch.features(patches(tuple(maps[half:] for maps in judged), recipe))
+                reference = described(discriminators, judged.real, recipe, recipe.aggregate)
+            hybrid = described(discriminators, judged.mix, recipe)
             terms["G_mix"] = -discriminators.patch(reference, hybrid).flatten() * recipe.patch
+    return terms, judged
+
+
+def discriminator_loss(discriminators: ProjectedDiscriminators, judged: Judged, recipe: Recipe) -> Terms:
+    """What the discriminators minimise on what the teacher saw of real and made pictures: eq. 2 to 4, hinge loss."""
+    terms: Terms = {}
+    if recipe.gan:
+        logits_rec, logits_mix = discriminators.image(judged.made).tensor_split([judged.rec])
+        terms["D_real"] = hinge_real(discriminators.image(judged.real)) * recipe.gan
+        terms["D_rec"] = hinge_fake(logits_rec) * (0.5 * recipe.gan)
+        terms["D_mix"] = hinge_fake(logits_mix) * (0.5 * recipe.gan)
+    if recipe.patch:
+        reference = described(discriminators, judged.real, recipe, recipe.aggregate)
+        own = discriminators.patch(reference, described(discriminators, judged.real, recipe))
+        other = discriminators.patch(reference, described(discriminators, judged.mix, recipe))
+        terms["PatchD_real"] = per_patch(hinge_real, own) * recipe.patch
+        terms["PatchD_mix"] = per_patch(hinge_fake, other) * recipe.patch
     return terms
+
+
+def described(discriminators: ProjectedDiscriminators, maps: Maps, recipe: Recipe, aggregate: bool = False) -> Tensor:
+    """Random patches of maps as the co-occurrence discriminator describes them (N, T, D), or their mean in all places."""
+    features = discriminators.patch.features(patches(maps, recipe))
+    return average(features) if aggregate else features
 
 
 def deep(made: Maps, real: Maps, ours: slice, theirs: slice | Tensor) -> Tensor:

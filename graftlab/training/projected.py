@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from graftlab.config import SwappingTrainConfig
 from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.projected import discriminator_loss, generator_loss
+from graftlab.objectives.projected import Judged, discriminator_loss, generator_loss
 from graftlab.objectives.terms import Augment, Terms, no_augment, total
 from graftlab.perception.efficientnet import channels, efficientnet_lite
 from graftlab.training import augment
@@ -17,7 +17,7 @@ from graftlab.training.trainer import Step, means
 
 
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
-    """Discriminators and generator in turn, each on new images. Spectral normalisation takes the place of R1."""
+    """Generator, then discriminators, on the same images. Spectral normalisation takes the place of R1."""
 
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
@@ -35,31 +35,15 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
     def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        if self.seen // self.config.batch % 2 == 0:
-            figures = self.discriminator_step(images)
-        else:
-            figures = self.generator_step(images, None if truths is None else truths.to(self.device))
+        figures, judged = self.generator_step(images, None if truths is None else truths.to(self.device))
+        figures |= self.discriminator_step(judged)
         self.seen += self.config.batch
         return figures
 
-    def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        with self._autocast():
-            terms = self._discriminator_loss(
-                self.model,
-                self.discriminators,
-                self._teacher.maps,
-                images,
-                self.config.recipe,
-                augment=self._augment(images),
-                disguise=self._disguise(images),
-            )
-        self._descend("discriminators", total(terms))
-        return means(terms) | accuracies(terms, self.config)
-
-    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> tuple[dict[str, float], Judged]:
         with self._judges_still():
             with self._autocast():
-                terms = self._generator_loss(
+                terms, judged = self._generator_loss(
                     self.model,
                     self.discriminators,
                     self._teacher.maps,
@@ -70,15 +54,22 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
                     truths=truths,
                 )
             self._descend("model", total(terms))
-        self._average(self.config.batch * 2)
-        return means(terms)
+        self._average(self.config.batch)
+        return means(terms), judged.detached()
+
+    def discriminator_step(self, judged: Judged) -> dict[str, float]:
+        if not self.config.recipe.adversarial:
+            return {}
+        terms = self._discriminator_loss(self.discriminators, judged, self.config.recipe)
+        self._descend("discriminators", total(terms))
+        return means(terms) | accuracies(terms, self.config)
 
     def _disguise(self, images: Tensor) -> Augment:
         share = self.config.recipe.recolour
         return augment.draw(("colour",), len(images), images.shape[-1], self.device, share) if share else no_augment
 
     def steps(self) -> dict[str, tuple[Step, float]]:
-        return {"discriminators": (self.discriminator_step, 0.5), "model": (self.generator_step, 0.5)}
+        return {"model and discriminators": (self.step, 1.0)}
 
     def parts(self) -> dict[str, nn.Module]:
         return super().parts() | {
