@@ -118,7 +118,7 @@ def test_terms_of_a_perfect_autoencoder(monkeypatch):
 
     monkeypatch.setattr("graftlab.objectives.projected.render", drawn)
     torch.manual_seed(0)
-    terms = generator_loss(
+    terms, _ = generator_loss(
         network(),
         ProjectedDiscriminators(CHANNELS),
         teacher,

@@ -44,7 +44,7 @@ def codes(
 
 @dataclass(frozen=True)
 class Judged:
-    """What the teacher sees of a batch: real pictures (N), reconstructions (N / 2) and hybrids (N), as they are judged."""
+    """What the teacher sees of a batch as it is judged: real pictures (N), reconstructions (N / 2) and hybrids (N)."""
 
     real: Maps
     made: Maps  # reconstructions first
@@ -125,7 +125,7 @@ def discriminator_loss(discriminators: ProjectedDiscriminators, judged: Judged, 
 
 
 def described(discriminators: ProjectedDiscriminators, maps: Maps, recipe: Recipe, aggregate: bool = False) -> Tensor:
-    """Random patches of maps as the co-occurrence discriminator describes them (N, T, D), or their mean in all places."""
+    """Random patches of maps as the co-occurrence discriminator describes them (N, T, D), or the mean of these."""
     features = discriminators.patch.features(patches(maps, recipe))
     return average(features) if aggregate else features
 

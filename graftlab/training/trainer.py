@@ -25,7 +25,7 @@ NETWORKS = ("model", "discriminators", "ema")
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 ModelT = TypeVar("ModelT", bound=Model)
 JudgeT = TypeVar("JudgeT", bound=nn.Module)
-Loss = Callable[..., Terms]
+LossT = TypeVar("LossT", bound=Callable[..., Any])
 Step = Callable[[Tensor], dict[str, float]]
 
 
@@ -52,9 +52,12 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
         self.skipped = 0  # steps whose gradients were not finite
         self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone
 
-    def _ordinary(self, loss: Loss) -> Loss:
+    def _ordinary(self, loss: LossT) -> LossT:
         """An objective, compiled if asked for; not those that differentiate twice, which compiled graphs cannot."""
-        return torch.compile(loss) if self._compiled else loss
+        if not self._compiled:
+            return loss
+        compiled: LossT = torch.compile(loss)  # type: ignore[assignment]
+        return compiled
 
     def _adam(self, module: nn.Module, c: float) -> torch.optim.Adam:
         betas = (self.config.betas[0] ** c, self.config.betas[1] ** c)
