@@ -266,3 +266,16 @@ def test_blur_is_the_outer_product_of_its_taps():
     constant = torch.full((1, 2, 6, 6), 0.7)
     torch.testing.assert_close(blur(constant, (1, 2, 1), (1, 1), reflect=True), constant)
     torch.testing.assert_close(blur(x, (1,), (0, -1)), x[..., :-1, :-1])
+
+
+@pytest.mark.parametrize("pad", [(2, 2), (2, 1), (0, -1)])
+def test_gradients_of_blur_are_those_of_the_convolution(pad):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    bias = torch.randn(3, dtype=torch.float64, requires_grad=True)
+
+    def filtered(x, bias):
+        return blur(x, (1, 2, 5, 3), pad, gain=2.0, bias=bias)
+
+    assert torch.autograd.gradcheck(filtered, (x, bias))
+    assert torch.autograd.gradgradcheck(filtered, (x, bias))

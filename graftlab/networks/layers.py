@@ -7,6 +7,7 @@ any factor on the result, is folded into weight and bias, where it costs nothing
 
 from collections.abc import Callable
 from math import sqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,8 +59,32 @@ def blur(
     kernel = torch.outer(line, line) * (gain / sum(taps) ** 2)
     if pad[0] != pad[1]:
         x, pad = F.pad(x, (*pad, *pad)), (0, 0)
-    channels = x.shape[1]
-    return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), bias, padding=pad[0], groups=channels)
+    y: Tensor = Filter.apply(x, kernel, pad[0], bias)
+    return y
+
+
+class Filter(torch.autograd.Function):
+    """One kernel over every channel on its own. Its gradient is the same kind of filter, and computed as one.
+
+    PyTorch's own gradient of such a convolution takes ten times as long on a CPU: a third of a training step."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, pad: int, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.pad, ctx.dtype = pad, x.dtype
+        channels = x.shape[1]
+        return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), bias, padding=pad, groups=channels)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        (kernel,), (slope,) = ctx.saved_tensors, slopes
+        to_x = to_bias = None
+        if ctx.needs_input_grad[0]:
+            mirrored = kernel.flip(0, 1).to(slope.dtype)
+            to_x = Filter.apply(slope, mirrored, len(kernel) - 1 - ctx.pad, None).to(ctx.dtype)
+        if ctx.needs_input_grad[3]:
+            to_bias = full(slope).sum((0, 2, 3))
+        return to_x, None, None, to_bias
 
 
 def upsample(x: Tensor, taps: tuple[int, ...] = (1, 3, 3, 1)) -> Tensor:
