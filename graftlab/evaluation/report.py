@@ -20,6 +20,7 @@ FACTS = {
     "name": "Model",
     "model": "Fingerprint",
     "features": "Feature network",
+    "judge": "Judge of textures",
     "size": "Picture size, pixels",
     "structures": "Structures",
     "textures": "Textures",
@@ -47,7 +48,8 @@ def text(result: Result) -> str:
     """The result for the terminal."""
     warnings = [f"Note: {note}" for note in result.about.get("notes", ())]
     measured = [f"Features: {result.about['features']}"] if "features" in result.about else []
-    return "\n\n".join([*(table.text() for table in result.tables()), *warnings, *measured])
+    judged = [f"Judge: {result.about['judge']}"] if "judge" in result.about else []
+    return "\n\n".join([*(table.text() for table in result.tables()), *warnings, *measured, *judged])
 
 
 def write_report(result: Result, folder: str | Path) -> Path:
