@@ -10,6 +10,7 @@ import typer
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
+from graftlab.cli.style import Class, Psi
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
@@ -115,6 +116,39 @@ def folder(
         size = options.size or network.config.size
         result = measure(network, photos, size, most, options.seed, features, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+
+
+@eval_app.command()
+def samples(
+    model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
+    count: Annotated[int, typer.Option(min=2, help="Samples, and photos at the most.")] = 2000,
+    psi: Psi = 1.0,
+    label: Class = None,
+    out: Out = None,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the first sample.")] = 0,
+    judge: Judge = DEFAULT_JUDGE,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Whether a StyleGAN2's samples look like photos: their kernel distance.
+
+    graft eval samples alpine-64 ~/photos --count 1000 --out measured
+    """
+    from graftlab.checkpoints.load import load_as
+    from graftlab.evaluation.samples import samples as measure
+    from graftlab.evaluation.textures import judge_network
+    from graftlab.hardware import choose_device
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+    if seed + count - 1 > LARGEST_SEED:
+        raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
+    judging = judge_network(judge, str(choose_device(device)))
+    network = load_as(StyleGAN2, model, device, precision)
+    with bar("sampling", count) as progress:
+        result = measure(network, photos, network.config.size, count, psi, label, seed, judging, progress)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 @eval_app.command()

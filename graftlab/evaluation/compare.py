@@ -22,7 +22,7 @@ HIGHER = {
     "detail",
     "came along",
 }  # words in the name of figures that are better high; others low
-CONDITIONS = ("features", "size", "structures", "textures", "photos", "samples", "pairs", "psi", "seed")
+CONDITIONS = ("features", "size", "structures", "textures", "photos", "samples", "pairs", "psi", "class", "seed")
 FULL = 1e9  # figures beyond it are no figures
 
 
@@ -82,11 +82,11 @@ def read_results(path: str | Path) -> dict[str, Any]:
     file = path / "results.json" if path.is_dir() else path
     try:
         results = json.loads(file.read_text("utf-8"))
-        if results["kind"] in ("truth", "folder") and isinstance(results["about"], dict):
+        if results["kind"] in ("truth", "folder", "samples") and isinstance(results["about"], dict):
             return {**results, "figures": dict(results["figures"])}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
-    raise GraftError(f"{file} holds no results: make them with 'graft eval truth' or 'graft eval folder' and --out.")
+    raise GraftError(f"{file} holds no results: make them with 'graft eval truth', 'folder' or 'samples' and --out.")
 
 
 def flat(figures: dict[str, Any], above: str = "") -> Iterator[tuple[str, float]]:

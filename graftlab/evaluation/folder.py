@@ -22,7 +22,7 @@ from graftlab.evaluation.metrics import (
     closeness,
     diversity,
     frechet,
-    kernel_distance,
+    kernel_estimate,
     single_image_frechet,
 )
 from graftlab.evaluation.patches import Boxes, co_occurrence, cut
@@ -132,7 +132,7 @@ def folder(
     realism = {
         name: {
             "frechet": bootstrapped(frechet, test.pooled, made, seed),
-            "kernel": bootstrapped(kernel_distance, test.pooled, made, seed),
+            "kernel": kernel_estimate(test.pooled, made, seed),
         }
         for name, made in (("hybrids", hybrid_features), ("reconstructions", test.pooled_decoded))
     }

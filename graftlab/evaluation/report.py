@@ -15,7 +15,12 @@ from graftlab.evaluation.tables import Table, shown
 from graftlab.files import atomic_write
 from graftlab.images import to_image
 
-TITLES = {"truth": "Swaps against the truth", "folder": "Reconstructions and hybrids of photos", "compare": "Compared"}
+TITLES = {
+    "truth": "Swaps against the truth",
+    "folder": "Reconstructions and hybrids of photos",
+    "samples": "Samples beside photos",
+    "compare": "Compared",
+}
 FACTS = {
     "name": "Model",
     "model": "Fingerprint",
@@ -25,6 +30,9 @@ FACTS = {
     "structures": "Structures",
     "textures": "Textures",
     "pairs": "Swaps",
+    "samples": "Samples",
+    "psi": "Truncation",
+    "class": "Class",
     "photos": "Photos",
     "skipped": "Photos that could not be read",
     "seed": "Seed",
