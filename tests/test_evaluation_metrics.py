@@ -175,3 +175,10 @@ def test_transport_matches_every_histogram(size):
         assert gap.mean() < 0.02  # of a spread of about 0.6
     assert torch.equal(moved, transfer.sliced_transport(a, b))
     torch.testing.assert_close(transfer.sliced_transport(a, a), a, atol=1e-5, rtol=0)
+
+
+def test_the_kernel_estimate_is_the_bootstrap_of_the_distance():
+    x, y = samples(30, 6, seed=1), samples(20, 6, seed=2) + 0.3
+    slow, fast = metrics.bootstrapped(metrics.kernel_distance, x, y, seed=3), metrics.kernel_estimate(x, y, seed=3)
+    assert fast.to_dict() == pytest.approx(slow.to_dict(), rel=1e-9)
+    assert fast.low < fast.value < fast.high

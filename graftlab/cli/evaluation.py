@@ -10,6 +10,7 @@ import typer
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
+from graftlab.cli.style import Class, Psi
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from graftlab.networks.swapping import SwappingModel
     from graftlab.perception.features import FeatureNetwork
 
-DEFAULT_FEATURES = "efficientnet-lite0"
+DEFAULT_FEATURES, DEFAULT_JUDGE = "efficientnet-lite0", "efficientnet-lite2"
 
 eval_app = typer.Typer(help="Measure models: against the truth, on photos, one beside another.", no_args_is_help=True)
 
@@ -40,6 +41,13 @@ Network = Annotated[
         "dinov2 or clip; after a colon, the place of its weights."
     ),
 ]
+Judge = Annotated[
+    str,
+    typer.Option(
+        help="Network that judges textures, one that taught no model: efficientnet-lite0, efficientnet-lite1 or "
+        "efficientnet-lite2."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +59,21 @@ class MeasuringOptions:
     as_json: Json = False
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")] = 0
     features: Network = DEFAULT_FEATURES
+    judge: Judge = DEFAULT_JUDGE
     device: Device = None
     precision: Precision = "float32"
 
-    def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork]":
-        """The model, and the feature network beside it."""
+    def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork, FeatureNetwork]":
+        """The model, the feature network and the judge beside it."""
         from graftlab.checkpoints.load import load_as
+        from graftlab.evaluation.textures import judge_network
         from graftlab.hardware import choose_device
         from graftlab.networks.swapping import SwappingModel
         from graftlab.perception.choice import feature_network
 
-        judge = feature_network(self.features, str(choose_device(self.device)))
-        return load_as(SwappingModel, model, self.device, self.precision), judge
+        device = str(choose_device(self.device))
+        features, judge = feature_network(self.features, device), judge_network(self.judge, device)
+        return load_as(SwappingModel, model, self.device, self.precision), features, judge
 
 
 @eval_app.command()
@@ -79,9 +90,10 @@ def truth(
     """
     from graftlab.evaluation.truth import truth as measure
 
-    network, judge = options.open(model)
+    network, features, judge = options.open(model)
     with bar("swapping", pairs) as progress:
-        result = measure(network, grid, options.size or network.config.size, pairs, options.seed, judge, progress)
+        size = options.size or network.config.size
+        result = measure(network, grid, size, pairs, options.seed, features, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
@@ -99,10 +111,44 @@ def folder(
     """
     from graftlab.evaluation.folder import folder as measure
 
-    network, judge = options.open(model)
+    network, features, judge = options.open(model)
     with bar("measuring", most) as progress:
-        result = measure(network, photos, options.size or network.config.size, most, options.seed, judge, progress)
+        size = options.size or network.config.size
+        result = measure(network, photos, size, most, options.seed, features, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+
+
+@eval_app.command()
+def samples(
+    model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
+    count: Annotated[int, typer.Option(min=2, help="Samples, and photos at the most.")] = 2000,
+    psi: Psi = 1.0,
+    label: Class = None,
+    out: Out = None,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the first sample.")] = 0,
+    judge: Judge = DEFAULT_JUDGE,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Whether a StyleGAN2's samples look like photos: their kernel distance.
+
+    graft eval samples alpine-64 ~/photos --count 1000 --out measured
+    """
+    from graftlab.checkpoints.load import load_as
+    from graftlab.evaluation.samples import samples as measure
+    from graftlab.evaluation.textures import judge_network
+    from graftlab.hardware import choose_device
+    from graftlab.networks.stylegan2 import StyleGAN2
+
+    if seed + count - 1 > LARGEST_SEED:
+        raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
+    judging = judge_network(judge, str(choose_device(device)))
+    network = load_as(StyleGAN2, model, device, precision)
+    with bar("sampling", count) as progress:
+        result = measure(network, photos, network.config.size, count, psi, label, seed, judging, progress)
+    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 @eval_app.command()

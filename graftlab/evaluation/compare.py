@@ -19,8 +19,10 @@ HIGHER = {
     "closer",
     "patches",
     "diversity",
+    "detail",
+    "came along",
 }  # words in the name of figures that are better high; others low
-CONDITIONS = ("features", "size", "structures", "textures", "photos", "pairs", "seed")
+CONDITIONS = ("features", "size", "structures", "textures", "photos", "samples", "pairs", "psi", "class", "seed")
 FULL = 1e9  # figures beyond it are no figures
 
 
@@ -51,8 +53,8 @@ class Comparison:
 def compare(a: str | Path, b: str | Path) -> Comparison:
     """Read two results.json, or the folders they are in.
 
-    GraftError for files that are no results, for results of two kinds, and for two feature networks. Other conditions
-    that differ are told in the notes."""
+    GraftError for files that are no results, for results of two kinds, and for two feature networks or judges. Other
+    conditions that differ are told in the notes."""
     first, second = read_results(a), read_results(b)
     if first["kind"] != second["kind"]:
         raise GraftError(
@@ -63,6 +65,9 @@ def compare(a: str | Path, b: str | Path) -> Comparison:
     if "features" in differing:
         one, other = differing["features"]
         raise GraftError(f"{a} was measured with {one} and {b} with {other}: measure both with one network.")
+    one, other = (result["about"].get("judge") for result in (first, second))
+    if one and other and one != other:  # results of earlier versions had no judge, nor its figures
+        raise GraftError(f"{a} was judged by {one} and {b} by {other}: measure both with one judge.")
     notes = [f"Not the same for both: {key} ({one} and {other})." for key, (one, other) in differing.items()]
     left, right = (dict(flat(result["figures"])) for result in (first, second))
     figures = {name: (value, right[name]) for name, value in left.items() if name in right}
@@ -77,11 +82,11 @@ def read_results(path: str | Path) -> dict[str, Any]:
     file = path / "results.json" if path.is_dir() else path
     try:
         results = json.loads(file.read_text("utf-8"))
-        if results["kind"] in ("truth", "folder") and isinstance(results["about"], dict):
+        if results["kind"] in ("truth", "folder", "samples") and isinstance(results["about"], dict):
             return {**results, "figures": dict(results["figures"])}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
-    raise GraftError(f"{file} holds no results: make them with 'graft eval truth' or 'graft eval folder' and --out.")
+    raise GraftError(f"{file} holds no results: make them with 'graft eval truth', 'folder' or 'samples' and --out.")
 
 
 def flat(figures: dict[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
@@ -100,7 +105,9 @@ def _words(name: str) -> str:
 def _judged(name: str) -> bool:
     """Whether a figure depends on the model: those of baselines and photos do not."""
     parts = name.split(".")
-    return parts[-1] not in ("photos", "own") and not (parts[0] == "distances" and parts[1] not in (HYBRID, CEILING))
+    if parts[0] == "distances":
+        return parts[1] in (HYBRID, CEILING)
+    return parts[-1] not in ("photos", "own", "truth")
 
 
 def _higher(name: str) -> bool:

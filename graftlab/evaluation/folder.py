@@ -22,13 +22,15 @@ from graftlab.evaluation.metrics import (
     closeness,
     diversity,
     frechet,
-    kernel_distance,
+    kernel_estimate,
     single_image_frechet,
 )
 from graftlab.evaluation.patches import Boxes, co_occurrence, cut
 from graftlab.evaluation.photos import draw, read_photos
 from graftlab.evaluation.tables import Table, plain
-from graftlab.images import from_uint8
+from graftlab.evaluation.textures import Textures, judge_network, side_by_side
+from graftlab.evaluation.textures import table as table_of_textures
+from graftlab.images import from_uint8, to_uint8
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
 from graftlab.perception.features import FeatureNetwork, Features
@@ -46,10 +48,11 @@ Progress = Callable[[int, int], object]
 class Folder:
     """What a model makes of photos."""
 
-    about: dict[str, Any]  # model, features, photos, skipped, size, pairs, seed, notes
+    about: dict[str, Any]  # model, features, judge, photos, skipped, size, pairs, seed, notes
     reconstruction: dict[str, float]  # measure -> mean
     realism: dict[str, dict[str, Estimate]]  # "hybrids" and "reconstructions" -> "frechet" and "kernel"
     hybrids: dict[str, dict[str, float]]  # figure -> "hybrids", and what it is compared with: "photos", "own"
+    textures: dict[str, dict[str, float]]  # figure of `textures.ROWS` -> "hybrids", "reconstructions"
     determinism: float  # largest difference of the same swap done twice, as a share of the full range
     pictures: dict[str, Tensor] = field(repr=False, default_factory=dict)  # caption -> sheet
     kind = "folder"
@@ -59,6 +62,7 @@ class Folder:
             "reconstruction": self.reconstruction,
             "realism": self.realism,
             "hybrids": self.hybrids,
+            "textures": self.textures,
             "determinism": self.determinism,
         }
         return {"kind": self.kind, "about": self.about, "figures": plain(figures)}
@@ -87,6 +91,7 @@ class Folder:
                 "Diversity: mean deep-feature distance between the hybrids of one structure; for comparison, between "
                 "the photos that gave the textures.",
             ),
+            table_of_textures(self.textures),
             Table(
                 "Determinism",
                 ["largest difference"],
@@ -107,6 +112,7 @@ def folder(
     most: int = 500,  # photos, chosen at random, and swaps
     seed: int = 0,
     features: FeatureNetwork | None = None,  # None: EfficientNet-Lite0
+    judge: FeatureNetwork | None = None,  # of textures, by `judge_network`; None: EfficientNet-Lite2
     on_progress: Progress | None = None,  # called with pictures done and in all
 ) -> Folder:
     """Reconstruct and swap photos; the same call gives the same figures. GraftError for fewer than two photos."""
@@ -119,19 +125,21 @@ def folder(
         if on_progress:
             on_progress(done, total)
 
-    test = _Test(model, pixels, network, Boxes.draw(len(pixels), len(swaps), seed), told)
+    judging = judge or judge_network()
+    test = _Test(model, pixels, network, judging, Boxes.draw(len(pixels), len(swaps), seed), told)
     kept, hybrid_features = test.swapped(swaps)
     varied, sheet_of_swaps = test.varied(seed)
     realism = {
         name: {
             "frechet": bootstrapped(frechet, test.pooled, made, seed),
-            "kernel": bootstrapped(kernel_distance, test.pooled, made, seed),
+            "kernel": kernel_estimate(test.pooled, made, seed),
         }
         for name, made in (("hybrids", hybrid_features), ("reconstructions", test.pooled_decoded))
     }
     about = {
         "model": test.codes.model,
         "features": network.name,
+        "judge": judging.name,
         "photos": len(pixels),
         "skipped": skipped,
         "size": size,
@@ -141,8 +149,9 @@ def folder(
     }
     reconstruction = {name: fmean(values) for name, values in test.closeness.items()}
     hybrids = {**kept, "diversity": varied}
+    textures = side_by_side(hybrids=test.textures, reconstructions=test.textures_decoded)
     pictures = {"Swaps": sheet_of_swaps, **test.reconstructions()}
-    return Folder(about, reconstruction, realism, hybrids, test.determinism(*swaps[0]), pictures)
+    return Folder(about, reconstruction, realism, hybrids, textures, test.determinism(*swaps[0]), pictures)
 
 
 def _notes(photos: int, swaps: int) -> list[str]:
@@ -163,16 +172,21 @@ class _Test:
         model: Autoencoder,
         pixels: np.ndarray,
         network: FeatureNetwork,
+        judge: FeatureNetwork,
         boxes: Boxes,
         told: Callable[[int], None],
     ) -> None:
         self.model, self.pixels, self.network, self.boxes, self.told = model, pixels, network, boxes, told
         self.closeness: dict[str, list[float]] = {name: [] for name in MEASURES}
+        self.textures, self.textures_decoded = Textures(judge), Textures(judge)
+        self.decoded = np.empty_like(pixels)
         codes, pooled, decoded, patches = [], [], [], []
         for indices in _batches(range(len(pixels))):
             images = self.photos(indices)
             codes.append(self.encode(images))
             made = self.decode(codes[-1])
+            self.decoded[list(indices)] = to_uint8(made)
+            self.textures_decoded.add_reconstructions(made, images)
             seen, seen_made = network(images), network(made)
             for name, values in closeness(made, images, seen_made, seen).items():
                 self.closeness[name] += values.tolist()
@@ -207,7 +221,10 @@ class _Test:
             pairs = [swaps[index] for index in indices]
             made = self.hybrids(pairs)
             hybrid = self.network(made)
-            a, b = (self.network(self.photos(column)) for column in zip(*pairs, strict=True))
+            structures, textures = (list(column) for column in zip(*pairs, strict=True))
+            a, b = (self.network(self.photos(column)) for column in (structures, textures))
+            plain = from_uint8(self.decoded[structures])
+            self.textures.add(made, plain, self.photos(structures), self.photos(textures))
             structure += zip(layout(hybrid, a).tolist(), layout(b, a).tolist(), strict=True)
             texture += zip(single_image_frechet(hybrid, b).tolist(), single_image_frechet(a, b).tolist(), strict=True)
             pooled.append(hybrid.pooled)

@@ -15,15 +15,24 @@ from graftlab.evaluation.tables import Table, shown
 from graftlab.files import atomic_write
 from graftlab.images import to_image
 
-TITLES = {"truth": "Swaps against the truth", "folder": "Reconstructions and hybrids of photos", "compare": "Compared"}
+TITLES = {
+    "truth": "Swaps against the truth",
+    "folder": "Reconstructions and hybrids of photos",
+    "samples": "Samples beside photos",
+    "compare": "Compared",
+}
 FACTS = {
     "name": "Model",
     "model": "Fingerprint",
     "features": "Feature network",
+    "judge": "Judge of textures",
     "size": "Picture size, pixels",
     "structures": "Structures",
     "textures": "Textures",
     "pairs": "Swaps",
+    "samples": "Samples",
+    "psi": "Truncation",
+    "class": "Class",
     "photos": "Photos",
     "skipped": "Photos that could not be read",
     "seed": "Seed",
@@ -47,7 +56,8 @@ def text(result: Result) -> str:
     """The result for the terminal."""
     warnings = [f"Note: {note}" for note in result.about.get("notes", ())]
     measured = [f"Features: {result.about['features']}"] if "features" in result.about else []
-    return "\n\n".join([*(table.text() for table in result.tables()), *warnings, *measured])
+    judged = [f"Judge: {result.about['judge']}"] if "judge" in result.about else []
+    return "\n\n".join([*(table.text() for table in result.tables()), *warnings, *measured, *judged])
 
 
 def write_report(result: Result, folder: str | Path) -> Path:

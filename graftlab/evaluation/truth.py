@@ -19,6 +19,8 @@ from graftlab.evaluation import transfer
 from graftlab.evaluation.grid import Pair, Place, draw, read_grid
 from graftlab.evaluation.metrics import MEASURES, closeness
 from graftlab.evaluation.tables import Table, plain
+from graftlab.evaluation.textures import Textures, judge_network, side_by_side
+from graftlab.evaluation.textures import table as table_of_textures
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import cosine
 from graftlab.perception.features import FeatureNetwork
@@ -37,15 +39,21 @@ Progress = Callable[[int, int], object]
 class Truth:
     """How near a model's hybrids come to the truth."""
 
-    about: dict[str, Any]  # model, features, grid, size, pairs, seed
+    about: dict[str, Any]  # model, features, judge, grid, size, pairs, seed
     distances: dict[str, dict[str, float]]  # method -> measure -> mean over the pairs
     closer: dict[str, dict[str, float]]  # baseline -> measure -> share of pairs in which the hybrid is closer
     leakage: dict[str, dict[str, float]]  # code -> "after a swap", "in the truth" -> share of the distance at random
+    textures: dict[str, dict[str, float]]  # figure of `textures.ROWS` -> "hybrids", "truth"
     pictures: dict[str, Tensor] = field(repr=False, default_factory=dict)  # caption -> sheet
     kind = "truth"
 
     def to_dict(self) -> dict[str, Any]:
-        figures = {"distances": self.distances, "closer": self.closer, "leakage": self.leakage}
+        figures = {
+            "distances": self.distances,
+            "closer": self.closer,
+            "leakage": self.leakage,
+            "textures": self.textures,
+        }
         return {"kind": self.kind, "about": self.about, "figures": plain(figures)}
 
     def tables(self) -> list[Table]:
@@ -76,6 +84,7 @@ class Truth:
                 "when the hybrid is encoded again, and between true pictures that share only what the code stands for. "
                 "0 is none, 1 as much as another picture's.",
             ),
+            table_of_textures(self.textures),
         ]
 
 
@@ -90,13 +99,14 @@ def truth(
     pairs: int = 150,
     seed: int = 0,
     features: FeatureNetwork | None = None,  # None: EfficientNet-Lite0
+    judge: FeatureNetwork | None = None,  # of textures, by `judge_network`; None: EfficientNet-Lite2
     on_progress: Progress | None = None,  # called with swaps done and in all
 ) -> Truth:
     """Swap random pairs of a grid and measure the distance to the truth; the same call gives the same figures.
 
     GraftError for a grid that is incomplete, smaller than 2 x 2 or of several sizes."""
     cells = read_grid(grid, size)
-    test = _Test(model, cells, features or feature_network(), seed)
+    test = _Test(model, cells, features or feature_network(), judge or judge_network(), seed)
     swaps = draw(cells, pairs, seed)
     measured: list[dict[str, dict[str, float]]] = []
     moved: list[dict[str, float]] = []
@@ -110,6 +120,7 @@ def truth(
     about = {
         "model": next(iter(test.codes.values())).model,
         "features": test.features.name,
+        "judge": test.judge.name,
         "structures": rows,
         "textures": columns,
         "size": next(iter(cells.values())).shape[2],
@@ -118,14 +129,23 @@ def truth(
     }
     means = {method: {name: fmean(one[method][name] for one in measured) for name in MEASURES} for method in METHODS}
     closer = {baseline: {name: _wins(measured, baseline, name) for name in MEASURES} for baseline in BASELINES}
-    return Truth(about, means, closer, _leakage(moved), test.sheets(swaps, measured))
+    textures = side_by_side(hybrids=test.textures, truth=test.textures_of_truth)
+    return Truth(about, means, closer, _leakage(moved), textures, test.sheets(swaps, measured))
 
 
 class _Test:
     """A model and a grid, with what is the same for every swap worked out once."""
 
-    def __init__(self, model: Autoencoder, cells: dict[Place, Tensor], features: FeatureNetwork, seed: int) -> None:
-        self.model, self.cells, self.features, self.seed = model, cells, features, seed
+    def __init__(
+        self,
+        model: Autoencoder,
+        cells: dict[Place, Tensor],
+        features: FeatureNetwork,
+        judge: FeatureNetwork,
+        seed: int,
+    ) -> None:
+        self.model, self.cells, self.features, self.judge, self.seed = model, cells, features, judge, seed
+        self.textures, self.textures_of_truth = Textures(judge), Textures(judge)
         self.codes: dict[Place, SwapCodes] = {place: self.encode(cell) for place, cell in cells.items()}
         self.decoded = {place: self.decode(codes) for place, codes in self.codes.items()}
         self.seen = {place: features(cell) for place, cell in cells.items()}
@@ -151,7 +171,7 @@ class _Test:
         return {HYBRID: hybrid, **dict(zip(BASELINES, plain, strict=True)), CEILING: self.decoded[pair.truth]}
 
     def measure(self, pair: Pair) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-        """Distances to the truth by method and measure; and distances of codes."""
+        """Distances to the truth by method and measure; and distances of codes. Figures of textures are collected."""
         made, right = self.pictures(pair), self.cells[pair.truth]
         made_features = {
             method: self.features(image) for method, image in made.items() if method not in (BASELINES[0], CEILING)
@@ -163,6 +183,9 @@ class _Test:
             }
             for method, image in made.items()
         }
+        structure, texture = self.cells[pair.structure], self.cells[pair.texture]
+        self.textures.add(made[HYBRID], self.decoded[pair.structure], structure, texture)
+        self.textures_of_truth.add(right, structure, structure, texture)
         a, b, target, again = (
             *(self.codes[place] for place in (pair.structure, pair.texture, pair.truth)),
             self.encode(made[HYBRID].clamp(-1, 1)),
