@@ -94,7 +94,7 @@ def came_along(rest: Tensor, textures: Tensor) -> Tensor:
 def surfaces_apart(a: Sequence[Tensor], b: Sequence[Tensor], directions: Sequence[Tensor]) -> Tensor:
     """How much surfaces differ, wherever they are: (N,), 0 for equal ones.
 
-    Maps from fine to coarse, and directions (K, C) of unit length for each: their sliced Wasserstein distances, summed."""
+    Maps from fine to coarse, directions (K, C) of unit length for each: their sliced Wasserstein distances, added."""
     each = zip(a, b, directions, strict=True)
     return torch.stack([sliced_wasserstein(x.flatten(2), y.flatten(2), lines) for x, y, lines in each]).sum(0)
 
