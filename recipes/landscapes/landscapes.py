@@ -31,7 +31,7 @@ from texture import ARCHETYPES, Texture
 
 __all__ = ["ARCHETYPES", "PLACES", "Structure", "Texture", "render", "scene", "terrain"]
 
-VERSION = 2    # of the pictures: a seed's pictures are the same as long as this is
+VERSION = 2  # of the pictures: a seed's pictures are the same as long as this is
 IN_FLIGHT = 3  # pictures in flight per job: a POV-Ray run sleeps for about 0.6 s of its wall time
 
 
@@ -68,6 +68,7 @@ def make_set(out, count, size, seed, jobs, views):
             name = f"{i:06d}@{j:06d}.jpg" if views > 1 else f"{i:06d}.jpg"
             _, b, _, t = sample_pair(seed, j)
             row = {"file": name, "structure_seed": a, "texture_seed": b, "place": s.place, "archetype": t.archetype}
+            row["version"] = VERSION
             for key, value in (dataclasses.asdict(s) | dataclasses.asdict(t)).items():
                 if isinstance(value, tuple):
                     row |= {f"{key}_{c}": v for c, v in zip("rgb", value, strict=True)}
@@ -80,6 +81,12 @@ def make_set(out, count, size, seed, jobs, views):
     if (out / "index.csv").exists():
         with open(out / "index.csv", newline="") as f:
             old = next(csv.DictReader(f), {"structure_seed": None, "file": None})
+        made_by = old.get("version", "1")
+        if made_by != str(VERSION):
+            sys.exit(
+                f"error: {out} holds pictures of version {made_by} of this renderer, which is version {VERSION}: the same "
+                "--seed gives other pictures now; choose another folder"
+            )
         done = out / rows[0]["file"]
         same = (old["structure_seed"], old["file"]) == (str(rows[0]["structure_seed"]), rows[0]["file"])
         if not same or (done.exists() and Image.open(done).width != size):

@@ -38,9 +38,7 @@ def tree_mesh(kind, variant):
         for k in np.linspace(0, 1, tiers):  # tiers of drooping, jagged boughs
             a, jag = np.arange(2 * m) * np.pi / m + rng.uniform(0, 1), np.arange(2 * m) % 2
             r = (0.19 * (1 - k) ** 0.85 + 0.015) * (1 - 0.6 * jag) * rng.uniform(0.6, 1.25, 2 * m)
-            ring = np.c_[
-                r * np.cos(a), 0.06 + 0.84 * k + 0.05 * jag + rng.uniform(-0.025, 0.02, 2 * m), r * np.sin(a)
-            ]
+            ring = np.c_[r * np.cos(a), 0.06 + 0.84 * k + 0.05 * jag + rng.uniform(-0.025, 0.02, 2 * m), r * np.sin(a)]
             top = (0, 0.06 + 0.84 * k + 0.13 * (1.15 - 0.5 * k), 0)
             tri += [(top, ring[i], ring[(i + 1) % (2 * m)]) for i in range(2 * m)]
     elif kind == "Palm":
@@ -127,7 +125,7 @@ def plant_pov(ter, t):
             crown, trunk = tree_mesh(kind, i)
             out.append(
                 f"#declare {kind}{i} = union {{ object {{ {crown} pigment {{ bozo color_map {{ {needles} }}"
-                f" scale {0.02 if kind == 'Big' else 0.04} }} finish {{ ambient 1 diffuse 0.9 }} }}"
+                f" scale {0.02 if kind == 'Big' else 0.04} }} finish {{ ambient 1 diffuse 0.9 }} double_illuminate }}"
                 f" object {{ {trunk} pigment {{ rgb {vec(bark)} }} finish {{ ambient 1 diffuse 0.9 }} }} }}"
             )
     for x, y, z, size, kind, shade in ter.trees:
@@ -180,7 +178,7 @@ def boulders_pov(ter, t):
 
 def tufts_pov(ter, t):
     """POV-Ray objects of the tufts that grow in this texture, some of them in flower."""
-    grown = ter.tufts[ter.tufts[:, 4] < t.tufts]
+    grown = ter.tufts[ter.tufts[:, 4] < t.growth]
     if not len(grown):
         return ""
     out, grass = [], 0.8 * np.array(t.grass) + 0.2 * np.array(t.leaf)
@@ -190,10 +188,10 @@ def tufts_pov(ter, t):
         blades, heads = tuft_mesh(i)
         finish = "finish { ambient 1 diffuse 1 }"
         paint = f"pigment {{ rgb {vec(np.clip(tone * grass, 0, 1))} }} {finish}"
-        out.append(f"#declare Tuft{i} = object {{ {blades} {paint} }}")
+        out.append(f"#declare Tuft{i} = object {{ {blades} {paint} double_illuminate }}")
         out.append(
             f"#declare Bloom{i} = union {{ object {{ Tuft{i} }}"
-            f" object {{ {heads} pigment {{ rgb {vec(t.flower)} }} {finish} }} }}"
+            f" object {{ {heads} pigment {{ rgb {vec(t.flower)} }} {finish} double_illuminate }} }}"
         )
     for x, y, z, size, _, shade in grown:
         name = "Bloom" if shade * 733 % 1 < 0.6 * t.flowers else "Tuft"
@@ -225,7 +223,9 @@ def ground(structure, t):
     g, clear = t.grain, "rgbt <0,0,0,1>"
 
     def along(pattern):
-        return " ".join(f"[{z / 8:.5f} {pattern(z, a)}]" for z, a in levels)
+        # The ground is seen at a grazing angle: spots that are longer by `long` look round.
+        texts = (pattern(z / 8, a, float(np.clip(0.4 * z / eye, 1, 4))) for z, a in levels)
+        return " ".join(f"[{z / 8:.5f} {text}]" for (z, _), text in zip(levels, texts, strict=True))
 
     def black(opacity):
         return f"rgbt <0,0,0,{1 - min(opacity, 0.9):.3f}>"
@@ -233,40 +233,40 @@ def ground(structure, t):
     def lit(colour, opacity):
         return f"rgbt <{','.join(f'{c:.3f}' for c in np.clip(colour, 0, 1))},{1 - min(opacity, 0.9):.3f}>"
 
-    def stretch(z):
-        # The ground is seen at a grazing angle: spots as long as this look round.
-        return float(np.clip(0.6 * z / eye, 1, 8))
+    def size(*sides):
+        return f"scale <{','.join(f'{side:.7f}' for side in sides)}>"
 
-    turf = along(lambda z, a: f"granite color_map {{ [0.05 {black(0.85 * g * a)}] [0.3 {clear}] [0.5 {clear}]"
-                 f" [0.8 {lit(np.multiply(t.grass, 1.9), 0.6 * g * a)}] }} scale <{0.14 * z:.5f},{0.14 * z:.5f},"
-                 f"{0.14 * z * stretch(z):.5f}>")  # fmt: skip
-    cracks = along(lambda z, a: f"crackle color_map {{ [0 {black(0.9 * t.cracks * a)}] [0.04 {black(0.35 * t.cracks)}]"
-                   f" [0.16 {clear}] }} turbulence 0.5 scale <{0.07 * z:.5f},{0.04 * z:.5f},{0.07 * z:.5f}>"
-                   f" rotate z*{30 * t.dip:.1f}")  # fmt: skip
-    layers = along(lambda z, a: f"gradient y color_map {{ [0 {black((0.25 + 0.5 * t.strata) * a)}] [0.35 {clear}]"
-                   f" [0.6 {clear}] [0.8 {lit(np.multiply(t.rock, 1.7), (0.25 + 0.5 * t.strata) * a)}]"
-                   f" [1 {black((0.25 + 0.5 * t.strata) * a)}] }} turbulence 0.25 octaves 4 scale"
-                   f" <{0.2 * z:.5f},{0.045 * z:.5f},{0.2 * z:.5f}> rotate z*{30 * t.dip:.1f}")  # fmt: skip
-    soft = along(lambda z, a: f"wrinkles color_map {{ [0.2 {black(0.16 * g * a)}] [0.6 {clear}] }} scale"
-                 f" <{0.10 * z:.5f},{0.05 * z:.5f},{0.03 * z * stretch(z):.5f}>")  # fmt: skip
-    crag = along(lambda z, a: f"granite {0.5 * a * g:.3f} scale {0.13 * z:.5f}")
-    lumps = along(lambda z, a: f"granite {0.3 * a * g:.3f} scale <{0.1 * z:.5f},{0.1 * z:.5f},{0.1 * z * stretch(z):.5f}>")
-    ripple = along(lambda z, a: f"gradient z {0.5 * a * t.ripples:.3f} sine_wave turbulence 0.35 octaves 3 lambda 2.5"
-                   f" scale <{0.12 * z:.5f},{0.05 * z:.5f},{0.018 * z * stretch(z):.5f}> rotate y*{80 * t.dip:.1f}")  # fmt: skip
-    kind = "image_pattern { pgm \"kind.pgm\" interpolate 2 }"
-
-    def by_kind(what, sand, turf, rock):
-        # image_pattern is placed like the images; the lists keep their own size by undoing that.
-        return f"{kind} {what}_map {{ [0.1 {sand}] [0.45 {turf}] [0.6 {turf}] [0.95 {rock}] }} {PLACE}"
+    bands, tilt = 0.2 + 0.6 * t.strata, f"rotate z*{30 * t.dip:.1f}"
+    pale_grass, pale_rock = np.multiply(t.grass, 1.9), np.multiply(t.rock, 1.7)
+    turf = along(lambda z, a, long: f"granite color_map {{ [0.08 {black(0.95 * g * a)}] [0.27 {clear}] [0.33 {clear}]"
+                 f" [0.55 {lit(pale_grass, 0.7 * g * a)}] }} {size(0.15 * z, 0.15 * z, 0.15 * z * long)}")  # fmt: skip
+    cracks = along(lambda z, a, _: f"crackle color_map {{ [0 {black(0.9 * t.cracks * a)}]"
+                   f" [0.05 {black(0.35 * t.cracks)}] [0.2 {clear}] }} turbulence 0.5"
+                   f" {size(0.09 * z, 0.06 * z, 0.09 * z)} {tilt}")  # fmt: skip
+    layers = along(lambda z, a, _: f"gradient y color_map {{ [0 {black(bands * a)}] [0.35 {clear}] [0.6 {clear}]"
+                   f" [0.8 {lit(pale_rock, 0.7 * bands * a)}] [1 {black(bands * a)}] }} turbulence 0.3 octaves 4"
+                   f" {size(0.2 * z, 0.05 * z, 0.2 * z)} {tilt}")  # fmt: skip
+    soft = along(lambda z, a, long: f"wrinkles color_map {{ [0.2 {black(0.3 * g * a)}] [0.6 {clear}] }}"
+                 f" {size(0.08 * z, 0.04 * z, 0.025 * z * long)}")  # fmt: skip
+    crag = along(lambda z, a, _: f"granite {0.8 * a * g:.3f} {size(0.16 * z, 0.16 * z, 0.16 * z)}")
+    lumps = along(lambda z, a, long: f"granite {0.5 * a * g:.3f} {size(0.15 * z, 0.15 * z, 0.15 * z * long)}")
+    ripple = along(lambda z, a, long: f"gradient z {1.3 * a * t.ripples:.3f} sine_wave turbulence 0.35 octaves 3"
+                   f" lambda 2.5 {size(0.12 * z, 0.05 * z, 0.025 * z * long)} rotate y*{80 * t.dip:.1f}")  # fmt: skip
+    kind = 'image_pattern { pgm "kind.pgm" interpolate 2 }'
 
     def listed(what, entries):
         return f"gradient z {what}_map {{ {entries} }} scale 8 {UNPLACE}"
 
+    def by_kind(what, *grains):
+        # image_pattern is placed like the images; the lists keep their own size by undoing that.
+        sand, turf, rock = (listed(what, grain) for grain in grains)
+        return f"{kind} {what}_map {{ [0.1 {sand}] [0.45 {turf}] [0.6 {turf}] [0.95 {rock}] }} {PLACE}"
+
     finish = "finish { ambient 1 diffuse 1 }"
     return f"""
  texture {{ pigment {{ image_map {{ ppm "land.ppm" gamma 2 interpolate 2 }} {PLACE} }}
-  normal {{ {by_kind("normal", listed("normal", ripple), listed("normal", lumps), listed("normal", crag))} }} {finish} }}
- texture {{ pigment {{ {by_kind("pigment", listed("pigment", soft), listed("pigment", turf), listed("pigment", layers))} }} {finish} }}
+  normal {{ {by_kind("normal", ripple, lumps, crag)} }} {finish} }}
+ texture {{ pigment {{ {by_kind("pigment", soft, turf, layers)} }} {finish} }}
  texture {{ pigment {{ {kind} pigment_map {{ [0.6 {clear}] [0.9 {listed("pigment", cracks)}] }} {PLACE} }} {finish} }}"""
 
 
@@ -312,12 +312,12 @@ plane {{ y, {lo - 0.01:.5f} pigment {{ rgb {vec(t.soil)} }} finish {{ ambient 1 
 
 def water(ter, t, frozen):
     """POV-Ray text of the water's surface: waves equally fine at all distances, and foam near shores and on crests."""
-    reach, ripple = max(ter.eye - ter.water, 0.002), 0.012 + 0.17 * t.wind * (1 - t.ice)
+    reach, ripple = max(ter.eye - ter.water, 0.002), 0.02 + 0.18 * t.wind * (1 - t.ice)
     levels = ((0.007, 1), (0.02, 1), (0.06, 1), (0.2, 0.8), (0.7, 0.6), (3, 0.35))
     waves = " ".join(
-        f"[{z / 8:.5f} bumps {ripple * a:.3f} turbulence 0.3 octaves 2 scale <{0.022 * z:.6f},{flat:.6f},{flat:.6f}>]"
+        f"[{z / 8:.5f} bumps {ripple * a:.3f} turbulence 0.3 octaves 2 scale <{0.012 * z:.7f},{flat:.7f},{flat:.7f}>]"
         for z, a in levels
-        for flat in [0.008 * z * min(1, z / reach)]
+        for flat in [0.005 * z * min(1, z / reach)]
     )
     surf = ""
     if t.foam * (1 - t.ice) > 0.05:
@@ -326,13 +326,13 @@ def water(ter, t, frozen):
             # Foam shows where the noise is above the limit.
             spots = " ".join(
                 f"[{z / 8:.5f} granite color_map {{ [{limit:.2f} rgbt <1,1,1,1>] [{limit + 0.12:.2f} rgbt <.9,.93,.95,.1>] }}"
-                f" scale <{0.25 * z:.6f},{0.1 * z:.6f},{0.1 * z * min(max(z / reach, 1), 6):.6f}>]"
+                f" scale <{0.03 * z:.7f},{0.01 * z:.7f},{0.01 * z * min(max(z / reach, 1), 5):.7f}>]"
                 for z, _ in levels
             )
             return f"gradient z pigment_map {{ {spots} }} scale 8 {UNPLACE}"
 
         surf = f"""texture {{ pigment {{ image_pattern {{ pgm "surf.pgm" interpolate 2 }} pigment_map {{
- [0.02 rgbt <1,1,1,1>] [0.2 {foam(0.55)}] [1 {foam(0.3)}] }} {PLACE} }} finish {{ ambient 0.8 diffuse 0.8 }} }}"""
+ [0.06 rgbt <1,1,1,1>] [0.35 {foam(0.5)}] [1 {foam(0.32)}] }} {PLACE} }} finish {{ ambient 0.8 diffuse 0.8 }} }}"""
     return f"""plane {{ y, {ter.water:.5f} hollow
  texture {{ pigment {{ image_map {{ ppm "lake.ppm" gamma 2 interpolate 2 }} {PLACE} }}
  normal {{ gradient z normal_map {{ {waves} }} scale 8 }}

@@ -179,7 +179,7 @@ def dunes(s, rng, n, *_):
     """Crests across the wind with a gentle and a steep side, smaller dunes riding on the large."""
     x0, z0 = np.meshgrid(np.linspace(-TILE / 2, TILE / 2, n), np.linspace(NEAR, NEAR + TILE, n))
     h = 0.2 * noise(rng, n, 2, 2)
-    for wave, height in ((rng.uniform(1.0, 1.8), 0.5), (rng.uniform(0.35, 0.6), 0.12)):
+    for wave, height in ((rng.uniform(0.6, 1.1), 0.5), (rng.uniform(0.22, 0.4), 0.1)):
         a = rng.uniform(-0.9, 0.9) + (np.pi if rng.random() < 0.5 else 0)
         phase = (np.sin(a) * x0 + np.cos(a) * z0) / wave + 0.35 * noise(rng, n, 3, 2) + 0.04 * noise(rng, n, 12)
         t = phase - np.floor(phase)

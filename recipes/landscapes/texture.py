@@ -55,7 +55,7 @@ class Texture:
     grain: float = span(0.6, 1.3)                          # contrast of turf, rock and bark
     cracks: float = span(0.3, 1.0)                         # of the rock
     dip: float = span(-0.4, 0.4)                           # slope of the rock layers
-    tufts: float = span(0.3, 1)                            # share of the tufts that grow
+    growth: float = span(0.3, 1)                           # share of the tufts that grow
     tuft_size: float = span(0.6, 1.6)
     flowers: float = span(0, 0.5)                          # 0..1
     flower: tuple = span("#e8c020", "#f4f0f8")
@@ -97,19 +97,19 @@ ARCHETYPES = {
         forest=("#26352c", "#43544a"), leaf=("#5e5a50", "#7d776a"), leafy=(0, 0.25), tree_snow=(0.2, 0.75),
         snowline=(-0.5, 0.15), snow_cling=(1.0, 1.7), deep=("#10222e", "#1c3a48"), shallow=("#3c6470", "#5c8590"),
         ice=(0, 1), exposure=(0.65, 0.8),
-        tufts=(0, 0.35), tuft_size=(0.4, 1.0), flowers=(0, 0), sandy=(0, 0.1), ripples=(0.2, 1), cumulus=(-0.6, 0.4)),
+        growth=(0, 0.35), tuft_size=(0.4, 1.0), flowers=(0, 0), sandy=(0, 0.1), ripples=(0.2, 1), cumulus=(-0.6, 0.4)),
     "autumn": dict(
         sun_elevation=(15, 40), sun=("#ffdca8", "#fff0d8"), visibility=(12, 50), grass=("#8a7430", "#a88a44"),
         soil=("#7a5f40", "#9c8058"), forest=("#3f4a1c", "#7a5a1e"), leaf=("#b8621a", "#e0b030"), leafy=(0.45, 0.95),
         snowline=(0.45, 1.0),
-        flowers=(0, 0.05), tufts=(0.2, 1)),
+        flowers=(0, 0.05), growth=(0.2, 1)),
     "desert": dict(
         sun_elevation=(18, 65), sun=("#ffe6c0", "#fff4e0"), sun_power=(1.2, 1.5), zenith=("#2c66b8", "#6aa0dc"),
         haze=("#c8d4dc", "#ecdcc4"), visibility=(25, 90), cloud_cover=(0, 0.35), grass=("#b58a58", "#d8b888"),
         soil=("#b07848", "#d4a878"), forest=("#5c5a34", "#8a7a4c"), leaf=("#5f6a38", "#80804c"), leafy=(1, 1),
         tree_scale=(0.25, 0.45), rock=("#96552f", "#c08a5c"), strata=(0.5, 1), snowline=(1.5, 1.6),
         deep=("#0e3a48", "#1c5a5c"), shallow=("#4aa098", "#8cc0a0"),
-        sandy=(0.5, 1), ripples=(0.2, 1), tufts=(0, 0.25), flowers=(0, 0.1), cracks=(0.5, 1), cumulus=(-0.6, 0.4)),
+        sandy=(0.5, 1), ripples=(0.2, 1), growth=(0, 0.25), flowers=(0, 0.1), cracks=(0.5, 1), cumulus=(-0.6, 0.4)),
     "night": dict(
         sun_azimuth=(0, 150), sun_elevation=(16, 52), sun=("#a8c0f0", "#d4e0ff"), sun_power=(0.22, 0.42),
         zenith=("#060a1c", "#101c3c"), haze=("#141f3c", "#2c3c60"), ambient=(3.4, 4.8), glow=(0.02, 0.08),
@@ -141,13 +141,13 @@ ARCHETYPES = {
     "volcanic": dict(
         sun_elevation=(12, 55), visibility=(10, 60), grass=("#2c2c26", "#5a6036"), soil=("#1c1a1a", "#3c3634"),
         forest=("#22301c", "#3a4a2c"), leafy=(0, 0.2), tree_scale=(0.4, 0.9), rock=("#242224", "#4a4240"),
-        strata=(0.1, 0.6), cracks=(0.7, 1), grain=(0.9, 1.6), sandy=(0.1, 0.6), tufts=(0.1, 0.7), flowers=(0, 0.15),
+        strata=(0.1, 0.6), cracks=(0.7, 1), grain=(0.9, 1.6), sandy=(0.1, 0.6), growth=(0.1, 0.7), flowers=(0, 0.15),
         snowline=(0.3, 1.2), foam=(0.3, 1), deep=("#0a1c28", "#14343e"), cloud_cover=(0.1, 0.9)),
     "savanna": dict(
         sun_elevation=(12, 60), sun=("#ffe0b0", "#fff4dc"), haze=("#d4d4c8", "#eadcc0"), visibility=(14, 60),
         grass=("#a88a3c", "#d0b468"), soil=("#94583a", "#c08c5c"), forest=("#4c5426", "#74743c"),
         leaf=("#566a28", "#8c9040"), leafy=(1, 1), tree_scale=(0.5, 0.9), umbrellas=(0.7, 1),
-        rock=("#84603e", "#a88a68"), snowline=(1.3, 1.6), tufts=(0.6, 1), tuft_size=(1.0, 2.2), flowers=(0, 0.1),
+        rock=("#84603e", "#a88a68"), snowline=(1.3, 1.6), growth=(0.6, 1), tuft_size=(1.0, 2.2), flowers=(0, 0.1),
         sandy=(0.1, 0.4), cumulus=(-0.2, 0.9), deep=("#24443e", "#3c5c4a"), shallow=("#5c7c5c", "#8c9468")),
     "tropical": dict(
         sun_elevation=(35, 75), zenith=("#1c5cb8", "#3c8ce0"), haze=("#a4d0ea", "#d4e8f0"), grass=("#3c7420", "#6c9c30"),
@@ -242,7 +242,7 @@ def heap(t, rng, tile, img, extent, u, v, toward):
     """Paint cumulus clouds over the sky: puffs piled on a flat base, shaded as the round bodies they are."""
     # Noise displaces the outlines at two scales; it is a function of the direction alone.
     coarse, fine = ((bilinear(tile, u * f + k, v * f + k) for k in (0, 171)) for f in (260, 900))
-    wu, wv = (c + 0.030 * p + 0.011 * q for c, p, q in zip((u, v), coarse, fine, strict=True))
+    wu, wv = (c + 0.020 * p + 0.008 * q for c, p, q in zip((u, v), coarse, fine, strict=True))
     sun = t.sun_direction
     light_from = np.array((sun[0], sun[1] + 0.35, -0.45 * sun[2] + 0.25))
     light_from = light_from / np.linalg.norm(light_from)
@@ -284,7 +284,7 @@ def paint_land(ter, t):
     The kind is 0 snow and loose sand, 0.5 turf and soil, 1 rock: it says which grain the ground gets."""
     rng = np.random.default_rng([t.noise_seed, 3])
     h, slope = ter.height, np.hypot(*np.gradient(ter.height, CELL))
-    alt = (h - ter.floor) / ter.relief
+    alt = (h - ter.floor) / max(ter.relief, 0.35)  # low hills do not reach up into the snow
     patches, specks, regions = noise(rng, N, 6, 5, 0.6), noise(rng, N, 36, 3, 0.8), noise(rng, N, 3, 3)
     fine = noise(rng, N, N / 4, 2, 1.0)
     grit = t.grain * np.clip(fine, -2, 2)
@@ -292,7 +292,7 @@ def paint_land(ter, t):
     bare = 0.75 * smooth(0.3, 1.6, patches + 0.5 * specks + 0.3 * fine + 1.2 * (alt - 0.2))
     if ter.plots.any():
         c, bare = till(t, rng, ter.plots, c), 0.2 * bare
-    c = mix(c, t.soil, bare)
+    c = mix(c, t.soil, np.maximum(bare, 0.8 * t.sandy))
     meadow = smooth(0.9, 1.5, noise(rng, N, 12, 3, 0.8) + 0.6 * fine) * t.flowers * (1 - bare)
     c = mix(c, t.flower, 0.6 * meadow)
     canopy = mix(t.forest, t.leaf, t.leafy * smooth(-0.8, 0.8, patches + 0.8 * specks))
@@ -315,9 +315,10 @@ def paint_land(ter, t):
     shade = np.clip(1 - 0.14 * hollow, 0.35, 1.25) * (1 - t.dapple * smooth(0.1, 1.0, noise(rng, N, 3, 3)))
     water = mix(t.deep, t.shallow, np.exp(np.minimum(h - ter.water, 0) / 0.012))
     ice = mix(np.multiply(t.snow, (0.6, 0.68, 0.75)), t.snow, smooth(-0.6, 0.8, patches))
-    surf = np.clip(np.exp(-np.clip(ter.water - h, 0, 1) / 0.004) + 0.25 * smooth(0.5, 2, specks), 0, 1)
+    caps = 0.2 * max(t.wind - 0.45, 0) * smooth(0.0, 1.2, specks) * smooth(-0.005, -0.02, h - ter.water)
+    surf = np.exp(-np.clip(ter.water - h, 0, 1) / 0.0015) * (0.3 + 0.7 * t.wind) + caps
     lake = water + (ice - water) * smooth(0.35, 0.65, t.ice)
-    return c * shade[..., None], lake, kind, surf * t.foam * (1 - t.ice)
+    return c * shade[..., None], lake, kind, np.clip(surf, 0, 1) * t.foam * (1 - t.ice)
 
 
 def till(t, rng, plots, wild):
