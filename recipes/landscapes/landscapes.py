@@ -31,7 +31,7 @@ from texture import ARCHETYPES, Texture
 
 __all__ = ["ARCHETYPES", "PLACES", "Structure", "Texture", "render", "scene", "terrain"]
 
-VERSION = 2  # of the pictures: a seed's pictures are the same as long as this is
+VERSION = 3  # of the pictures: a seed's pictures are the same as long as this is
 IN_FLIGHT = 3  # pictures in flight per job: a POV-Ray run sleeps for about 0.6 s of its wall time
 
 
@@ -84,8 +84,8 @@ def make_set(out, count, size, seed, jobs, views):
         made_by = old.get("version", "1")
         if made_by != str(VERSION):
             sys.exit(
-                f"error: {out} holds pictures of version {made_by} of this renderer, which is version {VERSION}: the same "
-                "--seed gives other pictures now; choose another folder"
+                f"error: {out} holds pictures of version {made_by} of this renderer, which is version {VERSION}: "
+                "the same --seed gives other pictures now; choose another folder"
             )
         done = out / rows[0]["file"]
         same = (old["structure_seed"], old["file"]) == (str(rows[0]["structure_seed"]), rows[0]["file"])

@@ -101,10 +101,11 @@ def tuft_mesh(variant):
     rng, blades, heads = np.random.default_rng([9, variant]), [], []
     for _ in range(16):
         foot = np.array((rng.normal(0, 0.35), -0.1, rng.normal(0, 0.35)))
-        tip = foot + (rng.normal(0, 0.25), rng.uniform(0.55, 1.15), rng.normal(0, 0.2))
-        blades.append((foot - (0.035, 0, 0), foot + (0.035, 0, 0), tip))
+        tip = np.add(foot, (rng.normal(0, 0.25), rng.uniform(0.55, 1.15), rng.normal(0, 0.2)))
+        half = np.array((0.035, 0, 0))
+        blades.append((foot - half, foot + half, tip))
         if rng.random() < 0.35:
-            heads += [(tip + (-0.1, 0, 0), tip + (0.1, 0, 0), tip + (0, s, 0)) for s in (0.13, -0.1)]
+            heads += [(tip - 3 * half, tip + 3 * half, np.add(tip, (0, s, 0))) for s in (0.13, -0.1)]
     return mesh(blades), mesh(heads)
 
 
@@ -215,7 +216,7 @@ def sky_extent(structure):
 
 
 def ground(structure, t):
-    """POV-Ray text of the land's texture: its image with a grain for each kind of ground, equally fine at all distances.
+    """POV-Ray text of the land's texture: its image, with a grain for each kind of ground, fine at any distance.
 
     Every grain is a list along the distance z (km) of one pattern whose size grows with z."""
     levels = ((0.006, 0.8), (0.02, 1), (0.06, 1), (0.18, 0.9), (0.5, 0.8), (1.5, 0.7), (4, 0.5))
@@ -267,7 +268,8 @@ def ground(structure, t):
  texture {{ pigment {{ image_map {{ ppm "land.ppm" gamma 2 interpolate 2 }} {PLACE} }}
   normal {{ {by_kind("normal", ripple, lumps, crag)} }} {finish} }}
  texture {{ pigment {{ {by_kind("pigment", soft, turf, layers)} }} {finish} }}
- texture {{ pigment {{ {kind} pigment_map {{ [0.6 {clear}] [0.9 {listed("pigment", cracks)}] }} {PLACE} }} {finish} }}"""
+ texture {{ pigment {{ {kind} pigment_map {{ [0.6 {clear}]
+  [0.9 {listed("pigment", cracks)}] }} {PLACE} }} {finish} }}"""
 
 
 def scene(structure, texture, extent=None):
@@ -325,8 +327,8 @@ def water(ter, t, frozen):
         def foam(limit):
             # Foam shows where the noise is above the limit.
             spots = " ".join(
-                f"[{z / 8:.5f} granite color_map {{ [{limit:.2f} rgbt <1,1,1,1>] [{limit + 0.12:.2f} rgbt <.9,.93,.95,.1>] }}"
-                f" scale <{0.03 * z:.7f},{0.01 * z:.7f},{0.01 * z * min(max(z / reach, 1), 5):.7f}>]"
+                f"[{z / 8:.5f} granite color_map {{ [{limit:.2f} rgbt <1,1,1,1>]"
+                f" [{limit + 0.12:.2f} rgbt <.9,.93,.95,.1>] }} scale <{0.03 * z:.7f},{0.01 * z:.7f},{0.01 * z * min(max(z / reach, 1), 5):.7f}>]"
                 for z, _ in levels
             )
             return f"gradient z pigment_map {{ {spots} }} scale 8 {UNPLACE}"
@@ -337,7 +339,8 @@ def water(ter, t, frozen):
  texture {{ pigment {{ image_map {{ ppm "lake.ppm" gamma 2 interpolate 2 }} {PLACE} }}
  normal {{ gradient z normal_map {{ {waves} }} scale 8 }}
  finish {{ ambient 0.6 diffuse 0.6 specular {0.5 - 0.5 * frozen:.3f} roughness 0.006
-  reflection {{ 0.03, {0.95 - 0.75 * frozen:.3f} fresnel on }} conserve_energy }} }} {surf} interior {{ ior 1.33 }} }}"""
+  reflection {{ 0.03, {0.95 - 0.75 * frozen:.3f} fresnel on }} conserve_energy }} }}
+ {surf} interior {{ ior 1.33 }} }}"""
 
 
 # -------------------------------------------------------------------------------------------------------------- render
@@ -352,8 +355,8 @@ def write_pnm(path, a, depth):
     Path(path).write_bytes(b"P%d\n%d %d\n%d\n" % (a.ndim + 3, a.shape[1], a.shape[0], 2**depth - 1) + data)
 
 
-def develop(x, exposure):
-    """Linear radiance (rows from the top) to an 8-bit picture: bloom, exposure, filmic curve, sRGB."""
+def develop(x, exposure, contrast=1.0, saturation=1.0):
+    """Linear radiance (rows from the top) to an 8-bit picture: bloom, exposure, filmic curve, sRGB, grading."""
     size = len(x)
     glare = np.clip(x - 1, 0, None)
     if glare.any():
@@ -361,6 +364,10 @@ def develop(x, exposure):
     x = exposure * (0.14 * x.mean(-1, keepdims=True) + 0.86 * x)
     x = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
     x = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    grey = x.mean(-1, keepdims=True)
+    x = np.clip(grey + saturation * (x - grey), 0, 1)
+    # An S-curve that keeps black and white; the part of a smoothstep in it gives the contrast.
+    x = np.clip(x + (contrast - 1) * (x * x * (3 - 2 * x) - x), 0, 1)
     return Image.fromarray((255 * x + 0.5).astype(np.uint8))
 
 
@@ -383,4 +390,5 @@ def render(structure, texture, size=128):
         if done.returncode or not (tmp / "out.ppm").exists():
             raise RuntimeError("povray failed:\n" + done.stderr.decode(errors="replace")[-1000:])
         data = (tmp / "out.ppm").read_bytes()[-6 * size * size :]
-    return develop(np.frombuffer(data, ">u2").reshape(size, size, 3) * (HDR / 65535), texture.exposure)
+    data = np.frombuffer(data, ">u2").reshape(size, size, 3) * (HDR / 65535)
+    return develop(data, texture.exposure, texture.contrast, texture.saturation)

@@ -16,7 +16,7 @@ CELL = TILE / (N - 1)          # km between height-field points
 
 @dataclass(frozen=True)
 class Structure:
-    """Everything geometric.  The ranges are those of a valley; PLACES lists what differs.  Lengths in km unless noted."""
+    """Everything geometric, in km unless noted.  The ranges are those of a valley; PLACES lists what differs."""
 
     # fmt: off
     place: str
@@ -303,7 +303,7 @@ def plant(s, rng, h, chance, water, half):
     y = bilinear(h, col, row)
     keep = (y > water + 0.001) & (frame | (rng.random(len(z)) < bilinear(chance, col, row)))
     size = np.where(frame, rng.uniform(0.016, 0.028, len(z)), rng.uniform(0.011, 0.026, len(z)))
-    kind = np.where(frame, 1.0, rng.random(len(z)))
+    kind = np.where(frame, 0.99, rng.random(len(z)))
     return np.c_[x, y - 0.0005, z, size, kind, rng.random(len(z))][keep]
 
 

@@ -65,7 +65,9 @@ class Texture:
     cumulus: float = span(-0.6, 0.9)                       # heaped clouds with lit tops, 0..1; below 0 none
     streaks: float = span(-0.2, 0.8)                       # 0 puffs .. 1 high clouds combed by the wind
     aurora: float = span(0, 0)                             # 0..1; below 0 none
-    exposure: float = span(0.8, 1.0)
+    exposure: float = span(0.45, 0.95)
+    contrast: float = span(1.0, 1.8)                       # of the print; 1 as the film has it
+    saturation: float = span(0.9, 1.55)
     # fmt: on
 
     @classmethod
@@ -96,7 +98,7 @@ ARCHETYPES = {
         haze=("#c8d8ea", "#e6ecf3"), cloud_cover=(0, 0.9), grass=("#dfe6ee", "#f4f6fa"), soil=("#a39a8c", "#cfccc8"),
         forest=("#26352c", "#43544a"), leaf=("#5e5a50", "#7d776a"), leafy=(0, 0.25), tree_snow=(0.2, 0.75),
         snowline=(-0.5, 0.15), snow_cling=(1.0, 1.7), deep=("#10222e", "#1c3a48"), shallow=("#3c6470", "#5c8590"),
-        ice=(0, 1), exposure=(0.65, 0.8),
+        ice=(0, 1), exposure=(0.38, 0.75),
         growth=(0, 0.35), tuft_size=(0.4, 1.0), flowers=(0, 0), sandy=(0, 0.1), ripples=(0.2, 1), cumulus=(-0.6, 0.4)),
     "autumn": dict(
         sun_elevation=(15, 40), sun=("#ffdca8", "#fff0d8"), visibility=(12, 50), grass=("#8a7430", "#a88a44"),
@@ -114,7 +116,7 @@ ARCHETYPES = {
         sun_azimuth=(0, 150), sun_elevation=(16, 52), sun=("#a8c0f0", "#d4e0ff"), sun_power=(0.22, 0.42),
         zenith=("#060a1c", "#101c3c"), haze=("#141f3c", "#2c3c60"), ambient=(3.4, 4.8), glow=(0.02, 0.08),
         cloud_cover=(0, 0.45), cloud_light=("#3a4660", "#566480"), cloud_dark=("#141a2c", "#222c44"), stars=(0.3, 1),
-        exposure=(1.5, 2.2),
+        exposure=(0.9, 2.2),
         cumulus=(-0.6, 0.3), flowers=(0, 0), aurora=(-1.4, 1)),
     "overcast": dict(
         sun_elevation=(35, 75), sun=("#e8ecf0", "#f6f6f4"), sun_power=(0.15, 0.4), zenith=("#8c969e", "#b0b6ba"),
@@ -137,7 +139,7 @@ ARCHETYPES = {
         haze=("#7c8890", "#b0b8b8"), ambient=(0.9, 1.3), glow=(0, 0.15), visibility=(4, 22), mist=(0, 0.5),
         cloud_cover=(0.75, 1), cloud_soft=(0.6, 1.8), cloud_light=("#8a949c", "#c0c6ca"),
         cloud_dark=("#2c343c", "#56606a"), dapple=(0, 0.3), grass=("#3c5220", "#66703a"), wind=(0.6, 1), foam=(0.5, 1),
-        deep=("#12242a", "#26383c"), shallow=("#34504e", "#5c7470"), cumulus=(-0.2, 0.7), exposure=(0.8, 1.1)),
+        deep=("#12242a", "#26383c"), shallow=("#34504e", "#5c7470"), cumulus=(-0.2, 0.7), exposure=(0.5, 1.0)),
     "volcanic": dict(
         sun_elevation=(12, 55), visibility=(10, 60), grass=("#2c2c26", "#5a6036"), soil=("#1c1a1a", "#3c3634"),
         forest=("#22301c", "#3a4a2c"), leafy=(0, 0.2), tree_scale=(0.4, 0.9), rock=("#242224", "#4a4240"),
@@ -150,8 +152,9 @@ ARCHETYPES = {
         rock=("#84603e", "#a88a68"), snowline=(1.3, 1.6), growth=(0.6, 1), tuft_size=(1.0, 2.2), flowers=(0, 0.1),
         sandy=(0.1, 0.4), cumulus=(-0.2, 0.9), deep=("#24443e", "#3c5c4a"), shallow=("#5c7c5c", "#8c9468")),
     "tropical": dict(
-        sun_elevation=(35, 75), zenith=("#1c5cb8", "#3c8ce0"), haze=("#a4d0ea", "#d4e8f0"), grass=("#3c7420", "#6c9c30"),
-        soil=("#e0cc9c", "#f4ead0"), forest=("#16401a", "#2c6028"), leaf=("#2c6c1e", "#5c9c34"), leafy=(0.7, 1),
+        sun_elevation=(35, 75), zenith=("#1c5cb8", "#3c8ce0"), haze=("#a4d0ea", "#d4e8f0"),
+        grass=("#3c7420", "#6c9c30"), soil=("#e0cc9c", "#f4ead0"),
+        forest=("#16401a", "#2c6028"), leaf=("#2c6c1e", "#5c9c34"), leafy=(1, 1),
         palms=(0.2, 0.9), rock=("#4c4a44", "#7c7060"), snowline=(1.3, 1.6), deep=("#04506e", "#0a7c94"),
         shallow=("#40c0b8", "#8ce0d0"), foam=(0.2, 1), cumulus=(0, 1), sandy=(0.2, 0.6), visibility=(18, 70)),
 }
