@@ -328,7 +328,8 @@ def water(ter, t, frozen):
             # Foam shows where the noise is above the limit.
             spots = " ".join(
                 f"[{z / 8:.5f} granite color_map {{ [{limit:.2f} rgbt <1,1,1,1>]"
-                f" [{limit + 0.12:.2f} rgbt <.9,.93,.95,.1>] }} scale <{0.03 * z:.7f},{0.01 * z:.7f},{0.01 * z * min(max(z / reach, 1), 5):.7f}>]"
+                f" [{limit + 0.12:.2f} rgbt <.9,.93,.95,.1>] }}"
+                f" scale <{0.03 * z:.7f},{0.01 * z:.7f},{0.01 * z * min(max(z / reach, 1), 5):.7f}>]"
                 for z, _ in levels
             )
             return f"gradient z pigment_map {{ {spots} }} scale 8 {UNPLACE}"
