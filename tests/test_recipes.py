@@ -1,6 +1,7 @@
 """The recipes: crops of photographs, pictures rendered from a structure and a texture, prints, models that ship."""
 
 import csv
+import dataclasses
 import importlib.util
 import shutil
 import sys
@@ -32,6 +33,7 @@ def load(name):
     return module
 
 
+sys.path.insert(0, str(RECIPE))  # landscapes.py is in several files
 photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
 prints, bundle_script = load("blending/prints"), load("bundle")
 
@@ -173,6 +175,45 @@ def test_structures_share_their_textures(tmp_path, monkeypatch):
         ["000000@000000.jpg", str(pairs[0][0]), str(pairs[0][1])],
         ["000000@000001.jpg", str(pairs[0][0]), str(pairs[1][1])],
     ]
+
+
+def test_a_set_of_another_version_is_not_continued(tmp_path, monkeypatch):
+    monkeypatch.setattr(landscapes, "save_all", lambda work, jobs: None)
+    landscapes.make_set(tmp_path, count=1, size=8, seed=7, jobs=1, views=1)
+    landscapes.make_set(tmp_path, count=2, size=8, seed=7, jobs=1, views=1)
+    before = contents(tmp_path)
+    monkeypatch.setattr(landscapes, "VERSION", landscapes.VERSION + 1)
+    with pytest.raises(SystemExit, match=f"version {landscapes.VERSION - 1} of this renderer"):
+        landscapes.make_set(tmp_path, count=2, size=8, seed=7, jobs=1, views=1)
+    index = (tmp_path / "index.csv").read_text()
+    (tmp_path / "index.csv").write_text(index.replace(",version,", ",other,"))  # the first version wrote none
+    with pytest.raises(SystemExit, match="version 1 of this renderer"):
+        landscapes.make_set(tmp_path, count=2, size=8, seed=7, jobs=1, views=1)
+    assert before["index.csv"].decode().splitlines()[0] == index.splitlines()[0]
+
+
+def test_index_has_a_column_for_every_factor(tmp_path, monkeypatch):
+    monkeypatch.setattr(landscapes, "save_all", lambda work, jobs: None)
+    landscapes.make_set(tmp_path, count=1, size=8, seed=7, jobs=1, views=1)
+    with open(tmp_path / "index.csv", newline="", encoding="utf-8") as f:
+        row = next(csv.DictReader(f))
+    _, _, *pair = landscapes.sample_pair(7, 0)
+    kept = [f for one in pair for f in dataclasses.fields(one) if f.name != "noise_seed"]
+    assert len({f.name for f in kept}) == len(kept)  # no structure factor hides one of the texture
+    for one in pair:
+        for f in dataclasses.fields(one):
+            if f.type in (int, float) and f.name != "noise_seed":
+                assert float(row[f.name]) == pytest.approx(getattr(one, f.name), abs=1e-5)
+
+
+@pytest.mark.parametrize("place", landscapes.PLACES)
+def test_terrain_of_every_place_is_in_view(place):
+    for seed in range(3):
+        structure = landscapes.Structure.sample(np.random.default_rng(seed), place)
+        land = landscapes.terrain(structure)
+        assert np.isfinite(land.height).all()
+        assert land.eye > land.water  # the camera is not under water
+        assert land.height.max() > land.water
 
 
 @pytest.mark.parametrize("archetype", landscapes.ARCHETYPES)

@@ -66,7 +66,7 @@ def dryness(t):
 
 def weather(t):
     """Clouds, mist and haze."""
-    return sum(map(standardised, (t["cloud_cover"], t["mist"], -np.log(t["visibility"]))))
+    return sum(map(standardised, (np.clip(t["cloud_cover"], 0, 1), t["mist"], -np.log(t["visibility"]))))
 
 
 FACTORS = {  # name: the number for each picture, and where a positive gain leads
@@ -85,7 +85,7 @@ def read_index(folder):
         sys.exit(f"error: {path} is missing; render the pictures with landscapes.py")
     with open(path, newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
-    words = ("file", "archetype")
+    words = ("file", "place", "archetype")
     return [row["file"] for row in rows], {
         key: np.array([float(row[key]) for row in rows]) for key in rows[0] if key not in words
     }
