@@ -250,7 +250,9 @@ def terrain(s):
     pitch = -np.arctan((2 * s.horizon - 1) * half)
     top = np.tan(pitch + np.arctan((2 * min(s.horizon + s.skyline, 0.94) - 1) * half))
     up = view & (h > min(base + 0.05, h[view].max() - 1e-3))
-    steep = np.quantile(np.hypot(*np.gradient(h, CELL))[view & (h > 0.4 * h[view].max())], 0.85)
+    peak = h[view].max()
+    upper = 0.4 * peak if peak > 0 else 1.6 * peak - 1e-3  # an open sea has no land in view at all
+    steep = np.quantile(np.hypot(*np.gradient(h, CELL))[view & (h > upper)], 0.85)
     limit = {"dunes": 0.65, "fields": 0.5, "coast": 2.2, "mesas": 2.5}.get(s.place, 1.45)
     scale = min(np.min((top * np.hypot(x, z)[up] + eye) / np.maximum(h[up] - base, 1e-3)), limit / steep)
     h, water, base = h * scale, float(water * scale), float(base * scale)
