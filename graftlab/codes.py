@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -260,6 +260,15 @@ class Autoencoder(Decoder, Protocol):
 
     @property
     def encode(self) -> Callable[[Tensor], SwapCodes]: ...
+
+
+@runtime_checkable
+class Following(Protocol):
+    """An autoencoder whose codes of a video's frame begin with what was found for the frame before."""
+
+    def follow(self, images: Tensor, before: SwapCodes | None) -> tuple[SwapCodes, SwapCodes]:
+        """Codes of one frame (1, 3, H, W), and what the next frame's begin with; None: this is the first."""
+        ...
 
 
 def _common_model(*batches: Codes) -> str | None:

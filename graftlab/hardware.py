@@ -48,6 +48,26 @@ def training_precision(device: torch.device) -> str:
 BF16_CPUS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device: of a GPU's own memory, else of the machine's. None where that is not told."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for what comes
+        return torch.cuda.mem_get_info(device)[0] + kept
+    try:
+        told = Path("/proc/meminfo").read_text(encoding="ascii")
+        (line,) = (line for line in told.splitlines() if line.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    except (OSError, ValueError):  # no Linux
+        return None
+
+
+def require_memory(device: torch.device, needed: int, what: str, remedy: str) -> None:
+    """GraftError if a device has fewer than `needed` bytes free: what needs them, and what to do."""
+    free = free_memory(device)
+    if free is not None and free < needed:
+        raise GraftError(f"{what} needs {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; {remedy}.")
+
+
 def require_space(path: Path, needed: int) -> None:
     """GraftError if the disk that holds a file or folder, or will hold it, has fewer than `needed` bytes free."""
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())

@@ -28,7 +28,7 @@ from graftlab.video.reading import Video
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 FRAMES = "frames/%02d.png"
-SHORT = ("--frames", 4, "--fps", 10, "-o", FRAMES)
+SHORT = ("--size", 32, "--frames", 4, "--fps", 10, "-o", FRAMES)
 FPS = Fraction(10)
 
 
@@ -127,7 +127,7 @@ def test_textures_from_another_video(graft, model, clip, tmp_path):
 def test_textures_over_a_video_and_a_still(graft, model, clip):
     lake, sea = (codes_of(model, path) for path in (LAKE, SEA))
     line = Timeline((Key(0, lake), Key(0.4, sea)))
-    textures = ("--texture", f"0:{LAKE}", "--texture", f"0.4:{SEA}")
+    textures = ("--size", 32, "--texture", f"0:{LAKE}", "--texture", f"0.4:{SEA}")
     film = rework(model, Hand(model), Video.open(clip), edit=line.edit(FPS))
     wrote(graft, ("textures", clip, *textures, "-o", FRAMES), film)
     closed, still = line.closed(0.6).edit(FPS), codes_of(model, HILL)
@@ -152,7 +152,7 @@ def test_rides(graft, model, clip):
     wrote(graft, command, ride(model, Hand(model), scenes, 4, FPS, 50, 3, parallax=0.4, closed=True))
     edit = Timeline((Key(0, codes_of(model, SEA)),)).edit(FPS)
     film = rework(model, Hand(model), Video.open(clip), Desync(0.2, ends="mirror"), edit=edit)
-    wrote(graft, ("ride", clip, "--texture", f"0:{SEA}", "--texture-offset", 0.2, "-o", FRAMES), film)
+    wrote(graft, ("ride", clip, "--size", 32, "--texture", f"0:{SEA}", "--texture-offset", 0.2, "-o", FRAMES), film)
 
 
 def test_textures_of_a_ride_that_is_a_loop_come_back_too(graft, model, clip):
@@ -162,7 +162,7 @@ def test_textures_of_a_ride_that_is_a_loop_come_back_too(graft, model, clip):
     scenes = [codes_of(model, HILL)]
     for edit, more in ((held, ()), (drift, ("-t", "0.2:own"))):
         wrote(graft, (*command, *more), ride(model, Hand(model), scenes, 4, FPS, 50, 3, closed=True, texture=edit))
-    command = ("ride", clip, "--loop", "-t", f"0:{SEA}", "-t", "0.2:own", "--seconds", 0.4, "-o", FRAMES)
+    command = ("ride", clip, "--size", 32, "--loop", "-t", f"0:{SEA}", "-t", "0.2:own", "--seconds", 0.4, "-o", FRAMES)
     wrote(graft, command, rework(model, Hand(model), Video.open(clip), edit=drift, frames=4))
 
 

@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from PIL import Image
 
 import graftlab
 from graftlab.checkpoints.load import load
+from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
-from graftlab.images import l1, psnr, read, read_recipe, to_uint8
+from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
 from graftlab.sheets import sheet
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
@@ -43,19 +45,30 @@ def swapped(model, structure, texture, **options):
 
 
 @pytest.mark.parametrize("options", [(), ("--size", 45), ("--square",), ("--square", "--size", 61)], ids=str)
-def test_swap_comes_back_at_the_size_read(graft, model, options):
-    size = options[-1] if "--size" in options else 32
+def test_swap_comes_back_at_the_size_of_its_structure(graft, model, options):
+    size = options[-1] if "--size" in options else None
     assert graft("swap", HILL, SEA, "--both", "-o", "out.png", *options).code == 0
     a, b = (read(path, size, "--square" in options) for path in (HILL, SEA))
-    assert min(a.shape[2:]) == size
+    assert min(a.shape[2:]) == (size or 37)
     assert same("out.png", swapped(model, a, b))
     assert same("out-reverse.png", swapped(model, b, a))
 
 
 def test_swap_of_one_picture_is_its_reconstruction(graft, model):
     assert graft("swap", HILL, HILL).code == 0
-    assert same("swap.png", model.decode(model.encode(read(HILL, 32))))
+    assert same("swap.png", model.decode(model.encode(read(HILL))))
     assert not Path("swap-reverse.png").exists()
+
+
+def test_large_photos_are_made_smaller_and_small_ones_large_enough(graft, model, monkeypatch):
+    monkeypatch.setattr(PictureOptions, "own", 35)
+    write(tiny.pictures(1, 20, 16), "tiny.png")
+    assert graft("swap", HILL, SEA).code == 0
+    assert same("swap.png", swapped(model, read(HILL, 35), read(SEA)))
+    smallest = model.config.smallest_grid * model.config.stride
+    assert smallest > 16
+    assert graft("swap", "tiny.png", SEA).code == 0
+    assert same("swap.png", swapped(model, read("tiny.png", smallest), read(SEA)))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp", "a.tif", "a.tiff"])

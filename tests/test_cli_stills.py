@@ -42,11 +42,14 @@ def paint(name, where, size=(20, 10)):
 
 def test_panorama(graft, model):
     a, b = codes(model, HILL, LAKE)
-    assert graft("panorama", HILL, LAKE, "--overlap", 4).code == 0
+    assert graft("panorama", HILL, LAKE, "--overlap", 4, "--size", 32).code == 0
     assert shows("panorama.png", model.decode(blends.panorama([a, b], 4)))
     assert Image.open("panorama.png").size == ((11 + 8 - 4) * 4, 32)
-    assert read_recipe("panorama.png")["command"] == f"graft panorama {HILL} '{LAKE}' --overlap 4"
-    assert graft("panorama", LAKE, LAKE, LAKE, "--overlap", "17px", "--fade", "4px", "--how", "stack").code == 0
+    assert read_recipe("panorama.png")["command"] == f"graft panorama {HILL} '{LAKE}' --overlap 4 --size 32"
+    assert (
+        graft("panorama", LAKE, LAKE, LAKE, "--overlap", "17px", "--fade", "4px", "--how", "stack", "--size", 32).code
+        == 0
+    )
     assert shows("panorama.png", model.decode(blends.panorama([b, b, b], 4, 1.0, "stack")))
 
 
@@ -61,14 +64,20 @@ def test_textures_of_a_panorama(graft, model):
         ((f"{SEA}:3", f"{LAKE}:1"), blends.mixture(joined, [c, b], [3, 1])),
     ):
         flags = [word for option in options for word in ("--texture", option)]
-        assert graft("panorama", HILL, LAKE, "--overlap", 2, *flags).code == 0
+        assert graft("panorama", HILL, LAKE, "--overlap", 2, "--size", 32, *flags).code == 0
         assert shows("panorama.png", model.decode(wanted))
+
+
+def test_structures_that_join_are_read_at_the_smaller_ones_size(graft, model):
+    a, b = (model.encode(read(path, 37)) for path in (HILL, LAKE))
+    assert graft("panorama", HILL, LAKE, "--overlap", 4).code == 0
+    assert shows("panorama.png", model.decode(blends.panorama([a, b], 4)))
 
 
 @pytest.mark.parametrize("how", masks.HOW)
 def test_weave_in_bands(graft, model, how):
     pair = codes(model, HILL, LAKE, SEA, square=True)
-    assert graft("weave", HILL, LAKE, SEA, "--square", "--along", how, "--fade", "8px").code == 0
+    assert graft("weave", HILL, LAKE, SEA, "--square", "--size", 32, "--along", how, "--fade", "8px").code == 0
     shares = masks.bands(3, (8, 8), how, 2)
     assert shows("woven.png", model.decode(blends.woven(pair, [shares[1:2], shares[2:]])))
 
@@ -76,7 +85,9 @@ def test_weave_in_bands(graft, model, how):
 def test_weave_along_a_mask(graft, model):
     paint("mask.png", (0.5, 0, 1, 1))
     pair = codes(model, HILL, LAKE, square=True)
-    assert graft("weave", HILL, LAKE, "--square", "--along", "mask.png", "--fade", 1, "-t", "mix").code == 0
+    assert (
+        graft("weave", HILL, LAKE, "--square", "--size", 32, "--along", "mask.png", "--fade", 1, "-t", "mix").code == 0
+    )
     share = masks.soften(masks.resized(masks.read("mask.png"), (32, 32)), 4)
     assert shows("woven.png", model.decode(blends.mixture(blends.woven(pair, [share]), pair, [1, 1])))
 
@@ -85,7 +96,7 @@ def test_regions(graft, model):
     paint("left.png", (0, 0, 0.6, 1))
     paint("low.png", (0, 0.5, 1, 1), (70, 70))
     three = codes(model, HILL, LAKE, SEA)
-    assert graft("regions", HILL, "-t", f"left.png={LAKE}", "-t", f"low.png={SEA}", "--soft", 6).code == 0
+    assert graft("regions", HILL, "-t", f"left.png={LAKE}", "-t", f"low.png={SEA}", "--soft", 6, "--size", 32).code == 0
     shares = [masks.soften(masks.resized(masks.read(name), (32, 44)), 6) for name in ("left.png", "low.png")]
     assert shows("regions.png", model.decode(blends.woven(three, shares, "texture")))
 
@@ -100,9 +111,9 @@ def test_a_white_mask_is_a_swap(graft):
 
 def test_mix(graft, model):
     a, b, c = codes(model, HILL, LAKE, SEA)
-    assert graft("mix", HILL, "-t", f"{LAKE}:0.5", "-t", SEA, "--own", 0.25).code == 0
+    assert graft("mix", HILL, "-t", f"{LAKE}:0.5", "-t", SEA, "--own", 0.25, "--size", 32).code == 0
     assert shows("mix.png", model.decode(blends.mixture(a, [a, b, c], [0.25, 0.5, 1])))
-    assert graft("mix", HILL, "-t", LAKE).code == 0
+    assert graft("mix", HILL, "-t", LAKE, "--size", 32).code == 0
     assert shows("mix.png", model.decode(a.mix(b, texture=1)))
 
 
@@ -110,7 +121,7 @@ def test_a_name_with_a_colon(graft, model):
     Path("a:1").write_bytes(Path(LAKE).read_bytes())
     a, b = codes(model, HILL, LAKE)
     for text in ("a:1", "a:1:2"):
-        assert graft("mix", HILL, "-t", text).code == 0
+        assert graft("mix", HILL, "-t", text, "--size", 32).code == 0
         assert shows("mix.png", model.decode(a.mix(b, texture=1)))
 
 
@@ -119,7 +130,7 @@ def test_a_name_with_a_colon(graft, model):
 )
 def test_select(graft, model, options, share):
     assert graft("select", HILL, *options, "--threshold", 0.7, "--overlay", "seen.png").code == 0
-    picture = read(HILL, 32)
+    picture = read(HILL)
     mask = masks.resized(masks.alike(model.encode(picture).structure, share, 0.7, 0.1), picture.shape[2:])
     assert shows("mask.png", (mask * 2 - 1).expand_as(picture))
     assert shows("seen.png", masks.overlay(picture, mask))
@@ -127,10 +138,10 @@ def test_select(graft, model, options, share):
 
 def test_select_in_the_square_and_in_several_places(graft, model):
     assert graft("select", HILL, "--square", "--at", "24.5,18.5", "--at", "6,0").code == 0
-    structure = model.encode(read(HILL, 32, True)).structure
+    structure = model.encode(read(HILL, None, True)).structure
     found = [masks.alike(structure, at) for at in ((0.5, 0.5), (0, 0))]
-    mask = masks.resized(torch.maximum(*found), (32, 32))
-    assert shows("mask.png", (mask * 2 - 1).expand(1, 3, 32, 32))
+    mask = masks.resized(torch.maximum(*found), (37, 37))
+    assert shows("mask.png", (mask * 2 - 1).expand(1, 3, 37, 37))
 
 
 def test_a_selection_is_a_mask_for_the_others(graft):

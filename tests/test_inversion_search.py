@@ -9,8 +9,9 @@ import torch
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
 from graftlab.inversion import work
+from graftlab.inversion.descent import ramps
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, drawn, ramps, sampled, standardised
+from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, drawn, sampled, standardised
 from graftlab.inversion.work import carry_out
 
 MODEL = tiny.stylegan2()

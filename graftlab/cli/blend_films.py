@@ -43,6 +43,8 @@ def blend(
 
     if shooting.model != DEFAULT_MODEL or shooting.size is not None:
         raise GraftError("The models are arguments of this command, and have their size; leave out --model and --size.")
+    if shooting.refine:
+        raise GraftError("A film of blends has the same codes for all its models; leave out --refine.")
     if len(models) < 2:
         raise GraftError("A film of blends needs two models or more.")
     moving = alpha is not None or swap_at is not None

@@ -4,9 +4,9 @@ import os
 import shlex
 from collections.abc import Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from graftlab.codes import Autoencoder
     from graftlab.networks.model import Model as Network
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingModel
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 NetworkT = TypeVar("NetworkT", bound="Network")
 DEFAULT_MODEL = "landscapes-128"
 LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
+PICTURE, FILM = 1024, 720  # pixels of a short side: larger pictures and videos are read at this size by default
 SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
+
+WITHOUT_PHOTOS = "A StyleGAN2 draws no photos whose codes could be refined; leave out --refine."
 
 command_line: ContextVar[list[str]] = ContextVar("command_line")
 """The arguments of the command that is running, for the recipe of its pictures."""
@@ -62,6 +66,20 @@ Out = Annotated[
 Size = Annotated[
     int | None, typer.Option(min=1, help="Short side at which pictures are read, pixels; the model's by default.")
 ]
+OwnSize = Annotated[
+    int | None,
+    typer.Option(min=1, help=f"Short side at which pictures are read, pixels; by default their own, up to {PICTURE}."),
+]
+FilmSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help=f"Short side at which videos and pictures are read, pixels; by default their own, up to {FILM}."
+    ),
+]
+Refine = Annotated[
+    int,
+    typer.Option(min=0, max=10_000, help="Steps that bring a picture's codes nearer to it; 100 is a good number."),
+]
 Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (another in each) or none.")]
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the noise, fixed or random.")]
@@ -90,6 +108,8 @@ class Desk(Generic[NetworkT]):
     square: bool
     noise: str
     seed: int
+    own: int | None = field(default=None, kw_only=True)  # largest short side that a picture keeps; None: all get `size`
+    refine: int = field(default=0, kw_only=True)  # steps, of the codes of pictures
 
     @classmethod
     def open(
@@ -101,8 +121,12 @@ class Desk(Generic[NetworkT]):
         seed: int = 0,
         device: str | None = None,
         precision: str = "float32",
+        refine: int = 0,
+        own: int | None = None,
     ) -> "Desk[SwappingModel]":
-        """A desk with a Swapping Autoencoder on it, whose noise is fixed if nothing else is asked for."""
+        """A desk with a Swapping Autoencoder on it, whose noise is fixed if nothing else is asked for.
+
+        Where no size is given, pictures keep theirs up to a short side of `own`, or have the model's."""
         import torch
 
         from graftlab.checkpoints.load import load_as
@@ -113,7 +137,8 @@ class Desk(Generic[NetworkT]):
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
         opened = load_as(SwappingModel, model, device, precision)
         torch.manual_seed(seed)  # random noise
-        return Desk(opened, opened.config.size if size is None else size, square, noise, seed)
+        own, size = (own, opened.config.size) if size is None else (None, size)
+        return Desk(opened, size, square, noise, seed, own=own, refine=refine)
 
     @property
     def rendering(self) -> dict[str, Any]:
@@ -137,7 +162,30 @@ class Desk(Generic[NetworkT]):
     def read(self, path: Path) -> "Tensor":
         from graftlab.images import read
 
-        return read(path, self.size, self.square)
+        return read(path, self.side(path), self.square)
+
+    def side(self, *paths: Path) -> int:
+        """Short side at which pictures are read that go together, pixels: the smallest one's, if they keep theirs."""
+        from graftlab.images import short_side
+
+        if self.own is None:
+            return self.size
+        smallest = self.model.config.smallest_grid * self.model.config.stride
+        return max(smallest, min(self.own, *map(short_side, paths)))
+
+    def together(self, paths: Iterable[Path]) -> "Desk[NetworkT]":
+        """The same, on which all pictures are read at one short side: that of the smallest of these."""
+        return replace(self, size=self.side(*paths), own=None)
+
+    def network(self: "Desk[SwappingModel]", *images: "Tensor", tile: int | None = None) -> "Autoencoder":
+        """What encodes and decodes these pictures: the model, with refined codes if that was asked for.
+
+        It works tile by tile if they are large together, or if `tile` (pixels) is given."""
+        from graftlab.cli.refining import refined
+        from graftlab.editing.tiles import tiled_if_large
+
+        network = tiled_if_large(self.model, *images, tile=tile)
+        return refined(self.model, network, self.refine, self.rendering) if self.refine else network
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -183,16 +231,42 @@ class ReadingOptions:
     device: Device = None
     precision: Precision = "float32"
 
+    own: ClassVar[int | None] = None
+    """Of the desk."""
+
     def desk(self) -> Desk["SwappingModel"]:
-        return Desk.open(**vars(self))
+        return Desk.open(**vars(self), own=self.own)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderingOptions(ReadingOptions):
+class EncodingOptions(ReadingOptions):
+    """The options of commands that turn pictures into codes of a Swapping Autoencoder."""
+
+    refine: Refine = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderingOptions(EncodingOptions):
     """The options of commands that read pictures for a Swapping Autoencoder, and render others."""
 
     noise: Noise = "fixed"
     seed: Seed = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions(RenderingOptions):
+    """Those of commands that render one picture, as large as the one that gives its structure."""
+
+    size: OwnSize = None
+    own: ClassVar[int | None] = PICTURE
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewingOptions(ReadingOptions):
+    """Those of commands that look at a picture as large as it is."""
+
+    size: OwnSize = None
+    own: ClassVar[int | None] = PICTURE
 
 
 @dataclass(frozen=True, kw_only=True)

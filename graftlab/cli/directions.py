@@ -7,6 +7,7 @@ import typer
 
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
+    WITHOUT_PHOTOS,
     Desk,
     Device,
     FittingOptions,
@@ -14,6 +15,7 @@ from graftlab.cli.desk import (
     Model,
     Out,
     Precision,
+    Refine,
     Seed,
     Size,
     Square,
@@ -190,6 +192,7 @@ def sweep(
     seed: Seed = 0,
     device: Device = None,
     precision: Precision = "float32",
+    refine: Refine = 0,
 ) -> None:
     """A strip of gains for each picture and direction, the original in the margin.
 
@@ -212,10 +215,12 @@ def sweep(
     names = [directions.names[directions.index(wanted)] for wanted in (name or directions.names)[:first]]
     model = model or (file if file in bundled_directions() else DEFAULT_MODEL)
     styles = directions.part == "w"
+    if styles and refine:
+        raise GraftError(WITHOUT_PHOTOS)
     desk: Desk[Any] = (
         stylegan(model, noise, seed, device, precision)
         if styles
-        else Desk.open(model, size, square, noise, seed, device, precision)
+        else Desk.open(model, size, square, noise, seed, device, precision, refine)
     )
     desk.scale(len(pictures) * len(names), len(steps) + 1)  # refuses too many
     starts = [start for path in pictures for start in (drawn(desk, path, psi) if styles else [encoded(desk, path)])]
@@ -244,7 +249,7 @@ Start = tuple[str, "Codes", "Tensor | None"]
 def encoded(desk: Desk[Any], path: Path) -> Start:
     """A picture and its codes."""
     picture = desk.read(path)
-    return path.stem, desk.model.encode(picture), picture
+    return path.stem, desk.network(picture).encode(picture), picture
 
 
 def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:

@@ -48,7 +48,7 @@ def recon(video: Footage, shooting: Shooting) -> None:
 
     desk = shooting.desk()
     footage = shooting.video(video)
-    shooting.finish(rework(desk.model, hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
+    shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
 @film_app.command()
@@ -87,7 +87,7 @@ def desync(
     desk = shooting.desk()
     footage = shooting.video(video)
     film = rework(
-        desk.model,
+        desk.network(),
         hand(desk),
         footage,
         moments,
@@ -132,7 +132,7 @@ def textures(
     footage = shooting.video(source)
     frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
-    film = rework(desk.model, hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
+    film = rework(desk.network(), hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
     shooting.finish(film, desk, *inputs)
 
 
@@ -183,9 +183,10 @@ def ride(
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
-        film = rework(desk.model, hand(desk), footage, moments, other, edit=edit, frames=frames)
+        film = rework(desk.network(), hand(desk), footage, moments, other, edit=edit, frames=frames)
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
+    desk = desk.together(source)
     scenes = [encoded(desk, path) for path in source]
     frames, fps = shooting.length(10)
     given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}

@@ -11,12 +11,15 @@ import typer
 
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
+    FILM,
+    WITHOUT_PHOTOS,
     Desk,
     Device,
+    FilmSize,
     Model,
     Precision,
+    Refine,
     Seed,
-    Size,
     UsualNoise,
     spare,
     stylegan,
@@ -71,25 +74,29 @@ class Shooting:
     codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
     resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
     model: Model = DEFAULT_MODEL
-    size: Size = None
+    size: FilmSize = None
+    refine: Refine = 0
     noise: UsualNoise = None
     seed: Seed = 0
     device: Device = None
     precision: Precision = "float32"
 
-    def desk(self, square: bool = False) -> "Desk[SwappingModel]":
-        """A desk with a Swapping Autoencoder on it."""
-        return Desk.open(self.model, self.size, square, self.noise, self.seed, self.device, self.precision)
+    def desk(self, square: bool = False, own: bool = True) -> "Desk[SwappingModel]":
+        """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
+        given = (self.model, self.size, square, self.noise, self.seed, self.device, self.precision, self.refine)
+        return Desk.open(*given, own=FILM if own else None)
 
     def style_desk(self) -> "Desk[StyleGAN2]":
-        """A desk with a StyleGAN2 on it."""
+        """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
+        if self.refine:
+            raise GraftError(WITHOUT_PHOTOS)
         return stylegan(self.model, self.noise, self.seed, self.device, self.precision)
 
     def video(self, path: Path) -> "Video":
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
         from graftlab.video.reading import Video
 
-        video = Video.open(path, fps=self.fps, size=self.size)
+        video = Video.open(path, fps=self.fps, size=self.size, most=FILM)
         if video.note:
             console.print(f"{video.note}.", soft_wrap=True)
         return video
@@ -169,7 +176,7 @@ def encoded(desk: "Desk[SwappingModel]", path: Path) -> "SwapCodes":
     import torch
 
     with torch.no_grad():
-        return desk.model.encode(desk.read(path))
+        return desk.network().encode(desk.read(path))
 
 
 def range_of(text: str, option: str) -> tuple[float, float]:

@@ -13,11 +13,12 @@ from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
     Device,
+    EncodingOptions,
     Json,
     Model,
     Out,
+    PictureOptions,
     Precision,
-    ReadingOptions,
     RenderingOptions,
     Seed,
     Tile,
@@ -43,21 +44,20 @@ def swap(
     out: Out = Path("swap.png"),
     both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
     tile: Tile = None,
-    options: RenderingOptions = RenderingOptions(),
+    options: PictureOptions = PictureOptions(),
 ) -> None:
     """Put one picture's structure with another's texture.
 
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
     from graftlab.editing import swaps
-    from graftlab.editing.tiles import tiled_if_large
 
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
     desk = options.desk()
     a, b = desk.read(structure), desk.read(texture)
-    network = tiled_if_large(desk.model, a, b, tile=tile)
+    network = desk.network(a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
     if both:
         desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
@@ -83,7 +83,7 @@ def grid(
     scale = desk.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns])
     lines: list[Sequence[Tensor | None]] = [[None, *columns]]
     with bar("swapping", len(rows) * len(columns)) as progress:
-        for picture, hybrids in zip(rows, swaps.grid(desk.model, rows, columns, **desk.rendering), strict=True):
+        for picture, hybrids in zip(rows, swaps.grid(desk.network(), rows, columns, **desk.rendering), strict=True):
             lines.append([picture, *hybrids])
             progress((len(lines) - 1) * len(columns))
     desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=scale), out)
@@ -121,7 +121,6 @@ def reconstruct(
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
     from graftlab.editing import swaps
-    from graftlab.editing.tiles import tiled_if_large
     from graftlab.sheets import sheet
 
     spare(out, *photos)
@@ -130,7 +129,7 @@ def reconstruct(
     rows, names, figures = [], [], []
     for photo in photos:
         picture = desk.read(photo)
-        result = swaps.reconstruct(tiled_if_large(desk.model, picture, tile=tile), picture, **desk.rendering)
+        result = swaps.reconstruct(desk.network(picture, tile=tile), picture, **desk.rendering)
         rows.append([picture, result.image])
         figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
         notice(desk, options.model, photo)
@@ -178,7 +177,7 @@ def encode(
     out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
         "codes.safetensors"
     ),
-    options: ReadingOptions = ReadingOptions(),
+    options: EncodingOptions = EncodingOptions(),
 ) -> None:
     """Turn pictures into codes: structure and texture, in one file that knows its model.
 
@@ -190,8 +189,9 @@ def encode(
 
     spare(out, options.model, *photos)
     desk = options.desk()
+    network = desk.network()
     with torch.no_grad():
-        codes = Codes.cat([desk.model.encode(desk.read(photo)) for photo in photos])
+        codes = Codes.cat([network.encode(desk.read(photo)) for photo in photos])
     console.print(str(codes.save(out)), soft_wrap=True)
 
 
@@ -258,6 +258,6 @@ def interpolate(
     desk = options.desk()
     first, last = desk.read(a), desk.read(b)
     scale = desk.scale(1, len(steps) + 2, [first, last])
-    strip = list(swaps.interpolate(desk.model, first, last, steps, what, how, **desk.rendering))
+    strip = list(swaps.interpolate(desk.network(), first, last, steps, what, how, **desk.rendering))
     labels = [a.stem, *(f"{step:g}" for step in steps), b.stem]
     desk.write(sheet([[first, *strip, last]], columns=labels, scale=scale), out)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -23,6 +24,8 @@ class Rate(ProgressColumn):
 class Bar:
     """A bar to be told how far the work is."""
 
+    drawn: ClassVar["Bar | None"] = None  # the one that is seen now
+
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
@@ -30,10 +33,27 @@ class Bar:
         changes = {} if total is None else {"total": total}
         self._progress.update(self._task, completed=done, note=note, **changes)  # type: ignore[arg-type]
 
+    def note(self, text: str) -> None:
+        """What is going on meanwhile."""
+        self._progress.update(self._task, note=text)
+
+
+class Within(Bar):
+    """The same for work that is a part of other work, as a note beside that one's bar: a terminal draws one."""
+
+    def __init__(self, outer: Bar, what: str, total: int | None) -> None:
+        self._outer, self._what, self._total = outer, what, total
+
+    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+        self._outer.note(f"{self._what} {done:,}" + (f"/{self._total:,}" if self._total else ""))
+
 
 @contextmanager
 def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
     """A progress bar for work on `total` images, of which `done` are done already."""
+    if Bar.drawn is not None:
+        yield Within(Bar.drawn, what, total)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -44,4 +64,8 @@ def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
     )
     silent = os.environ.get("RANK", "0") != "0"  # of several processes one draws
     with Progress(*columns, console=console, speed_estimate_period=120, disable=silent) as progress:
-        yield Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note=""))
+        Bar.drawn = Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note=""))
+        try:
+            yield Bar.drawn
+        finally:
+            Bar.drawn = None

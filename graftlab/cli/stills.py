@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Out, ReadingOptions, RenderingOptions, picture, spare
+from graftlab.cli.desk import Desk, Out, PictureOptions, ViewingOptions, picture, spare
 from graftlab.cli.options import spread
 from graftlab.errors import GraftError
 
@@ -44,7 +44,7 @@ def panorama(
     overlap: Annotated[str, typer.Option(help="What neighbours share, in cells, or in pixels as 16px.")] = "8",
     fade: Annotated[str | None, typer.Option(help=FADE + " The overlap by default.")] = None,
     texture: Textures = None,
-    options: RenderingOptions = RenderingOptions(),
+    options: PictureOptions = PictureOptions(),
 ) -> None:
     """Join structures to one wide picture, or a tall one, in which they melt into each other.
 
@@ -56,7 +56,7 @@ def panorama(
 
     others, weights = textures(texture)
     spare(out, *photos, *others)
-    desk = options.desk()
+    desk = options.desk().together(photos)
     shared, length = round(cells(desk, "--overlap", overlap)), None if fade is None else cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     joined = blends.panorama(codes[: len(photos)], shared, length, how)
@@ -75,7 +75,7 @@ def weave(
     ] = None,
     fade: Annotated[str, typer.Option(help=FADE)] = "4",
     texture: Textures = None,
-    options: RenderingOptions = RenderingOptions(),
+    options: PictureOptions = PictureOptions(),
 ) -> None:
     """Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.
 
@@ -95,7 +95,7 @@ def weave(
     others, weights = textures(texture)
     spare(out, *photos, *others, *files)
     drawn = [masks.read(file) for file in files]
-    desk = options.desk()
+    desk = options.desk().together(photos)
     length = cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     if files:
@@ -114,7 +114,7 @@ def regions(
     ],
     out: Out = Path("regions.png"),
     soft: Annotated[float, typer.Option(help="Width of the masks' edges, pixels of the picture.")] = 8.0,
-    options: RenderingOptions = RenderingOptions(),
+    options: PictureOptions = PictureOptions(),
 ) -> None:
     """Give parts of a picture other pictures' textures; masks say where, and share where they overlap.
 
@@ -142,7 +142,7 @@ def mix(
     ],
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
-    options: RenderingOptions = RenderingOptions(),
+    options: PictureOptions = PictureOptions(),
 ) -> None:
     """Give a picture a mixture of textures, by weights of any sum.
 
@@ -167,7 +167,7 @@ def select(
     overlay: Annotated[
         Path | None, typer.Option(help="Picture of the selection, to write too: the rest is gray.")
     ] = None,
-    options: ReadingOptions = ReadingOptions(),
+    options: ViewingOptions = ViewingOptions(),
 ) -> None:
     """Click a place, get a mask of all places whose structure is alike.
 
@@ -199,10 +199,8 @@ def select(
 
 def encoded(desk: "Desk[SwappingModel]", paths: Sequence[Path]) -> "tuple[Autoencoder, list[SwapCodes]]":
     """The codes of pictures, and the network to decode them with: tile by tile if they are large together."""
-    from graftlab.editing.tiles import tiled_if_large
-
     images = [desk.read(path) for path in paths]
-    network = tiled_if_large(desk.model, *images)
+    network = desk.network(*images)
     return network, [network.encode(image) for image in images]
 
 

@@ -81,7 +81,7 @@ def sample(
     scale = desk.scale(down, across, [picture])
     images = []
     with bar("rendering", len(numbers)) as progress:
-        for image in samples(desk.model, weather, desk.model.encode(picture), numbers, psi, **desk.rendering):
+        for image in samples(desk.model, weather, desk.network().encode(picture), numbers, psi, **desk.rendering):
             images.append(image)
             progress(len(images))
     if len(images) == 1:

@@ -62,7 +62,6 @@ def recurse(
 
     graft film recurse fuji.jpg --zoom 1 --rotate 2 --no-reverse --texture 0:own --texture 8:snow.jpg -o turn.mp4
     """
-    from graftlab.images import read
     from graftlab.video.films import recurse as recursion
     from graftlab.video.films.timeline import Key, Timeline
 
@@ -79,7 +78,7 @@ def recurse(
     film = recursion.recurse(
         desk.model,
         hand(desk),
-        read(picture, desk.size, desk.square),
+        desk.read(picture),
         frames,
         fps,
         line.edit(fps),
@@ -255,7 +254,9 @@ def opened(shooting: Shooting, paths: list[Path], square: bool) -> "tuple[Desk[A
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     if styles and len(loaded) < len(paths):
         raise GraftError("Pictures and the codes of a StyleGAN2 do not go together; choose one kind.")
-    desk: Desk[Any] = shooting.style_desk() if styles else shooting.desk(square)
+    desk: Desk[Any] = shooting.style_desk() if styles else shooting.desk(square, own=not loaded)
+    pictures = [path for path in paths if path not in loaded]
+    desk = desk.together(pictures) if pictures else desk
     found: list[Codes] = []
     for path in paths:
         batch = loaded[path] if path in loaded else encoded(desk, path)

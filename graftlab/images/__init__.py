@@ -226,6 +226,13 @@ def read(
     return to_tensor(image)
 
 
+def short_side(source: str | Path | bytes | BinaryIO, name: str | None = None) -> int:
+    """The shorter side of a picture file, pixels, from its header alone. GraftError as `read`."""
+    name = name or _name(source)
+    with _explained(name), _binary(source) as file, identified(file, name) as image:
+        return min(image.size)
+
+
 def _center_square(image: Image.Image) -> Image.Image:
     short = min(image.size)
     left, top = (image.width - short) // 2, (image.height - short) // 2

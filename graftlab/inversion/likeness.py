@@ -43,8 +43,3 @@ class Likeness:
 def _seen(network: FeatureNetwork, images: Tensor) -> Features:
     """Features of pictures as large as they are (appendix D: at most 256)."""
     return network.seen(images, min(max(max(images.shape[2:]), SIDES[0]), SIDES[1]))
-
-
-def parts(count: int, batch: int) -> list[slice]:
-    """Consecutive parts of so many items, of at most `batch` each."""
-    return [slice(start, min(start + batch, count)) for start in range(0, count, batch)]

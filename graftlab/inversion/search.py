@@ -10,26 +10,24 @@ others.
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import cos, pi, sqrt
+from math import sqrt
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.checkpoints.states import optimizer_state, restore_optimizer
 from graftlab.codes import StyleCodes
 from graftlab.config.base import Config, require
 from graftlab.errors import GraftError
-from graftlab.hardware import exact_convolutions
-from graftlab.inversion.likeness import Likeness, parts
+from graftlab.inversion.descent import Descent, parts
+from graftlab.inversion.likeness import Likeness
 from graftlab.networks.layers import Noise
 from graftlab.networks.stylegan2 import StyleGAN2
 
 SPACES = ("w", "w+")
 SAMPLES = 10_000  # of w, that tell its mean and how far it varies
 MAPPED = 1000  # of them at once
-RISE, FALL = 0.05, 0.25  # shares of the steps in which the learning rate rises and falls
 CALM = 0.75  # share of the steps after which w is searched without noise
 NOISE_WEIGHT = 1e5  # of the regularisation of noise maps
 SMALLEST_MAP = 8  # pixels, below which a noise map is not halved any more
@@ -100,13 +98,15 @@ class Search:
         keep_every: int = 0,  # steps between the codes in `history`; 0: keep none
     ) -> None:
         self.model, self.likeness, self.settings = model, likeness, settings
-        self.batch, self.keep_every = batch, keep_every
+        self.keep_every = keep_every
         self.steps, self.done = settings.steps, 0
         self.jitter = 0.0 if start else settings.jitter  # which would shake a good guess off
-        self.w = self._begin(start).requires_grad_(True)
+        self.w = self._begin(start)
         self.maps = self._maps() if settings.free_noise else []
         self.history: list[Tensor] = []
-        self.optimizer = torch.optim.Adam([self.w, *self.maps], lr=0.0)
+        free = {"w": self.w, **{f"noise.{layer}": each for layer, each in enumerate(self.maps)}}
+        rate = settings.learning_rate * self.centre.unit
+        self.descent = Descent(free, dict.fromkeys(free, rate), self._loss, batch)
 
     @cached_property
     def centre(self) -> Centre:
@@ -125,35 +125,20 @@ class Search:
         """One step of Adam for every photo. Returns the mean of their losses before it."""
         if self.keep_every and self.done % self.keep_every == 0:
             self.history.append(self.w.detach().clone())
-        share = (self.done + 0.5) / self.steps
-        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * self.centre.unit * ramps(share)
-        self.optimizer.zero_grad(set_to_none=True)
-        jitter, losses = self._jitter(share), []
-        with exact_convolutions():
-            for which in parts(len(self.w), self.batch):
-                w = (self.w[which] + jitter).expand(-1, self.model.config.layers, -1)
-                found = self.likeness(self.model.synthesis(w, self._noise(which)), which)
-                losses.append(found.detach())
-                noise = sum(autocorrelation(each[which]).sum() for each in self.maps)
-                (found.sum() + NOISE_WEIGHT * noise).backward()
-        self.optimizer.step()
+        loss = self.descent.step((self.done + 0.5) / self.steps)
         for each in self.maps:
             each.data = standardised(each.data)
-        return torch.cat(losses).mean().item()
+        return loss
 
     def state(self) -> dict[str, Tensor]:
         """Everything that steps change."""
-        maps = {f"noise.{layer}": each for layer, each in enumerate(self.maps)}
         history = {"history": torch.stack(self.history)} if self.history else {}
-        return {"w": self.w, **maps, **history, **optimizer_state(self.optimizer)}
+        return {**self.descent.state(), **history}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
-        self.w.data.copy_(tensors["w"])
-        for layer, each in enumerate(self.maps):
-            each.data.copy_(tensors[f"noise.{layer}"])
+        self.descent.restore(tensors)
         self.history = [w.to(self.w.device) for w in tensors["history"]] if "history" in tensors else []
-        restore_optimizer(self.optimizer, tensors)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -166,6 +151,13 @@ class Search:
             raise GraftError(f"There are {count} photos and {len(start)} codes to begin with; give one for each.")
         w = start.w.to(self.likeness.photos)
         return w.mean(1, keepdim=True) if rows == 1 else w.clone()
+
+    def _loss(self, which: slice, share: float) -> tuple[Tensor, Tensor | float]:
+        """Of some photos, and what their noise maps tell of their neighbours."""
+        w = (self.w[which] + self._jitter(share)).expand(-1, self.model.config.layers, -1)
+        found = self.likeness(self.model.synthesis(w, self._noise(which)), which)
+        noise = sum(autocorrelation(each[which]).sum() for each in self.maps)
+        return found, NOISE_WEIGHT * noise
 
     def _rows(self, w: Tensor) -> StyleCodes:
         whole = w.expand(-1, self.model.config.layers, -1).contiguous()
@@ -184,16 +176,10 @@ class Search:
         """A noise map (N, 1, H, W) per layer and photo, at first the model's own."""
         own = self.model.synthesis.constant_noise
         layers = range(2 * len(self.model.config.channels) - 1)
-        return [own(layer, self.w).repeat(len(self.w), 1, 1, 1).requires_grad_(True) for layer in layers]
+        return [own(layer, self.w).repeat(len(self.w), 1, 1, 1) for layer in layers]
 
     def _noise(self, which: slice) -> Noise:
         return (lambda layer, like: self.maps[layer][which]) if self.maps else self.model.synthesis.constant_noise
-
-
-def ramps(share: float) -> float:
-    """Factor on the learning rate after so much of the search: a straight line up, later a cosine down (appendix D)."""
-    down = 0.5 - 0.5 * cos(pi * min(1.0, (1 - share) / FALL))
-    return down * min(1.0, share / RISE)
 
 
 def autocorrelation(noise: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.codes import StyleCodes
 from graftlab.hardware import exact_convolutions
-from graftlab.inversion.likeness import Likeness, parts
+from graftlab.inversion.descent import parts
+from graftlab.inversion.likeness import Likeness
 from graftlab.networks.stylegan2 import StyleGAN2
 
 LEARNING_RATE = 1e-3  # of Adam: what 3e-4 (appendix A) does, in half the steps, and moves other pictures no further

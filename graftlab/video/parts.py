@@ -3,6 +3,7 @@
 .NAME.parts/plan.json       what the film is; parts belong to it if it is equal
 .NAME.parts/00000064.nut    frames 64 to 127
 .NAME.parts/chain-*         frames of a recursion as they were before encoding, to go on from
+.NAME.parts/codes-*         with refined codes: what every 64th frame's began with
 .NAME.parts/lock            held by the one process that works here
 """
 

@@ -51,10 +51,11 @@ class Video:
     def open(
         cls,
         path: str | Path,
-        size: int | None = None,  # short side in pixels; None: as it is
+        size: int | None = None,  # short side in pixels; None: as it is, up to `most`
         square: bool = False,  # crop the centre to the short side
         fps: float | str | Fraction | None = None,  # frames per second; None: the file's own, on average
         begin: float | Fraction = 0,  # seconds to leave out
+        most: int | None = None,  # largest short side, pixels, where no size is given
     ) -> "Video":
         """Look at a video: its first frame is decoded, and its end is looked up. Turned as its rotation flag says.
 
@@ -69,6 +70,8 @@ class Video:
                 raise GraftError(f"{path} holds no frame that can be read: fetch or export it again.")
             aspect = stream.sample_aspect_ratio or Fraction(1)
             origin, shape = _time(frame), _upright(frame, aspect, size, square).shape
+            if size is None and most is not None and min(shape[:2]) > most:
+                size, shape = most, _upright(frame, aspect, most, square).shape
             own = frame_rate(min(stream.average_rate or stream.guessed_rate or UNKNOWN_RATE, Fraction(1000)))
             has_audio, promised = bool(container.streams.audio), _promised(container, stream)
         end, scanned = _end(path, promised)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
@@ -108,7 +109,13 @@ def rework(
     film = from_codes(
         hand, lambda number: changed(footage.at(number, window), number), total, video.fps, recipe, in_order
     )
-    return replace(film, audio=video.path, audio_start=video.begin)
+
+    def remember(folder: Path) -> None:
+        footage.remember(folder, "codes")
+        if source is not footage:
+            source.remember(folder, "textures")
+
+    return replace(film, audio=video.path, audio_start=video.begin, remember=remember)
 
 
 def _check_average(seconds: float, video: Video) -> None:

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.codes import Autoencoder, Following, SwapCodes
 from graftlab.video.films.drawing import AT_ONCE
 from graftlab.video.reading import Video
 
+REMEMBERED = 64  # frames from one to the next whose beginning is kept
 PIXELS_AT_ONCE = 2**18  # of frames that are encoded together
 
 
@@ -39,7 +41,7 @@ class Footage:
             yield codes
 
     def at(self, number: int, window: int = 0) -> SwapCodes:
-        """The same of one frame alone."""
+        """The same of one frame alone, which then follows none."""
         if window:
             return next(self.play(number, window))
         with torch.no_grad():
@@ -60,6 +62,9 @@ class Footage:
         return {}
 
     def _encoded(self, first: int) -> Iterator[SwapCodes]:
+        if isinstance(self.model, Following):
+            yield from self._followed(self.model, first)
+            return
         height, width = self.video.size
         at_once = max(1, min(max(AT_ONCE), PIXELS_AT_ONCE // (height * width)))
         begin = first - first % at_once
@@ -69,3 +74,53 @@ class Footage:
                 codes = self.model.encode(torch.cat(batch))
             yield from (codes[i] for i in range(max(first - begin, 0), len(codes)))
             begin += len(batch)
+
+    def _followed(self, model: Following, first: int) -> Iterator[SwapCodes]:
+        """Each frame's codes begin with what the one before it left, so all before the first are worked out too, from
+        the last on of which that is remembered."""
+        begin, before = self._trail.latest(first)
+        for number, picture in enumerate(self.video.play(begin), begin):
+            if before is not None:
+                self._trail.pass_by(number, before)
+            codes, before = model.follow(picture, before)
+            if number >= first:
+                yield codes
+
+    def remember(self, folder: Path, name: str) -> None:
+        """Keep in a folder, as files of this name, what makes going on faster, and begin with what is there."""
+        self._trail.remember(folder, name)
+
+    @cached_property
+    def _trail(self) -> "Trail":
+        return Trail()
+
+
+class Trail:
+    """What every 64th of the frames that follow each other began with."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, SwapCodes] = {}
+        self._folder: Path | None = None
+        self._name = ""
+
+    def latest(self, number: int) -> tuple[int, SwapCodes | None]:
+        """The last frame up to a number of which that is known, and what it is; the first frame begins with nothing."""
+        begin = max((known for known in self._begun if known <= number), default=0)
+        return begin, self._begun.get(begin)
+
+    def pass_by(self, number: int, before: SwapCodes) -> None:
+        """Frame `number` is about to begin with this."""
+        if number % REMEMBERED == 0 and number not in self._begun:
+            self._begun[number] = before
+            if self._folder:
+                before.save(self._path(self._folder, number))
+
+    def remember(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        while (path := self._path(folder, number := REMEMBERED * (len(self._begun) + 1))).exists():
+            before = SwapCodes.load(path)
+            assert isinstance(before, SwapCodes)
+            self._begun[number] = before
+
+    def _path(self, folder: Path, number: int) -> Path:
+        return folder / f"{self._name}-{number:08d}.safetensors"
