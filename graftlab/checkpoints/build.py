@@ -26,9 +26,8 @@ from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.networks.translator import Translator
 from graftlab.networks.upscalers import UPSCALERS, CompactUpscaler, RDNUpscaler, RRDBUpscaler
 
-NETWORKS: dict[str, type[Model]] = {
-    network.kind: network for network in (SwappingAutoencoder, RosinalityAutoencoder, StyleGAN2, Translator, *UPSCALERS)
-}
+MODELS: tuple[type[Model], ...] = (SwappingAutoencoder, RosinalityAutoencoder, StyleGAN2, Translator, *UPSCALERS)
+NETWORKS: dict[str, type[Model]] = {network.kind: network for network in MODELS}
 CONFIGS: dict[str, type[Config]] = {
     SwappingAutoencoder.kind: SwappingConfig,
     RosinalityAutoencoder.kind: RosinalityConfig,

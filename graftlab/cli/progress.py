@@ -26,7 +26,7 @@ class Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
-    def __call__(self, done: int, total: int | None = None, note: str = "") -> None:
+    def __call__(self, done: float, total: int | None = None, note: str = "") -> None:
         changes = {} if total is None else {"total": total}
         self._progress.update(self._task, completed=done, note=note, **changes)  # type: ignore[arg-type]
 

