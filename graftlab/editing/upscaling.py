@@ -48,7 +48,7 @@ def upscale(
     tile: int | None = None,  # side of what a tile keeps, pixels; None: 256, and more for networks that see far
     progress: Progress = lambda share: None,
 ) -> Tensor:
-    """Pictures (N, 3, H, W) in [-1, 1], made `factor` times as high and wide.
+    """Pictures (N, 3, H, W), clamped to [-1, 1], made `factor` times as high and wide.
 
     A network of a smaller factor is used again and again, and what is then too large is made smaller. Returns float32
     (N, 3, factor * H, factor * W) on the CPU, clamped to [-1, 1]. GraftError for anything else than such pictures, a
@@ -60,6 +60,7 @@ def upscale(
         raise GraftError(f"A tile cannot have {tile} pixels a side; choose 64 or more (--tile).")
     height, width = images.shape[2:]
     factors = check(model.factor, wanted, height, width)
+    images = images.clamp(-1, 1)  # as they would be written
     whole, done = sum(each**2 for each in factors), 0
     for each in factors:
 
