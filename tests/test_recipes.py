@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import importlib.util
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -18,8 +19,10 @@ from graftlab.checkpoints.build import build
 from graftlab.checkpoints.load import BUNDLED
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
+from graftlab.config import CompactConfig, RDNConfig
 from graftlab.data import open_source
 from graftlab.images import write
+from graftlab.networks.upscalers import CompactUpscaler, RDNUpscaler
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 RECIPE = RECIPES / "landscapes"
@@ -35,7 +38,7 @@ def load(name):
 
 sys.path.insert(0, str(RECIPE))  # landscapes.py is in several files
 photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
-prints, bundle_script = load("blending/prints"), load("bundle")
+prints, bundle_script, upscaler = load("blending/prints"), load("bundle"), load("upscaler/convert")
 
 HILL = photos.Photo("Hill", "landscape", "backgrounds/hill.png", "some-backgrounds", "Ada", "CC-BY-4.0")
 BUG = photos.Photo("Bug", "close-up", "wallpapers/Bug/bug.png", "other-wallpapers", "Bob, Eve", "CC0-1.0")
@@ -328,3 +331,64 @@ def test_the_two_networks_that_ship_are_kin_and_small_and_can_be_trained_on():
     pictures = base.sample(range(4))
     assert pictures.shape == (4, 3, 64, 64)
     assert min(picture.std() for picture in pictures) > 0.1  # neither is black nor of one colour
+
+
+# -- upscalers ---------------------------------------------------------------------------------------------------------
+
+
+def with_weights(model):
+    """Random ones; halves of them are exact."""
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape).half().float()
+    return model.eval().requires_grad_(False)
+
+
+def test_an_upscaler_of_ncnn_is_read_layer_by_layer(tmp_path):
+    model = with_weights(CompactUpscaler(CompactConfig(factor=2, width=3, convolutions=1)))
+    layers, data = ["Input input 0 1 data", "Split split 1 2 data a b"], b""
+    for conv, slope in zip([*model.convs, model.to_pixels], [*model.slopes, None], strict=True):
+        count = conv.weight.numel()
+        layers.append(f"Convolution conv 1 1 x y 0={len(conv.weight)} 1=3 4=1 5=1 6={count}")
+        data += np.uint32(upscaler.HALVES).tobytes() + conv.weight.half().numpy().tobytes() + bytes(2 * (count % 2))
+        data += conv.bias.numpy().tobytes()
+        if slope:
+            layers.append("PReLU slope 1 1 x y 0=3")
+            data += slope.weight.numpy().tobytes()
+    layers += ["PixelShuffle shuffle 1 1 x y 0=2", "Interp larger 1 1 b c 0=1", "BinaryOp add 2 1 y c output"]
+    (tmp_path / "x.param").write_text("\n".join(["7767517", "9 9", *layers]), encoding="utf-8")
+    (tmp_path / "x.bin").write_bytes(data)
+    found, about = upscaler.from_ncnn(tmp_path / "x.param")
+    assert found.config == model.config
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in found.state_dict().items())
+    assert about["licence"].startswith("BSD-3-Clause")
+    (tmp_path / "x.bin").write_bytes(data + bytes(4))
+    with pytest.raises(SystemExit, match="do not belong together"):
+        upscaler.from_ncnn(tmp_path / "x.param")
+
+
+def test_an_upscaler_of_tensorflow_js_draws_what_it_did_from_0_to_255(tmp_path):
+    model = with_weights(RDNUpscaler(RDNConfig(factor=2, width=3, growth=2, blocks=2, convolutions=2)))
+    names = {"first": "F_m1", "second": "F_0", "fuse.0": "GFF_1", "fuse.1": "GFF_2", "to_rgb": "SR"}
+    names |= {"before_up.0": "UPN1", "before_up.1": "UPN2", "before_up.2": "UPN3"}
+    names |= {f"blocks.{b}.convs.{i}": f"F_{b + 1}_{i + 1}" for b in range(2) for i in range(2)}
+    names |= {f"blocks.{b}.fuse": f"LFF_{b + 1}" for b in range(2)}
+    entries, data = [], b""
+    for ours, theirs in names.items():
+        for ending, tensor in (
+            ("kernel", model.get_submodule(ours).weight.permute(2, 3, 1, 0)),
+            ("bias", model.get_submodule(ours).bias),
+        ):
+            entries.append({"name": f"{theirs}/{ending}", "shape": list(tensor.shape), "dtype": "float32"})
+            data += tensor.contiguous().numpy().tobytes()
+    half = len(data) // 8 * 4
+    (tmp_path / "a.bin").write_bytes(data[:half])
+    (tmp_path / "b.bin").write_bytes(data[half:])
+    manifest = {"weightsManifest": [{"paths": ["a.bin", "b.bin"], "weights": entries}]}
+    (tmp_path / "model.json").write_text(json.dumps(manifest), encoding="utf-8")
+    found, _ = upscaler.from_tensorflow_js(tmp_path / "model.json")
+    assert found.config == model.config
+    levels = torch.rand(1, 3, 8, 8) * 255
+    theirs = model(levels * 2 - 1) / 2 + 0.5  # ours takes 0 to 1 for -1 to 1, and so 0 to 255 for this
+    ours = (found(levels / 127.5 - 1) + 1) * 127.5
+    assert tiny.differ(ours, theirs) < 1e-4

@@ -8,22 +8,34 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.config import Config, RosinalityConfig, StyleGAN2Config, SwappingConfig, TranslatorConfig
+from graftlab.config import (
+    CompactConfig,
+    Config,
+    RDNConfig,
+    RosinalityConfig,
+    RRDBConfig,
+    StyleGAN2Config,
+    SwappingConfig,
+    TranslatorConfig,
+)
 from graftlab.errors import GraftError
 from graftlab.networks.model import Model
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.networks.translator import Translator
+from graftlab.networks.upscalers import UPSCALERS, CompactUpscaler, RDNUpscaler, RRDBUpscaler
 
-NETWORKS: dict[str, type[Model]] = {
-    network.kind: network for network in (SwappingAutoencoder, RosinalityAutoencoder, StyleGAN2, Translator)
-}
+MODELS: tuple[type[Model], ...] = (SwappingAutoencoder, RosinalityAutoencoder, StyleGAN2, Translator, *UPSCALERS)
+NETWORKS: dict[str, type[Model]] = {network.kind: network for network in MODELS}
 CONFIGS: dict[str, type[Config]] = {
     SwappingAutoencoder.kind: SwappingConfig,
     RosinalityAutoencoder.kind: RosinalityConfig,
     StyleGAN2.kind: StyleGAN2Config,
     Translator.kind: TranslatorConfig,
+    RRDBUpscaler.kind: RRDBConfig,
+    CompactUpscaler.kind: CompactConfig,
+    RDNUpscaler.kind: RDNConfig,
 }
 WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have in a file
 

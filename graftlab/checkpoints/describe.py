@@ -30,6 +30,7 @@ def describe(path: Path) -> dict[str, Any]:
         "format": file.format,
         "kind": file.kind,
         "size": size_of(file),
+        **({"factor": file.config.factor} if hasattr(file.config, "factor") else {}),
         "classes": file.config.classes if isinstance(file.config, StyleGAN2Config) else 0,
         "parameters": sum(parts.values()),
         "parts": parts | ({"discriminators": beside} if beside else {}),
@@ -42,6 +43,11 @@ def describe(path: Path) -> dict[str, Any]:
 def size_of(file: ModelFile) -> int:
     """Side of the pictures, pixels."""
     return int(getattr(file.config, "size", 0))
+
+
+def extent(told: Mapping[str, Any]) -> str:
+    """How large a model's pictures are, or, of an upscaler, how much larger it makes them."""
+    return f"× {told['factor']}" if "factor" in told else f"{told['size']} px"
 
 
 def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
@@ -60,7 +66,7 @@ def summary(told: Mapping[str, Any]) -> str:
         return f"{lines[0]}; no model, it holds {told['holds']}"
     classes = f", {told['classes']} classes" if told["classes"] else ""
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
-    lines.append(f"  {told['kind']}, {told['size']} px{classes}; parameters: {parts}")
+    lines.append(f"  {told['kind']}, {extent(told)}{classes}; parameters: {parts}")
     simple = {name: value for name, value in told["about"].items() if isinstance(value, str | int | float)}
     lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in simple.items()]
     lines += [f"  note: {note}" for note in told["notes"]]

@@ -12,6 +12,7 @@ from graftlab.checkpoints.formats import (
     rosinality_swapping,
     southampton,
     tensorflow,
+    upscalers,
 )
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError
@@ -24,6 +25,7 @@ READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
     nvidia.read,
     tensorflow.read,
     southampton.read,
+    upscalers.read,
 )
 
 

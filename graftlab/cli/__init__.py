@@ -25,6 +25,7 @@ from graftlab.cli.style import mix_styles, sample
 from graftlab.cli.style_training import finetune, stylegan_app
 from graftlab.cli.textures import novelty, textures_app
 from graftlab.cli.training import data_app, train
+from graftlab.cli.upscale import upscale
 from graftlab.errors import GraftError
 from graftlab.memory import keep_freed_memory
 
@@ -37,7 +38,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(swap, grid, interpolate, reconstruct, encode, decode, sample, mix_styles),
-    *(panorama, weave, regions, mix, select),
+    *(panorama, weave, regions, mix, select, upscale),
     *(blend, diff, sheet),
     *(train, finetune, inspect, convert, verify, demo, bench),
     *(novelty, invert, toonify, train_encoder),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import typer
 
-from graftlab.cli.progress import console
+from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from graftlab.codes import Autoencoder
+    from graftlab.editing.upscaling import Upscaling
     from graftlab.networks.model import Model as Network
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingModel
@@ -110,6 +111,7 @@ class Desk(Generic[NetworkT]):
     seed: int
     own: int | None = field(default=None, kw_only=True)  # largest short side that a picture keeps; None: all get `size`
     refine: int = field(default=0, kw_only=True)  # steps, of the codes of pictures
+    larger: "Upscaling | None" = field(default=None, kw_only=True)  # what makes pictures larger before they are written
 
     @classmethod
     def open(
@@ -193,12 +195,16 @@ class Desk(Generic[NetworkT]):
         from graftlab import __version__
 
         command = shlex.join(["graft", *command_line.get()])
-        return {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering}
+        larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
+        return {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering, **larger}
 
     def write(self, image: "Tensor", path: Path) -> None:
         """Write a picture that remembers how it was made, and say so."""
         from graftlab.images import write
 
+        if self.larger is not None:
+            with bar("upscaling", 1) as progress:
+                image = self.larger(image, progress)
         console.print(str(write(image, path, self.recipe)), soft_wrap=True)
 
 

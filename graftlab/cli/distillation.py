@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar
 from graftlab.cli.training import AUGMENT_HELP, RunFolder, TrainingOptions, carry_out, counted, listed
@@ -107,6 +108,7 @@ def distill(
     carry_out(settings, run, options)
 
 
+@spread
 def translate(
     photos: Annotated[list[Path], typer.Argument(help="Photos of any shape.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A student, of 'graft distill'.")],
@@ -118,6 +120,7 @@ def translate(
     enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than that too.")] = False,
     device: Device = None,
     precision: Precision = "float32",
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Redraw photos with a student, in one pass; several become NAME-000, NAME-001 ...
 
@@ -129,7 +132,7 @@ def translate(
     from graftlab.networks.translator import Translator
 
     network = load_as(Translator, model, device, precision)
-    desk = Desk(network, network.config.size if size is None else size, square, "none", 0)
+    desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
     names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
     for name in names:
         spare(name, model, *photos)

@@ -25,6 +25,7 @@ from graftlab.cli.desk import (
     stylegan,
     writable,
 )
+from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -80,6 +81,8 @@ class Shooting:
     seed: Seed = 0
     device: Device = None
     precision: Precision = "float32"
+    upscale: Upscale = None
+    upscaler: UpscalerName = None
 
     def desk(self, square: bool = False, own: bool = True) -> "Desk[SwappingModel]":
         """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
@@ -121,12 +124,15 @@ class Shooting:
 
     def finish(self, film: "Film", desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
-        from graftlab.video.film import boomerang, preview, render, reversed_, slowed
+        from graftlab.video.film import boomerang, preview, render, reversed_, slowed, upscaled
         from graftlab.video.writing import Target
 
+        desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)
         film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
         film = boomerang(film) if self.boomerang else film
+        if desk.larger and not self.preview:  # before it is slowed down, which mixes frames
+            film = upscaled(film, desk.larger)
         film = slowed(film, self.slow) if self.slow > 1 else film
         if self.preview:
             sheet = self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Model, Out, picture, spare, stylegan, writable
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
+from graftlab.cli.options import spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, console
 from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing, telling
@@ -115,6 +117,7 @@ def invert(
         console.print(str(target), soft_wrap=True)
 
 
+@spread
 def toonify(
     photo: Annotated[Path, typer.Argument(help="The photo.")],
     base: Annotated[str, typer.Option(help="The StyleGAN2 that knows photos like this one.")],
@@ -135,6 +138,7 @@ def toonify(
     resume: Resume = True,
     seed: SearchSeed = 0,
     device: Device = None,
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.
 
@@ -152,6 +156,7 @@ def toonify(
     settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
     image, wanted = read(photo), Box.parse(box) if box else None
     model, desk = stylegan(base, "const", 0, device, "float32").model, stylegan(blend, "const", 0, device, "float32")
+    desk = larger.on(desk)
     check_alike(model, desk.model)  # refuses what `adopt` would refuse after the search
     size = model.config.resolutions[-1]
     crop = wanted or Box.central(image, size)

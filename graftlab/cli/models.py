@@ -60,13 +60,15 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 def line(entry: dict[str, Any], offer: "Entry | None") -> str:
     """A model on this machine. What its file does not tell, the registry may."""
+    from graftlab.checkpoints.describe import extent
+
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
         about |= {"trained_on": offer.about, "licence": offer.licence}
     about |= entry["about"]
     images = f" ({about['images_seen']:,} images)" if "images_seen" in about else ""
     return (
-        f"{entry['name']}: {entry['kind']}, {entry['size']} px, {entry['parameters'] / 1e6:.1f} M parameters, "
+        f"{entry['name']}: {entry['kind']}, {extent(entry)}, {entry['parameters'] / 1e6:.1f} M parameters, "
         f"{entry['bytes'] / 1e6:.1f} MB; trained on {about['trained_on']}{images}; {about['licence']}"
     )
 

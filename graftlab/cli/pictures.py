@@ -27,6 +27,7 @@ from graftlab.cli.desk import (
     stylegan,
     writable,
 )
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
@@ -45,6 +46,7 @@ def swap(
     both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
     tile: Tile = None,
     options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Put one picture's structure with another's texture.
 
@@ -55,7 +57,7 @@ def swap(
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
-    desk = options.desk()
+    desk = larger.on(options.desk())
     a, b = desk.read(structure), desk.read(texture)
     network = desk.network(a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
@@ -195,6 +197,7 @@ def encode(
     console.print(str(codes.save(out)), soft_wrap=True)
 
 
+@spread
 def decode(
     codes: Annotated[
         Path, typer.Argument(help="File of codes, from 'graft encode' or 'graft sample --codes', or others' W latents.")
@@ -205,6 +208,7 @@ def decode(
     seed: Seed = 0,
     device: Device = None,
     precision: Precision = "float32",
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Turn codes back into pictures; several become NAME-000, NAME-001 ...
 
@@ -222,7 +226,7 @@ def decode(
     if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
         raise GraftError(f"{codes} holds no codes of {model}; name the network that they belong to (--model).")
     opened = Desk.open if isinstance(loaded, SwapCodes) else stylegan
-    desk: Desk[Any] = opened(model, noise=noise, seed=seed, device=device, precision=precision)
+    desk: Desk[Any] = larger.on(opened(model, noise=noise, seed=seed, device=device, precision=precision))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     for i in range(len(loaded)):

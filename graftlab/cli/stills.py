@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graftlab.cli.desk import Desk, Out, PictureOptions, ViewingOptions, picture, spare
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.errors import GraftError
 
@@ -45,6 +46,7 @@ def panorama(
     fade: Annotated[str | None, typer.Option(help=FADE + " The overlap by default.")] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Join structures to one wide picture, or a tall one, in which they melt into each other.
 
@@ -56,7 +58,7 @@ def panorama(
 
     others, weights = textures(texture)
     spare(out, *photos, *others)
-    desk = options.desk().together(photos)
+    desk = larger.on(options.desk().together(photos))
     shared, length = round(cells(desk, "--overlap", overlap)), None if fade is None else cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     joined = blends.panorama(codes[: len(photos)], shared, length, how)
@@ -76,6 +78,7 @@ def weave(
     fade: Annotated[str, typer.Option(help=FADE)] = "4",
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.
 
@@ -95,7 +98,7 @@ def weave(
     others, weights = textures(texture)
     spare(out, *photos, *others, *files)
     drawn = [masks.read(file) for file in files]
-    desk = options.desk().together(photos)
+    desk = larger.on(options.desk().together(photos))
     length = cells(desk, "--fade", fade)
     network, codes = encoded(desk, [*photos, *others])
     if files:
@@ -115,6 +118,7 @@ def regions(
     out: Out = Path("regions.png"),
     soft: Annotated[float, typer.Option(help="Width of the masks' edges, pixels of the picture.")] = 8.0,
     options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Give parts of a picture other pictures' textures; masks say where, and share where they overlap.
 
@@ -128,7 +132,7 @@ def regions(
     files, others = [mask for mask, _, _ in pairs], [Path(other) for _, _, other in pairs]
     spare(out, photo, *files, *others)
     drawn = [masks.read(file) for file in files]
-    desk = options.desk()
+    desk = larger.on(options.desk())
     network, codes = encoded(desk, [photo, *others])
     shares = [fitted(desk, mask, codes[0], soft) for mask in drawn]
     render(desk, network, blends.woven(codes, shares, "texture"), out)
@@ -143,6 +147,7 @@ def mix(
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
     options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Give a picture a mixture of textures, by weights of any sum.
 
@@ -152,7 +157,7 @@ def mix(
 
     others, weights = weighted(texture)
     spare(out, photo, *others)
-    desk = options.desk()
+    desk = larger.on(options.desk())
     network, codes = encoded(desk, [photo, *others])
     render(desk, network, blends.mixture(codes[0], codes, [own, *weights]), out)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
@@ -76,6 +77,7 @@ def sample(
     label: Class = None,
     separate: Annotated[bool, typer.Option("--separate", help="A file for each, NAME-SEED, not one sheet.")] = False,
     codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
 
@@ -86,7 +88,8 @@ def sample(
     numbers = seeds_of(seeds)
     if codes is not None:
         writable(codes)
-    desk = options.desk()
+    larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
+    desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
     if codes is not None:

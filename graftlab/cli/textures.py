@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, Seeds, seeds_of, shape
@@ -63,6 +64,7 @@ def sample(
     psi: Psi = 0.8,
     out: Out = Path("textures.png"),
     options: RenderingOptions = RenderingOptions(square=True),
+    larger: Enlarging = Enlarging(),
 ) -> None:
     """A picture under random textures, by number: the same seed gives the same texture in any company.
 
@@ -75,7 +77,8 @@ def sample(
 
     spare(out, photo, *([source] if source else []))
     numbers, weather = seeds_of(seeds), known(source, options.model)
-    desk = options.desk()
+    larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
+    desk = larger.on(options.desk())
     picture = desk.read(photo)
     down, across = shape(len(numbers))
     scale = desk.scale(down, across, [picture])

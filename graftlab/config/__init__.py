@@ -20,6 +20,7 @@ from graftlab.config.training import (
     TrainConfig,
     recipe,
 )
+from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
 __all__ = [
     "KINDS",
@@ -27,8 +28,11 @@ __all__ = [
     "PRESETS",
     "RECIPES",
     "STYLE_PRESETS",
+    "CompactConfig",
     "Config",
     "DistillConfig",
+    "RDNConfig",
+    "RRDBConfig",
     "Recipe",
     "RosinalityConfig",
     "StyleGAN2Config",

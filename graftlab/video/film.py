@@ -193,6 +193,13 @@ def slowed(film: Film, factor: int) -> Film:
     return _retimed(film, frames, frame, start, f"slowed {factor}")
 
 
+def upscaled(film: Film, larger: Callable[[Tensor], Tensor]) -> Film:
+    """Each frame made larger, with sound and recipe as they are; `larger` is given pictures (1, 3, H, W)."""
+    return replace(
+        film, frame=lambda number: larger(film.frame(number)), start=lambda first: map(larger, film.play(first))
+    )
+
+
 def _retimed(
     film: Film, frames: int, frame: Callable[[int], Tensor], start: Callable[[int], Iterator[Tensor]], how: str
 ) -> Film:

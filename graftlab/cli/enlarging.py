@@ -1,0 +1,59 @@
+"""What makes pictures larger before they are written: the options that all commands for pictures and films share."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from graftlab.cli.desk import Desk
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.editing.upscaling import Upscaling
+
+DEFAULT_UPSCALER = "upscale-4"
+DeskT = TypeVar("DeskT", bound=Desk)
+
+Upscale = Annotated[
+    int | None,
+    typer.Option(min=1, max=4, help="Make what is written so many times as large, by --upscaler: 2, 3 or 4."),
+]
+UpscalerName = Annotated[
+    str | None,
+    typer.Option(help=f"File or name of an upscaler, {DEFAULT_UPSCALER} by default; alone, it enlarges as made for."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enlarging:
+    """The options of every command that writes pictures, other than sheets of them."""
+
+    upscale: Upscale = None
+    upscaler: UpscalerName = None
+
+    def refuse_sheet(self, is_sheet: bool, instead: str) -> None:
+        """GraftError if a sheet of pictures would be written larger, labels and all."""
+        if is_sheet and (self.upscale, self.upscaler) != (None, None):
+            raise GraftError(f"A sheet of pictures is not made larger (--upscale); {instead}.")
+
+    def on(self, desk: DeskT) -> DeskT:
+        """The desk, on which pictures become larger before they are written, if that was asked for."""
+        if self.upscale is None and self.upscaler is None:
+            return desk
+        device = str(next(desk.model.parameters()).device)
+        precision = str(desk.model.precision).removeprefix("torch.")
+        return replace(desk, larger=opened(self.upscaler, self.upscale, device, precision))
+
+
+def opened(
+    name: str | None, factor: int | None, device: str | None, precision: str, tile: int | None = None
+) -> "Upscaling":
+    """The upscaler of a name, for a factor or its own. GraftError for another model, and if it cannot do that."""
+    from graftlab.checkpoints.load import load_as
+    from graftlab.editing.upscaling import Upscaling, check
+    from graftlab.networks.upscalers import Upscaler
+
+    network = load_as(Upscaler, name or DEFAULT_UPSCALER, device, precision)
+    factor = network.factor if factor is None else factor
+    check(network.factor, factor, 1, 1)
+    return Upscaling(network, factor, tile)

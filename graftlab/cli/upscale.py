@@ -1,0 +1,110 @@
+"""`graft upscale`: pictures and videos made larger."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graftlab.cli.desk import Desk, Device, Precision, spare
+from graftlab.cli.enlarging import UpscalerName, opened
+from graftlab.cli.filming import film_file, is_still
+from graftlab.cli.progress import bar, console
+from graftlab.errors import GraftError
+
+if TYPE_CHECKING:
+    from graftlab.networks.model import Model
+
+FILMS = (".mp4", ".webm", ".gif", ".apng")  # what is written frame by frame
+
+
+def upscale(
+    sources: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or one video.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Picture, folder or film to write; upscaled.png, or .mp4.", callback=lambda out: out
+        ),
+    ] = None,
+    factor: Annotated[
+        int | None, typer.Option(min=1, max=4, help="How many times as large; what the upscaler is made for.")
+    ] = None,
+    upscaler: UpscalerName = None,
+    tile: Annotated[
+        int | None, typer.Option(min=64, help="Work in tiles of so many pixels a side; 256, or more for deep networks.")
+    ] = None,
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Of a film's encoder.")] = 90,
+    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Make pictures, or a video with its sound, larger. Several become NAME-000 and so on, or go into a folder.
+
+    graft upscale hybrid.png -o large.png
+
+    graft upscale hybrids/ -o large/ --factor 2
+
+    graft upscale walk.mp4 -o large.mp4 --upscaler RealESRGAN_x4plus.pth
+    """
+    files = [file for source in sources for file in pictures_in(source)]
+    moving = len(files) == 1 and not is_still(files[0])
+    if out is None:
+        out = Path("upscaled.mp4" if moving else "upscaled.png")
+    film_file(out)
+    filming = moving and (out.suffix.lower() in FILMS or "%" in out.name)
+    if not filming and out.suffix.lower() in FILMS:
+        raise GraftError(f"{out} is a film, and a film is made of one video; name one, or a picture to write.")
+    larger = opened(upscaler, factor, device, precision, tile)
+    network: Model = larger.model  # type: ignore[assignment]  # it is both
+    desk = Desk(network, 0, False, "none", 0, larger=larger)
+    if filming:
+        write_film(desk, files[0], out, quality, codec)
+        return
+    names = names_for(files, out)
+    for name in names:
+        spare(name, *files)
+    from graftlab.images import read
+
+    for file, name in zip(files, names, strict=True):
+        desk.write(read(file), name)
+
+
+def pictures_in(source: Path) -> list[Path]:
+    """A file itself, or the pictures of a folder by name."""
+    if not source.is_dir():
+        return [source]
+    from graftlab.data import open_source
+
+    return [source / name for name in open_source(source).names]
+
+
+def names_for(files: Sequence[Path], out: Path) -> list[Path]:
+    """What each picture becomes: OUT, or OUT-000 and so on, or PNGs of the same names in the folder OUT."""
+    from graftlab.images import FORMATS
+
+    if out.suffix.lower() in FORMATS and not out.is_dir():
+        return [out] if len(files) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(files))]
+    if out.suffix and not out.is_dir():
+        raise GraftError(f"{out} does not end as a picture does; choose among {', '.join(FORMATS)}, or a folder.")
+    names = [out / f"{file.stem}.png" for file in files]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise GraftError(f"Two of the pictures would become {twice[0]}; upscale their folders one by one.")
+    return names
+
+
+def write_film(desk: Desk["Model"], source: Path, out: Path, quality: int, codec: str | None) -> None:
+    """Every frame of a video made larger, at its speed and with its sound."""
+    from graftlab.video.film import Film, render, upscaled
+    from graftlab.video.reading import Video
+    from graftlab.video.writing import Target
+
+    video = Video.open(source)
+    if video.note:
+        console.print(f"{video.note}.", soft_wrap=True)
+    for file in Target.of(out, video.fps, codec, quality).files(video.frames):
+        spare(file, source)
+    film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
+    assert desk.larger is not None
+    with bar("upscaling", video.frames) as progress:
+        written = render(upscaled(film, desk.larger), out, quality, progress, codec=codec)
+    console.print(str(written), soft_wrap=True)

@@ -1,0 +1,192 @@
+"""`graft upscale`, and `--upscale` and `--upscaler` of the commands that write pictures and films."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_upscaling import esrgan, small, theirs
+from tiny import pictures, stylegan2
+
+from graftlab import cli
+from graftlab.checkpoints.formats.upscalers import compact, real
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.editing.upscaling import upscale
+from graftlab.images import read, read_recipe, to_uint8, write
+from graftlab.video.reading import Video
+
+HILL, SEA, LAKE = "photos/hill.png", "photos/海.png", "photos/lake at dusk.jpg"
+
+
+@pytest.fixture
+def large(graft):
+    """An upscaler of somebody's in the current folder."""
+    torch.save({"params": theirs(small(factor=2), compact)}, "large.pth")
+    return load("large.pth", "cpu")
+
+
+def same(path, image):
+    written, wanted = to_uint8(read(path)), to_uint8(image)
+    return written.shape == wanted.shape and (written == wanted).all()
+
+
+def test_a_picture(graft, large):
+    assert graft("upscale", HILL, "--upscaler", "large.pth").code == 0
+    assert same("upscaled.png", upscale(large, read(HILL)))
+    assert read_recipe("upscaled.png")["upscaler"] == large.fingerprint
+    assert graft("upscale", HILL, "--upscaler", "large.pth", "--factor", 3, "--tile", 64, "-o", "a.png").code == 0
+    assert same("a.png", upscale(large, read(HILL), 3))
+
+
+def test_several_pictures_and_folders(graft, large):
+    assert graft("upscale", HILL, LAKE, "--upscaler", "large.pth", "-o", "a.png").code == 0
+    assert same("a-001.png", upscale(large, read(LAKE)))
+    assert graft("upscale", "photos", "--upscaler", "large.pth", "-o", "all").code == 0
+    assert sorted(path.name for path in Path("all").iterdir()) == ["hill.png", "lake at dusk.png", "海.png"]
+    assert same("all/海.png", upscale(large, read(SEA)))
+    done = graft("upscale", "photos", HILL, "--upscaler", "large.pth", "-o", "all")
+    assert done.code == 2
+    assert "Two of the pictures would become all/hill.png" in done.err
+
+
+def test_a_video(graft, large):
+    assert graft("film", "walk", HILL, SEA, "--frames", 3, "-o", "walk.mp4").code == 0
+    assert graft("upscale", "walk.mp4", "--upscaler", "large.pth", "-o", "large.mp4").code == 0
+    before, after = (Video.open(path) for path in ("walk.mp4", "large.mp4"))
+    assert (after.frames, after.fps, after.size) == (3, before.fps, tuple(2 * side for side in before.size))
+    assert graft("upscale", "walk.mp4", "--upscaler", "large.pth", "-o", "large/%d.png").code == 0
+    assert len(list(Path("large").iterdir())) == 3
+    assert same("large/2.png", upscale(large, before.frame(2)))
+
+
+def test_every_command_for_pictures(graft, large, bundle):
+    """What is written is what the same command writes without the option, made larger."""
+    save_model(Path("faces.safetensors"), stylegan2())
+    graft("encode", HILL, "-o", "codes.safetensors")
+    write(pictures(1, 37, 50, 5), "mask.png")
+    for command in (
+        ("swap", HILL, SEA),
+        ("decode", "codes.safetensors"),
+        ("panorama", HILL, HILL, "--overlap", 2),
+        ("weave", HILL, HILL),
+        ("regions", HILL, "--texture", f"mask.png={SEA}"),
+        ("mix", HILL, "--texture", SEA),
+        ("sample", "-m", "faces.safetensors", "--seeds", 3),
+        ("toonify", LAKE, "--base", "faces.safetensors", "--blend", "faces.safetensors", "--steps", 1, "--features", 0),
+    ):
+        assert graft(*command, "-o", "plain.png").code == 0, command
+        done = graft(*command, "-o", "larger.png", "--upscale", 2, "--upscaler", "large.pth")
+        assert done.code == 0, (command, done.err)
+        plain, found = read("plain.png"), read("larger.png")
+        assert found.shape == (1, 3, 2 * plain.shape[2], 2 * plain.shape[3]), command
+        # the plain one was rounded to 8 bits, and the network may double that and more
+        assert (found - upscale(large, plain)).abs().mean() < 0.02, command
+        recipe = read_recipe("larger.png")
+        assert recipe["upscaler"] == large.fingerprint
+        assert "--upscale 2" in recipe["command"]
+
+
+def test_films(graft, large):
+    for number, options in enumerate(((), ("--slow", 2), ("--boomerang",), ("--reverse",))):
+        given = ("film", "walk", HILL, SEA, "--frames", 3, *options)
+        assert graft(*given, "-o", f"plain{number}/%d.png").code == 0
+        done = graft(*given, "-o", f"larger{number}/%d.png", "--upscale", 2, "--upscaler", "large.pth")
+        assert done.code == 0, done.err
+        plain, found = (sorted(Path(f"{name}{number}").iterdir()) for name in ("plain", "larger"))
+        assert [path.name for path in found] == [path.name for path in plain]
+        assert (read(found[0]) - upscale(large, read(plain[0]))).abs().mean() < 0.02
+
+
+def test_a_preview_of_a_film_is_not_made_larger(graft, large):
+    for options in ((), ("--upscale", 2, "--upscaler", "large.pth")):
+        assert (
+            graft("film", "walk", HILL, SEA, "--frames", 3, "--preview", "-o", f"{len(options)}.mp4", *options).code
+            == 0
+        )
+    assert read("0-preview.jpg").shape == read("4-preview.jpg").shape
+
+
+def test_upscalers_are_listed_and_converted(graft, large):
+    assert "compact-upscaler, × 2; parameters" in graft("inspect", "large.pth").out
+    assert graft("models", "add", "large.pth", "--as", "mine").code == 0
+    assert "mine: compact-upscaler, × 2, 0.0 M" in graft("models").out
+    assert graft("swap", HILL, SEA, "--upscaler", "mine").code == 0
+    assert graft("convert", "large.pth", "large.safetensors").code == 0
+    assert load("large.safetensors", "cpu").fingerprint == large.fingerprint
+
+
+def refusals():
+    yield ("upscale", HILL, "--upscaler", "landscapes-128"), "and this needs an upscaler"
+    yield ("swap", HILL, SEA, "--upscaler", "swin.pth"), "of a kind that graftlab does not know"
+    yield ("swap", HILL, SEA, "--upscale", "2", "--upscaler", "nowhere"), "nowhere is neither a file nor"
+    yield ("swap", HILL, SEA, "-m", "large.pth"), "large.pth is an upscaler, and this needs a Swapping Autoencoder"
+    yield ("swap", HILL, SEA, "--upscale", "2", "--upscaler", "mends.pth"), "keeps the size of pictures"
+    yield (
+        ("sample", "-m", "faces.safetensors", "--upscale", "2"),
+        r"not made larger \(--upscale\); write a file for each",
+    )
+    yield ("upscale", HILL, SEA, "--upscaler", "large.pth", "-o", "a.mp4"), "a film is made of one video"
+    yield ("upscale", HILL, "--upscaler", "large.pth", "-o", HILL), "is a file that this command reads"
+    yield ("upscale", HILL, "--upscaler", "large.pth", "-o", "a.txt"), "does not end as a picture does"
+    yield ("upscale", "gone.png", "--upscaler", "large.pth"), "gone.png does not exist"
+    yield ("film", "walk", HILL, SEA, "--upscaler", "swin.pth"), "of a kind that graftlab does not know"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"), list(refusals()), ids=lambda each: " ".join(each) if type(each) is tuple else ""
+)
+def test_refusals(graft, large, command, says):
+    import re
+
+    torch.save(
+        {"params": {"conv_first.weight": torch.zeros(4, 3, 3, 3), "layers.0.norm.weight": torch.zeros(4)}}, "swin.pth"
+    )
+    torch.save({"params": theirs(esrgan(doublings=2, unshuffle=4), real)}, "mends.pth")
+    save_model(Path("faces.safetensors"), stylegan2())
+    before = sorted(Path().rglob("*"))
+    done = graft(*command)
+    assert done.code == 2
+    assert re.search(says, done.err)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_pictures_beyond_the_cap_are_refused_before_the_work(graft, large, monkeypatch):
+    from graftlab.editing import upscaling
+
+    monkeypatch.setattr(upscaling, "MAX_PIXELS", 2000)
+    done = graft("upscale", HILL, "--upscaler", "large.pth", "-o", "a.png")
+    assert done.code == 2
+    assert "A picture of 50 × 37 pixels would have 0 million after upscaling by 2" in done.err
+    assert not Path("a.png").exists()
+
+
+def test_all_commands_that_write_pictures_have_the_options():
+    """The others write sheets, or files of other kinds."""
+    import typer
+
+    group = typer.main.get_command(cli.app)
+
+    def options(command):
+        return {option for parameter in command.params for option in parameter.opts}
+
+    having = {name for name, command in group.commands.items() if {"--upscale", "--upscaler"} <= options(command)}
+    assert having == {
+        *("swap", "decode", "sample", "panorama", "weave", "regions", "mix", "toonify", "translate"),
+    }
+    films = group.commands["film"].commands
+    assert all({"--upscale", "--upscaler"} <= options(command) for command in films.values())
+
+
+def test_the_bundled_upscaler_makes_edges_sharper():
+    """A step that was made smaller: its slope is steeper than that of Lanczos, and flat parts stay flat."""
+    from graftlab.images import resize, to_image, to_tensor
+
+    network = load(Path(cli.__file__).parents[1] / "bundled" / "upscale-4.safetensors", "cpu")
+    truth = torch.full((1, 3, 128, 128), -0.5)
+    truth[..., 62:] = 0.5
+    reduced = to_tensor(resize(to_image(truth), 32))
+    lanczos = to_tensor(resize(to_image(reduced), 128))
+    found = upscale(network, reduced)
+    slopes = [image.diff(dim=3).mean(dim=(0, 1, 2)).max() for image in (found, lanczos)]
+    assert slopes[0] > 1.5 * slopes[1]
+    assert found[..., :40].std() < 0.02
