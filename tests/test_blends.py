@@ -211,6 +211,17 @@ def test_structures_meet_where_they_are_alike():
     assert torch.equal(join(a, shifted, 10), torch.cat([a, b[..., :6]], 3))  # of a picture with its own continuation
 
 
+def test_rows_without_anything_in_them_fade_over_all_the_overlap():
+    detail = torch.randn(2, 1, 3, 40, 24, generator=torch.Generator().manual_seed(0))
+    a, b = (
+        torch.cat([torch.full((1, 3, 40, 24), level), each], 2) for level, each in zip((0.2, 0.6), detail, strict=True)
+    )
+    line = join(a, b, 12)[0, 0, 10]
+    assert ((line > 0.21) & (line < 0.59)).sum() >= 10  # there nothing can be seen twice
+    share = (join(a, b, 12)[..., 12:24] - a[..., 12:]) / (b[..., :12] - a[..., 12:])
+    assert (share[0, 0, 50:] * (1 - share[0, 0, 50:]) > 1e-3).sum(1).max() <= 4
+
+
 def test_a_fade_as_long_as_the_overlap_is_a_cross_fade():
     share = (torch.arange(4) + 0.5) / 4
     middle = A.structure[..., 4:] * (1 - share) + B.structure[..., :4] * share

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SOFT = 3.0  # cells over which one structure becomes the other along a path, unless told otherwise
+BUSY = 1.0  # deviation around a cell, in those of the whole map, from which on a row is not flat
 CENTRED = 1e-3  # of the mean cost, which a path saves at the most by keeping to the middle: decides between equals
 
 
@@ -25,12 +26,20 @@ def minimum_path(cost: Tensor) -> Tensor:
 def join(a: Tensor, b: Tensor, overlap: int, fade: float | None = None) -> Tensor:
     """Two maps (N, C, h, w) side by side, the last `overlap` columns of one over the first of the other.
 
-    They meet where both are alike, and one becomes the other over `fade` columns: `SOFT` if it is None, at once if it
-    is 0, along a straight line where there is no room for another. Returns (N, C, h, w + w - overlap)."""
-    fade = min(SOFT, overlap) if fade is None else fade
+    They meet where both are alike, and one becomes the other over `fade` columns, at once if it is 0; along a straight
+    line where there is no room for another path. If it is None it is `SOFT`, and longer in rows where both are flat, as
+    in a sky: there nothing can be seen twice. Returns (N, C, h, w + w - overlap)."""
     begin = a.shape[3] - overlap
     before, after = a[..., begin:], b[..., :overlap]
-    share = (torch.arange(overlap).to(a) + 0.5 - _meeting(before, after, fade)[..., None]) / max(fade, 1e-6) + 0.5
+    least = min(SOFT, overlap) if fade is None else fade
+    meeting = _meeting(before, after, least)[..., None]
+    length = torch.full_like(meeting, least)
+    if fade is None and overlap:
+        length = torch.lerp(length, torch.full_like(length, 2 * overlap), _flatness(before, after)[..., None])
+    # Up to the edges of the overlap, and no farther: on each side of the path a straight line of its own.
+    away = torch.arange(overlap).to(a) + 0.5 - meeting
+    room = torch.where(away < 0, meeting, overlap - meeting)
+    share = 0.5 + 0.5 * away / torch.minimum(length / 2, room).clamp(min=1e-6)
     middle = torch.lerp(before, after, share.clamp(0, 1)[:, None]) if overlap else before
     return torch.cat([a[..., :begin], middle, b[..., overlap:]], 3)
 
@@ -50,6 +59,17 @@ def _meeting(a: Tensor, b: Tensor, fade: float) -> Tensor:
     away = ((edges - middle) / middle) ** 2
     cost = cost + CENTRED * cost.mean((1, 2), keepdim=True).clamp(min=1e-12) * away
     return (minimum_path(cost[..., inside]) + inside[0]).to(a)
+
+
+def _flatness(a: Tensor, b: Tensor) -> Tensor:
+    """Which rows of two maps (N, C, h, w) hold nothing that could be seen twice: (N, h), 1 where both are flat."""
+    busiest = []
+    for each in (a, b):
+        mean, square = (F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) for x in (each, each.square()))
+        deviation = (square - mean.square()).clamp(min=0).mean(1).sqrt()
+        busiest.append(deviation.amax(2) / each.var(dim=(2, 3)).mean(1).sqrt().clamp(min=1e-6)[:, None])
+    busy = F.max_pool1d(torch.maximum(*busiest)[:, None], 5, 1, 2)[:, 0]
+    return F.avg_pool1d((1 - busy / BUSY).clamp(0, 1)[:, None], 5, 1, 2, count_include_pad=False)[:, 0]
 
 
 def _least(sums: Tensor) -> tuple[Tensor, Tensor]:
