@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from tiny import differ, model, pictures
 
 from graftlab.codes import SwapCodes
 from graftlab.editing import blends, masks, swaps
+from graftlab.editing.seams import join, minimum_path
 from graftlab.errors import GraftError
 
 A, B, C = (model().encode(pictures(seed=seed)) for seed in (1, 2, 3))
@@ -174,8 +176,10 @@ def test_without_a_fade_it_is_a_hard_cut():
     assert torch.equal(wide.structure, torch.cat([A.structure, B.structure], 3))
     assert torch.equal(wide.texture[0, :, 0, :8], A.texture[0, :, None].expand(-1, 8))
     assert torch.equal(wide.texture[0, :, 0, 8:], B.texture[0, :, None].expand(-1, 8))
-    cut = blends.panorama([A, B], 4, 0)
-    assert torch.equal(cut.structure, torch.cat([A.structure[..., :6], B.structure[..., 2:]], 3))
+    cut = blends.panorama([A, B], 4, 0).structure
+    ours, theirs = (cut[..., 4:8] == A.structure[..., 4:]).all(1), (cut[..., 4:8] == B.structure[..., :4]).all(1)
+    assert torch.equal(ours, ~theirs)  # every cell is of one of them
+    assert (ours.int().diff() <= 0).all()  # and those of the first lie to the left
 
 
 def test_the_fade_is_a_straight_line_in_the_middle_of_the_overlap():
@@ -183,6 +187,45 @@ def test_the_fade_is_a_straight_line_in_the_middle_of_the_overlap():
     line = blends.panorama([ones, zeros], 6, 4).structure[0, 0, 0]
     torch.testing.assert_close(line, torch.tensor([1, 1, 1, 0.875, 0.625, 0.375, 0.125, 0, 0, 0]))
     torch.testing.assert_close(blends.panorama([ones] * 5, 3).structure, torch.ones(1, 8, 8, 28))
+
+
+def test_a_path_is_the_least():
+    cost = torch.rand(2, 5, 6, generator=torch.Generator().manual_seed(3))
+    found = minimum_path(cost)
+    for each, path in zip(cost, found.tolist(), strict=True):
+        steps = (path for path in product(range(6), repeat=5) if all(abs(a - b) < 2 for a, b in pairwise(path)))
+        assert path == list(min(steps, key=lambda columns: sum(each[i, j] for i, j in enumerate(columns))))
+
+
+def test_structures_meet_where_they_are_alike():
+    a, b = (each.structure.repeat(1, 1, 1, 2) for each in (A, B))
+    b[..., :10] = a[..., 6:] + 1
+    same = torch.tensor([3, 3, 4, 5, 5, 6, 7, 7])  # columns of the overlap, by rows: a way down on which both agree
+    for row, column in enumerate(same.tolist()):
+        b[:, :, row, column - 1 : column + 2] = a[:, :, row, 5 + column : 8 + column]
+    joined = join(a, b, 10, 1)
+    for row, column in enumerate(same.tolist()):
+        assert torch.equal(joined[:, :, row, : 6 + column], a[:, :, row, : 6 + column])
+        assert torch.equal(joined[:, :, row, 7 + column :], b[:, :, row, column + 1 :])
+    shifted = torch.cat([a[..., 6:], b[..., :6]], 3)
+    assert torch.equal(join(a, shifted, 10), torch.cat([a, b[..., :6]], 3))  # of a picture with its own continuation
+
+
+def test_rows_without_anything_in_them_fade_over_all_the_overlap():
+    detail = torch.randn(2, 1, 3, 40, 24, generator=torch.Generator().manual_seed(0))
+    a, b = (
+        torch.cat([torch.full((1, 3, 40, 24), level), each], 2) for level, each in zip((0.2, 0.6), detail, strict=True)
+    )
+    line = join(a, b, 12)[0, 0, 10]
+    assert ((line > 0.21) & (line < 0.59)).sum() >= 10  # there nothing can be seen twice
+    share = (join(a, b, 12)[..., 12:24] - a[..., 12:]) / (b[..., :12] - a[..., 12:])
+    assert (share[0, 0, 50:] * (1 - share[0, 0, 50:]) > 1e-3).sum(1).max() <= 4
+
+
+def test_a_fade_as_long_as_the_overlap_is_a_cross_fade():
+    share = (torch.arange(4) + 0.5) / 4
+    middle = A.structure[..., 4:] * (1 - share) + B.structure[..., :4] * share
+    torch.testing.assert_close(blends.panorama([A, B], 4, 4).structure[..., 4:8], middle)
 
 
 def test_a_panorama_of_one_picture_continues_it():

@@ -19,6 +19,7 @@ from graftlab.video.easing import between
 from graftlab.video.film import Film, render, slowed
 from graftlab.video.films import walk
 from graftlab.video.films.desync import Desync, rework
+from graftlab.video.films.detail import Detail
 from graftlab.video.films.drawing import Hand, from_codes, from_way
 from graftlab.video.films.recurse import Motion, recurse
 from graftlab.video.films.ride import ride
@@ -174,6 +175,10 @@ def test_recurse_plays_backwards(graft, model):
     film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture)
     frames = list(film.play())
     wrote(graft, ("recurse", HILL, *SHORT), Film(4, FPS, lambda number: frames[3 - number]))
+    plain = list(recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=None).play())
+    wrote(graft, ("recurse", HILL, "--preset", "classic", "--no-reverse", *SHORT), Film(4, FPS, plain.__getitem__))
+    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=Detail(0.5, 0.3))
+    wrote(graft, ("recurse", HILL, "--recall", 0.5, "--novelty", 0.3, "--no-reverse", *SHORT), film)
     assert (to_uint8(read("frames/03.png")) == to_uint8(read(HILL, 32))).all()
 
 
@@ -403,6 +408,8 @@ def test_seeds_change_the_noise(graft):
         (("recurse", HILL, "--reencode", "-t", f"0:{LAKE}"), "leave out --texture"),
         (("recurse", HILL, "--hold-colours", 2), "from 0 (not) to 1"),
         (("recurse", HILL, "--soften", 0.3), "by 0 to 0.25"),
+        (("recurse", HILL, "--preset", "sharp"), "detailed or classic"),
+        (("recurse", HILL, "--recall", 2), "from 0 (nothing) to 1"),
         (("walk",), "Walk through pictures"),
         (("walk", HILL), "two keyframes or more"),
         (("walk", HILL, "--loop"), "A loop needs two keyframes"),

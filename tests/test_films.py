@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
-from math import nan
+from math import nan, pi
 
 import pytest
 import torch
@@ -13,15 +13,18 @@ from tiny import differ, model, new_model, pictures, stylegan2
 
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.editing.fitting import fit
+from graftlab.editing.recall import Recall
 from graftlab.errors import GraftError
 from graftlab.video.easing import between
 from graftlab.video.film import Film, render, reversed_
 from graftlab.video.films import walk
+from graftlab.video.films.detail import Detail, Keeper, fineness
 from graftlab.video.films.drawing import Hand, from_codes, from_way
 from graftlab.video.films.recurse import Chain, Motion, held_colours, moved, recurse, softened
 from graftlab.video.films.ride import bands, endless, ride
 from graftlab.video.films.sweep import sweep
 from graftlab.video.films.timeline import Key, Mark, Timeline, parse_mark, read_marks
+from graftlab.video.films.world import World
 
 FPS = Fraction(10)
 
@@ -381,7 +384,16 @@ def test_other_refusals_of_timelines(tmp_path):
 def test_no_motion_is_plain_recursion():
     picture = pictures()
     film = recurse(
-        model(), Hand(model()), picture, 4, FPS, lambda own, number: own, Motion(1), hold_colours=0, soften=0
+        model(),
+        Hand(model()),
+        picture,
+        4,
+        FPS,
+        lambda own, number: own,
+        Motion(1),
+        hold_colours=0,
+        soften=0,
+        detail=None,
     )
     wanted = [picture]
     with torch.no_grad():
@@ -503,6 +515,60 @@ def test_the_motion_sets_in():
     assert all(frame.abs().max() <= 1 for frame in fast)
 
 
+@pytest.mark.parametrize("size", [(32, 32), (30, 45)])  # whole cells, and pictures that are extended
+def test_a_picture_recalls_itself(size):
+    picture = pictures(1, *size)
+    memory = Recall(model(), picture)
+    alike = memory.find(memory.codes.structure)
+    assert torch.equal(alike.index, torch.arange(len(alike.index)))
+    assert torch.allclose(memory.structure(alike), memory.codes.structure, atol=1e-5)
+    assert torch.allclose(model().decode(memory.codes) + memory.lost(alike), picture, atol=1e-4)
+
+
+def test_cells_that_moved_are_found_again():
+    memory = Recall(model(), pictures(1, 64, 64))
+    structure = memory.codes.structure
+    index = memory.find(torch.roll(structure, (2, -3), (2, 3))).index.reshape(16, 16)
+    there = torch.arange(256).reshape(16, 16)
+    assert torch.equal(index[4:-1, 1:-5], there[2:-3, 4:-2])
+
+
+def test_noise_stays_with_the_world():
+    here = World.first().noise(3, 2, (64, 64), 2.0)
+    grid = Motion(shift=(1 / 8, -1 / 4), zoom=1)
+    moved_on = World.first().after(grid.back((64, 64))).noise(3, 2, (64, 64), 2.0)
+    assert torch.allclose(moved_on[..., :48, 8:], here[..., 16:, :56], atol=1e-5)
+    world, motion = World.first(), Motion(0.5)
+    for _ in range(1000):
+        world = world.after(motion.back((64, 64)))
+        assert torch.isfinite(noise := world.noise(0, 2, (64, 64), 2.0)).all()
+        assert 0.7 < noise.std() < 1.3
+
+
+def test_detail_is_measured_and_held():
+    line = torch.arange(64)
+    fine, coarse = (torch.cos(2 * pi * line * cycles / 64).expand(1, 3, 64, 64) for cycles in (20, 8))
+    assert fineness(0.3 * fine + coarse) == pytest.approx(0.3**2 / 2, rel=1e-4)
+    keeper = Keeper(Detail(), model(), 0.3 * fine + 0.2 * coarse, 0, lambda number: Motion().back((64, 64)))
+    for amount in (0.24, 0.42):
+        assert fineness(keeper.held(amount * fine + 0.2 * coarse)) == pytest.approx(0.3**2 / 2, rel=1e-3)
+    assert fineness(keeper.held(0.01 * fine)) < 0.016**2 / 2  # no more than half as strong again in one step
+
+
+def test_a_recursion_keeps_its_detail_and_is_the_same_from_any_frame():
+    picture = (pictures(1, 48, 48) * 0.5 + pictures(1, 192, 192, 1)[..., ::4, ::4] * 0.3).clamp(-1, 1)
+    texture = Timeline((Key(0, model().encode(picture)),)).edit(FPS)
+
+    def film(**options):
+        return recurse(model(), Hand(model()), picture, 12, FPS, texture, Motion(0.95, 3), **options)
+
+    kept, lost = played(film()), played(film(detail=None))
+    assert fineness(kept[-1]) > 0.5 * fineness(picture)
+    assert fineness(kept[-1]) > 2 * fineness(lost[-1])
+    assert torch.equal(film().frame(11), kept[11])
+    assert not torch.equal(played(film(detail=Detail(novelty=0.3)))[-1], kept[-1])
+
+
 def test_recursions_that_make_no_sense_are_refused():
     def film(**options):
         recurse(model(), Hand(model()), pictures(), 4, FPS, lambda own, number: own, **options)
@@ -516,6 +582,9 @@ def test_recursions_that_make_no_sense_are_refused():
         (lambda: film(hold_colours=nan), "finite"),
         (lambda: film(soften=0.3), "by 0 to 0.25"),
         (lambda: film(soften=nan), "finite"),
+        (lambda: Detail(recall=2), "from 0 .nothing. to 1"),
+        (lambda: Detail(novelty=nan), "finite"),
+        (lambda: Detail(variety=-1), "from 0 to 10"),
         (lambda: film(ease="slow"), "no easing"),
     ):
         with pytest.raises(GraftError, match=says):

@@ -43,7 +43,7 @@ def panorama(
     out: Out = Path("panorama.png"),
     how: Annotated[str, typer.Option(help="side (by side), or stack (from the top down).")] = "side",
     overlap: Annotated[str, typer.Option(help="What neighbours share, in cells, or in pixels as 16px.")] = "8",
-    fade: Annotated[str | None, typer.Option(help=FADE + " The overlap by default.")] = None,
+    fade: Annotated[str | None, typer.Option(help=FADE + " Short by default, where structures are alike.")] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),

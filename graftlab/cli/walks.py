@@ -52,8 +52,11 @@ def recurse(
     reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
     hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
     soften: Annotated[
-        float, typer.Option(help="Softening of each step's structure, 0 to 0.25, against stripes.")
-    ] = 0.05,
+        float | None, typer.Option(help="Softening of each step's structure, 0 to 0.25, against stripes.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="detailed, or classic: nothing but encode, move, decode.")] = "detailed",
+    recall: Annotated[float, typer.Option(help="How much each step becomes like the first picture's parts.")] = 0.7,
+    novelty: Annotated[float, typer.Option(help="Noise in each step's structure, from which new things grow.")] = 0.1,
     square: Square = False,
 ) -> None:
     """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
@@ -65,6 +68,8 @@ def recurse(
     from graftlab.video.films import recurse as recursion
     from graftlab.video.films.timeline import Key, Timeline
 
+    if preset not in ("detailed", "classic"):
+        raise GraftError(f"A recursion's preset is detailed or classic, not '{preset}'.")
     motion = recursion.Motion(zoom, rotate, range_of(shift, "--shift"), shear)
     desk = shooting.desk(square)
     line = timeline(desk, texture, file, ease)
@@ -87,6 +92,7 @@ def recurse(
         ramp,
         ease,
         soften,
+        detail=recursion.Detail(recall, novelty) if preset == "detailed" else None,
     )
     shooting.finish(film, desk, picture, *pictures_of(texture, file), backwards=True)
 

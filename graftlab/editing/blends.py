@@ -9,6 +9,7 @@ only directions count the generator normalises it, and where lengths count it ke
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import accumulate
 from math import ceil, isfinite, sqrt
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from graftlab.codes import SwapCodes
 from graftlab.editing.masks import ramps, resized
+from graftlab.editing.seams import join
 from graftlab.errors import GraftError
 
 LARGEST_MAP = 2**16  # positions of a texture map: 256 x 256, finer than anyone paints textures
@@ -90,35 +92,35 @@ def woven(codes: Sequence[SwapCodes], masks: Sequence[Tensor], *parts: str) -> S
 def panorama(
     codes: Sequence[SwapCodes],
     overlap: int = 0,  # cells that neighbours have in common
-    fade: float | None = None,  # cells in the middle of the overlap over which one becomes the other; None: all of it
+    fade: float | None = None,  # cells over which one becomes the other; None: few, and textures over all the overlap
     how: str = "side",  # side by side, or a "stack" from the top down
 ) -> SwapCodes:
-    """Structures in a row, as long as all of them less the overlaps; each keeps its texture, cross-faded like them.
+    """Structures in a row, as long as all of them less the overlaps; each keeps its texture, cross-faded beside it.
 
-    The texture is a map (N, Ct, 1, W), or (N, Ct, H, 1) of a stack. The picture is one of whole cells. GraftError for
-    structures that differ across the row, an overlap that is not smaller than each, a fade beyond the overlap."""
+    Within an overlap two structures meet where they are alike (`seams.join`); a fade as long as the overlap leaves no
+    choice, and is a cross-fade. The texture is a map (N, Ct, 1, W), or (N, Ct, H, 1) of a stack. The picture is one of
+    whole cells. GraftError for structures that differ across the row, an overlap that is not smaller than each, a fade
+    beyond the overlap."""
     if how not in ("side", "stack"):
         raise GraftError(f"A panorama runs to the side or is a stack, not '{how}'.")
     vectors, (along, across) = _vectors(codes), (3, 2) if how == "side" else (2, 3)
-    lengths, fade = [each.structure.shape[along] for each in codes], overlap if fade is None else fade
+    lengths, gradual = [each.structure.shape[along] for each in codes], overlap if fade is None else fade
     if len({each.structure.shape[across] for each in codes}) > 1:
         raise GraftError("Structures of different height (in a stack: width) do not join; read squares (--square).")
     if not 0 <= overlap < min(lengths):
         raise GraftError(
             f"An overlap of {overlap} cells does not lie from 0 to less than the smallest picture's {min(lengths)}."
         )
-    if not 0 <= fade <= overlap:
-        raise GraftError(f"A fade of {fade:g} cells does not fit into an overlap of {overlap}; make that larger.")
+    if not 0 <= gradual <= overlap:
+        raise GraftError(f"A fade of {gradual:g} cells does not fit into an overlap of {overlap}; make that larger.")
 
     *starts, end = accumulate((length - overlap for length in lengths), initial=0)
-    places, seams = torch.arange(end + overlap) + 0.5, [start + overlap / 2 for start in starts[1:]]
-    shares = ramps(places, seams, fade).reshape(len(codes), 1, 1, *((1, -1) if along == 3 else (-1, 1)))
+    places, middles = torch.arange(end + overlap) + 0.5, [start + overlap / 2 for start in starts[1:]]
+    shares = ramps(places, middles, gradual).reshape(len(codes), 1, 1, *((1, -1) if along == 3 else (-1, 1)))
     first = _together(*codes)
-    shape = list(first.structure.shape)
-    shape[along] = len(places)
-    structure = first.structure.new_zeros(shape)
-    for each, start, length, share in zip(codes, starts, lengths, shares.to(structure), strict=True):
-        structure.narrow(along, start, length).add_(each.structure * share.narrow(along, start, length))
+    rows = [each.structure if along == 3 else each.structure.mT for each in codes]
+    joined = reduce(lambda row, following: join(row, following, overlap, fade), rows)
+    structure = joined if along == 3 else joined.mT
     texture = _weighted([vector[:, :, None, None] for vector in vectors], shares)
     return replace(first, structure=structure, texture=texture, size=None)
 

@@ -4,6 +4,7 @@ The same codes then give the same pixels every time, a film does not flicker, an
 their seams.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import pi
 from typing import Literal, get_args
@@ -45,13 +46,26 @@ def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0
 @torch.inference_mode(False)  # a field made during inference is also good for the gradients of a later call
 def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int], device: torch.device) -> Tensor:
     """Standard normal noise (1, 1, H, W) whose value depends on seed, layer and absolute position alone."""
-    key = (seed * 0x9E3779B1 + layer * 0x85EBCA77 + 1) & _WORD
     where = device if device.type == "cuda" else None  # Apple's GPUs have no float64
     y, x = (torch.arange(start, start + count, device=where) for start, count in zip(origin, size, strict=True))
-    cell = _scramble(_scramble(y ^ key)[:, None] + _scramble(x ^ 0x5BD1E995)[None])
+    return _normal(_key(seed, layer), y[:, None], x[None]).to(device)[None, None]
+
+
+def scattered(seed: int, layers: Sequence[int], y: Tensor, x: Tensor) -> Tensor:
+    """The same noise wherever one asks for it: layers (K, ...) at whole positions y and x (...), of any sign."""
+    keys = torch.tensor([_key(seed, layer) for layer in layers], device=y.device)
+    return _normal(keys.reshape(-1, *[1] * y.ndim), y, x)
+
+
+def _key(seed: int, layer: int) -> int:
+    return (seed * 0x9E3779B1 + layer * 0x85EBCA77 + 1) & _WORD
+
+
+def _normal(key: int | Tensor, y: Tensor, x: Tensor) -> Tensor:
+    cell = _scramble(_scramble(y ^ key) + _scramble(x ^ 0x5BD1E995))
     uniform = [(_scramble(cell ^ salt).double() + 0.5) / (_WORD + 1) for salt in (0x27220A95, 0x165667B1)]
     normal = torch.sqrt(-2 * uniform[0].log()) * torch.cos(2 * pi * uniform[1])  # Box and Muller 1958
-    return normal.float().to(device)[None, None]
+    return normal.float()
 
 
 def _scramble(x: Tensor) -> Tensor:

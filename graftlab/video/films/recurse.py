@@ -3,14 +3,17 @@
 The trick that keeps detail is to zoom out and to play the film backwards: one dives into a picture that was never
 there, and at the end the photograph appears.
 
-What is fed back must be held in check: a decoder gives every cell its full contrast again, so where the motion is slow,
-as in the middle of a zoom, whatever alternates from cell to cell grows to stripes and checks. Softening the structure a
-little in each step prevents that.
+What is fed back must be held in check. What a decoder leaves out is lost for good, and after some steps a picture is
+smooth: so each step takes back what the first picture lost, in the places that are now like those where it was, while
+noise lets them become something else (`Detail`). Without that, a decoder gives every cell its full contrast again, and
+where the motion is slow, as in the middle of a zoom, whatever alternates from cell to cell grows to stripes and checks:
+softening the structure a little in each step prevents that.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from math import cos, isqrt, radians, sin, tan
 from pathlib import Path
 from typing import Any
@@ -25,8 +28,11 @@ from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
+from graftlab.video.films.detail import DETAILED, Detail, Keeper
 from graftlab.video.films.drawing import Hand, check_finite
 from graftlab.video.films.timeline import Edit
+
+SOFTENED = 0.05  # share that a cell gives to each neighbour where nothing else keeps stripes away
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,17 @@ class Motion:
         still = (self.zoom, self.rotate, self.shear, *self.shift) == (1, 0, 0, 0, 0)
         if still or amount == 0:
             return None
+        return F.affine_grid(self.back(size, amount)[None].float(), [1, 1, *size], align_corners=False)
+
+    def back(self, size: tuple[int, int], amount: float = 1.0) -> Tensor:
+        """The way back (2, 3) float64, from where something is to where it was, both sides running from -1 to 1."""
         angle, lean, zoom = radians(self.rotate * amount), tan(radians(self.shear * amount)), self.zoom**amount
         turn = torch.tensor([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]], dtype=torch.float64)  # y is down
         forth = zoom * turn @ torch.tensor([[1.0, lean], [0.0, 1.0]], dtype=torch.float64)
         sides = torch.tensor([size[1], size[0]], dtype=torch.float64)
-        back = forth.inverse() * sides / sides[:, None]  # between coordinates that run from -1 to 1 along both sides
+        back = forth.inverse() * sides / sides[:, None]
         where = -back @ (2 * amount * torch.tensor(self.shift, dtype=torch.float64))
-        return F.affine_grid(torch.cat([back, where[:, None]], 1)[None].float(), [1, 1, *size], align_corners=False)
+        return torch.cat([back, where[:, None]], 1)
 
 
 def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
@@ -99,27 +109,40 @@ def recurse(
     hold_colours: float = 0.1,  # to the first frame's, in each step; 0 lets them drift, 1 holds the contrast too
     ramp: float = 0.0,  # seconds in which the motion sets in
     ease: str = "smooth",  # how it does
-    soften: float = 0.05,  # share that each cell of the structure gives to each neighbour, in each step; up to 0.25
+    soften: float | None = None,  # share that each cell gives to each neighbour; None: 0.05 without `detail`, or 0
     recipe: dict[str, Any] | None = None,
+    detail: Detail | None = DETAILED,  # what keeps pictures from becoming smooth; None: nothing
 ) -> Film:
     """The film of a picture that goes through its codes again and again, its structure moved each time.
 
     GraftError for options that make no sense."""
-    check_finite(hold_colours=hold_colours, soften=soften, ramp=ramp)
+    softness = (0.0 if detail else SOFTENED) if soften is None else soften
+    check_finite(hold_colours=hold_colours, soften=softness, ramp=ramp)
     if not 0 <= hold_colours <= 1:
         raise GraftError(f"Colours are held from 0 (not) to 1 (wholly), not by {hold_colours:g} (--hold-colours).")
-    if not 0 <= soften <= 0.25:
-        raise GraftError(f"A structure is softened by 0 to 0.25, not by {soften:g} (--soften).")
+    if not 0 <= softness <= 0.25:
+        raise GraftError(f"A structure is softened by 0 to 0.25, not by {softness:g} (--soften).")
     curve, steps = easing(ease), max(0.0, ramp * float(fps))
+
+    def amount(number: int) -> float:
+        return curve(number / steps) if number < steps else 1.0
+
+    @cache  # with the first step, as it takes a while
+    def keeper(detail: Detail) -> Keeper:
+        size = (picture.shape[2], picture.shape[3])
+        return Keeper(detail, model, picture, hand.seed, lambda number: motion.back(size, amount(number)))
 
     @torch.no_grad()
     def step(image: Tensor, number: int) -> Tensor:
         codes = model.encode(image)
-        amount = curve(number / steps) if number < steps else 1.0
-        grid = motion.grid((codes.structure.shape[2], codes.structure.shape[3]), amount)
-        structure = softened(moved(codes.structure, grid), soften)
-        codes = texture(replace(codes, structure=structure), number)
-        return held_colours(hand.draw(codes, number).to(picture), picture, hold_colours).clamp(-1, 1)
+        grid = motion.grid((codes.structure.shape[2], codes.structure.shape[3]), amount(number))
+        codes = replace(codes, structure=softened(moved(codes.structure, grid), softness))
+        if detail is None:
+            drawn = hand.draw(texture(codes, number), number).to(picture)
+            return held_colours(drawn, picture, hold_colours).clamp(-1, 1)
+        kept = keeper(detail)
+        drawn = kept.drawn(codes, lambda each: texture(each, number), lambda each: hand.draw(each, number), number)
+        return kept.held(held_colours(drawn.to(picture), picture, hold_colours)).clamp(-1, 1)
 
     chain = Chain(picture, step, frames)
     return Film(frames, fps, chain, recipe=recipe or {}, remember=chain.remember)
