@@ -41,7 +41,7 @@ ROOMS = {
     "blending": "errors files config images codes networks checkpoints",
     "distillation": "errors files hardware config images codes networks data blending",
     "editing": "errors files config images sheets codes data checkpoints",
-    "video": "errors files hardware images sheets codes data blending editing",
+    "video": "errors files hardware images sheets codes networks data blending editing",
     "inversion": "errors hardware config codes networks checkpoints editing perception",
     "evaluation": "errors files config images sheets codes data objectives perception",
     "graftlab": "errors images codes checkpoints blending",
