@@ -175,11 +175,11 @@ def test_recurse_plays_backwards(graft, model):
     film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture)
     frames = list(film.play())
     wrote(graft, ("recurse", HILL, *SHORT), Film(4, FPS, lambda number: frames[3 - number]))
+    assert (to_uint8(read("frames/03.png")) == to_uint8(read(HILL, 32))).all()
     plain = list(recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=None).play())
     wrote(graft, ("recurse", HILL, "--preset", "classic", "--no-reverse", *SHORT), Film(4, FPS, plain.__getitem__))
     film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=Detail(0.5, 0.3))
     wrote(graft, ("recurse", HILL, "--recall", 0.5, "--novelty", 0.3, "--no-reverse", *SHORT), film)
-    assert (to_uint8(read("frames/03.png")) == to_uint8(read(HILL, 32))).all()
 
 
 def test_recurse_with_options(graft, model):
