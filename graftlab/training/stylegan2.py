@@ -1,13 +1,15 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
 and for fine-tuning, and what shows how far it has come."""
 
+from dataclasses import replace
 from math import inf, log
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graftlab.config import StyleTrainConfig
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_distance
@@ -20,7 +22,7 @@ from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 from graftlab.training import distributed
-from graftlab.training.trainer import Step, Trainer, means
+from graftlab.training.trainer import JudgeT, Step, Trainer, fill, means
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
@@ -28,76 +30,34 @@ ADAPT_EVERY = 4  # steps
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator]):
-    """Discriminator, then generator, in every step."""
+class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
+    """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
+    pictures and its figures."""
 
     progress = ("G_GAN", "G")
+    judge = DEFAULT  # the feature network in which samples are compared with pictures
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
         self.strength = 0.0 if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
         self._features: FeatureNetwork | None = None
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
-        layers = [self.discriminators.from_rgb, *self.discriminators.blocks]
-        for layer in layers[: config.frozen]:
-            layer.requires_grad_(False)
 
-    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
-        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
-
-    def intervals(self) -> dict[str, float]:
-        recipe = self.config.recipe
-        return {"model": recipe.path_interval if recipe.path else inf, "discriminators": recipe.r1_interval}
-
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        recipe, turn = self.config.recipe, self.seen // self.config.batch
-        self._seed()
-        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures = self.discriminator_step(images)
-        if turn % recipe.r1_interval == 0:
-            figures |= self.r1_step(images)
-        figures |= self.generator_step(images)
-        if recipe.path and turn % recipe.path_interval == 0:
-            figures |= self.path_step(images)
-        self.seen += self.config.batch
-        if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
-            self._adapt()
-        return figures | {"augmented": self.strength}
-
-    def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        with torch.no_grad():
-            w = self._drawn(len(images))
-        with self._autocast():
-            terms = self._discriminator_loss(
-                self.model, self.discriminators, images, w, augment=self._augment(images, self.strength)
-            )
-        self._descend("discriminators", total(terms))
-        told = distributed.average(accuracies(terms))
-        self._signs.append(2 * told["D_accuracy_real"] - 1)
-        return means(terms) | told
-
-    def r1_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
-        with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, recipe, self._augment(images, self.strength))
-            self._descend("discriminators", total(terms) * recipe.r1_interval)
-        return means(terms)
-
-    def generator_step(self, images: Tensor) -> dict[str, float]:
-        """Learns from as many pictures as the discriminator has just seen."""
-        with self._judges_still():
-            w = self._drawn(len(images), learn=True)
-            with self._autocast():
-                terms = self._generator_loss(
-                    self.model, self.discriminators, w, augment=self._augment(images, self.strength)
-                )
-            self._descend("model", total(terms))
-        self._average(self.config.batch)
-        return means(terms)
+    def adopt(self, base: ModelFile) -> bool:
+        """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
+        these (progressive growing: Karras et al. 2018). Those that are new begin by adding nothing to the picture."""
+        network, known = self.config.network, base.config
+        blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
+            return super().adopt(base)
+        own = self.model.state_dict()
+        for block in range(blocks, len(network.channels)):
+            own[f"synthesis.blocks.{block}.to_rgb.weight"].zero_()
+        fill(base, self.model, {**own, **base.tensors})
+        self.ema.load_state_dict(self.model.state_dict())
+        return self._adopt_judges(base)
 
     def path_step(self, images: Tensor) -> dict[str, float]:
         recipe = self.config.recipe
@@ -123,6 +83,13 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
 
+    def _seen(self, turn: int) -> dict[str, float]:
+        """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
+        self.seen += self.config.batch
+        if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
+            self._adapt()
+        return {"augmented": self.strength}
+
     def _adapt(self) -> None:
         """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
         sign = sum(self._signs) / len(self._signs)
@@ -130,21 +97,8 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         self.strength = min(1.0, max(0.0, self.strength + (step if sign > self.config.adapt else -step)))
         self._signs = []
 
-    def steps(self) -> dict[str, tuple[Step, float]]:
-        recipe = self.config.recipe
-        steps: dict[str, tuple[Step, float]] = {
-            "discriminator": (self.discriminator_step, 1.0),
-            "generator": (self.generator_step, 1.0),
-            "r1": (self.r1_step, 1 / recipe.r1_interval),
-        }
-        return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {})
-
     def parts(self) -> dict[str, nn.Module]:
-        return {
-            "mapping": self.model.mapping,
-            "synthesis": self.model.synthesis,
-            "discriminator": self.discriminators,
-        }
+        return {"mapping": self.model.mapping, "synthesis": self.model.synthesis}
 
     # -- pictures and figures ------------------------------------------------------------------------------------------
 
@@ -158,7 +112,7 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
 
         Nothing where the feature network is not installed (extra `metrics`)."""
         try:
-            self._features = self._features or efficientnet_lite(DEFAULT, self.device)
+            self._features = self._features or efficientnet_lite(self.judge, self.device)
         except GraftError:
             return {}
         if len(references) < 2:
@@ -191,6 +145,89 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         super().restore(tensors, header)
         self.strength, self._signs = header["strength"], list(header["signs"])
         self.path_mean = torch.tensor(header["path_mean"], device=self.device)
+
+
+class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
+    """Discriminator, then generator, in every step."""
+
+    def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
+        super().__init__(config, device, compiled)
+        self._discriminator_loss = self._ordinary(discriminator_loss)
+        self._generator_loss = self._ordinary(generator_loss)
+        layers = [self.discriminators.from_rgb, *self.discriminators.blocks]
+        for layer in layers[: config.frozen]:
+            layer.requires_grad_(False)
+
+    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
+        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
+
+    def intervals(self) -> dict[str, float]:
+        recipe = self.config.recipe
+        return {"model": recipe.path_interval if recipe.path else inf, "discriminators": recipe.r1_interval}
+
+    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+        recipe, turn = self.config.recipe, self.seen // self.config.batch
+        self._seed()
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        figures = self.discriminator_step(images)
+        if turn % recipe.r1_interval == 0:
+            figures |= self.r1_step(images)
+        figures |= self.generator_step(images)
+        if recipe.path and turn % recipe.path_interval == 0:
+            figures |= self.path_step(images)
+        return figures | self._seen(turn)
+
+    def discriminator_step(self, images: Tensor) -> dict[str, float]:
+        with torch.no_grad():
+            w = self._drawn(len(images))
+        with self._autocast():
+            terms = self._discriminator_loss(
+                self.model, self.discriminators, images, w, augment=self._augment(images, self.strength)
+            )
+        self._descend("discriminators", total(terms))
+        told = distributed.average(accuracies(terms))
+        self._signs.append(2 * told["D_accuracy_real"] - 1)
+        return means(terms) | told
+
+    def r1_step(self, images: Tensor) -> dict[str, float]:
+        recipe = self.config.recipe
+        with exact_convolutions():
+            terms = r1_penalty(self.discriminators, images, recipe, self._augment(images, self.strength))
+            self._descend("discriminators", total(terms) * recipe.r1_interval)
+        return means(terms)
+
+    def generator_step(self, images: Tensor) -> dict[str, float]:
+        """Learns from as many pictures as the discriminator has just seen."""
+        with self._judges_still():
+            w = self._drawn(len(images), learn=True)
+            with self._autocast():
+                terms = self._generator_loss(
+                    self.model, self.discriminators, w, augment=self._augment(images, self.strength)
+                )
+            self._descend("model", total(terms))
+        self._average(self.config.batch)
+        return means(terms)
+
+    def steps(self) -> dict[str, tuple[Step, float]]:
+        recipe = self.config.recipe
+        steps: dict[str, tuple[Step, float]] = {
+            "discriminator": (self.discriminator_step, 1.0),
+            "generator": (self.generator_step, 1.0),
+            "r1": (self.r1_step, 1 / recipe.r1_interval),
+        }
+        return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {})
+
+    def parts(self) -> dict[str, nn.Module]:
+        return super().parts() | {"discriminator": self.discriminators}
+
+
+def lower(network: StyleGAN2Config, blocks: int) -> StyleGAN2Config:
+    """The first blocks of networks: those for smaller pictures."""
+    return replace(
+        network,
+        channels=network.channels[:blocks],
+        discriminator_channels=network.discriminator_channels[:blocks],
+    )
 
 
 def pooled(network: FeatureNetwork, batches: Any) -> Tensor:
