@@ -242,8 +242,8 @@ def test_finetune_keeps_to_the_recipe_of_the_base(trained):
     _, _, config, *_ = trained("--device", "cpu", command=command)
     assert config.recipe == StyleRecipe(projected=True, teacher="efficientnet-lite1", r1=0.0, path=0.0)
     assert (config.adapt, config.augment) == (0.0, ("translation",))
-    _, _, config, *_ = trained("--device", "cpu", "--recipe", "stylegan2", command=command)
-    assert config.recipe == StyleRecipe.for_size(16, 16)
+    _, _, config, *_ = trained("--device", "cpu", "--recipe", "stylegan2", "--mixing", "0.5", command=command)
+    assert config.recipe == replace(StyleRecipe.for_size(16, 16), mixing=0.5)
 
 
 def test_projected_discriminators_refuse_what_they_do_not_have(graft):
@@ -260,7 +260,7 @@ def test_projected_discriminators_refuse_what_they_do_not_have(graft):
 
 def test_finetune_refuses_what_it_cannot_train(graft):
     save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
-    for option, value in (("--frozen", "1"), ("--adapt", "0.5"), ("--path-length", "0")):
+    for option, value in (("--frozen", "1"), ("--adapt", "0.5"), ("--path-length", "0"), ("--mixing", "0")):
         result = graft("finetune", "base.safetensors", "photos", "--run", "r", option, value)
         assert (result.code, result.out) == (2, "")
         assert f"{option} is for a StyleGAN2" in result.err

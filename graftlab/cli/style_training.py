@@ -117,6 +117,9 @@ def finetune(
     path_length: Annotated[
         float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
+    mixing: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of a StyleGAN2: as in 'graft stylegan train'.")
+    ] = None,
     crop: Crop = "short",
     keep_models: KeepModels = True,
     options: TrainingOptions = TrainingOptions(images=100_000, snapshot_every=5_000),
@@ -152,14 +155,17 @@ def finetune(
     if isinstance(file.config, config.StyleGAN2Config):
         settings = config.StyleTrainConfig(
             **style_settings(
-                named or RECIPES[0], file.config.size, options.batch, augment, adapt, r1, path_length, **taught
+                *(named or RECIPES[0], file.config.size, options.batch, augment, adapt, r1, path_length),
+                mixing=mixing,
+                **taught,
             ),
             adapt_images=SOON,
             frozen=frozen,
             **common,
         )
     elif isinstance(file.config, config.SwappingConfig):
-        for option, value in {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length}.items():
+        of_stylegan = {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length, "--mixing": mixing}
+        for option, value in of_stylegan.items():
             if value is not None:
                 raise GraftError(f"{option} is for a StyleGAN2, and {base} is none; leave it out.")
         weights = replace(config.recipe(named or "official"), **taught)

@@ -1,5 +1,6 @@
 """Training a StyleGAN2 under a frozen teacher (Projected GAN: Sauer et al. 2021): another discriminator, hinge loss."""
 
+from collections.abc import Iterable
 from math import inf
 
 import torch
@@ -9,9 +10,10 @@ from graftlab.config import StyleTrainConfig
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.projected_stylegan2 import discriminator_loss, enlarged, generator_loss
+from graftlab.objectives.projected_stylegan2 import SMALLEST, discriminator_loss, enlarged, generator_loss
 from graftlab.objectives.terms import Augment, total
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
+from graftlab.perception.features import FeatureNetwork
 from graftlab.training import distributed
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.trainer import Step, means
@@ -67,6 +69,11 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
     def _maps(self, images: Tensor, augment: Augment) -> Maps:
         """What the teacher sees in pictures."""
         return self._teacher.maps(enlarged(augment(images)))
+
+    def _pooled(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
+        """Deep features (N, D) as of pictures that the teacher sees: a third of the work at 128 px."""
+        side = max(SMALLEST, self.config.network.size)
+        return torch.cat([network.seen(batch.to(self.device).clamp(-1, 1), side).pooled.cpu() for batch in batches])
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe

@@ -1,6 +1,7 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
 and for fine-tuning, and what shows how far it has come."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from math import inf, log
 from typing import Any
@@ -118,11 +119,15 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
         if len(references) < 2:
             return {}
         if self._known is None or self._known[0] is not references:
-            self._known = (references, pooled(self._features, references.split(16)))
+            self._known = (references, self._pooled(self._features, references.split(16)))
         seeds = range(len(references))
         samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
-        distance = kernel_distance(pooled(self._features, samples), self._known[1])
+        distance = kernel_distance(self._pooled(self._features, samples), self._known[1])
         return {"validation_kernel": distance, "validation_error": distance}
+
+    def _pooled(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
+        """Deep features (N, D) of pictures that come in batches."""
+        return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
 
     @torch.no_grad()
     def samples(self, images: Tensor) -> Tensor:
@@ -228,11 +233,6 @@ def lower(network: StyleGAN2Config, blocks: int) -> StyleGAN2Config:
         channels=network.channels[:blocks],
         discriminator_channels=network.discriminator_channels[:blocks],
     )
-
-
-def pooled(network: FeatureNetwork, batches: Any) -> Tensor:
-    """Deep features (N, D) of pictures that come in batches."""
-    return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
 
 
 def accuracies(terms: Terms) -> dict[str, float]:
