@@ -198,6 +198,11 @@ def test_what_stylegan_train_does_by_default(trained):
         (("--mixing", "0.5"), {"recipe": replace(StyleRecipe.for_size(64, 16), mixing=0.5)}),
         (("--augment", ""), {"augment": ()}),
         (("--adapt", "0"), {"adapt": 0.0}),
+        (("--grow", "alpine-64"), {"base": "alpine-64"}),
+        (
+            ("--recipe", "projected", "--mixing", "0.9"),
+            {"recipe": StyleRecipe(projected=True, r1=0.0, path=0.0), "adapt": 0.0, "augment": ("translation",)},
+        ),
         (("--keep-models",), {"keep_models": True}),
         (("--images", "25M"), {"images": 25_000_000}),
         (("--learning-rate", "0.001"), {"learning_rate": 0.001}),
@@ -230,9 +235,32 @@ def test_finetune_takes_networks_and_parent_from_the_base(trained):
     assert (config.network, config.augment, config.keep_models) == (preset("tiny"), (), True)
 
 
+def test_finetune_keeps_to_the_recipe_of_the_base(trained):
+    about = {"training": {"recipe": StyleRecipe(projected=True, teacher="efficientnet-lite1").to_dict()}}
+    save_model(Path("base.safetensors"), StyleGAN2(style_preset("tiny", 16)), about)
+    command = ("finetune", "base.safetensors", "photos")
+    _, _, config, *_ = trained("--device", "cpu", command=command)
+    assert config.recipe == StyleRecipe(projected=True, teacher="efficientnet-lite1", r1=0.0, path=0.0)
+    assert (config.adapt, config.augment) == (0.0, ("translation",))
+    _, _, config, *_ = trained("--device", "cpu", "--recipe", "stylegan2", "--mixing", "0.5", command=command)
+    assert config.recipe == replace(StyleRecipe.for_size(16, 16), mixing=0.5)
+
+
+def test_projected_discriminators_refuse_what_they_do_not_have(graft):
+    save_model(Path("base.safetensors"), StyleGAN2(style_preset("tiny", 16)))
+    for command, said in (
+        (("stylegan", "train", "photos", "--recipe", "projected", "--r1", "1"), "--r1 is for discriminators of pict"),
+        (("finetune", "base.safetensors", "photos", "--recipe", "projected", "--frozen", "1"), "--frozen is for"),
+        (("stylegan", "train", "photos", "--recipe", "official"), "no recipe 'official' of a StyleGAN2"),
+    ):
+        result = graft(*command, "--run", "r")
+        assert result.code == 2
+        assert said in " ".join(result.err.split())
+
+
 def test_finetune_refuses_what_it_cannot_train(graft):
     save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
-    for option, value in (("--frozen", "1"), ("--adapt", "0.5"), ("--path-length", "0")):
+    for option, value in (("--frozen", "1"), ("--adapt", "0.5"), ("--path-length", "0"), ("--mixing", "0")):
         result = graft("finetune", "base.safetensors", "photos", "--run", "r", option, value)
         assert (result.code, result.out) == (2, "")
         assert f"{option} is for a StyleGAN2" in result.err

@@ -38,7 +38,8 @@ def load(name):
 
 sys.path.insert(0, str(RECIPE))  # landscapes.py is in several files
 photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
-prints, bundle_script, upscaler = load("blending/prints"), load("bundle"), load("upscaler/convert")
+prints, neon, upscaler = load("blending/prints"), load("blending/neon"), load("upscaler/convert")
+bundle_script = load("bundle")
 
 HILL = photos.Photo("Hill", "landscape", "backgrounds/hill.png", "some-backgrounds", "Ada", "CC-BY-4.0")
 BUG = photos.Photo("Bug", "close-up", "wallpapers/Bug/bug.png", "other-wallpapers", "Bob, Eve", "CC0-1.0")
@@ -288,6 +289,22 @@ def test_a_print_has_dark_lines_between_flat_plates(lakes):
     sky, line, hill = print_[16:20].mean(), print_[20:32].min(0).mean(), print_[40:46]
     assert line < hill.mean() - 10 < sky - 40
     assert hill.std() < 8  # flat but for the grain
+
+
+def test_neon_glows_where_the_hills_begin(lakes, tmp_path, monkeypatch):
+    picture = Image.open(lakes / "0.png")
+    flat = np.asarray(picture.resize((neon.SIDE, neon.SIDE)), float)
+    sky = neon.above(flat)
+    down, across = np.mgrid[: neon.SIDE, : neon.SIDE] / (neon.SIDE - 1)
+    hill = down > 0.4 + 0.3 * np.abs(across - 0.5)
+    assert (sky == ~hill).mean() > 0.97
+    night = np.asarray(neon.neon(picture, np.random.default_rng(3), 64), float)
+    brightness = night.mean((1, 2))
+    assert night[:6].mean() < 60 > night[48:].mean() - 20
+    assert brightness[25:33].max() > 2 * brightness[:6].mean()
+    monkeypatch.setattr(sys, "argv", ["neon.py", str(lakes), str(tmp_path / "out"), "--count", "2", "--size", "16"])
+    neon.main()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0000.png", "0001.png"]
 
 
 def test_suns_stand_behind_the_hills():

@@ -195,7 +195,7 @@ def test_resumed_equals_uninterrupted(tmp_path, photos):
 
 
 def test_without_the_feature_network_nothing_is_validated(tmp_path, photos, monkeypatch):
-    def missing(device):
+    def missing(name, device):
         raise GraftError("not installed")
 
     monkeypatch.setattr("graftlab.training.stylegan2.efficientnet_lite", missing)

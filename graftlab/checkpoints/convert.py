@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from graftlab.checkpoints.build import build
+from graftlab.checkpoints.deltas import save_delta
 from graftlab.checkpoints.formats.rosinality_stylegan2 import to_rosinality
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import save_model
@@ -25,6 +26,7 @@ def convert(
     half: bool = False,  # store float16, in our format
     allow_nan: bool = False,
     about: Mapping[str, Any] | None = None,  # what is known beside what the file says: licence, parent
+    parent: Path | None = None,  # store what differs from this model, in our format
 ) -> ModelFile:
     """Read `source` and write `target`: `.safetensors` is our format, `.pt` rosinality's StyleGAN2.
 
@@ -32,8 +34,13 @@ def convert(
     the format cannot hold."""
     if target.suffix not in (OURS, ROSINALITY):
         raise GraftError(f"{target} must end in {OURS} (graftlab) or {ROSINALITY} (rosinality's StyleGAN2).")
+    if parent is not None and (target.suffix != OURS or half or allow_nan):
+        raise GraftError(f"What differs from a parent goes into a {OURS} file, and is neither halved nor no number.")
     file = open_model(source)
     model = build(file, allow_nan)
+    if parent is not None:
+        save_delta(target, model, open_model(parent), {**file.about, **(about or {})})
+        return file
     if target.suffix == OURS:
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
         return file

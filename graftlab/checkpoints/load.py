@@ -8,13 +8,13 @@ import torch
 
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.catalogue import hub, registry
+from graftlab.checkpoints.native import BUNDLED
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
 from graftlab.networks.model import Model
 
-BUNDLED = Path(__file__).parents[1] / "bundled"
 ModelT = TypeVar("ModelT", bound=Model)
 DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model and the extension: files beside it
 

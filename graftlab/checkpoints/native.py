@@ -14,9 +14,11 @@ from torch import Tensor
 from graftlab.checkpoints.build import CONFIGS, Model, fingerprint
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.config import Config
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 
+BUNDLED = Path(__file__).parents[1] / "bundled"  # models that come with the package
 KEY = "graftlab"  # of our JSON in the safetensors header
 TYPES = {  # their names in the format
     torch.float64: "F64",
@@ -26,6 +28,7 @@ TYPES = {  # their names in the format
     torch.int64: "I64",
     torch.int32: "I32",
     torch.uint8: "U8",
+    torch.int8: "I8",
     torch.bool: "BOOL",
 }
 BESIDE = "discriminators."  # before the names of weights that only training needs
@@ -108,10 +111,7 @@ def read(contents: Contents) -> ModelFile | None:
     kind = header.get("kind")
     if kind not in CONFIGS:
         return None
-    try:
-        config = CONFIGS[kind].from_dict(header["config"])
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise GraftError(f"{path} has a configuration that makes no sense: {str(error).rstrip('.')}.") from None
+    config = configured(path, header)
     tensors, about, recorded = dict(tree["tensors"]), header.get("about"), header.get("fingerprint")
     discriminators = {name.removeprefix(BESIDE): tensors.pop(name) for name in list(tensors) if name.startswith(BESIDE)}
     return ModelFile(
@@ -124,6 +124,14 @@ def read(contents: Contents) -> ModelFile | None:
         about if isinstance(about, dict) else {},
         fingerprint=recorded if isinstance(recorded, str) else None,
     )
+
+
+def configured(path: Path, header: Mapping[str, Any]) -> Config:
+    """The configuration in our header. GraftError if it makes no sense."""
+    try:
+        return CONFIGS[header["kind"]].from_dict(header["config"])
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise GraftError(f"{path} has a configuration that makes no sense: {str(error).rstrip('.')}.") from None
 
 
 def parsed(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from graftlab.checkpoints import native
+from graftlab.checkpoints import deltas, native
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.formats import (
     nvidia,
@@ -18,6 +18,7 @@ from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError
 
 READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
+    deltas.read,
     native.read,
     official.read,
     rosinality_swapping.read,

@@ -31,16 +31,21 @@ def convert(
     ],
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Even if weights are no finite numbers.")] = False,
+    delta: Annotated[
+        str, typer.Option(help="Store what differs from this model, its parent: a quarter of the size.")
+    ] = "",
 ) -> None:
     """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
 
     graft convert network-snapshot-000500.pkl metfaces.safetensors
+
+    graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
     from graftlab.checkpoints import convert as conversion
     from graftlab.checkpoints.load import locate
 
     spare(out, source)
-    file = conversion.convert(locate(source), out, half, allow_nan)
+    file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
     for note in file.notes:
         console.print(note, soft_wrap=True)
     console.print(f"{out}: {file.kind}, from {file.format}", soft_wrap=True)

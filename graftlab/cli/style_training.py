@@ -21,15 +21,31 @@ from graftlab.errors import GraftError
 
 stylegan_app = typer.Typer(help="Train a StyleGAN2.", no_args_is_help=True)
 
-ADAPTED = "colour,geometry,translation"
+ADAPTED, SHIFTED = "colour,geometry,translation", "translation"
+RECIPES = ("stylegan2", "projected")
+NO_R1 = "--r1 is for discriminators of pictures, and projected ones have none; leave it out."
 SOON, LATE = 100_000, 500_000  # images in which augmentation can rise to its full strength: fine-tuning, training
 
-Augment = Annotated[str, typer.Option(help=f"{AUGMENT_HELP} None with ''.")]
+Augment = Annotated[
+    str | None,
+    typer.Option(help=f"{AUGMENT_HELP} None with ''; by default {ADAPTED}, or {SHIFTED} with --recipe projected."),
+]
 Adapt = Annotated[
-    float, typer.Option(min=0, max=0.99, help="Overfitting that augmentation is adapted to (ADA); 0 augments always.")
+    float | None,
+    typer.Option(
+        min=0,
+        max=0.99,
+        help="Overfitting that augmentation is adapted to (ADA); 0 augments always. By default 0.6, or 0 with --recipe "
+        "projected.",
+    ),
 ]
 R1 = Annotated[float | None, typer.Option(min=0, help="Gamma of R1; by default what fits size and batch.")]
-PathLength = Annotated[float, typer.Option(min=0, help="Weight of path length regularisation; 0: none.")]
+PathLength = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Weight of path length regularisation; 0: none. By default 2, or 0 with --recipe projected."
+    ),
+]
 Frozen = Annotated[
     int, typer.Option(min=0, help="Blocks of the discriminator, from the picture on, that do not learn (FreezeD).")
 ]
@@ -42,10 +58,16 @@ def train(
     run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, medium, full.")] = "small",
     size: Size = None,
-    augment: Augment = ADAPTED,
-    adapt: Adapt = 0.6,
+    recipe: Annotated[
+        str, typer.Option(help="What judges: stylegan2, or projected, which sees features of a frozen network.")
+    ] = "stylegan2",
+    grow: Annotated[
+        str, typer.Option(help="Begin with a model for smaller pictures, whose blocks are the first ones here.")
+    ] = "",
+    augment: Augment = None,
+    adapt: Adapt = None,
     r1: R1 = None,
-    path_length: PathLength = 2.0,
+    path_length: PathLength = None,
     mixing: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures drawn of two latent vectors.")] = 0.9,
     crop: Crop = "short",
     keep_models: KeepModels = False,
@@ -60,11 +82,10 @@ def train(
     network = config.style_preset(preset, size)
     settings = config.StyleTrainConfig(
         network=network,
-        recipe=style_recipe(network.size, options.batch, r1, path=path_length, mixing=mixing),
         data=str(photos),
-        augment=listed(augment),
-        adapt=adapt,
+        **style_settings(recipe, network.size, options.batch, augment, adapt, r1, path_length, mixing=mixing),
         adapt_images=LATE,
+        base=grow,
         crop=crop,
         keep_models=keep_models,
         **options.settings(),
@@ -77,17 +98,27 @@ def finetune(
     base: Annotated[str, typer.Argument(help="The model to start from: a file, a name or a hub id.")],
     photos: Photos,
     run: RunFolder,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="stylegan2 or projected; of a Swapping Autoencoder official, paper or projected. By default projected "
+            "if the model's own discriminators are, else the first."
+        ),
+    ] = None,
     augment: Annotated[
-        str | None, typer.Option(help=f"{AUGMENT_HELP} By default {ADAPTED} for a StyleGAN2, none for others.")
+        str | None,
+        typer.Option(help=f"{AUGMENT_HELP} Of a StyleGAN2 as in 'graft stylegan train'; none by default for others."),
     ] = None,
     adapt: Annotated[
-        float | None,
-        typer.Option(min=0, max=0.99, help="Of a StyleGAN2: as in 'graft stylegan train', 0.6 by default."),
+        float | None, typer.Option(min=0, max=0.99, help="Of a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
     frozen: Frozen = 0,
     r1: R1 = None,
     path_length: Annotated[
-        float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train', 2 by default.")
+        float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train'.")
+    ] = None,
+    mixing: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
     crop: Crop = "short",
     keep_models: KeepModels = True,
@@ -103,6 +134,7 @@ def finetune(
     from graftlab.checkpoints.build import fingerprint
     from graftlab.checkpoints.load import locate
     from graftlab.checkpoints.readers import open_model
+    from graftlab.training.trainer import judges_of
 
     file = open_model(locate(base))
     common: dict[str, Any] = {
@@ -115,31 +147,62 @@ def finetune(
         **options.settings(),
     }
     settings: config.TrainConfig
+    teacher = judges_of(file)
+    named = recipe or ("projected" if teacher else None)
+    taught: dict[str, Any] = {"teacher": teacher} if teacher and named == "projected" else {}
+    if named == "projected" and frozen:
+        raise GraftError("--frozen is for a discriminator of pictures; leave it out with --recipe projected.")
     if isinstance(file.config, config.StyleGAN2Config):
         settings = config.StyleTrainConfig(
-            recipe=style_recipe(file.config.size, options.batch, r1, path=2.0 if path_length is None else path_length),
-            augment=listed(ADAPTED if augment is None else augment),
-            adapt=0.6 if adapt is None else adapt,
+            **style_settings(
+                *(named or RECIPES[0], file.config.size, options.batch, augment, adapt, r1, path_length),
+                mixing=mixing,
+                **taught,
+            ),
             adapt_images=SOON,
             frozen=frozen,
             **common,
         )
     elif isinstance(file.config, config.SwappingConfig):
-        for option, value in {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length}.items():
+        of_stylegan = {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length, "--mixing": mixing}
+        for option, value in of_stylegan.items():
             if value is not None:
                 raise GraftError(f"{option} is for a StyleGAN2, and {base} is none; leave it out.")
-        recipe = config.recipe("official")
-        settings = config.SwappingTrainConfig(
-            recipe=recipe if r1 is None else replace(recipe, r1=r1), augment=listed(augment or ""), **common
-        )
+        weights = replace(config.recipe(named or "official"), **taught)
+        if r1 is not None:
+            if weights.projected:
+                raise GraftError(NO_R1)
+            weights = replace(weights, r1=r1)
+        settings = config.SwappingTrainConfig(recipe=weights, augment=listed(augment or ""), **common)
     else:
         raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
     carry_out(settings, run, options)
 
 
-def style_recipe(size: int, batch: int, r1: float | None, **weights: Any) -> Any:
-    """StyleGAN2's objective for pictures of a size."""
+def style_settings(
+    recipe: str,
+    size: int,
+    batch: int,
+    augment: str | None,
+    adapt: float | None,
+    r1: float | None,
+    path: float | None,
+    **weights: Any,  # of the recipe
+) -> dict[str, Any]:
+    """StyleGAN2's objective by the name of a recipe and the augmentation that goes with it, for pictures of a size.
+
+    GraftError if there is no such recipe, or for R1 where nothing would use it."""
     from graftlab.config import StyleRecipe
 
-    recipe = replace(StyleRecipe.for_size(size, batch), **weights)
-    return recipe if r1 is None else replace(recipe, r1=r1)
+    if recipe not in RECIPES:
+        raise GraftError(f"There is no recipe '{recipe}' of a StyleGAN2; choose one of {', '.join(RECIPES)}.")
+    projected = recipe == "projected"
+    if projected and r1 is not None:
+        raise GraftError(NO_R1)
+    objective = StyleRecipe(r1=0.0, path=0.0, projected=True) if projected else StyleRecipe.for_size(size, batch)
+    given = {"r1": r1, "path": path, **weights}
+    return {
+        "recipe": replace(objective, **{name: value for name, value in given.items() if value is not None}),
+        "augment": listed((SHIFTED if projected else ADAPTED) if augment is None else augment),
+        "adapt": (0.0 if projected else 0.6) if adapt is None else adapt,
+    }

@@ -92,6 +92,8 @@ class StyleRecipe(Config):
     path_decay: float = 0.01  # share of the latest lengths in their running mean
     mixing: float = 0.9  # share of pictures drawn with two latent vectors (StyleGAN, section 3.1)
     average_decay: float = 0.998  # of the mean of w, per step; truncation draws towards it
+    projected: bool = False  # whether the discriminator sees the features of a frozen network; it has no R1
+    teacher: str = "efficientnet-lite0"  # that network
 
     limits: ClassVar[dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("r1", "path"), (0, 1e6)),

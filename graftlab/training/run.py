@@ -28,6 +28,7 @@ from graftlab.training import augment, distributed
 from graftlab.training.distillation import DistillTrainer
 from graftlab.training.monitor import Stats
 from graftlab.training.projected import ProjectedTrainer
+from graftlab.training.projected_stylegan2 import ProjectedStyleTrainer
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.stylegan2 import StyleGAN2Trainer
@@ -41,6 +42,10 @@ TRAINERS: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
     SwappingTrainConfig: SwappingTrainer,
     StyleTrainConfig: StyleGAN2Trainer,
     DistillConfig: DistillTrainer,
+}
+PROJECTED: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
+    SwappingTrainConfig: ProjectedTrainer,
+    StyleTrainConfig: ProjectedStyleTrainer,
 }
 # What may change in a run that is resumed: where the photos are, how long and how often, and what people turn by hand
 # when they see how it goes.
@@ -234,9 +239,10 @@ class Run:
         """Begin with the weights of the model that is fine-tuned."""
         base = open_model(locate(self.config.base))
         if not self.trainer.adopt(base):
+            missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
             self.notes.append(
-                f"{base.path} came without its discriminators, which have to learn anew: expect the pictures to get "
-                "worse before they get better."
+                f"{base.path} came {missing}, which have to learn anew: expect the pictures to get worse before they "
+                "get better."
             )
 
     def _shown(self) -> Tensor:
@@ -271,9 +277,7 @@ class Run:
 def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Trainer[Any, Any, Any]:
     """The trainer of a configuration's kind. It compiles its ordinary steps as asked, else on CUDA, where it is sure to
     pay."""
-    trainer = TRAINERS[type(config)]
-    if isinstance(config, SwappingTrainConfig) and config.recipe.projected:
-        trainer = ProjectedTrainer
+    trainer = (PROJECTED if getattr(config.recipe, "projected", False) else TRAINERS)[type(config)]
     return trainer(config, device, device.type == "cuda" if compiled is None else compiled)
 
 

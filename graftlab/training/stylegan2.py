@@ -1,13 +1,16 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
 and for fine-tuning, and what shows how far it has come."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from math import inf, log
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graftlab.config import StyleTrainConfig
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_distance
@@ -20,7 +23,7 @@ from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 from graftlab.training import distributed
-from graftlab.training.trainer import Step, Trainer, means
+from graftlab.training.trainer import JudgeT, Step, Trainer, fill, means
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
@@ -28,20 +31,134 @@ ADAPT_EVERY = 4  # steps
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator]):
-    """Discriminator, then generator, in every step."""
+class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
+    """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
+    pictures and its figures."""
 
     progress = ("G_GAN", "G")
+    judge = DEFAULT  # the feature network in which samples are compared with pictures
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
         self.strength = 0.0 if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
         self._features: FeatureNetwork | None = None
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
+
+    def adopt(self, base: ModelFile) -> bool:
+        """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
+        these (progressive growing: Karras et al. 2018). Those that are new begin by adding nothing to the picture."""
+        network, known = self.config.network, base.config
+        blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
+            return super().adopt(base)
+        own = self.model.state_dict()
+        for block in range(blocks, len(network.channels)):
+            own[f"synthesis.blocks.{block}.to_rgb.weight"].zero_()
+        fill(base, self.model, {**own, **base.tensors})
+        self.ema.load_state_dict(self.model.state_dict())
+        return self._adopt_judges(base)
+
+    def path_step(self, images: Tensor) -> dict[str, float]:
+        recipe = self.config.recipe
+        with exact_convolutions():
+            w = self._drawn(max(1, len(images) // PATH_SHRINK))
+            terms, mean = path_penalty(self.model, w, self.path_mean, recipe)
+            self.path_mean = distributed.mean(mean)
+            self._descend("model", total(terms) * recipe.path_interval)
+        return means(terms) | {"path_length": self.path_mean.item()}
+
+    def _drawn(self, count: int, learn: bool = False) -> Tensor:
+        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
+
+        `learn` moves the mean of w, which truncation draws towards."""
+        model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
+        z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
+        first, second = model.mapping(z).chunk(2)
+        if learn:
+            mean = distributed.mean(first.detach().mean(0))
+            model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
+        crossing = torch.randint(1, max(2, layers), (count, 1), device=self.device)
+        mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
+        late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
+        return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+    def _seen(self, turn: int) -> dict[str, float]:
+        """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
+        self.seen += self.config.batch
+        if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
+            self._adapt()
+        return {"augmented": self.strength}
+
+    def _adapt(self) -> None:
+        """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
+        sign = sum(self._signs) / len(self._signs)
+        step = ADAPT_EVERY * self.config.batch / self.config.adapt_images
+        self.strength = min(1.0, max(0.0, self.strength + (step if sign > self.config.adapt else -step)))
+        self._signs = []
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"mapping": self.model.mapping, "synthesis": self.model.synthesis}
+
+    # -- pictures and figures ------------------------------------------------------------------------------------------
+
+    def references(self, data: TrainingImages) -> Tensor:
+        held_out = data.held_out(VALIDATION_IMAGES)
+        return held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
+
+    @torch.no_grad()
+    def validate(self, references: Tensor) -> dict[str, float]:
+        """Kernel distance of deep features between pictures and as many samples, which are always of the same seeds.
+
+        Nothing where the feature network is not installed (extra `metrics`)."""
+        try:
+            self._features = self._features or efficientnet_lite(self.judge, self.device)
+        except GraftError:
+            return {}
+        if len(references) < 2:
+            return {}
+        if self._known is None or self._known[0] is not references:
+            self._known = (references, self._pooled(self._features, references.split(16)))
+        seeds = range(len(references))
+        samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
+        distance = kernel_distance(self._pooled(self._features, samples), self._known[1])
+        return {"validation_kernel": distance, "validation_error": distance}
+
+    def _pooled(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
+        """Deep features (N, D) of pictures that come in batches."""
+        return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
+
+    @torch.no_grad()
+    def samples(self, images: Tensor) -> Tensor:
+        """Pictures of seeds 0 to 35."""
+        rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
+        scale = max(1, 128 // self.config.network.size)
+        return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors, header = super().state()
+        return tensors, header | {
+            "strength": self.strength,
+            "signs": self._signs,
+            "path_mean": self.path_mean.item(),  # a float32 survives the way through JSON
+        }
+
+    def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+        super().restore(tensors, header)
+        self.strength, self._signs = header["strength"], list(header["signs"])
+        self.path_mean = torch.tensor(header["path_mean"], device=self.device)
+
+
+class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
+    """Discriminator, then generator, in every step."""
+
+    def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
+        super().__init__(config, device, compiled)
+        self._discriminator_loss = self._ordinary(discriminator_loss)
+        self._generator_loss = self._ordinary(generator_loss)
         layers = [self.discriminators.from_rgb, *self.discriminators.blocks]
         for layer in layers[: config.frozen]:
             layer.requires_grad_(False)
@@ -63,10 +180,7 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         figures |= self.generator_step(images)
         if recipe.path and turn % recipe.path_interval == 0:
             figures |= self.path_step(images)
-        self.seen += self.config.batch
-        if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
-            self._adapt()
-        return figures | {"augmented": self.strength}
+        return figures | self._seen(turn)
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
         with torch.no_grad():
@@ -99,37 +213,6 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         self._average(self.config.batch)
         return means(terms)
 
-    def path_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
-        with exact_convolutions():
-            w = self._drawn(max(1, len(images) // PATH_SHRINK))
-            terms, mean = path_penalty(self.model, w, self.path_mean, recipe)
-            self.path_mean = distributed.mean(mean)
-            self._descend("model", total(terms) * recipe.path_interval)
-        return means(terms) | {"path_length": self.path_mean.item()}
-
-    def _drawn(self, count: int, learn: bool = False) -> Tensor:
-        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
-
-        `learn` moves the mean of w, which truncation draws towards."""
-        model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
-        z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
-        first, second = model.mapping(z).chunk(2)
-        if learn:
-            mean = distributed.mean(first.detach().mean(0))
-            model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
-        crossing = torch.randint(1, max(2, layers), (count, 1), device=self.device)
-        mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
-        late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
-        return torch.where(late[:, :, None], second[:, None], first[:, None])
-
-    def _adapt(self) -> None:
-        """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
-        sign = sum(self._signs) / len(self._signs)
-        step = ADAPT_EVERY * self.config.batch / self.config.adapt_images
-        self.strength = min(1.0, max(0.0, self.strength + (step if sign > self.config.adapt else -step)))
-        self._signs = []
-
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe
         steps: dict[str, tuple[Step, float]] = {
@@ -140,62 +223,16 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {})
 
     def parts(self) -> dict[str, nn.Module]:
-        return {
-            "mapping": self.model.mapping,
-            "synthesis": self.model.synthesis,
-            "discriminator": self.discriminators,
-        }
-
-    # -- pictures and figures ------------------------------------------------------------------------------------------
-
-    def references(self, data: TrainingImages) -> Tensor:
-        held_out = data.held_out(VALIDATION_IMAGES)
-        return held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
-
-    @torch.no_grad()
-    def validate(self, references: Tensor) -> dict[str, float]:
-        """Kernel distance of deep features between pictures and as many samples, which are always of the same seeds.
-
-        Nothing where the feature network is not installed (extra `metrics`)."""
-        try:
-            self._features = self._features or efficientnet_lite(DEFAULT, self.device)
-        except GraftError:
-            return {}
-        if len(references) < 2:
-            return {}
-        if self._known is None or self._known[0] is not references:
-            self._known = (references, pooled(self._features, references.split(16)))
-        seeds = range(len(references))
-        samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
-        distance = kernel_distance(pooled(self._features, samples), self._known[1])
-        return {"validation_kernel": distance, "validation_error": distance}
-
-    @torch.no_grad()
-    def samples(self, images: Tensor) -> Tensor:
-        """Pictures of seeds 0 to 35."""
-        rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
-        scale = max(1, 128 // self.config.network.size)
-        return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
-
-    # -- state ---------------------------------------------------------------------------------------------------------
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors, header = super().state()
-        return tensors, header | {
-            "strength": self.strength,
-            "signs": self._signs,
-            "path_mean": self.path_mean.item(),  # a float32 survives the way through JSON
-        }
-
-    def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-        super().restore(tensors, header)
-        self.strength, self._signs = header["strength"], list(header["signs"])
-        self.path_mean = torch.tensor(header["path_mean"], device=self.device)
+        return super().parts() | {"discriminator": self.discriminators}
 
 
-def pooled(network: FeatureNetwork, batches: Any) -> Tensor:
-    """Deep features (N, D) of pictures that come in batches."""
-    return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
+def lower(network: StyleGAN2Config, blocks: int) -> StyleGAN2Config:
+    """The first blocks of networks: those for smaller pictures."""
+    return replace(
+        network,
+        channels=network.channels[:blocks],
+        discriminator_channels=network.discriminator_channels[:blocks],
+    )
 
 
 def accuracies(terms: Terms) -> dict[str, float]:

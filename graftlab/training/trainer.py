@@ -110,16 +110,21 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
     # -- fine-tuning ---------------------------------------------------------------------------------------------------
 
     def adopt(self, base: ModelFile) -> bool:
-        """Begin with the weights of another model; returns whether its discriminators came along.
+        """Begin with the weights of another model; returns whether its discriminators came along, which they do if they
+        are of this run's kind.
 
         GraftError unless its configuration is this run's."""
         if base.config != self.config.network:
             raise GraftError(f"{base.path} has other networks than this run; give the run's own base.")
         for network in (self.model, self.ema):
             fill(base, network, base.tensors)
-        if base.discriminators:
+        return self._adopt_judges(base)
+
+    def _adopt_judges(self, base: ModelFile) -> bool:
+        fits = bool(base.discriminators) and judges_of(base) == judges_of(self.config)
+        if fits:
             fill(base, self.discriminators, base.discriminators)
-        return bool(base.discriminators)
+        return fits
 
     def judges(self) -> dict[str, Tensor]:
         """The discriminators' weights, for who wants to train on; none if they have no say."""
@@ -199,6 +204,16 @@ def fill(base: ModelFile, network: nn.Module, tensors: Any) -> None:
     if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
         raise GraftError(f"{base.path} holds weights that are not finite numbers ({bad[0]}); choose another model.")
     network.load_state_dict(tensors)
+
+
+def judges_of(one: ModelFile | TrainConfig) -> str:
+    """The teacher of a model's or a run's projected discriminators; nothing if they see pictures themselves."""
+    if isinstance(one, TrainConfig):
+        recipe = one.recipe.to_dict()
+    else:
+        training = one.about.get("training")
+        recipe = training.get("recipe") if isinstance(training, dict) else None
+    return str(recipe.get("teacher")) if isinstance(recipe, dict) and recipe.get("projected") else ""
 
 
 def means(terms: Terms) -> dict[str, float]:
