@@ -12,7 +12,7 @@ import javascript
 try:  # before anything is built, since their licences are part of the metadata
     javascript.bring()
     missing = None
-except javascript.Missing as problem:
+except javascript.MissingError as problem:
     missing = str(problem)
 
 

@@ -59,9 +59,9 @@ def write(
 
 
 def check(page: Path) -> None:
-    """GraftError if a page cannot be written here: no viewer, another extension, or a folder in the place of the tiles."""
+    """GraftError if a page cannot be written here: no viewer, another extension, a folder in the place of tiles."""
     if not VIEWER.is_file():
-        raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (needs npm).")
+        raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (npm).")
     if page.suffix.lower() != ".html":
         raise GraftError(f"{page} is no page; end its name in .html.")
     tiles = tiles_of(page)

@@ -1,7 +1,7 @@
 """Bring the JavaScript libraries of package.json where the package looks for them: python tools/javascript.py
 
-`make` and the build of a wheel call this. The versions and their hashes are those of package-lock.json; npm fetches them,
-and no script of theirs is run. Nothing is fetched while what is there is of the version that the lock names."""
+`make` and the build of a wheel call this. The versions and their hashes are those of package-lock.json; npm fetches
+them, and no script of theirs is run. Nothing is fetched while what is there is of the version that the lock names."""
 
 import json
 import shutil
@@ -16,19 +16,21 @@ BUNDLED = ROOT / "graftlab" / "bundled"
 SHIPPED = {"openseadragon": ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"]}
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """The libraries are not there and cannot be brought; the sentence says what to do."""
 
 
 def bring() -> None:
-    """Lay every library into the package, unless it is there in this version. Missing if npm is not there or fails."""
+    """Lay every library into the package, unless it is there in this version. MissingError without npm, or if it fails."""
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     stamps = {library: locked[f"node_modules/{library}"]["integrity"] for library in SHIPPED}
     if all(is_there(library, stamp) for library, stamp in stamps.items()):
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise Missing("the pages of 'graft sheet' need npm at build time: install Node.js, then run 'make javascript'.")
+        raise MissingError(
+            "the pages of 'graft sheet' need npm at build time: install Node.js, then run 'make javascript'."
+        )
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(ROOT / name, folder)
@@ -36,7 +38,9 @@ def bring() -> None:
             [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True
         )
         if run.returncode:
-            raise Missing(f"'npm ci' failed, so the pages of 'graft sheet' lack their viewer: {run.stderr.strip()}")
+            raise MissingError(
+                f"'npm ci' failed, so the pages of 'graft sheet' lack their viewer: {run.stderr.strip()}"
+            )
         for library, files in SHIPPED.items():
             target = BUNDLED / library
             target.mkdir(exist_ok=True)
@@ -53,5 +57,5 @@ def is_there(library: str, stamp: str) -> bool:
 if __name__ == "__main__":
     try:
         bring()
-    except Missing as missing:
+    except MissingError as missing:
         sys.exit(str(missing))

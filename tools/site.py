@@ -1,9 +1,9 @@
 """Build the documentation as a web site: python tools/site.py
 
-The pages are those of docs/, the documents of the tree that they link to (recipes, cards of models, the changelog), and a
-page of reference for every module, made of its docstrings. All are laid out in build/docs, where links between them lead
-from page to page and links to other files of the tree to the repository; Zensical makes ./site of that, and a warning is
-an error."""
+The pages are those of docs/, the documents of the tree that they link to (recipes, cards of models, the changelog), and
+a page of reference for every room, made of its docstrings. All are laid out in build/docs, where links between them
+lead from page to page and links to other files of the tree to the repository; Zensical makes ./site of that, and a
+warning is an error."""
 
 import os
 import re

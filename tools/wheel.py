@@ -1,9 +1,9 @@
 """Build what people install, and use it as a stranger would: python tools/wheel.py [--built]
 
-Builds dist/*.tar.gz and from it dist/*.whl, has twine look at both, and installs the wheel into an environment that holds
-nothing else but what the wheel says it needs. From there, in an empty folder, `graft` runs. So that nothing is fetched,
-the requirements are linked from the environment that runs this: the same versions, and only those that are declared.
-With --built, the files that lie in dist/ already are checked."""
+Builds dist/*.tar.gz and from it dist/*.whl, has twine look at both, and installs the wheel into an environment that
+holds nothing but what the wheel says it needs. From there, in an empty folder, `graft` runs. So that nothing is
+fetched, the requirements are linked from the environment that runs this: the same versions, and only those that are
+declared. With --built, the files that lie in dist/ already are checked."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ USE = """
 import graftlab
 from graftlab.deepzoom import VIEWER
 from graftlab.checkpoints.load import bundled_models
-assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the viewer of deep-zoom pages is not in the wheel"
+assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the viewer of pages is not in the wheel"
 assert {"landscapes-128", "alpine-64", "woodblock-64"} <= set(bundled_models()), "a model is not in the wheel"
 print(graftlab.__file__)
 """
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def call(*command: object, cwd: Path | None = None, read: bool = False) -> str:
-    """Run a program outside of this environment's settings; returns what it prints, if `read`, and shows it if it fails."""
+    """Run a program without this environment's settings. Returns what it prints, if `read`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     command = tuple(map(str, command))
     print("+", *command, flush=True)
@@ -85,7 +85,7 @@ def needed(site: Path) -> list[str]:
 
 
 def link(name: str, site: Path) -> None:
-    """Lay the files of an installed distribution into another site-packages, without copying them if the disk allows."""
+    """Lay the files of an installed distribution into another site-packages, as links if the disk allows."""
     distribution = metadata.distribution(name)
     here = Path(str(distribution.locate_file(""))).resolve()
     for file in distribution.files or []:
