@@ -34,20 +34,20 @@ lint: venv
 	$(IN_VENV)/python -m mypy
 
 wheel: venv
-	$(IN_VENV)/python tools/wheel.py
+	$(IN_VENV)/python tools/build_wheel.py
 
 site: venv
-	$(IN_VENV)/python tools/site.py
+	$(IN_VENV)/python tools/build_site.py
 
 bench: venv
 	$(IN_VENV)/python -m benchmarks
 
 javascript:
-	"$(PYTHON)" tools/javascript.py
+	"$(PYTHON)" tools/bring_javascript.py
 
 # Without npm all but the pages of 'graft sheet' works.
 venv: .venv/ready
-	@"$(PYTHON)" tools/javascript.py || true
+	@"$(PYTHON)" tools/bring_javascript.py || true
 
 # All paths are relative, so that the checkout may lie anywhere. Without the stamp the installation is not whole.
 .venv/ready: pyproject.toml constraints.txt

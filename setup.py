@@ -6,13 +6,13 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
-import javascript
+sys.path.append(str(Path(__file__).resolve().parent / "tools"))  # last, so that no name there hides a library
+import bring_javascript
 
 try:  # before anything is built, since their licences are part of the metadata
-    javascript.bring()
+    bring_javascript.bring()
     missing = None
-except javascript.MissingError as problem:
+except bring_javascript.MissingError as problem:
     missing = str(problem)
 
 

@@ -5,7 +5,7 @@
 makes sheet.html, sheet.dzi and sheet_files/, the layout that Deep Zoom Image viewers know: the picture, and its halves,
 quarters and so on down to a single pixel, each in tiles of 256 pixels. The page needs no server; it carries its viewer,
 OpenSeadragon, and where the picture lies, so that it opens from a disk as from the web. The viewer is no part of a
-checkout: tools/javascript.py brings it.
+checkout: tools/bring_javascript.py brings it.
 """
 
 import html

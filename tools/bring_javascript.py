@@ -1,4 +1,4 @@
-"""Bring the JavaScript libraries of package.json where the package looks for them: python tools/javascript.py
+"""Bring the JavaScript libraries of package.json where the package looks for them: python tools/bring_javascript.py
 
 `make` and the build of a wheel call this. The versions and their hashes are those of package-lock.json; npm fetches
 them, and no script of theirs is run. Nothing is fetched while what is there is of the version that the lock names."""
@@ -21,7 +21,7 @@ class MissingError(Exception):
 
 
 def bring() -> None:
-    """Lay every library into the package, unless it is there in this version. MissingError without npm, or if it fails."""
+    """Lay every library into the package, unless it is there in this version. MissingError if that cannot be done."""
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     stamps = {library: locked[f"node_modules/{library}"]["integrity"] for library in SHIPPED}
     if all(is_there(library, stamp) for library, stamp in stamps.items()):

@@ -1,4 +1,4 @@
-"""Build what people install, and use it as a stranger would: python tools/wheel.py [--built]
+"""Build what people install, and use it as a stranger would: python tools/build_wheel.py [--built]
 
 Builds dist/*.tar.gz and from it dist/*.whl, has twine look at both, and installs the wheel into an environment that
 holds nothing but what the wheel says it needs. From there, in an empty folder, `graft` runs. So that nothing is

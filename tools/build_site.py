@@ -1,4 +1,4 @@
-"""Build the documentation as a web site: python tools/site.py
+"""Build the documentation as a web site: python tools/build_site.py
 
 The pages are those of docs/, the documents of the tree that they link to (recipes, cards of models, the changelog), and
 a page of reference for every room, made of its docstrings. All are laid out in build/docs, where links between them
