@@ -126,12 +126,19 @@ def test_the_largest_seed_seeds_every_step():
 @pytest.mark.parametrize("config", [*PRESETS.values(), *RECIPES.values()])
 def test_every_number_matters_to_equality(config):
     """What resuming relies on to refuse other options."""
+
+    def differs(**changes):
+        try:
+            return replace(config, **changes) != config
+        except GraftError:  # a number that contradicts the others cannot be given at all
+            return True
+
     for field in fields(config):
         value = getattr(config, field.name)
         if type(value) is bool:
-            assert replace(config, **{field.name: not value}) != config
+            assert differs(**{field.name: not value})
         elif type(value) is float:
-            assert replace(config, **{field.name: value * 1.5 + 0.01}) != config
+            assert differs(**{field.name: value * 1.5 + 0.01})
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -187,7 +187,7 @@ def test_damaged_states(tmp_path, photos):
         ({"batch": 8}, "batch 4, now 8"),
         ({"network": preset("tiny", 64)}, "network.size 32, now 64; network.patch_size 8, now 16"),
         ({"seed": 1, "augment": ("colour",)}, r"augment \(\), now \('colour',\); seed 0, now 1"),
-        ({"recipe": Recipe(l1=2, crops=2)}, "recipe.l1 1.0, now 2"),
+        ({"recipe": Recipe(crops=3)}, "recipe.crops 2, now 3"),
     ],
 )
 def test_other_options_are_refused(tmp_path, photos, changes, named):
