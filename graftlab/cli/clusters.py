@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 
-clusters_app = typer.Typer(
-    help="Parts of pictures that a network tells apart, for `graft blend --clusters`.", no_args_is_help=True
-)
 
 Network_ = Annotated[str, typer.Argument(help="A model file or name.", metavar="MODEL")]
 File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' writes them.")]
@@ -34,7 +31,6 @@ OutJson = Annotated[Path, typer.Option("--out", "-o", help="Clusters to write: .
 OutSheet = Annotated[Path, typer.Option("--out", "-o", help="Picture to write.", callback=picture)]
 
 
-@clusters_app.command()
 def fit(
     model: Network_,
     layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
@@ -76,7 +72,6 @@ def fit(
     console.print(str(out), soft_wrap=True)
 
 
-@clusters_app.command()
 def show(
     model: Network_,
     clusters: File,

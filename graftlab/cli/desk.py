@@ -3,13 +3,13 @@
 import os
 import shlex
 from collections.abc import Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 import typer
 
+from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
 
@@ -29,9 +29,6 @@ PICTURE, FILM = 1024, 720  # pixels of a short side: larger pictures and videos 
 SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 
 WITHOUT_PHOTOS = "A StyleGAN2 draws no photos whose codes could be refined; leave out --refine."
-
-command_line: ContextVar[list[str]] = ContextVar("command_line")
-"""The arguments of the command that is running, for the recipe of its pictures."""
 
 
 def writable(path: Path) -> Path:

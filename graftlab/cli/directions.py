@@ -23,7 +23,7 @@ from graftlab.cli.desk import (
     spare,
     stylegan,
 )
-from graftlab.cli.direction_files import File, OutFile, compose, orthogonalise, rename, show, tell
+from graftlab.cli.direction_files import File, OutFile, tell
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, seeds_of
@@ -38,16 +38,12 @@ if TYPE_CHECKING:
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
 
-directions_app = typer.Typer(help="Find directions among codes, look at them, apply them.", no_args_is_help=True)
-for command in (show, rename, compose, orthogonalise):
-    directions_app.command()(command)
 
 Count = Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")]
 Most = Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")]
 NEW = Path("directions.safetensors")
 
 
-@directions_app.command()
 @spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -76,7 +72,6 @@ def fit(
     keep(found, out, as_json)
 
 
-@directions_app.command()
 @spread
 def between(
     before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos: where it starts.")],
@@ -102,7 +97,6 @@ def between(
         console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
 
 
-@directions_app.command()
 def sefa(
     model: Model,
     layers: Annotated[str, typer.Option(help="Rows of w that they change, such as 0-3; 0 is the coarsest.")],
@@ -128,7 +122,6 @@ def sefa(
     keep(found, out, as_json)
 
 
-@directions_app.command()
 def ganspace(
     model: Model,
     components: Annotated[
@@ -167,7 +160,6 @@ def keep(found: "Directions", out: Path, as_json: bool) -> None:
     console.print(str(out), soft_wrap=True)
 
 
-@directions_app.command()
 def sweep(
     pictures: Annotated[
         list[Path],

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_FEATURES, DEFAULT_JUDGE = "efficientnet-lite0", "efficientnet-lite2"
 
-eval_app = typer.Typer(help="Measure models: against the truth, on photos, one beside another.", no_args_is_help=True)
-
 
 def folder_for(path: Path | None) -> Path | None:
     """The path, if it is a folder or may become one."""
@@ -76,7 +74,6 @@ class MeasuringOptions:
         return load_as(SwappingModel, model, self.device, self.precision), features, judge
 
 
-@eval_app.command()
 @spread
 def truth(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a bundled model.")],
@@ -97,7 +94,6 @@ def truth(
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
-@eval_app.command()
 @spread
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -118,7 +114,6 @@ def folder(
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
-@eval_app.command()
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -151,7 +146,6 @@ def samples(
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
-@eval_app.command()
 def compare(
     a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
     b: Annotated[Path, typer.Argument(help="Another.")],

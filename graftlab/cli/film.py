@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graftlab.cli.blend_films import blend
 from graftlab.cli.filming import (
     Ease,
     Loop,
@@ -21,15 +20,12 @@ from graftlab.cli.filming import (
     timeline,
 )
 from graftlab.cli.options import spread
-from graftlab.cli.walks import pictures_of, recurse, sweep, walk
+from graftlab.cli.walks import pictures_of
 from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
     from graftlab.video.films.timeline import Edit, Timeline
 
-film_app = typer.Typer(help="Make films: everything that one can do with codes, over time.", no_args_is_help=True)
-for command in (recurse, walk, sweep, blend):
-    film_app.command()(command)
 
 Footage = Annotated[Path, typer.Argument(help="Video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
@@ -37,7 +33,6 @@ Average = Annotated[float, typer.Option(help="Seconds over which codes are avera
 Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.")]
 
 
-@film_app.command()
 @spread
 def recon(video: Footage, shooting: Shooting) -> None:
     """A video through its codes: same size, speed and sound.
@@ -51,7 +46,6 @@ def recon(video: Footage, shooting: Shooting) -> None:
     shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
-@film_app.command()
 @spread
 def desync(
     video: Footage,
@@ -98,7 +92,6 @@ def desync(
     shooting.finish(film, desk, video, *([texture_from] if texture_from else []))
 
 
-@film_app.command()
 @spread
 def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
@@ -136,7 +129,6 @@ def textures(
     shooting.finish(film, desk, *inputs)
 
 
-@film_app.command()
 @spread
 def ride(
     source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],

@@ -19,8 +19,6 @@ from graftlab.cli.training import (
 )
 from graftlab.errors import GraftError
 
-stylegan_app = typer.Typer(help="Train a StyleGAN2.", no_args_is_help=True)
-
 ADAPTED, SHIFTED = "colour,geometry,translation", "translation"
 RECIPES = ("stylegan2", "projected")
 NO_R1 = "--r1 is for discriminators of pictures, and projected ones have none; leave it out."
@@ -51,7 +49,6 @@ Frozen = Annotated[
 ]
 
 
-@stylegan_app.command()
 @spread
 def train(
     photos: Photos,

@@ -16,7 +16,6 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from graftlab.editing.distributions import Distribution
 
-textures_app = typer.Typer(help="Fit a distribution to the textures of photos, and draw from it.", no_args_is_help=True)
 
 From = Annotated[
     Path | None,
@@ -24,7 +23,6 @@ From = Annotated[
 ]
 
 
-@textures_app.command()
 @spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
@@ -55,7 +53,6 @@ def fit(
     console.print(str(found.save(out)), soft_wrap=True)
 
 
-@textures_app.command()
 @spread
 def sample(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],

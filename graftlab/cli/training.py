@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 FEW_PHOTOS = 500  # below which augmentation is advised
 KNOWN_PHOTOS = 2000  # at the most, that a model's textures are known from
 
-data_app = typer.Typer(help="Look at photos and pack them for training.", no_args_is_help=True)
 
-
-@data_app.command()
 def scan(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
     as_json: Json = False,
@@ -41,7 +38,6 @@ def scan(
     typer.echo(found.to_json() if as_json else printable(found.summary()))
 
 
-@data_app.command()
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
