@@ -1,10 +1,12 @@
 """`graft directions`: find what codes have in common, and turn pictures that way."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from torch import Tensor
 
+from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     WITHOUT_PHOTOS,
@@ -27,13 +29,15 @@ from graftlab.cli.direction_files import File, OutFile, tell
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, seeds_of
+from graftlab.codes import Codes
+from graftlab.editing import directions as editing
+from graftlab.editing import fitting
+from graftlab.editing.directions import Directions
+from graftlab.editing.fitting import principal
+from graftlab.editing.style_directions import SEEDS, factorised, principal_styles, read_ganspace
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import Codes
-    from graftlab.editing.directions import Directions
+from graftlab.networks.affines import affines
+from graftlab.sheets import sheet
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
@@ -62,7 +66,6 @@ def fit(
 
     graft directions fit ~/photos --part structure -o shapes.directions.safetensors
     """
-    from graftlab.editing.fitting import principal
 
     spare(out, options.model, photos)
     model, side = options.open()
@@ -86,7 +89,6 @@ def between(
 
     graft directions between day/ night/ --name night -o night.directions.safetensors
     """
-    from graftlab.editing import fitting
 
     spare(out, options.model, before, after)
     model, side = options.open()
@@ -109,8 +111,6 @@ def sefa(
 
     graft directions sefa -m metfaces.pkl --layers 0-3 -k 5 -o poses.directions.safetensors
     """
-    from graftlab.editing.style_directions import SEEDS, factorised
-    from graftlab.networks.affines import affines
 
     spare(out, model)
     network = stylegan(model, device=device).model
@@ -138,7 +138,6 @@ def ganspace(
 
     graft directions ganspace stylegan2-ffhq_style_ipca.npz -m ffhq.pkl -o styles.directions.safetensors
     """
-    from graftlab.editing.style_directions import SEEDS, principal_styles, read_ganspace
 
     spare(out, model, *([components] if components else []))
     network = stylegan(model, device=device).model
@@ -153,7 +152,7 @@ def ganspace(
     keep(found, out, as_json)
 
 
-def keep(found: "Directions", out: Path, as_json: bool) -> None:
+def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
     found.save(out)
     tell(found, as_json)
@@ -194,9 +193,6 @@ def sweep(
 
     graft directions sweep 0-3 styles.directions.safetensors -m metfaces.pkl --first 10 --layers 0-5 -o styles.png
     """
-    from graftlab.checkpoints.load import bundled_directions
-    from graftlab.editing import directions as editing
-    from graftlab.sheets import sheet
 
     try:
         steps = [float(gain) for gain in gains.split(",")]
@@ -234,7 +230,7 @@ def sweep(
     desk.write(sheet(rows, labels, columns, title, scale=scale), out)
 
 
-Start = tuple[str, "Codes", "Tensor | None"]
+Start = tuple[str, Codes, Tensor | None]
 """Where a strip begins: what to call it, codes of one picture, and the picture if there is one."""
 
 
@@ -246,7 +242,6 @@ def encoded(desk: Desk[Any], path: Path) -> Start:
 
 def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
     """Codes of a StyleGAN2, from a file or by seeds."""
-    from graftlab.codes import Codes
 
     if source.exists():
         codes = Codes.load(source)
@@ -255,7 +250,7 @@ def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
     return [(f"seed {seed}", desk.model.codes_of([seed], psi), None) for seed in seeds]
 
 
-def region_of(desk: Desk[Any], mask: Path, originals: "list[Tensor | None]") -> "Tensor":
+def region_of(desk: Desk[Any], mask: Path, originals: list[Tensor | None]) -> Tensor:
     """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
     image = desk.read(mask)
     for original in originals:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,11 +21,12 @@ from graftlab.cli.filming import (
 )
 from graftlab.cli.options import spread
 from graftlab.cli.walks import pictures_of
+from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.video.films.timeline import Edit, Timeline
-
+from graftlab.video.films import ride as rides
+from graftlab.video.films.desync import Desync, rework
+from graftlab.video.films.drawing import from_codes
+from graftlab.video.films.timeline import Edit, Timeline
 
 Footage = Annotated[Path, typer.Argument(help="Video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
@@ -39,7 +40,6 @@ def recon(video: Footage, shooting: Shooting) -> None:
 
     graft film recon window.mp4 -o recon.mp4
     """
-    from graftlab.video.films.desync import rework
 
     desk = shooting.desk()
     footage = shooting.video(video)
@@ -67,8 +67,6 @@ def desync(
 
     graft film desync window.mp4 --texture-from sea.mp4 --texture-speed 0.5 -o sea.mp4
     """
-    from graftlab.editing.swaps import WHAT
-    from graftlab.video.films.desync import Desync, rework
 
     if average_what not in WHAT:
         raise GraftError(f"--average-what is {', '.join(WHAT)}, not '{average_what}'.")
@@ -107,8 +105,6 @@ def textures(
 
     graft film textures fuji.jpg --timeline year.toml --seconds 12 --loop -o year.mp4
     """
-    from graftlab.video.films.desync import rework
-    from graftlab.video.films.drawing import from_codes
 
     desk = shooting.desk()
     line = timeline(desk, texture, file, ease)
@@ -156,8 +152,6 @@ def ride(
 
     graft film ride window.mp4 --texture 0:snow.jpg --texture 9:night.jpg --texture-offset 1 -o ride.mp4
     """
-    from graftlab.video.films.desync import Desync, rework
-    from graftlab.video.films.ride import ride
 
     past = {"ease": ease, "speed": speed, "parallax": parallax, "depths": depths, "overlap": overlap, "width": width}
     given: dict[str, Any] = {name: value for name, value in past.items() if value is not None}
@@ -182,10 +176,10 @@ def ride(
     scenes = [encoded(desk, path) for path in source]
     frames, fps = shooting.length(10)
     given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
-    shooting.finish(ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
+    shooting.finish(rides.ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
 
 
-def drifting(line: "Timeline | None", frames: int, fps: Fraction, loop: bool) -> "Edit | None":
+def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None

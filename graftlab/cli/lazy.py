@@ -66,5 +66,5 @@ def stand_ins(panels: Panels) -> Iterator[tuple[str, Later | LazyGroup]]:
                 yield name, Later(name, entry, panel or None)
             else:
                 commands: Any = dict(stand_ins({"": entry.commands}))
-                about = {"help": entry.help, "no_args_is_help": True, "rich_help_panel": panel or None}
+                about: dict[str, Any] = {"help": entry.help, "no_args_is_help": True, "rich_help_panel": panel or None}
                 yield name, LazyGroup(name=name, commands=commands, **about, **STYLE)
