@@ -1,21 +1,31 @@
-# make demo    swap two photographs that come with the package; pictures in ./demo
-# make test    what CI runs: style, types, tests with coverage
-# make lint    style and types alone
-# make bench   how fast it is here
+# make demo         swap two photographs that come with the package; pictures in ./demo
+# make test         what CI runs: style, types, tests with coverage, the wheel, the site
+# make lint         style and types alone
+# make check        the tests alone
+# make wheel        build what people install in ./dist, and use it from an environment that holds nothing else
+# make site         the documentation as a web site, in ./site
+# make javascript   bring the JavaScript libraries of package.json into the package (needs npm)
+# make bench        how fast it is here
 #
 # The first call installs everything in .venv, with another Python if told so: make test PYTHON=python3.12
 # To begin anew, remove .venv.
 
 PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+IN_VENV := .venv/Scripts
+else
 IN_VENV := .venv/bin
+endif
 
-.PHONY: demo test lint bench venv
+.PHONY: demo test lint check wheel site javascript bench venv
 .DEFAULT_GOAL := demo
 
 demo: venv
 	$(IN_VENV)/graft demo
 
-test: lint
+test: lint check wheel site
+
+check: venv
 	$(IN_VENV)/python -m pytest --cov
 
 lint: venv
@@ -23,15 +33,26 @@ lint: venv
 	$(IN_VENV)/python -m ruff format --check .
 	$(IN_VENV)/python -m mypy
 
+wheel: venv
+	$(IN_VENV)/python tools/build_wheel.py
+
+site: venv
+	$(IN_VENV)/python tools/build_site.py
+
 bench: venv
 	$(IN_VENV)/python -m benchmarks
 
+javascript:
+	"$(PYTHON)" tools/bring_javascript.py
+
+# Without npm all but the pages of 'graft sheet' works.
 venv: .venv/ready
+	@"$(PYTHON)" tools/bring_javascript.py || true
 
 # All paths are relative, so that the checkout may lie anywhere. Without the stamp the installation is not whole.
 .venv/ready: pyproject.toml constraints.txt
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
-		{ echo "graftlab needs Python 3.11, 3.12 or 3.13, and '$(PYTHON)' is none of them: name one, as in 'make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12'." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null || \
+		{ echo "graftlab needs Python 3.11, 3.12, 3.13 or 3.14, and '$(PYTHON)' is none of them: name one, as in 'make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12'." >&2; exit 1; }
 	$(IN_VENV)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	$(IN_VENV)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(IN_VENV)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test,site]'
 	@touch $@

@@ -4,7 +4,8 @@
 
 makes sheet.html, sheet.dzi and sheet_files/, the layout that Deep Zoom Image viewers know: the picture, and its halves,
 quarters and so on down to a single pixel, each in tiles of 256 pixels. The page needs no server; it carries its viewer,
-OpenSeadragon, and where the picture lies, so that it opens from a disk as from the web.
+OpenSeadragon, and where the picture lies, so that it opens from a disk as from the web. The viewer is no part of a
+checkout: tools/bring_javascript.py brings it.
 """
 
 import html
@@ -58,7 +59,9 @@ def write(
 
 
 def check(page: Path) -> None:
-    """GraftError if a page cannot be written here: another extension, or a folder in the place of the tiles."""
+    """GraftError if a page cannot be written here: no viewer, another extension, a folder in the place of tiles."""
+    if not VIEWER.is_file():
+        raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (npm).")
     if page.suffix.lower() != ".html":
         raise GraftError(f"{page} is no page; end its name in .html.")
     tiles = tiles_of(page)

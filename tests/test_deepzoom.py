@@ -166,3 +166,9 @@ def test_a_browser_shows_it_from_a_file(tmp_path):
     assert place == f"r{row} · c{column}"
     seen = np.asarray(Image.open(tmp_path / "shot.png").convert("RGB")).astype(int)[300, 400]
     assert np.abs(seen - smooth(width, height)[int(0.6 * width), int(0.6 * width)]).max() <= 8
+
+
+def test_a_checkout_without_the_viewer_says_what_to_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(deepzoom, "VIEWER", tmp_path / "openseadragon.min.js")
+    with pytest.raises(GraftError, match="make javascript"):
+        deepzoom.check(tmp_path / "x.html")

@@ -1,0 +1,51 @@
+"""What pyproject.toml, CITATION.cff, the site and the constraints say of the project agrees."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+
+import graftlab
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_one_version_and_one_address():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    assert graftlab.__version__ == PROJECT["version"] == citation["version"]
+    assert PROJECT["urls"]["Documentation"] == site["site_url"] == citation["url"]
+    assert PROJECT["urls"]["Repository"] == site["repo_url"] == citation["repository-code"]
+    assert PROJECT["urls"]["Documentation"] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_requirement_is_pinned_to_a_version_that_fits():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("#")[0].strip().split("==") for line in lines if line and not line.startswith("#"))
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *(line for lines in extras.values() for line in lines)]
+    for requirement in map(Requirement, wanted):
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name != "graftlab":
+            assert requirement.specifier.contains(pins[name]), requirement
+
+
+def test_the_lock_names_what_is_shipped():
+    wanted = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    for library, version in wanted.items():
+        entry = locked[f"node_modules/{library}"]
+        assert entry["version"] == version
+        assert entry["integrity"].startswith("sha512-")
+        assert f"{version} (https://{library}.github.io)" in (ROOT / "NOTICE").read_text(encoding="utf-8")
+
+
+def test_no_javascript_lies_in_the_tree():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    found = [path for path in (ROOT / "graftlab").rglob("*.js") if path.parent.name != "openseadragon"]
+    assert found == []
+    assert "/graftlab/bundled/openseadragon/" in ignored

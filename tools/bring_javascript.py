@@ -1,0 +1,61 @@
+"""Bring the JavaScript libraries of package.json where the package looks for them: python tools/bring_javascript.py
+
+`make` and the build of a wheel call this. The versions and their hashes are those of package-lock.json; npm fetches
+them, and no script of theirs is run. Nothing is fetched while what is there is of the version that the lock names."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = ROOT / "graftlab" / "bundled"
+# library -> files of its npm package that are shipped, in bundled/LIBRARY
+SHIPPED = {"openseadragon": ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"]}
+
+
+class MissingError(Exception):
+    """The libraries are not there and cannot be brought; the sentence says what to do."""
+
+
+def bring() -> None:
+    """Lay every library into the package, unless it is there in this version. MissingError if that cannot be done."""
+    locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    stamps = {library: locked[f"node_modules/{library}"]["integrity"] for library in SHIPPED}
+    if all(is_there(library, stamp) for library, stamp in stamps.items()):
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise MissingError(
+            "the pages of 'graft sheet' need npm at build time: install Node.js, then run 'make javascript'."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(ROOT / name, folder)
+        run = subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True
+        )
+        if run.returncode:
+            raise MissingError(
+                f"'npm ci' failed, so the pages of 'graft sheet' lack their viewer: {run.stderr.strip()}"
+            )
+        for library, files in SHIPPED.items():
+            target = BUNDLED / library
+            target.mkdir(exist_ok=True)
+            for name in files:
+                shutil.copy(Path(folder, "node_modules", library, name), target)
+            (target / "integrity").write_text(stamps[library] + "\n", encoding="utf-8")  # last: all of it is there
+
+
+def is_there(library: str, stamp: str) -> bool:
+    written = BUNDLED / library / "integrity"
+    return written.is_file() and written.read_text(encoding="utf-8").strip() == stamp
+
+
+if __name__ == "__main__":
+    try:
+        bring()
+    except MissingError as missing:
+        sys.exit(str(missing))
