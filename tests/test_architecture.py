@@ -7,13 +7,15 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import graftlab
+from graftlab.cli.lazy import Group, Row
+from graftlab.cli.table import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "graftlab"
@@ -187,18 +189,42 @@ def test_importing_is_light(module: str):
     assert done.stdout.strip() == "[]"
 
 
-def test_only_the_face_imports_by_name():
-    """What `import_module` brings is invisible to this file; in the face it is what its TYPE_CHECKING block lists."""
+def test_only_the_face_and_the_command_line_import_by_name():
+    """What `import_module` brings is invisible to this file; in the face it is what its TYPE_CHECKING block lists, and
+    in the command line what its table lists (the next test)."""
     users = {
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
     }
-    assert users <= {"graftlab"}
+    assert users <= {"graftlab", "graftlab.cli.lazy"}
     listed = {name for _, name in imports("graftlab", ast.walk(TREES["graftlab"])) if own(name) != "graftlab"}
     by_name = {f"graftlab.{home}.{name}" for name, home in getattr(graftlab, "_HOME", {}).items()}
     assert {name for name in listed if own(name)} == by_name
+
+
+def rows(entries: Mapping[str, Row | Group]) -> Iterator[tuple[str, Row]]:
+    """The commands of a table by their names."""
+    for name, entry in entries.items():
+        if isinstance(entry, Row):
+            yield name, entry
+        else:
+            yield from ((f"{name} {inner}", row) for inner, row in entry.commands.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "row"), [pytest.param(*pair, id=pair[0]) for panel in COMMANDS.values() for pair in rows(panel)]
+)
+def test_the_table_of_commands_says_what_they_say_themselves(name: str, row: Row):
+    """The help of a group shows the first paragraph of each command's without importing it."""
+    module, _, function = row.home.rpartition(".")
+    told = {
+        node.name: " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+        for node in TREES[f"graftlab.cli.{module}"].body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert row.help == told[function.removesuffix("_app")]
 
 
 # -- size -------------------------------------------------------------------------------------------------------------

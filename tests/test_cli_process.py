@@ -45,9 +45,20 @@ def test_entry_point():
     assert done.stdout == f"graftlab {graftlab.__version__}\n"
 
 
-def test_help_does_not_wait_for_pytorch():
-    code = "import sys; from graftlab.cli import run; sys.exit(run(['swap', '--help']) or 'torch' in sys.modules)"
+@pytest.mark.parametrize("arguments", [["--help"], ["film", "--help"], ["swpa"], []])
+def test_what_commands_there_are_is_told_without_importing_one(arguments):
+    code = f"import sys; from graftlab.cli import run; run({arguments}); sys.exit('graftlab.cli.desk' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("graft film w", "walk"), ("graft swap --bo", "--both"), ("graft pano", "panorama")]
+)
+def test_completion_knows_commands_and_their_options(start, words, found, monkeypatch):
+    monkeypatch.setenv("_GRAFT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    assert start().communicate(timeout=60)[0].decode().split() == [found]
 
 
 @posix

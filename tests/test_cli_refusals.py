@@ -331,7 +331,7 @@ def failing(monkeypatch, error):
     def read(*arguments):
         raise error
 
-    monkeypatch.setattr("graftlab.images.read", read)
+    monkeypatch.setattr("graftlab.cli.desk.read", read)
 
 
 def test_ctrl_c(graft, monkeypatch):

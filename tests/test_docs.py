@@ -185,7 +185,8 @@ def complaint(words: list[str], whole: bool = True) -> str | None:
             return None  # `graft`, `graft --help` or the name of a group
         if words[0] not in command.commands:
             return f"there is no command '{path} {words[0]}'"
-        command, path, words = command.commands[words[0]], f"{path} {words[0]}", words[1:]
+        _, command, words = command.resolve_command(typer.Context(command), [*words])  # imports it
+        path = f"{path} {command.name}"
     if "--help" in words:
         return None
     context = typer.Context(command, info_name=path)

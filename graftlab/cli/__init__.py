@@ -1,59 +1,34 @@
 """The command `graft`: one short function per command, each a thin caller of the same call in Python."""
 
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from graftlab import __version__
-from graftlab.cli.bench import bench
-from graftlab.cli.blend_sheets import sheet
-from graftlab.cli.blending import blend, diff
-from graftlab.cli.clusters import clusters_app
-from graftlab.cli.desk import command_line
-from graftlab.cli.directions import directions_app
-from graftlab.cli.distillation import distill, pairs, translate
-from graftlab.cli.evaluation import eval_app
-from graftlab.cli.files import convert, inspect, verify
-from graftlab.cli.film import film_app
-from graftlab.cli.inversion import invert, toonify, train_encoder
-from graftlab.cli.models import demo, models_app
-from graftlab.cli.pictures import decode, encode, grid, interpolate, reconstruct, swap
-from graftlab.cli.progress import console
-from graftlab.cli.stills import mix, panorama, regions, select, weave
-from graftlab.cli.style import mix_styles, sample
-from graftlab.cli.style_training import finetune, stylegan_app
-from graftlab.cli.textures import novelty, textures_app
-from graftlab.cli.training import data_app, train
-from graftlab.cli.upscale import upscale
+from graftlab.cli.lazy import LazyGroup, stand_ins
+from graftlab.cli.options import command_line
+from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
 from graftlab.memory import keep_freed_memory
 
+
+class Graft(LazyGroup):
+    """All commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands.update(stand_ins(COMMANDS))
+
+
 app = typer.Typer(
+    cls=Graft,
     name="graft",
     help="Swap the structure and the texture of pictures, for people who make them with generative networks.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-COMMANDS: tuple[Callable[..., None], ...] = (
-    *(swap, grid, interpolate, reconstruct, encode, decode, sample, mix_styles),
-    *(panorama, weave, regions, mix, select, upscale),
-    *(blend, diff, sheet),
-    *(train, finetune, inspect, convert, verify, demo, bench),
-    *(novelty, invert, toonify, train_encoder),
-    *(pairs, distill, translate),
-)
-for command in COMMANDS:
-    app.command()(command)
-app.add_typer(models_app, name="models")
-app.add_typer(data_app, name="data")
-app.add_typer(stylegan_app, name="stylegan")
-app.add_typer(eval_app, name="eval")
-app.add_typer(directions_app, name="directions")
-app.add_typer(film_app, name="film")
-app.add_typer(textures_app, name="textures")
-app.add_typer(clusters_app, name="clusters")
 
 
 def tell_version(wanted: bool) -> None:
@@ -88,6 +63,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
+        from graftlab.cli.progress import console  # which takes time that --help does not have
+
         sentence, code = explained(error)
         console.print(f"graft: {sentence}", soft_wrap=True, style="red")
         return code

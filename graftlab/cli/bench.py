@@ -4,11 +4,18 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
+import graftlab
+from graftlab import config
+from graftlab.benchmarking import machine, speed
 from graftlab.cli.desk import DEFAULT_MODEL, Device, Json, Model
 from graftlab.cli.progress import bar
 from graftlab.errors import GraftError
+from graftlab.hardware import choose_device, training_precision
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingAutoencoder
 
 DEFAULT_SIZE = 256  # pixels, measured beside the model's own
 
@@ -45,14 +52,6 @@ def bench(
     Rates are medians of repeats. Beside each stands its arithmetic as a share of what one large convolution reaches
     here, by which machines can be compared.
     """
-    import torch
-
-    from graftlab import config
-    from graftlab.benchmarking import machine, speed
-    from graftlab.checkpoints.load import load
-    from graftlab.hardware import choose_device, training_precision
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingAutoencoder
 
     place = choose_device(device)
     precisions = precision.split(",") if precision else sorted({"float32", training_precision(place)}, reverse=True)
@@ -60,7 +59,7 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     if threads:
         torch.set_num_threads(threads)
-    network: Any = load(model, str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
+    network: Any = graftlab.load(model, str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
     network = network.to(place).eval().requires_grad_(False)
     if isinstance(network, StyleGAN2):
         if sizes:

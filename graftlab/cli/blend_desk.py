@@ -3,19 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
 
+from graftlab.blending.inputs import CodesIn, photos_in, seeds_in
+from graftlab.blending.kinship import kinship
 from graftlab.cli.blending import Photos, check_photos, opened, photo_files, read_photos
 from graftlab.cli.desk import Desk
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
+from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.blending.inputs import CodesIn
-    from graftlab.networks.model import Model as Network
+from graftlab.networks.model import Model as Network
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
 
 KEPT = 8  # models held in memory at once
 
@@ -34,7 +37,7 @@ CodesOf = Annotated[
 class Family(Desk["Network"]):
     """The first of several models that blend; the recipe knows all of them."""
 
-    load: "Callable[[str], Network]"  # by path or name
+    load: Callable[[str], Network]  # by path or name
     fingerprints: tuple[str | None, ...]
 
     @property
@@ -52,17 +55,12 @@ def family(
 ) -> Family:
     """Open models that are to be blended. GraftError naming the first that is damaged, of other layers than the first
     one, or, unless forced, no kin of it."""
-    import torch
-
-    from graftlab.blending.kinship import kinship
-    from graftlab.config import PRECISIONS
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     if precision not in PRECISIONS:
         raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
 
     @lru_cache(KEPT)
-    def both(path: str) -> "tuple[Network, Mapping[str, Any]]":
+    def both(path: str) -> tuple[Network, Mapping[str, Any]]:
         network, told = opened(path, device)
         network.precision = getattr(torch, precision)  # which blends take over
         return network, told
@@ -89,17 +87,14 @@ def family(
 
 
 def shown_to(
-    base: "Network",
+    base: Network,
     seeds: str | None,
     psi: float,
     label: int | None,
     photos: Photos,
     codes: str | None,
-) -> "tuple[CodesIn, list[str]]":
+) -> tuple[CodesIn, list[str]]:
     """What all blends are shown, seeds or photos, and the names of those."""
-    from graftlab.blending.inputs import photos_in, seeds_in
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingModel
 
     if codes not in (None, "base", "own"):
         raise GraftError(f"--codes is base or own, not '{codes}'.")

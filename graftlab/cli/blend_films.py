@@ -11,6 +11,7 @@ from graftlab.cli.filming import Ease, Shooting, range_of
 from graftlab.cli.options import spread
 from graftlab.cli.style import Class, Psi, shape
 from graftlab.errors import GraftError
+from graftlab.video.films import blends
 
 
 @spread
@@ -39,7 +40,6 @@ def blend(
 
     graft film blend faces.pkl cartoons.pkl ponies.pkl --circle --seconds 12 -o around.mp4
     """
-    from graftlab.video.films import blends
 
     if shooting.model != DEFAULT_MODEL or shooting.size is not None:
         raise GraftError("The models are arguments of this command, and have their size; leave out --model and --size.")

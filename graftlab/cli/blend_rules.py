@@ -3,15 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from graftlab.blending import weights as rules
+from graftlab.blending.channels import channels, features_at, together
+from graftlab.blending.clusters import Clusters
+from graftlab.blending.kinship import ancestors
+from graftlab.blending.weights import Rule, Share, held, only, pair, reversed_
 from graftlab.cli.progress import console
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.blending.clusters import Clusters
-    from graftlab.blending.weights import Rule, Share
-    from graftlab.networks.model import Model as Network
+from graftlab.networks.model import Model as Network
+from graftlab.networks.stylegan2 import StyleGAN2
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -28,11 +30,10 @@ def chosen(
     clusters: "Sequence[Chosen] | None",
     hard: bool,
     compat: str | None,
-) -> "Callable[[Network], Rule[Sequence[Share]]]":
+) -> Callable[[Network], Rule[Sequence[Share]]]:
     """The rule that the options name, once the network is known.
 
     GraftError unless it is one, and for options that do not go with it."""
-    from graftlab.blending import weights as rules
 
     ways: dict[str, object] = {
         "--swap-at": swap_at,
@@ -69,9 +70,8 @@ def chosen(
     return lambda network: both
 
 
-def paired(rule: "Rule[Share]", reverse: bool) -> "Rule[Sequence[Share]]":
+def paired(rule: Rule[Share], reverse: bool) -> Rule[Sequence[Share]]:
     """A rule for the two models, A and B the other way round if asked for."""
-    from graftlab.blending.weights import pair, reversed_
 
     return pair(reversed_(rule) if reverse else rule)
 
@@ -81,13 +81,12 @@ class Chosen:
     """Clusters of one file, of which some are meant."""
 
     path: Path
-    clusters: "Clusters"
+    clusters: Clusters
     names: list[str]
 
     @classmethod
     def read(cls, text: str) -> "Chosen":
         """ "parts.json:3,sky". GraftError for anything else."""
-        from graftlab.blending.clusters import Clusters
 
         path, _, names = text.rpartition(":")
         if not path or not names.strip():
@@ -97,9 +96,8 @@ class Chosen:
         return chosen
 
 
-def by_channels(network: "Network", chosen: Sequence[Chosen], hard: bool) -> "Rule[Share]":
+def by_channels(network: Network, chosen: Sequence[Chosen], hard: bool) -> Rule[Share]:
     """The channels of chosen clusters from B, of one or more layers. GraftError for a layer that comes twice."""
-    from graftlab.blending.channels import channels, features_at, together
 
     layers = [each.clusters.layer for each in chosen]
     if twice := [layer for layer in layers if layers.count(layer) > 1]:
@@ -132,12 +130,11 @@ def ends(text: str) -> tuple[int, int]:
 
 
 def switched(
-    rule: "Rule[Sequence[Share]]", switches: Mapping[str, str | None], part: str | None, count: int
-) -> "Rule[Sequence[Share]]":
+    rule: Rule[Sequence[Share]], switches: Mapping[str, str | None], part: str | None, count: int
+) -> Rule[Sequence[Share]]:
     """The rule, for one part if that is asked for, with the models that are named for some roles."""
-    from graftlab.blending.weights import held, only
 
-    def all_of(letter: str, option: str) -> "Sequence[Share]":
+    def all_of(letter: str, option: str) -> Sequence[Share]:
         number = LETTERS.find(letter.lower()) if len(letter) == 1 else -1
         if not 0 <= number < count:
             raise GraftError(f"--{option.replace('_', '-')} is one of {', '.join(LETTERS[:count])}, not '{letter}'.")
@@ -148,9 +145,8 @@ def switched(
     return rule if part in (None, "both") else only(str(part), rule, all_of("a", "part"))
 
 
-def fitting(network: "Network", compat: str | None, part: str | None, channels: bool) -> None:
+def fitting(network: Network, compat: str | None, part: str | None, channels: bool) -> None:
     """GraftError for options that this kind of model does not have."""
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     if part not in (None, "both", "encoder", "generator"):
         raise GraftError(f"--part is encoder, generator or both, not '{part}'.")
@@ -162,11 +158,8 @@ def fitting(network: "Network", compat: str | None, part: str | None, channels: 
         raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
 
 
-def tell_origin(
-    path: Path, found: "Clusters", networks: "Sequence[Network]", stories: Sequence[Mapping[str, Any]]
-) -> None:
+def tell_origin(path: Path, found: Clusters, networks: Sequence[Network], stories: Sequence[Mapping[str, Any]]) -> None:
     """Say so if clusters were found in a network that neither is one of these nor named by their files."""
-    from graftlab.blending.kinship import ancestors
 
     known = {name for pair in zip(networks, stories, strict=True) for name in ancestors(*pair)}
     if found.model not in known:

@@ -3,24 +3,32 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
+import numpy as np
 import typer
+from PIL import Image
 
+from graftlab import images
+from graftlab.blending import sheet as axes
+from graftlab.blending.blend import check_resolutions
+from graftlab.blending.layers import layers_of
+from graftlab.blending.sheet import Artist, Axis, Cell, Sheet, Snapshot, gaps, snapshots_in
 from graftlab.cli.blend_desk import CodesOf, Family, Force, family, shown_to
 from graftlab.cli.blend_rules import fitting
 from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import Device, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, shape
+from graftlab.deepzoom import check
+from graftlab.deepzoom import write as write_page
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from graftlab.blending.sheet import Artist, Axis, Sheet, Snapshot
-    from graftlab.networks.model import Model as Network
-    from graftlab.sheets import Layout
+from graftlab.files import atomic_write
+from graftlab.images import to_image, to_tensor
+from graftlab.networks.model import Model as Network
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.sheets import Layout, block
+from graftlab.video.parts import open_parts
 
 AXES = "snapshots, models, levels, alpha, seeds or photos"
 PAGE = ".html"
@@ -30,7 +38,6 @@ ValueT = TypeVar("ValueT")
 
 def sheet_file(path: Path) -> Path:
     """The path, if a picture or a page can be written there."""
-    from graftlab.deepzoom import check
 
     if path.suffix.lower() != PAGE:
         return picture(path)
@@ -74,9 +81,6 @@ def sheet(
 
     graft sheet faces.pkl cartoons.pkl ponies.pkl --rows models --columns models --swap-at 16
     """
-    from graftlab.blending.blend import check_resolutions
-    from graftlab.blending.layers import layers_of
-    from graftlab.blending.sheet import Artist, Cell, Sheet
 
     spare(out, *models, *photo_files(photo))
     snapshots = expanded(models)
@@ -109,9 +113,8 @@ def sheet(
 # -- axes -------------------------------------------------------------------------------------------------------------
 
 
-def expanded(models: Sequence[str]) -> "list[Snapshot]":
+def expanded(models: Sequence[str]) -> list[Snapshot]:
     """The models, and in the place of a folder all that it holds; told if one of those seems to be missing."""
-    from graftlab.blending.sheet import Snapshot, gaps, snapshots_in
 
     found: list[Snapshot] = []
     for model in models:
@@ -142,10 +145,8 @@ def fitting_ends(rows: str, columns: str, count: int, swap_at: int | None, alpha
             raise GraftError(f"{option} is for all cells, and the axis '{kind}' for each; leave one of them out.")
 
 
-def axis(text: str, option: str, snapshots: "Sequence[Snapshot]", base: "Network", names: Sequence[str]) -> "Axis":
+def axis(text: str, option: str, snapshots: Sequence[Snapshot], base: Network, names: Sequence[str]) -> Axis:
     """ "levels:4,8" as an axis. GraftError for another word, or values that it does not take."""
-    from graftlab.blending import sheet as axes
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     kind, colon, listed = text.partition(":")
     values = listed.split(",") if colon else None
@@ -177,9 +178,8 @@ def numbers(kind: Callable[[str], ValueT], values: Sequence[str] | None, text: s
         raise GraftError(f"{option} takes numbers behind the colon, such as levels:4,8,16, not '{text}'.") from None
 
 
-def generated(base: "Network") -> list[int]:
+def generated(base: Network) -> list[int]:
     """The resolutions of what makes the pictures, from the coarsest up."""
-    from graftlab.blending.layers import layers_of
 
     return sorted({layer.resolution for layer in layers_of(base) if layer.part in ("synthesis", "generator")})
 
@@ -187,12 +187,8 @@ def generated(base: "Network") -> list[int]:
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def draw(out: Path, chosen: "Sheet", artist: "Artist", desk: Family, resume: bool) -> None:
+def draw(out: Path, chosen: Sheet, artist: Artist, desk: Family, resume: bool) -> None:
     """Make the rows that are not there yet, each a file in a hidden folder beside the sheet, and put all together."""
-    from graftlab.files import atomic_write
-    from graftlab.images import to_image
-    from graftlab.sheets import block
-    from graftlab.video.parts import open_parts
 
     first = artist.draw(chosen.cell(0, 0))
     in_a_row = shape(len(first))[1]
@@ -213,18 +209,16 @@ def draw(out: Path, chosen: "Sheet", artist: "Artist", desk: Family, resume: boo
         parts.finished = True
 
 
-def laid_out(out: Path, chosen: "Sheet", height: int, width: int) -> "tuple[Layout, int]":
+def laid_out(out: Path, chosen: Sheet, height: int, width: int) -> tuple[Layout, int]:
     """The layout of cells of this size, and by how much small ones are enlarged.
 
     GraftError if it is too large for a picture, and none but a page would do."""
-    from graftlab.images import MAX_PIXELS
-    from graftlab.sheets import Layout
 
     rows, columns = chosen.rows.labels, chosen.columns.labels
     for scale in range(max(1, EASY // min(height, width)), 0, -1):
         layout = Layout(len(rows), len(columns), height * scale, width * scale, rows, columns, chosen.title)
         right, bottom = layout.size
-        if right * bottom <= MAX_PIXELS:
+        if right * bottom <= images.MAX_PIXELS:
             return layout, scale
     if out.suffix.lower() != PAGE:
         raise GraftError(
@@ -233,13 +227,8 @@ def laid_out(out: Path, chosen: "Sheet", height: int, width: int) -> "tuple[Layo
     return layout, 1
 
 
-def finish(out: Path, chosen: "Sheet", layout: "Layout", files: list[Path], desk: Family) -> None:
+def finish(out: Path, chosen: Sheet, layout: Layout, files: list[Path], desk: Family) -> None:
     """All rows as one picture, or as a page with tiles."""
-    import numpy as np
-    from PIL import Image
-
-    from graftlab.deepzoom import write as write_page
-    from graftlab.images import to_tensor
 
     if out.suffix.lower() != PAGE:
         whole = np.concatenate([*laid_in_order(layout, files)])
@@ -254,11 +243,9 @@ def finish(out: Path, chosen: "Sheet", layout: "Layout", files: list[Path], desk
 
 
 def laid_in_order(
-    layout: "Layout", files: Sequence[Path], progress: Callable[[int], None] = lambda done: None
-) -> "Iterator[np.ndarray]":
+    layout: Layout, files: Sequence[Path], progress: Callable[[int], None] = lambda done: None
+) -> Iterator[np.ndarray]:
     """The sheet from the top down, one file open at a time: there may be more than a process may have open."""
-    import numpy as np
-    from PIL import Image
 
     yield np.asarray(layout.head())
     for done, path in enumerate(files, start=1):

@@ -5,28 +5,40 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from torch import Tensor
 
+from graftlab.blending import diff as inputs
+from graftlab.blending.blend import blend_many, check_resolutions, lineage
+from graftlab.blending.chart import chart
+from graftlab.blending.diff import Run
+from graftlab.blending.diff import diff as compared
+from graftlab.blending.kinship import Kinship, kinship
+from graftlab.blending.layers import Layer, check_alike, layers_of
+from graftlab.blending.weights import Share
+from graftlab.checkpoints import load as loading
+from graftlab.checkpoints.build import build
+from graftlab.checkpoints.load import locate
+from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model
 from graftlab.cli.blend_rules import LETTERS, Chosen, chosen, fitting, switched, tell_origin
 from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, seeds_of
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.blending.diff import Run
-    from graftlab.blending.kinship import Kinship
-    from graftlab.blending.layers import Layer
-    from graftlab.blending.weights import Share
-    from graftlab.networks.model import Model as Network
+from graftlab.evaluation.tables import Cell, Table
+from graftlab.hardware import choose_device
+from graftlab.images import FORMATS, read
+from graftlab.networks.model import Model as Network
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.sheets import sheet
 
 EXTENSION = ".safetensors"
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none
-Rows = Sequence[tuple["Layer", Sequence[list[float]]]]  # every tensor with the shares that each model has in it
+Rows = Sequence[tuple[Layer, Sequence[list[float]]]]  # every tensor with the shares that each model has in it
 
 Photos = Annotated[
     list[Path] | None,
@@ -89,9 +101,6 @@ def blend(
 
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
     """
-    from graftlab.blending.blend import blend_many, check_resolutions, lineage
-    from graftlab.blending.layers import check_alike, layers_of
-    from graftlab.checkpoints.native import save_model
 
     if out.suffix != EXTENSION:
         raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
@@ -143,10 +152,6 @@ def diff(
 
     graft diff faces.pkl cartoons.pkl -o moved.png
     """
-    from graftlab.blending.chart import chart
-    from graftlab.blending.diff import diff as compared
-    from graftlab.blending.kinship import kinship
-    from graftlab.evaluation.tables import Cell, Table
 
     if out is not None:
         spare(picture(out), a, b, *photo_files(photo))
@@ -172,12 +177,8 @@ def diff(
 # -- what is read -----------------------------------------------------------------------------------------------------
 
 
-def opened(path: str, device: str | None) -> "tuple[Network, Mapping[str, Any]]":
+def opened(path: str, device: str | None) -> tuple[Network, Mapping[str, Any]]:
     """A model, and what its file tells about it."""
-    from graftlab.checkpoints.build import build
-    from graftlab.checkpoints.load import locate
-    from graftlab.checkpoints.readers import open_model
-    from graftlab.hardware import choose_device
 
     place, file = choose_device(device), open_model(locate(path))
     return build(file).to(place), file.about
@@ -185,9 +186,8 @@ def opened(path: str, device: str | None) -> "tuple[Network, Mapping[str, Any]]"
 
 def photo_files(photos: Sequence[Path] | None) -> list[Path]:
     """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
-    from graftlab.checkpoints.load import BUNDLED
 
-    paths = photos or sorted((BUNDLED / "photos").glob("*.jpg"))[:FEW_PHOTOS]
+    paths = photos or sorted((loading.BUNDLED / "photos").glob("*.jpg"))[:FEW_PHOTOS]
     found = [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
     if not found:
         raise GraftError(f"{paths[0]} holds no pictures; name another folder, or pictures (--photo).")
@@ -196,30 +196,25 @@ def photo_files(photos: Sequence[Path] | None) -> list[Path]:
 
 def pictures_in(folder: Path) -> list[Path]:
     """Files that end as pictures do, without the hidden ones that some systems put beside them."""
-    from graftlab.images import FORMATS
 
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS and not file.name.startswith("."))
 
 
-def read_photos(network: "Network", photos: Sequence[Path] | None) -> "list[Tensor]":
+def read_photos(network: Network, photos: Sequence[Path] | None) -> list[Tensor]:
     """Photos as `photo_files` finds them, as squares of the model's size."""
-    from graftlab.images import read
 
     return [read(path, network.config.size, square=True) for path in photo_files(photos)]
 
 
-def check_photos(network: "Network", photos: Sequence[Path] | None) -> None:
+def check_photos(network: Network, photos: Sequence[Path] | None) -> None:
     """GraftError for photos that a model cannot be shown."""
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     if photos and isinstance(network, StyleGAN2):
         raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
 
 
-def shown(network: "Network", seeds: Sequence[int], photos: Sequence[Path] | None) -> "list[Run]":
+def shown(network: Network, seeds: Sequence[int], photos: Sequence[Path] | None) -> list[Run]:
     """The inputs for which two models are compared. GraftError for photos of a StyleGAN2."""
-    from graftlab.blending import diff as inputs
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     check_photos(network, photos)
     if isinstance(network, StyleGAN2):
@@ -227,16 +222,15 @@ def shown(network: "Network", seeds: Sequence[int], photos: Sequence[Path] | Non
     return list(inputs.photos(read_photos(network, photos)))
 
 
-def counted(runs: "Sequence[Run]", progress: Callable[[int], None]) -> "Iterator[Run]":
+def counted(runs: Sequence[Run], progress: Callable[[int], None]) -> Iterator[Run]:
     """The inputs, one after the other, on a bar."""
     for done, run in enumerate(runs, start=1):
         yield run
         progress(done)
 
 
-def verdict(networks: "Sequence[Network]", stories: Sequence[Mapping[str, Any]], other: int, force: bool) -> "Kinship":
+def verdict(networks: Sequence[Network], stories: Sequence[Mapping[str, Any]], other: int, force: bool) -> Kinship:
     """Whether a model goes with the first one, said aloud. GraftError if not, unless forced."""
-    from graftlab.blending.kinship import kinship
 
     found = kinship(networks[0], networks[other], stories[0], stories[other])
     if not (found.blends or force):
@@ -257,7 +251,7 @@ def inherited(stories: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
-def numbers_of(share: "Share") -> list[float]:
+def numbers_of(share: Share) -> list[float]:
     """A share, or all those of a tensor's channels."""
     return [share] if isinstance(share, float | int) else share.flatten().tolist()
 
@@ -287,11 +281,11 @@ def lines(table: Rows) -> list[str]:
     ]
 
 
-def told_of(found: "Kinship") -> dict[str, Any]:
+def told_of(found: Kinship) -> dict[str, Any]:
     return {"verdict": found.verdict, "why": found.sentence, "cosine": found.cosine, "relative": found.relative}
 
 
-def report(out: Path, verdicts: "Sequence[Kinship]", table: Rows, blended: "Network") -> dict[str, Any]:
+def report(out: Path, verdicts: Sequence[Kinship], table: Rows, blended: Network) -> dict[str, Any]:
     """The outcome as JSON; of channels that have shares of their own the mean."""
     tensors = {
         layer.name: {"role": layer.role, "resolution": layer.resolution, "shares": list(map(fmean, shares))}
@@ -303,15 +297,13 @@ def report(out: Path, verdicts: "Sequence[Kinship]", table: Rows, blended: "Netw
 
 def sample_sheet(
     path: Path,
-    networks: "Sequence[Network]",  # A, the blend, and the others
+    networks: Sequence[Network],  # A, the blend, and the others
     seeds: Sequence[int],
     psi: float,
     label: int | None,
     photos: Sequence[Path] | None,
 ) -> None:
     """The same latents, or the same photos, of all models: a row for each."""
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.sheets import sheet
 
     blended = networks[1]
     names = ["A", "blend", *LETTERS[1 : len(networks) - 1].upper()]
@@ -331,11 +323,9 @@ def sample_sheet(
 
 
 def drawn(
-    network: "Network", images: "Sequence[Tensor]", seeds: Sequence[int], psi: float, label: int | None
-) -> "Iterator[Tensor]":
+    network: Network, images: Sequence[Tensor], seeds: Sequence[int], psi: float, label: int | None
+) -> Iterator[Tensor]:
     """What a model draws of each latent, or of each photo."""
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingModel
 
     if isinstance(network, StyleGAN2):
         yield from (network.sample([seed], psi, label) for seed in seeds)

@@ -3,30 +3,27 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from torch import Tensor
 
+from graftlab.blending.channels import Features, features_at
+from graftlab.blending.clusters import Clusters, check_clusters, heat, observed
+from graftlab.blending.clusters import fit as fitted
+from graftlab.blending.diff import Run
 from graftlab.cli.blend_rules import tell_origin
 from graftlab.cli.blending import Photos, counted, opened, photo_files, shown
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.blending.channels import Features
-    from graftlab.blending.clusters import Clusters
-    from graftlab.blending.diff import Run
-    from graftlab.networks.model import Model as Network
+from graftlab.evaluation.tables import Cell, Table
+from graftlab.networks.model import Model as Network
+from graftlab.sheets import sheet
 
 ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 
-clusters_app = typer.Typer(
-    help="Parts of pictures that a network tells apart, for `graft blend --clusters`.", no_args_is_help=True
-)
 
 Network_ = Annotated[str, typer.Argument(help="A model file or name.", metavar="MODEL")]
 File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' writes them.")]
@@ -34,7 +31,6 @@ OutJson = Annotated[Path, typer.Option("--out", "-o", help="Clusters to write: .
 OutSheet = Annotated[Path, typer.Option("--out", "-o", help="Picture to write.", callback=picture)]
 
 
-@clusters_app.command()
 def fit(
     model: Network_,
     layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
@@ -53,9 +49,6 @@ def fit(
 
     graft clusters fit faces.pkl --layer 32 --parts 8 --seeds 0-199 -o parts.json --samples parts.png
     """
-    from graftlab.blending.channels import features_at
-    from graftlab.blending.clusters import check_clusters
-    from graftlab.blending.clusters import fit as fitted
 
     if out.suffix.lower() != ".json":
         raise GraftError(f"--out {out} must end in .json.")
@@ -76,7 +69,6 @@ def fit(
     console.print(str(out), soft_wrap=True)
 
 
-@clusters_app.command()
 def show(
     model: Network_,
     clusters: File,
@@ -90,8 +82,6 @@ def show(
 
     graft clusters show faces.pkl parts.json --seeds 300-305 -o parts.png
     """
-    from graftlab.blending.channels import features_at
-    from graftlab.blending.clusters import Clusters
 
     spare(out, model, clusters, *photo_files(photo))
     numbers = seeds_of(seeds)
@@ -103,10 +93,8 @@ def show(
     tell(found, features, as_json)
 
 
-def draw(path: Path, network: "Network", features: "Features", found: "Clusters", runs: "Sequence[Run]") -> None:
+def draw(path: Path, network: Network, features: Features, found: Clusters, runs: Sequence[Run]) -> None:
     """Pictures, and the positions of each cluster in them: a row for each picture."""
-    from graftlab.blending.clusters import heat, observed
-    from graftlab.sheets import sheet
 
     desk = Desk(network, network.config.size, False, "fixed", 0)
     scale = desk.scale(len(runs), len(found.names) + 1)
@@ -120,9 +108,8 @@ def draw(path: Path, network: "Network", features: "Features", found: "Clusters"
     desk.write(sheet(rows, [], ["", *columns], scale=scale), path)
 
 
-def tell(found: "Clusters", features: "Features", as_json: bool) -> None:
+def tell(found: Clusters, features: Features, as_json: bool) -> None:
     """The clusters: their share of all positions, and how many channels belong to them."""
-    from graftlab.evaluation.tables import Cell, Table
 
     columns = found.areas.tolist(), amounts(found, hard=False), amounts(found, hard=True)
     lines = list(zip(found.names, *columns, strict=True))
@@ -143,7 +130,7 @@ def tell(found: "Clusters", features: "Features", as_json: bool) -> None:
     typer.echo(Table(title, ["of all positions", "channels in proportion", "channels with --hard"], rows).text())
 
 
-def amounts(found: "Clusters", hard: bool) -> list[float]:
+def amounts(found: Clusters, hard: bool) -> list[float]:
     """How many channels belong to each cluster, their shares added up."""
     belonging = found.belonging(hard)
     return (belonging / belonging.sum(1, keepdim=True).clamp(min=1e-9)).sum(0).tolist()

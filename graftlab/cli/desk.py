@@ -3,24 +3,29 @@
 import os
 import shlex
 from collections.abc import Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
+import torch
 import typer
+from torch import Tensor
 
+from graftlab import __version__, images
+from graftlab.checkpoints.load import load_as
+from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, console
+from graftlab.cli.refining import refined
+from graftlab.codes import Autoencoder
+from graftlab.editing.tiles import tiled_if_large
+from graftlab.editing.upscaling import Upscaling
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import Autoencoder
-    from graftlab.editing.upscaling import Upscaling
-    from graftlab.networks.model import Model as Network
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingModel
+from graftlab.images import FORMATS, read, short_side, write
+from graftlab.networks.model import Model as Network
+from graftlab.networks.noise import noise_source
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.sheets import too_large
 
 NetworkT = TypeVar("NetworkT", bound="Network")
 DEFAULT_MODEL = "landscapes-128"
@@ -29,9 +34,6 @@ PICTURE, FILM = 1024, 720  # pixels of a short side: larger pictures and videos 
 SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 
 WITHOUT_PHOTOS = "A StyleGAN2 draws no photos whose codes could be refined; leave out --refine."
-
-command_line: ContextVar[list[str]] = ContextVar("command_line")
-"""The arguments of the command that is running, for the recipe of its pictures."""
 
 
 def writable(path: Path) -> Path:
@@ -46,7 +48,6 @@ def writable(path: Path) -> Path:
 
 def picture(path: Path) -> Path:
     """The path, if a picture can be written there."""
-    from graftlab.images import FORMATS
 
     if path.suffix.lower() not in FORMATS:
         raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
@@ -111,7 +112,7 @@ class Desk(Generic[NetworkT]):
     seed: int
     own: int | None = field(default=None, kw_only=True)  # largest short side that a picture keeps; None: all get `size`
     refine: int = field(default=0, kw_only=True)  # steps, of the codes of pictures
-    larger: "Upscaling | None" = field(default=None, kw_only=True)  # what makes pictures larger before they are written
+    larger: Upscaling | None = field(default=None, kw_only=True)  # what makes pictures larger before they are written
 
     @classmethod
     def open(
@@ -129,11 +130,6 @@ class Desk(Generic[NetworkT]):
         """A desk with a Swapping Autoencoder on it, whose noise is fixed if nothing else is asked for.
 
         Where no size is given, pictures keep theirs up to a short side of `own`, or have the model's."""
-        import torch
-
-        from graftlab.checkpoints.load import load_as
-        from graftlab.networks.noise import noise_source
-        from graftlab.networks.swapping import SwappingModel
 
         noise = "fixed" if noise is None else noise
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
@@ -146,29 +142,25 @@ class Desk(Generic[NetworkT]):
     def rendering(self) -> dict[str, Any]:
         return {"noise": self.noise, "seed": self.seed}
 
-    def scale(self, down: int, across: int, images: "Iterable[Tensor]" = ()) -> int:
+    def scale(self, down: int, across: int, pictures: Iterable[Tensor] = ()) -> int:
         """Whole pixels by which a sheet of so many pictures enlarges them, so that one can judge a small model by eye.
 
-        `images` as far as they are known. GraftError for a sheet that would be too large even so, best before the
+        `pictures` as far as they are known. GraftError for a sheet that would be too large even so, best before the
         pictures are made."""
-        from graftlab.images import MAX_PIXELS
-        from graftlab.sheets import too_large
 
-        sizes = [(image.shape[2], image.shape[3]) for image in images] or [(self.size, self.size)]
+        sizes = [(image.shape[2], image.shape[3]) for image in pictures] or [(self.size, self.size)]
         height, width = (max(side) for side in zip(*sizes, strict=True))
         for scale in range(max(1, 128 // self.size), 0, -1):
-            if down * across * (height * scale + SPACE) * (width * scale + SPACE) <= MAX_PIXELS:
+            if down * across * (height * scale + SPACE) * (width * scale + SPACE) <= images.MAX_PIXELS:
                 return scale
         raise GraftError(too_large(down, across, width, height))
 
-    def read(self, path: Path) -> "Tensor":
-        from graftlab.images import read
+    def read(self, path: Path) -> Tensor:
 
         return read(path, self.side(path), self.square)
 
     def side(self, *paths: Path) -> int:
         """Short side at which pictures are read that go together, pixels: the smallest one's, if they keep theirs."""
-        from graftlab.images import short_side
 
         if self.own is None:
             return self.size
@@ -179,12 +171,10 @@ class Desk(Generic[NetworkT]):
         """The same, on which all pictures are read at one short side: that of the smallest of these."""
         return replace(self, size=self.side(*paths), own=None)
 
-    def network(self: "Desk[SwappingModel]", *images: "Tensor", tile: int | None = None) -> "Autoencoder":
+    def network(self: "Desk[SwappingModel]", *images: Tensor, tile: int | None = None) -> Autoencoder:
         """What encodes and decodes these pictures: the model, with refined codes if that was asked for.
 
         It works tile by tile if they are large together, or if `tile` (pixels) is given."""
-        from graftlab.cli.refining import refined
-        from graftlab.editing.tiles import tiled_if_large
 
         network = tiled_if_large(self.model, *images, tile=tile)
         return refined(self.model, network, self.refine, self.rendering) if self.refine else network
@@ -192,15 +182,13 @@ class Desk(Generic[NetworkT]):
     @property
     def recipe(self) -> dict[str, Any]:
         """How what the running command makes is made again."""
-        from graftlab import __version__
 
         command = shlex.join(["graft", *command_line.get()])
         larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
         return {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering, **larger}
 
-    def write(self, image: "Tensor", path: Path) -> None:
+    def write(self, image: Tensor, path: Path) -> None:
         """Write a picture that remembers how it was made, and say so."""
-        from graftlab.images import write
 
         if self.larger is not None:
             with bar("upscaling", 1) as progress:
@@ -214,13 +202,9 @@ def stylegan(
     seed: int = 0,
     device: str | None = None,
     precision: str = "float32",
-) -> "Desk[StyleGAN2]":
+) -> Desk[StyleGAN2]:
     """A desk with a StyleGAN2 on it, whose noise is its own if nothing else is asked for. GraftError if the model is
     another."""
-    import torch
-
-    from graftlab.checkpoints.load import load_as
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     network = load_as(StyleGAN2, model, device, precision)
     torch.manual_seed(seed)  # random noise
@@ -240,7 +224,7 @@ class ReadingOptions:
     own: ClassVar[int | None] = None
     """Of the desk."""
 
-    def desk(self) -> Desk["SwappingModel"]:
+    def desk(self) -> Desk[SwappingModel]:
         return Desk.open(**vars(self), own=self.own)
 
 
@@ -285,10 +269,8 @@ class FittingOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def open(self) -> "tuple[SwappingModel, int]":
+    def open(self) -> tuple[SwappingModel, int]:
         """The model, and the side of the squares, pixels."""
-        from graftlab.checkpoints.load import load_as
-        from graftlab.networks.swapping import SwappingModel
 
         model = load_as(SwappingModel, self.model, self.device, self.precision)
         return model, self.size or model.config.size

@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from graftlab.cli.desk import Json, spare, writable
 from graftlab.cli.progress import console
+from graftlab.data.image_source import printable
+from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.editing.directions import Directions
 
 SHOWN = 0.2  # correlations below this are left out of the text
 
@@ -24,7 +23,6 @@ def show(file: File, as_json: Json = False) -> None:
 
     graft directions show landscapes-128
     """
-    from graftlab.editing.directions import Directions
 
     tell(Directions.load(file), as_json)
 
@@ -39,7 +37,6 @@ def rename(
 
     graft directions rename mine.directions.safetensors "component 2" haze -o named.directions.safetensors
     """
-    from graftlab.editing.directions import Directions
 
     spare(out, file)
     console.print(str(Directions.load(file).renamed(old, new).save(out)), soft_wrap=True)
@@ -55,7 +52,6 @@ def compose(
 
     graft directions compose landscapes-128 evening "hour=1.5" "golden light=1" -o mine.directions.safetensors
     """
-    from graftlab.editing.directions import Directions
 
     spare(out, file)
     gains: dict[str, float] = {}
@@ -81,7 +77,6 @@ def orthogonalise(
 
     graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
     """
-    from graftlab.editing.directions import Directions
 
     spare(out, file, *([others] if others else []))
     directions = Directions.load(file)
@@ -89,9 +84,8 @@ def orthogonalise(
     console.print(str(directions.orthogonalised(name, rivals).save(out)), soft_wrap=True)
 
 
-def tell(directions: "Directions", as_json: bool) -> None:
+def tell(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
-    from graftlab.data.image_source import printable
 
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
@@ -107,7 +101,7 @@ def tell(directions: "Directions", as_json: bool) -> None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
 
 
-def line(directions: "Directions", name: str, explained: float, correlations: dict[str, float]) -> str:
+def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
     """What is known of one direction."""
     end = directions.told("toward").get(name)
     facts = [f"{explained:.1%} of the variance"] if explained else []

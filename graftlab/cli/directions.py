@@ -1,10 +1,12 @@
 """`graft directions`: find what codes have in common, and turn pictures that way."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from torch import Tensor
 
+from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     WITHOUT_PHOTOS,
@@ -23,31 +25,29 @@ from graftlab.cli.desk import (
     spare,
     stylegan,
 )
-from graftlab.cli.direction_files import File, OutFile, compose, orthogonalise, rename, show, tell
+from graftlab.cli.direction_files import File, OutFile, tell
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, seeds_of
+from graftlab.codes import Codes
+from graftlab.editing import directions as editing
+from graftlab.editing import fitting
+from graftlab.editing.directions import Directions
+from graftlab.editing.fitting import principal
+from graftlab.editing.style_directions import SEEDS, factorised, principal_styles, read_ganspace
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import Codes
-    from graftlab.editing.directions import Directions
+from graftlab.networks.affines import affines
+from graftlab.sheets import sheet
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
 
-directions_app = typer.Typer(help="Find directions among codes, look at them, apply them.", no_args_is_help=True)
-for command in (show, rename, compose, orthogonalise):
-    directions_app.command()(command)
 
 Count = Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")]
 Most = Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")]
 NEW = Path("directions.safetensors")
 
 
-@directions_app.command()
 @spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -66,7 +66,6 @@ def fit(
 
     graft directions fit ~/photos --part structure -o shapes.directions.safetensors
     """
-    from graftlab.editing.fitting import principal
 
     spare(out, options.model, photos)
     model, side = options.open()
@@ -76,7 +75,6 @@ def fit(
     keep(found, out, as_json)
 
 
-@directions_app.command()
 @spread
 def between(
     before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos: where it starts.")],
@@ -91,7 +89,6 @@ def between(
 
     graft directions between day/ night/ --name night -o night.directions.safetensors
     """
-    from graftlab.editing import fitting
 
     spare(out, options.model, before, after)
     model, side = options.open()
@@ -102,7 +99,6 @@ def between(
         console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
 
 
-@directions_app.command()
 def sefa(
     model: Model,
     layers: Annotated[str, typer.Option(help="Rows of w that they change, such as 0-3; 0 is the coarsest.")],
@@ -115,8 +111,6 @@ def sefa(
 
     graft directions sefa -m metfaces.pkl --layers 0-3 -k 5 -o poses.directions.safetensors
     """
-    from graftlab.editing.style_directions import SEEDS, factorised
-    from graftlab.networks.affines import affines
 
     spare(out, model)
     network = stylegan(model, device=device).model
@@ -128,7 +122,6 @@ def sefa(
     keep(found, out, as_json)
 
 
-@directions_app.command()
 def ganspace(
     model: Model,
     components: Annotated[
@@ -145,7 +138,6 @@ def ganspace(
 
     graft directions ganspace stylegan2-ffhq_style_ipca.npz -m ffhq.pkl -o styles.directions.safetensors
     """
-    from graftlab.editing.style_directions import SEEDS, principal_styles, read_ganspace
 
     spare(out, model, *([components] if components else []))
     network = stylegan(model, device=device).model
@@ -160,14 +152,13 @@ def ganspace(
     keep(found, out, as_json)
 
 
-def keep(found: "Directions", out: Path, as_json: bool) -> None:
+def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
     found.save(out)
     tell(found, as_json)
     console.print(str(out), soft_wrap=True)
 
 
-@directions_app.command()
 def sweep(
     pictures: Annotated[
         list[Path],
@@ -202,9 +193,6 @@ def sweep(
 
     graft directions sweep 0-3 styles.directions.safetensors -m metfaces.pkl --first 10 --layers 0-5 -o styles.png
     """
-    from graftlab.checkpoints.load import bundled_directions
-    from graftlab.editing import directions as editing
-    from graftlab.sheets import sheet
 
     try:
         steps = [float(gain) for gain in gains.split(",")]
@@ -242,7 +230,7 @@ def sweep(
     desk.write(sheet(rows, labels, columns, title, scale=scale), out)
 
 
-Start = tuple[str, "Codes", "Tensor | None"]
+Start = tuple[str, Codes, Tensor | None]
 """Where a strip begins: what to call it, codes of one picture, and the picture if there is one."""
 
 
@@ -254,7 +242,6 @@ def encoded(desk: Desk[Any], path: Path) -> Start:
 
 def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
     """Codes of a StyleGAN2, from a file or by seeds."""
-    from graftlab.codes import Codes
 
     if source.exists():
         codes = Codes.load(source)
@@ -263,7 +250,7 @@ def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
     return [(f"seed {seed}", desk.model.codes_of([seed], psi), None) for seed in seeds]
 
 
-def region_of(desk: Desk[Any], mask: Path, originals: "list[Tensor | None]") -> "Tensor":
+def region_of(desk: Desk[Any], mask: Path, originals: list[Tensor | None]) -> Tensor:
     """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
     image = desk.read(mask)
     for original in originals:

@@ -2,19 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 import typer
+from torch import Tensor
 
+from graftlab import config
+from graftlab.checkpoints.load import load_as
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar
 from graftlab.cli.training import AUGMENT_HELP, RunFolder, TrainingOptions, carry_out, counted, listed
+from graftlab.data.image_source import printable
+from graftlab.data.pairs import Pairs
+from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from graftlab.images import from_uint8, open_rgb
+from graftlab.networks.translator import Translator
+from graftlab.sheets import sheet
 
 EXAMPLES = 12  # pairs on the sheet
 
@@ -41,11 +48,6 @@ def pairs(
 
     graft pairs --base alps.safetensors --blend desert.safetensors --count 50k -o pairs/
     """
-    from graftlab.data.image_source import printable
-    from graftlab.data.pairs import Pairs
-    from graftlab.distillation.pairs import Drawing, Options, make_pairs
-    from graftlab.images import from_uint8
-    from graftlab.sheets import sheet
 
     options = Options(seed, truncation(psi), keep)
     desk, other = (stylegan(model, device=device) for model in (base, blend))
@@ -88,8 +90,6 @@ def distill(
 
     graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
     """
-    from graftlab import config
-    from graftlab.data.pairs import Pairs
 
     source = Pairs(pairs)
     if len(source) < 2 * options.batch:
@@ -126,10 +126,6 @@ def translate(
 
     graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
     """
-    import torch
-
-    from graftlab.checkpoints.load import load_as
-    from graftlab.networks.translator import Translator
 
     network = load_as(Translator, model, device, precision)
     desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
@@ -145,7 +141,6 @@ def translate(
 
 def check_large_enough(photo: Path, size: int) -> None:
     """GraftError for a photo that would have to be enlarged."""
-    from graftlab.images import open_rgb
 
     width, height = open_rgb(photo).size
     if min(width, height) < size:

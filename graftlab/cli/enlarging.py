@@ -1,15 +1,15 @@
 """What makes pictures larger before they are written: the options that all commands for pictures and films share."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
+from graftlab.checkpoints.load import load_as
 from graftlab.cli.desk import Desk
+from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.editing.upscaling import Upscaling
+from graftlab.networks.upscalers import Upscaler
 
 DEFAULT_UPSCALER = "upscale-4"
 DeskT = TypeVar("DeskT", bound=Desk)
@@ -47,11 +47,8 @@ class Enlarging:
 
 def opened(
     name: str | None, factor: int | None, device: str | None, precision: str, tile: int | None = None
-) -> "Upscaling":
+) -> Upscaling:
     """The upscaler of a name, for a factor or its own. GraftError for another model, and if it cannot do that."""
-    from graftlab.checkpoints.load import load_as
-    from graftlab.editing.upscaling import Upscaling, check
-    from graftlab.networks.upscalers import Upscaler
 
     network = load_as(Upscaler, name or DEFAULT_UPSCALER, device, precision)
     factor = network.factor if factor is None else factor

@@ -3,24 +3,30 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from graftlab.checkpoints.load import load_as
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi
+from graftlab.data.image_source import printable
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.evaluation.report import Result
-    from graftlab.networks.swapping import SwappingModel
-    from graftlab.perception.features import FeatureNetwork
+from graftlab.evaluation import folder as folders
+from graftlab.evaluation import samples as sampling
+from graftlab.evaluation import truth as truths
+from graftlab.evaluation.compare import compare as side_by_side
+from graftlab.evaluation.report import Result, text, write_report
+from graftlab.evaluation.textures import judge_network
+from graftlab.hardware import choose_device
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.perception.choice import feature_network
+from graftlab.perception.features import FeatureNetwork
 
 DEFAULT_FEATURES, DEFAULT_JUDGE = "efficientnet-lite0", "efficientnet-lite2"
-
-eval_app = typer.Typer(help="Measure models: against the truth, on photos, one beside another.", no_args_is_help=True)
 
 
 def folder_for(path: Path | None) -> Path | None:
@@ -63,20 +69,14 @@ class MeasuringOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork, FeatureNetwork]":
+    def open(self, model: str) -> tuple[SwappingModel, FeatureNetwork, FeatureNetwork]:
         """The model, the feature network and the judge beside it."""
-        from graftlab.checkpoints.load import load_as
-        from graftlab.evaluation.textures import judge_network
-        from graftlab.hardware import choose_device
-        from graftlab.networks.swapping import SwappingModel
-        from graftlab.perception.choice import feature_network
 
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
         return load_as(SwappingModel, model, self.device, self.precision), features, judge
 
 
-@eval_app.command()
 @spread
 def truth(
     model: Annotated[str, typer.Argument(help="A model file, or the name of a bundled model.")],
@@ -88,16 +88,14 @@ def truth(
 
     graft eval truth landscapes-128 --grid truth-grid --out measured
     """
-    from graftlab.evaluation.truth import truth as measure
 
     network, features, judge = options.open(model)
     with bar("swapping", pairs) as progress:
         size = options.size or network.config.size
-        result = measure(network, grid, size, pairs, options.seed, features, judge, progress)
+        result = truths.truth(network, grid, size, pairs, options.seed, features, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
-@eval_app.command()
 @spread
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -109,16 +107,14 @@ def folder(
 
     graft eval folder ~/photos --model landscapes-128 --out measured
     """
-    from graftlab.evaluation.folder import folder as measure
 
     network, features, judge = options.open(model)
     with bar("measuring", most) as progress:
         size = options.size or network.config.size
-        result = measure(network, photos, size, most, options.seed, features, judge, progress)
+        result = folders.folder(network, photos, size, most, options.seed, features, judge, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
-@eval_app.command()
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -136,22 +132,16 @@ def samples(
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """
-    from graftlab.checkpoints.load import load_as
-    from graftlab.evaluation.samples import samples as measure
-    from graftlab.evaluation.textures import judge_network
-    from graftlab.hardware import choose_device
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     if seed + count - 1 > LARGEST_SEED:
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
     network = load_as(StyleGAN2, model, device, precision)
     with bar("sampling", count) as progress:
-        result = measure(network, photos, network.config.size, count, psi, label, seed, judging, progress)
+        result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
-@eval_app.command()
 def compare(
     a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
     b: Annotated[Path, typer.Argument(help="Another.")],
@@ -162,15 +152,12 @@ def compare(
 
     graft eval compare measured-before measured-after
     """
-    from graftlab.evaluation.compare import compare as side_by_side
 
     tell(side_by_side(a, b), out, as_json)
 
 
-def tell(result: "Result", out: Path | None, as_json: bool) -> None:
+def tell(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-    from graftlab.data.image_source import printable
-    from graftlab.evaluation.report import text, write_report
 
     typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
     if out is not None:

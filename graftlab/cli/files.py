@@ -6,6 +6,10 @@ from typing import Annotated
 
 import typer
 
+from graftlab.checkpoints import convert as conversion
+from graftlab.checkpoints import verify as checks
+from graftlab.checkpoints.describe import describe, summary
+from graftlab.checkpoints.load import locate
 from graftlab.cli.desk import Json, spare, writable
 from graftlab.cli.progress import console
 
@@ -17,8 +21,6 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
 
     graft inspect network-snapshot-000500.pkl
     """
-    from graftlab.checkpoints.describe import describe, summary
-    from graftlab.checkpoints.load import locate
 
     told = describe(locate(file))
     typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
@@ -41,8 +43,6 @@ def convert(
 
     graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
-    from graftlab.checkpoints import convert as conversion
-    from graftlab.checkpoints.load import locate
 
     spare(out, source)
     file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
@@ -56,8 +56,6 @@ def verify(file: AnyFile, as_json: Json = False) -> None:
 
     graft verify metfaces.safetensors
     """
-    from graftlab.checkpoints import verify as checks
-    from graftlab.checkpoints.load import locate
 
     told = checks.verify(locate(file))
     if as_json:

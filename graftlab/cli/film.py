@@ -4,11 +4,10 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.blend_films import blend
 from graftlab.cli.filming import (
     Ease,
     Loop,
@@ -21,15 +20,13 @@ from graftlab.cli.filming import (
     timeline,
 )
 from graftlab.cli.options import spread
-from graftlab.cli.walks import pictures_of, recurse, sweep, walk
+from graftlab.cli.walks import pictures_of
+from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.video.films.timeline import Edit, Timeline
-
-film_app = typer.Typer(help="Make films: everything that one can do with codes, over time.", no_args_is_help=True)
-for command in (recurse, walk, sweep, blend):
-    film_app.command()(command)
+from graftlab.video.films import ride as rides
+from graftlab.video.films.desync import Desync, rework
+from graftlab.video.films.drawing import from_codes
+from graftlab.video.films.timeline import Edit, Timeline
 
 Footage = Annotated[Path, typer.Argument(help="Video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
@@ -37,21 +34,18 @@ Average = Annotated[float, typer.Option(help="Seconds over which codes are avera
 Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.")]
 
 
-@film_app.command()
 @spread
 def recon(video: Footage, shooting: Shooting) -> None:
     """A video through its codes: same size, speed and sound.
 
     graft film recon window.mp4 -o recon.mp4
     """
-    from graftlab.video.films.desync import rework
 
     desk = shooting.desk()
     footage = shooting.video(video)
     shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
-@film_app.command()
 @spread
 def desync(
     video: Footage,
@@ -73,8 +67,6 @@ def desync(
 
     graft film desync window.mp4 --texture-from sea.mp4 --texture-speed 0.5 -o sea.mp4
     """
-    from graftlab.editing.swaps import WHAT
-    from graftlab.video.films.desync import Desync, rework
 
     if average_what not in WHAT:
         raise GraftError(f"--average-what is {', '.join(WHAT)}, not '{average_what}'.")
@@ -98,7 +90,6 @@ def desync(
     shooting.finish(film, desk, video, *([texture_from] if texture_from else []))
 
 
-@film_app.command()
 @spread
 def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
@@ -114,8 +105,6 @@ def textures(
 
     graft film textures fuji.jpg --timeline year.toml --seconds 12 --loop -o year.mp4
     """
-    from graftlab.video.films.desync import rework
-    from graftlab.video.films.drawing import from_codes
 
     desk = shooting.desk()
     line = timeline(desk, texture, file, ease)
@@ -136,7 +125,6 @@ def textures(
     shooting.finish(film, desk, *inputs)
 
 
-@film_app.command()
 @spread
 def ride(
     source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
@@ -164,8 +152,6 @@ def ride(
 
     graft film ride window.mp4 --texture 0:snow.jpg --texture 9:night.jpg --texture-offset 1 -o ride.mp4
     """
-    from graftlab.video.films.desync import Desync, rework
-    from graftlab.video.films.ride import ride
 
     past = {"ease": ease, "speed": speed, "parallax": parallax, "depths": depths, "overlap": overlap, "width": width}
     given: dict[str, Any] = {name: value for name, value in past.items() if value is not None}
@@ -190,10 +176,10 @@ def ride(
     scenes = [encoded(desk, path) for path in source]
     frames, fps = shooting.length(10)
     given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
-    shooting.finish(ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
+    shooting.finish(rides.ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
 
 
-def drifting(line: "Timeline | None", frames: int, fps: Fraction, loop: bool) -> "Edit | None":
+def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
 
 from graftlab.cli.desk import (
@@ -27,16 +28,16 @@ from graftlab.cli.desk import (
 )
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
 from graftlab.cli.progress import bar, console
+from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.codes import SwapCodes
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingModel
-    from graftlab.video.film import Film
-    from graftlab.video.films.drawing import Hand
-    from graftlab.video.films.timeline import Timeline
-    from graftlab.video.reading import Video
+from graftlab.images import FORMATS
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed, upscaled
+from graftlab.video.films.drawing import Hand
+from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
+from graftlab.video.reading import Video
+from graftlab.video.writing import Target
 
 FPS = "25"
 
@@ -84,20 +85,19 @@ class Shooting:
     upscale: Upscale = None
     upscaler: UpscalerName = None
 
-    def desk(self, square: bool = False, own: bool = True) -> "Desk[SwappingModel]":
+    def desk(self, square: bool = False, own: bool = True) -> Desk[SwappingModel]:
         """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
         given = (self.model, self.size, square, self.noise, self.seed, self.device, self.precision, self.refine)
         return Desk.open(*given, own=FILM if own else None)
 
-    def style_desk(self) -> "Desk[StyleGAN2]":
+    def style_desk(self) -> Desk[StyleGAN2]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
         if self.refine:
             raise GraftError(WITHOUT_PHOTOS)
         return stylegan(self.model, self.noise, self.seed, self.device, self.precision)
 
-    def video(self, path: Path) -> "Video":
+    def video(self, path: Path) -> Video:
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
-        from graftlab.video.reading import Video
 
         video = Video.open(path, fps=self.fps, size=self.size, most=FILM)
         if video.note:
@@ -106,7 +106,6 @@ class Shooting:
 
     def length(self, seconds: float) -> tuple[int, Fraction]:
         """Frames, and frames per second, of a film that lasts so long by default."""
-        from graftlab.video.film import frame_rate
 
         fps = frame_rate(self.fps or FPS)
         return self.limit(fps) or round(seconds * fps), fps
@@ -122,10 +121,8 @@ class Shooting:
             raise GraftError(f"A film of {limit} frames shows nothing; make it longer (--frames, --seconds).")
         return limit
 
-    def finish(self, film: "Film", desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
+    def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
-        from graftlab.video.film import boomerang, preview, render, reversed_, slowed, upscaled
-        from graftlab.video.writing import Target
 
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)
@@ -149,24 +146,21 @@ class Shooting:
 # -- what films are made of -------------------------------------------------------------------------------------------
 
 
-def hand(desk: Desk[Any]) -> "Hand":
-    from graftlab.video.films.drawing import Hand
+def hand(desk: Desk[Any]) -> Hand:
 
     return Hand(desk.model, desk.noise, desk.seed)
 
 
 def is_still(path: Path) -> bool:
     """Whether a file is taken for a picture, and not for a video."""
-    from graftlab.images import FORMATS
 
     return path.suffix.lower() in FORMATS
 
 
 def timeline(
-    desk: "Desk[SwappingModel]", textures: Sequence[str] | None, file: Path | None, ease: str
-) -> "Timeline | None":
+    desk: Desk[SwappingModel], textures: Sequence[str] | None, file: Path | None, ease: str
+) -> Timeline | None:
     """The textures of --texture or of --timeline, read and encoded; None if there are neither."""
-    from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
 
     if textures and file:
         raise GraftError("Give the textures with --texture or in a --timeline, not in both.")
@@ -177,9 +171,8 @@ def timeline(
     return Timeline(tuple(Key(mark.at, each, mark.ease) for mark, each in zip(marks, codes, strict=True)))
 
 
-def encoded(desk: "Desk[SwappingModel]", path: Path) -> "SwapCodes":
+def encoded(desk: Desk[SwappingModel], path: Path) -> SwapCodes:
     """Codes of one picture."""
-    import torch
 
     with torch.no_grad():
         return desk.network().encode(desk.read(path))

@@ -1,10 +1,15 @@
 """`graft invert`, `graft toonify` and `graft train-encoder`: from photos to the codes of a StyleGAN2, and on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from torch import Tensor
 
+from graftlab.blending.blend import adopt
+from graftlab.blending.layers import check_alike
+from graftlab.checkpoints.native import save_model
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Model, Out, picture, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
@@ -13,15 +18,21 @@ from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, console
 from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing, telling
 from graftlab.cli.training import counted
+from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import StyleCodes
-    from graftlab.inversion.likeness import Likeness
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.perception.features import FeatureNetwork
+from graftlab.images import l1, psnr, read
+from graftlab.inversion.crops import Box, cut, paste
+from graftlab.inversion.likeness import Likeness
+from graftlab.inversion.search import Settings, drawn
+from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
+from graftlab.inversion.tuning import Tuning
+from graftlab.inversion.work import carry_out
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.perception.distances import deep
+from graftlab.perception.features import FeatureNetwork
+from graftlab.sheets import sheet
+from graftlab.video.film import Film, frame_rate, render
+from graftlab.video.writing import Target
 
 STEPS = 500  # of a search that begins with nothing
 FRAMES = 100  # of the film of a search
@@ -76,8 +87,6 @@ def invert(
 
     graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """
-    from graftlab.inversion.likeness import Likeness
-    from graftlab.inversion.search import Settings, drawn
 
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     written = [out, shown, *([film_file(film)] if film else []), *([tuned_file(out)] if tune else [])]
@@ -144,12 +153,6 @@ def toonify(
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
-    from graftlab.blending.blend import adopt
-    from graftlab.blending.layers import check_alike
-    from graftlab.images import read
-    from graftlab.inversion.crops import Box, cut, paste
-    from graftlab.inversion.likeness import Likeness
-    from graftlab.inversion.search import Settings, drawn
 
     spare(out, photo, base, blend, *(path for path in (encoder, codes) if path))
     steps = (0 if encoder else STEPS) if steps is None else steps
@@ -194,8 +197,6 @@ def train_encoder(
 
     graft train-encoder alps.safetensors -o encoder.safetensors --images 100k
     """
-    from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
-    from graftlab.inversion.work import carry_out
 
     spare(out, model)
     settings = EncoderTraining(
@@ -229,11 +230,9 @@ def tuned_file(out: Path) -> Path:
 
 
 def tuned(
-    model: "StyleGAN2", codes: "StyleCodes", likeness: "Likeness", steps: int, batch: int, folder: Path
-) -> "tuple[StyleGAN2, StyleCodes]":
+    model: StyleGAN2, codes: StyleCodes, likeness: Likeness, steps: int, batch: int, folder: Path
+) -> tuple[StyleGAN2, StyleCodes]:
     """The generator, bent until it draws the photos from their codes, and these as its own."""
-    from graftlab.inversion.tuning import Tuning
-    from graftlab.inversion.work import carry_out
 
     work = Tuning(model, codes, likeness, steps, batch)
     with bar("tuning", steps * min(batch, len(codes))) as progress:
@@ -241,8 +240,7 @@ def tuned(
     return work.finished()
 
 
-def save_tuned(model: "StyleGAN2", out: Path, desk: Desk[Any], photos: list[Path]) -> None:
-    from graftlab.checkpoints.native import save_model
+def save_tuned(model: StyleGAN2, out: Path, desk: Desk[Any], photos: list[Path]) -> None:
 
     about = {"parent": desk.model.fingerprint, "tuned_to": [photo.name for photo in photos]}
     save_model(tuned_file(out), model, about)
@@ -250,35 +248,27 @@ def save_tuned(model: "StyleGAN2", out: Path, desk: Desk[Any], photos: list[Path
 
 def filmable(out: Path, steps: int) -> None:
     """GraftError, before any work is done, if no film can be written there, or there is no search to show."""
-    from graftlab.video.film import frame_rate
-    from graftlab.video.writing import Target
 
     if not steps:
         raise GraftError("--film shows a search, and there is none without --steps.")
     Target.of(out, frame_rate(FPS), None, 90)
 
 
-def write_film(desk: "Desk[StyleGAN2]", images: "Tensor", steps: "list[StyleCodes]", out: Path) -> None:
+def write_film(desk: Desk[StyleGAN2], images: Tensor, steps: list[StyleCodes], out: Path) -> None:
     """The photos above what the search made of them, from the beginning to the end."""
-    import torch
 
-    from graftlab.inversion.search import drawn
-    from graftlab.video.film import Film, frame_rate, render
-
-    def row(pictures: "Tensor") -> "Tensor":
+    def row(pictures: Tensor) -> Tensor:
         return torch.cat(list(pictures.clamp(-1, 1)[:, None]), dim=3)
 
-    def frame(number: int) -> "Tensor":
+    def frame(number: int) -> Tensor:
         return torch.cat([row(images), row(drawn(desk.model, steps[number]))], dim=2)
 
     with bar("filming", len(steps)) as progress:
         render(Film(len(steps), frame_rate(FPS), frame), out, progress=progress, resume=False)
 
 
-def compared(images: "Tensor", made: "Tensor", network: "FeatureNetwork | None") -> list[dict[str, float]]:
+def compared(images: Tensor, made: Tensor, network: FeatureNetwork | None) -> list[dict[str, float]]:
     """How close pictures came to photos, for each."""
-    from graftlab.images import l1, psnr
-    from graftlab.perception.distances import deep
 
     columns = {"l1": l1(made, images), "psnr": psnr(made, images)}
     if network is not None:
@@ -287,15 +277,14 @@ def compared(images: "Tensor", made: "Tensor", network: "FeatureNetwork | None")
 
 
 def write_sheet(
-    desk: "Desk[StyleGAN2]",
-    images: "Tensor",
-    columns: "list[Tensor]",
+    desk: Desk[StyleGAN2],
+    images: Tensor,
+    columns: list[Tensor],
     names: list[str],
     figures: list[dict[str, float]],
     out: Path,
 ) -> None:
     """Every photo beside what its codes became."""
-    from graftlab.sheets import sheet
 
     rows = list(zip(images, *columns, strict=True))
     labels = [f"{name}: L1 {f['l1']:.3f}, {f['psnr']:.1f} dB" for name, f in zip(names, figures, strict=True)]

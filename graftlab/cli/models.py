@@ -1,22 +1,27 @@
 """`graft models` and its commands, and `graft demo`."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
+from graftlab.checkpoints import load
+from graftlab.checkpoints.catalogue import cache, hub, registry
+from graftlab.checkpoints.catalogue.download import Progress
+from graftlab.checkpoints.catalogue.registry import Entry
+from graftlab.checkpoints.describe import describe, extent
+from graftlab.checkpoints.load import bundled_models
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
 from graftlab.cli.progress import console
+from graftlab.editing import swaps
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.checkpoints.catalogue.download import Progress
-    from graftlab.checkpoints.catalogue.registry import Entry
+from graftlab.sheets import sheet
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -31,9 +36,6 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from graftlab.checkpoints.catalogue import registry
-    from graftlab.checkpoints.describe import describe
-    from graftlab.checkpoints.load import bundled_models
 
     bundled = bundled_models()
     here = registry.cached_models() | bundled
@@ -58,9 +60,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         console.print(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}", soft_wrap=True)
 
 
-def line(entry: dict[str, Any], offer: "Entry | None") -> str:
+def line(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
-    from graftlab.checkpoints.describe import extent
 
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
@@ -83,7 +84,6 @@ def get(
 
     graft models get ffhq-stylegan2-ada
     """
-    from graftlab.checkpoints.catalogue import cache, hub, registry
 
     if hub.is_id(name):
         tell(name, hub.fetch(name), as_json)
@@ -110,7 +110,6 @@ def add(
 
     graft models add ~/Downloads/network-snapshot-000500.pkl --as my-metfaces
     """
-    from graftlab.checkpoints.catalogue import cache
 
     path = cache.add(file, name)
     tell(path.stem, path, as_json)
@@ -125,7 +124,6 @@ def remove(
 
     graft models remove ffhq-stylegan2-ada
     """
-    from graftlab.checkpoints.catalogue import cache
 
     deleted = [str(path) for path in cache.remove(name)]
     if as_json:
@@ -141,7 +139,6 @@ def where() -> None:
 
     graft models where
     """
-    from graftlab.checkpoints.catalogue import registry
 
     typer.echo(registry.cache_folder())
 
@@ -155,7 +152,7 @@ def tell(name: str, path: Path, as_json: bool) -> None:
 
 
 @contextmanager
-def transfer(what: str) -> "Iterator[Progress]":
+def transfer(what: str) -> Iterator[Progress]:
     """A progress bar for bytes, which appears with the first of them."""
     columns = (
         TextColumn("{task.description}"),
@@ -186,13 +183,8 @@ def demo(
 
     graft demo --out demo
     """
-    import time
 
-    from graftlab.checkpoints.load import BUNDLED
-    from graftlab.editing import swaps
-    from graftlab.sheets import sheet
-
-    photos = BUNDLED / "photos"
+    photos = load.BUNDLED / "photos"
     desk = Desk.open(model, square=True)
     structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
     start = time.perf_counter()

@@ -2,11 +2,15 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
 
 NONE = inspect.Parameter.empty
+
+command_line: ContextVar[list[str]] = ContextVar("command_line")
+"""The arguments of the command that is running, for the recipe of its pictures."""
 
 
 def spread(function: Callable[..., None]) -> Callable[..., None]:

@@ -5,10 +5,14 @@ import zipfile
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
+from torch import Tensor
 
+from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.formats.latents import read_latents
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
@@ -30,12 +34,15 @@ from graftlab.cli.desk import (
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
+from graftlab.codes import Codes, StyleCodes, SwapCodes
+from graftlab.data import open_source
+from graftlab.data.image_source import printable
+from graftlab.editing import swaps
+from graftlab.editing.distributions import BEYOND, Distribution, beside
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.networks.swapping import SwappingModel
+from graftlab.images import read, read_recipe
+from graftlab.networks.swapping import SwappingModel
+from graftlab.sheets import sheet
 
 
 @spread
@@ -52,7 +59,6 @@ def swap(
 
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
-    from graftlab.editing import swaps
 
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
@@ -76,8 +82,6 @@ def grid(
 
     graft grid --structures mountains/ --textures weather/ -o grid.png
     """
-    from graftlab.editing import swaps
-    from graftlab.sheets import sheet
 
     spare(out, structures, textures)
     desk = options.desk()
@@ -91,12 +95,10 @@ def grid(
     desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=scale), out)
 
 
-def pictures(desk: Desk, path: Path, out: Path) -> tuple[list["Tensor"], list[str]]:
+def pictures(desk: Desk, path: Path, out: Path) -> tuple[list[Tensor], list[str]]:
     """All pictures of a folder or zip but the one to be written, or one picture, with their names."""
     if path.is_file() and not zipfile.is_zipfile(path):
         return [desk.read(path)], [path.stem]
-    from graftlab.data import open_source
-    from graftlab.images import read, read_recipe
 
     source = open_source(path)
     files = {i: path / name for i, name in enumerate(source.names)}
@@ -122,8 +124,6 @@ def reconstruct(
 
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
-    from graftlab.editing import swaps
-    from graftlab.sheets import sheet
 
     spare(out, *photos)
     desk = options.desk()
@@ -141,11 +141,8 @@ def reconstruct(
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
 
 
-def notice(desk: Desk["SwappingModel"], model: str, photo: Path) -> None:
+def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
-    from graftlab.data.image_source import printable
-    from graftlab.editing.distributions import BEYOND, Distribution, beside
-    from graftlab.images import read
 
     if not (file := beside(model)).exists():
         return
@@ -161,7 +158,6 @@ def notice(desk: Desk["SwappingModel"], model: str, photo: Path) -> None:
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
-    from graftlab.data.image_source import printable
 
     if not as_json:
         typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
@@ -185,9 +181,6 @@ def encode(
 
     graft encode fuji.jpg alps.jpg --square -o codes.safetensors
     """
-    import torch
-
-    from graftlab.codes import Codes
 
     spare(out, options.model, *photos)
     desk = options.desk()
@@ -216,11 +209,6 @@ def decode(
 
     graft decode projected_w.npz -m metfaces.pkl -o decoded.png
     """
-    import torch
-
-    from graftlab.checkpoints.containers.contents import open_contents
-    from graftlab.checkpoints.formats.latents import read_latents
-    from graftlab.codes import Codes, StyleCodes, SwapCodes
 
     loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
     if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
@@ -251,8 +239,6 @@ def interpolate(
 
     graft interpolate day.jpg night.jpg --what texture --amounts 0,0.5,1,1.5 -o strip.png
     """
-    from graftlab.editing import swaps
-    from graftlab.sheets import sheet
 
     try:
         steps = [float(amount) for amount in amounts.split(",")]

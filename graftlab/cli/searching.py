@@ -4,33 +4,33 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from graftlab.cli.progress import Bar, bar, console
+from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
+from graftlab.images import read
+from graftlab.inversion.crops import Box, cut
+from graftlab.inversion.encoder import Encoder
+from graftlab.inversion.likeness import Likeness
+from graftlab.inversion.search import Search, Settings
+from graftlab.inversion.work import carry_out
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
+from graftlab.perception.features import FeatureNetwork
+from graftlab.video.parts import open_parts
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
-    from graftlab.codes import StyleCodes
-    from graftlab.inversion.likeness import Likeness
-    from graftlab.inversion.search import Search, Settings
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.perception.features import FeatureNetwork
-
-
-def place(model: "StyleGAN2") -> "torch.device":
+def place(model: StyleGAN2) -> torch.device:
     """The device of a model."""
     return next(model.parameters()).device
 
 
-def prepared(model: "StyleGAN2", photos: list[Path], enlarge: bool) -> "Tensor":
+def prepared(model: StyleGAN2, photos: list[Path], enlarge: bool) -> Tensor:
     """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
-    import torch
-
-    from graftlab.images import read
-    from graftlab.inversion.crops import Box, cut
 
     size = model.config.resolutions[-1]
     images = [read(photo) for photo in photos]
@@ -41,23 +41,20 @@ def prepared(model: "StyleGAN2", photos: list[Path], enlarge: bool) -> "Tensor":
     return torch.cat(cuts)
 
 
-def seeing(model: "StyleGAN2", features: float) -> "FeatureNetwork | None":
+def seeing(model: StyleGAN2, features: float) -> FeatureNetwork | None:
     """The feature network, where features count."""
-    from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 
     return efficientnet_lite(DEFAULT, place(model)) if features else None
 
 
-def guessed(model: "StyleGAN2", encoder: Path | None, images: "Tensor") -> "StyleCodes | None":
+def guessed(model: StyleGAN2, encoder: Path | None, images: Tensor) -> StyleCodes | None:
     """What an encoder takes the codes of pictures for."""
-    from graftlab.inversion.encoder import Encoder
 
     return Encoder.load(encoder, model).encode(images) if encoder else None
 
 
-def owned(path: Path, model: "StyleGAN2") -> "StyleCodes":
+def owned(path: Path, model: StyleGAN2) -> StyleCodes:
     """The codes of one picture in a file. GraftError if they are another model's."""
-    from graftlab.codes import Codes, StyleCodes
 
     codes = Codes.load(path)
     if not isinstance(codes, StyleCodes) or len(codes) != 1:
@@ -70,9 +67,9 @@ def owned(path: Path, model: "StyleGAN2") -> "StyleCodes":
 
 
 def planned(
-    model: "StyleGAN2",
-    images: "Tensor",
-    settings: "Settings",
+    model: StyleGAN2,
+    images: Tensor,
+    settings: Settings,
     encoder: Path | None,
     features: float,
     pixels: float,
@@ -88,7 +85,6 @@ def planned(
 @contextmanager
 def kept(out: Path, plan: dict[str, Any], resume: bool) -> Iterator[Path]:
     """A hidden folder beside the output for the states of unfinished work, of an earlier call if its plan was equal."""
-    from graftlab.video.parts import open_parts
 
     with open_parts(out, ".safetensors", 1, plan, resume) as parts:
         if parts.note:
@@ -102,17 +98,15 @@ def kept(out: Path, plan: dict[str, Any], resume: bool) -> Iterator[Path]:
 
 
 def searched(
-    model: "StyleGAN2",
-    likeness: "Likeness",
-    settings: "Settings",
-    start: "StyleCodes | None",
+    model: StyleGAN2,
+    likeness: Likeness,
+    settings: Settings,
+    start: StyleCodes | None,
     folder: Path,
     batch: int = 1,
     keep_every: int = 0,
-) -> "Search":
+) -> Search:
     """A search, done, whose state lies in the folder meanwhile."""
-    from graftlab.inversion.search import Search
-    from graftlab.inversion.work import carry_out
 
     search = Search(model, likeness, settings, start, batch, keep_every)
     if not settings.steps:

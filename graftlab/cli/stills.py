@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 import typer
+from torch import Tensor
 
 from graftlab.cli.desk import Desk, Out, PictureOptions, ViewingOptions, picture, spare
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.editing import blends, masks
+from graftlab.editing.tiles import tiled_if_large
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import Autoencoder, SwapCodes
-    from graftlab.networks.swapping import SwappingModel
+from graftlab.images import open_rgb
+from graftlab.networks.swapping import SwappingModel
 
 Textures = Annotated[
     list[str] | None,
@@ -54,7 +55,6 @@ def panorama(
 
     graft panorama fuji.jpg alps.jpg --texture evening.jpg -o panorama.png
     """
-    from graftlab.editing import blends
 
     others, weights = textures(texture)
     spare(out, *photos, *others)
@@ -86,7 +86,6 @@ def weave(
 
     graft weave fuji.jpg alps.jpg --along mask.png --texture mix -o woven.png
     """
-    from graftlab.editing import blends, masks
 
     ways = along or ["side"]
     files = [] if len(ways) == 1 and ways[0] in masks.HOW else ways
@@ -124,7 +123,6 @@ def regions(
 
     graft regions fuji.jpg --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
     """
-    from graftlab.editing import blends, masks
 
     pairs = [text.partition("=") for text in texture]
     if wrong := [text for text, pair in zip(texture, pairs, strict=True) if not all(pair)]:
@@ -153,7 +151,6 @@ def mix(
 
     graft mix fuji.jpg --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
     """
-    from graftlab.editing import blends
 
     others, weights = weighted(texture)
     spare(out, photo, *others)
@@ -178,10 +175,6 @@ def select(
 
     graft select fuji.jpg --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
     """
-    import torch
-
-    from graftlab.editing import masks
-    from graftlab.editing.tiles import tiled_if_large
 
     spare(out, photo)
     if overlay is not None:
@@ -202,18 +195,18 @@ def select(
 # -- what they share ----------------------------------------------------------------------------------------------
 
 
-def encoded(desk: "Desk[SwappingModel]", paths: Sequence[Path]) -> "tuple[Autoencoder, list[SwapCodes]]":
+def encoded(desk: Desk[SwappingModel], paths: Sequence[Path]) -> tuple[Autoencoder, list[SwapCodes]]:
     """The codes of pictures, and the network to decode them with: tile by tile if they are large together."""
     images = [desk.read(path) for path in paths]
     network = desk.network(*images)
     return network, [network.encode(image) for image in images]
 
 
-def render(desk: "Desk[SwappingModel]", network: "Autoencoder", codes: "SwapCodes", out: Path) -> None:
+def render(desk: Desk[SwappingModel], network: Autoencoder, codes: SwapCodes, out: Path) -> None:
     desk.write(network.decode(codes, **desk.rendering), out)
 
 
-def cells(desk: "Desk[SwappingModel]", option: str, text: str) -> float:
+def cells(desk: Desk[SwappingModel], option: str, text: str) -> float:
     """A length in cells, from text that tells it in cells, or in pixels as 16px."""
     length = number(text.removesuffix("px"))
     if isnan(length) or length < 0:
@@ -243,25 +236,23 @@ def weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
     return paths, weights
 
 
-def textures(texts: Sequence[str] | None) -> "tuple[list[Path], list[float] | None]":
+def textures(texts: Sequence[str] | None) -> tuple[list[Path], list[float] | None]:
     """Pictures that give the texture, and their weights: None for each its own, none at all for their mean."""
     if not texts or list(texts) == ["seam"]:
         return [], None
     return ([], []) if list(texts) == ["mix"] else weighted(texts)
 
 
-def painted(joined: "SwapCodes", codes: "Sequence[SwapCodes]", weights: list[float] | None) -> "SwapCodes":
+def painted(joined: SwapCodes, codes: Sequence[SwapCodes], weights: list[float] | None) -> SwapCodes:
     """Joined codes with the texture that `textures` told: as they are, or a mixture of the last codes, or of all."""
-    from graftlab.editing import blends
 
     if weights is None:
         return joined
     return blends.mixture(joined, codes[-len(weights) :], weights or [1.0] * len(codes))
 
 
-def fitted(desk: "Desk[SwappingModel]", mask: "Tensor", codes: "SwapCodes", soft: float) -> "Tensor":
+def fitted(desk: Desk[SwappingModel], mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
     """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
-    from graftlab.editing import masks
 
     height, width = (cells * desk.model.config.stride for cells in codes.structure.shape[2:])
     return masks.soften(masks.resized(mask, (height, width)), soft)
@@ -269,7 +260,6 @@ def fitted(desk: "Desk[SwappingModel]", mask: "Tensor", codes: "SwapCodes", soft
 
 def place(photo: Path, text: str, square: bool) -> tuple[float, float]:
     """Shares of width and height, in the picture as read, of a place told in pixels of the file or percent of it."""
-    from graftlab.images import open_rgb
 
     sides = open_rgb(photo).size
     told = [(number(part.strip().removesuffix("%")), part.strip().endswith("%")) for part in text.split(",")]

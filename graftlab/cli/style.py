@@ -3,20 +3,18 @@
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from torch import Tensor
 
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Model, Out, Precision, Seed, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.sheets import sheet
 
 MOST_SEEDS = 100_000
 BATCH = 8  # pictures made at a time
@@ -48,7 +46,7 @@ class StyleOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def desk(self) -> "Desk[StyleGAN2]":
+    def desk(self) -> Desk[StyleGAN2]:
         return stylegan(**vars(self))
 
 
@@ -83,7 +81,6 @@ def sample(
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
     """
-    from graftlab.sheets import sheet
 
     numbers = seeds_of(seeds)
     if codes is not None:
@@ -127,7 +124,6 @@ def mix_styles(
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
     """
-    from graftlab.sheets import sheet
 
     down, across, chosen = seeds_of(rows, "--rows"), seeds_of(columns, "--columns"), seeds_of(layers, "--layers")
     desk = options.desk()

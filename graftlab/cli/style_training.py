@@ -5,6 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from graftlab import config
+from graftlab.checkpoints.build import fingerprint
+from graftlab.checkpoints.load import locate
+from graftlab.checkpoints.readers import open_model
 from graftlab.cli.options import spread
 from graftlab.cli.training import (
     AUGMENT_HELP,
@@ -17,9 +21,9 @@ from graftlab.cli.training import (
     carry_out,
     listed,
 )
+from graftlab.config import StyleRecipe
 from graftlab.errors import GraftError
-
-stylegan_app = typer.Typer(help="Train a StyleGAN2.", no_args_is_help=True)
+from graftlab.training.trainer import judges_of
 
 ADAPTED, SHIFTED = "colour,geometry,translation", "translation"
 RECIPES = ("stylegan2", "projected")
@@ -51,7 +55,6 @@ Frozen = Annotated[
 ]
 
 
-@stylegan_app.command()
 @spread
 def train(
     photos: Photos,
@@ -77,7 +80,6 @@ def train(
 
     graft stylegan train ~/photos --run runs/alps --preset small --size 64 --images 500k
     """
-    from graftlab import config
 
     network = config.style_preset(preset, size)
     settings = config.StyleTrainConfig(
@@ -130,11 +132,6 @@ def finetune(
 
     The model of every snapshot stays in models/, and knows its parent: for graft blend.
     """
-    from graftlab import config
-    from graftlab.checkpoints.build import fingerprint
-    from graftlab.checkpoints.load import locate
-    from graftlab.checkpoints.readers import open_model
-    from graftlab.training.trainer import judges_of
 
     file = open_model(locate(base))
     common: dict[str, Any] = {
@@ -192,7 +189,6 @@ def style_settings(
     """StyleGAN2's objective by the name of a recipe and the augmentation that goes with it, for pictures of a size.
 
     GraftError if there is no such recipe, or for R1 where nothing would use it."""
-    from graftlab.config import StyleRecipe
 
     if recipe not in RECIPES:
         raise GraftError(f"There is no recipe '{recipe}' of a StyleGAN2; choose one of {', '.join(RECIPES)}.")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,12 +11,10 @@ from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+from graftlab.data.image_source import printable
+from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.editing.distributions import Distribution
-
-textures_app = typer.Typer(help="Fit a distribution to the textures of photos, and draw from it.", no_args_is_help=True)
+from graftlab.sheets import sheet
 
 From = Annotated[
     Path | None,
@@ -24,7 +22,6 @@ From = Annotated[
 ]
 
 
-@textures_app.command()
 @spread
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
@@ -46,7 +43,6 @@ def fit(
 
     graft textures fit ~/photos --mixture 8 -o weather.textures.safetensors
     """
-    from graftlab.editing.distributions import distribution
 
     spare(out, options.model, photos)
     model, side = options.open()
@@ -55,7 +51,6 @@ def fit(
     console.print(str(found.save(out)), soft_wrap=True)
 
 
-@textures_app.command()
 @spread
 def sample(
     photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
@@ -72,8 +67,6 @@ def sample(
 
     graft textures sample fuji.jpg --from weather.textures.safetensors --seeds 0-15 -o weathers.png
     """
-    from graftlab.editing.distributions import samples
-    from graftlab.sheets import sheet
 
     spare(out, photo, *([source] if source else []))
     numbers, weather = seeds_of(seeds), known(source, options.model)
@@ -107,8 +100,6 @@ def novelty(
 
     graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
     """
-    from graftlab.data.image_source import printable
-    from graftlab.editing.distributions import BEYOND
 
     distribution = known(source, options.model)
     desk = options.desk()
@@ -126,9 +117,8 @@ def novelty(
         typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
 
 
-def known(source: Path | None, model: str) -> "Distribution":
+def known(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
-    from graftlab.editing.distributions import Distribution, beside
 
     file = source or beside(model)
     if source is None and not file.exists():

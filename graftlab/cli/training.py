@@ -3,27 +3,33 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import torch
 import typer
 
+from graftlab import config, data
+from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.native import views
 from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
+from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
+from graftlab.data import open_source
+from graftlab.data.crops import crop_mode
+from graftlab.data.image_source import printable
+from graftlab.editing.distributions import Distribution, beside, distribution
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    import torch
-
-    from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
+from graftlab.hardware import choose_device, training_precision
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.training import augment, distributed
+from graftlab.training import run as runs
+from graftlab.training.estimate import estimate
 
 FEW_PHOTOS = 500  # below which augmentation is advised
 KNOWN_PHOTOS = 2000  # at the most, that a model's textures are known from
 
-data_app = typer.Typer(help="Look at photos and pack them for training.", no_args_is_help=True)
 
-
-@data_app.command()
 def scan(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
     as_json: Json = False,
@@ -32,8 +38,6 @@ def scan(
 
     graft data scan ~/photos
     """
-    from graftlab import data
-    from graftlab.data.image_source import printable
 
     source = data.open_source(photos)
     with bar("scanning", len(source)) as progress:
@@ -41,7 +45,6 @@ def scan(
     typer.echo(found.to_json() if as_json else printable(found.summary()))
 
 
-@data_app.command()
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
@@ -55,8 +58,6 @@ def pack(
 
     graft data pack ~/photos -o photos.pack --size 128
     """
-    from graftlab import data
-    from graftlab.data.image_source import printable
 
     source = data.open_source(photos)
     spare(out, *(photos / name for name in source.names if name.endswith(out.name)))
@@ -112,15 +113,13 @@ class TrainingOptions:
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False
 
     @property
-    def target(self) -> "torch.device":
+    def target(self) -> torch.device:
         """Where to train. GraftError if there is no such device here."""
-        from graftlab.hardware import choose_device
 
         return choose_device(self.device)
 
     def settings(self) -> dict[str, Any]:
         """What a `TrainConfig` takes from them."""
-        from graftlab.hardware import training_precision
 
         names = ("images", "batch", "learning_rate", "mirror", "seed", "snapshot_every", "record_every")
         chosen = {name: getattr(self, name) for name in names}
@@ -172,7 +171,6 @@ def train(
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train ~/photos --run runs/mine
     """
-    from graftlab import config
 
     weights: dict[str, Any] = {"gan": gan, "patch": patch, "features": features, "r1": r1, "patch_r1": patch_r1}
     settings = config.SwappingTrainConfig(
@@ -192,7 +190,7 @@ def train(
     carry_out(settings, run, options)
 
 
-def reweighed(recipe: "Recipe", weights: dict[str, float], more: list[str]) -> "Recipe":
+def reweighed(recipe: Recipe, weights: dict[str, float], more: list[str]) -> Recipe:
     """A recipe with other numbers, those of `more` as NAME=NUMBER. GraftError for a name that it does not have."""
     for given in more:
         name, _, number = given.partition("=")
@@ -211,14 +209,8 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, names.split(","))))
 
 
-def carry_out(settings: "TrainConfig", run: Path, options: TrainingOptions) -> None:
+def carry_out(settings: TrainConfig, run: Path, options: TrainingOptions) -> None:
     """Start or resume a run, under a progress bar; or only say what it will cost."""
-    from graftlab.config import SwappingTrainConfig
-    from graftlab.data import open_source
-    from graftlab.data.crops import crop_mode
-    from graftlab.training import augment, distributed
-    from graftlab.training.estimate import estimate
-    from graftlab.training.run import Run
 
     if options.as_json and not options.dry_run:
         raise GraftError("--json prints the figures of --dry-run: give both or neither.")
@@ -231,7 +223,7 @@ def carry_out(settings: "TrainConfig", run: Path, options: TrainingOptions) -> N
         typer.echo(json.dumps(costs.to_dict(), indent=1) if options.as_json else costs.summary())
         return
     with distributed.processes(device):
-        training = Run(run, settings, device, options.compiled)
+        training = runs.Run(run, settings, device, options.compiled)
         if training.first:
             for note in advice(len(training.data), settings.augment) + training.notes:
                 console.print(note, style="yellow", soft_wrap=True)
@@ -249,15 +241,10 @@ def carry_out(settings: "TrainConfig", run: Path, options: TrainingOptions) -> N
             console.print(f"Its textures are not known to graft novelty: {error}", style="yellow", soft_wrap=True)
 
 
-def know_textures(run: Path, settings: "SwappingTrainConfig", device: str | None) -> None:
+def know_textures(run: Path, settings: SwappingTrainConfig, device: str | None) -> None:
     """Fit the distribution of a run's photos as its models encode them, beside each model that has none of its own.
 
     GraftError if the photos are too few."""
-    from graftlab.checkpoints.load import load_as
-    from graftlab.checkpoints.native import views
-    from graftlab.data import open_source
-    from graftlab.editing.distributions import Distribution, beside, distribution
-    from graftlab.networks.swapping import SwappingAutoencoder
 
     for model in filter(Path.exists, (run / "last.safetensors", run / "best.safetensors")):
         file = beside(model)

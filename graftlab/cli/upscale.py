@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,10 +10,13 @@ from graftlab.cli.desk import Desk, Device, Precision, spare
 from graftlab.cli.enlarging import UpscalerName, opened
 from graftlab.cli.filming import film_file, is_still
 from graftlab.cli.progress import bar, console
+from graftlab.data import open_source
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from graftlab.networks.model import Model
+from graftlab.images import FORMATS, read
+from graftlab.networks.model import Model
+from graftlab.video.film import Film, render, upscaled
+from graftlab.video.reading import Video
+from graftlab.video.writing import Target
 
 FILMS = (".mp4", ".webm", ".gif", ".apng")  # what is written frame by frame
 
@@ -63,7 +66,6 @@ def upscale(
     names = names_for(files, out)
     for name in names:
         spare(name, *files)
-    from graftlab.images import read
 
     for file, name in zip(files, names, strict=True):
         desk.write(read(file), name)
@@ -73,14 +75,12 @@ def pictures_in(source: Path) -> list[Path]:
     """A file itself, or the pictures of a folder by name."""
     if not source.is_dir():
         return [source]
-    from graftlab.data import open_source
 
     return [source / name for name in open_source(source).names]
 
 
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     """What each picture becomes: OUT, or OUT-000 and so on, or PNGs of the same names in the folder OUT."""
-    from graftlab.images import FORMATS
 
     if out.suffix.lower() in FORMATS and not out.is_dir():
         return [out] if len(files) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(files))]
@@ -92,11 +92,8 @@ def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     return names
 
 
-def write_film(desk: Desk["Model"], source: Path, out: Path, quality: int, codec: str | None) -> None:
+def write_film(desk: Desk[Model], source: Path, out: Path, quality: int, codec: str | None) -> None:
     """Every frame of a video made larger, at its speed and with its sound."""
-    from graftlab.video.film import Film, render, upscaled
-    from graftlab.video.reading import Video
-    from graftlab.video.writing import Target
 
     video = Video.open(source)
     if video.note:

@@ -2,10 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
+import torch
 import typer
+from torch import Tensor
 
+from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import Desk, Square
 from graftlab.cli.directions import drawn
 from graftlab.cli.filming import (
@@ -22,15 +26,17 @@ from graftlab.cli.filming import (
 )
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi, seeds_of
+from graftlab.codes import Codes, StyleCodes
+from graftlab.editing.directions import Directions
+from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from graftlab.codes import Codes
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.video.films.drawing import Way
-
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.video.easing import between
+from graftlab.video.films import recurse as recursion
+from graftlab.video.films import sweep as sweeps
+from graftlab.video.films import walk as walks
+from graftlab.video.films.drawing import Way, from_way
+from graftlab.video.films.timeline import Key, Timeline, parse_mark, read_marks
 
 TURNS = {"circle": 1, "noise": 4}
 """Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
@@ -65,8 +71,6 @@ def recurse(
 
     graft film recurse fuji.jpg --zoom 1 --rotate 2 --no-reverse --texture 0:own --texture 8:snow.jpg -o turn.mp4
     """
-    from graftlab.video.films import recurse as recursion
-    from graftlab.video.films.timeline import Key, Timeline
 
     if preset not in ("detailed", "classic"):
         raise GraftError(f"A recursion's preset is detailed or classic, not '{preset}'.")
@@ -125,10 +129,6 @@ def walk(
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
     """
-    from graftlab.codes import StyleCodes
-    from graftlab.editing.swaps import WHAT
-    from graftlab.video.films import walk
-    from graftlab.video.films.drawing import from_way
 
     if (seeds is None) == (not keys):
         raise GraftError("Walk through pictures, files of codes or seeds (--seeds), and through one kind at a time.")
@@ -153,34 +153,29 @@ def walk(
         if path in TURNS:
             way = around(shooting, codes, path, directions, radius)
         else:
-            way = walk.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
+            way = walks.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
     if hold_layers is not None:
         layers = seeds_of(hold_layers, "--hold-layers")
-        way = walk.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
+        way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
     shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
 
 
-def around(shooting: Shooting, codes: "list[Codes]", path: str, file: str | None, radius: float) -> "Way":
+def around(shooting: Shooting, codes: list[Codes], path: str, file: str | None, radius: float) -> Way:
     """The way away from one picture and back to it, along directions."""
-    from graftlab.checkpoints.load import bundled_directions
-    from graftlab.editing.directions import Directions
-    from graftlab.video.films import walk
 
     if len(codes) != 1:
         raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
     if file is None and shooting.model not in bundled_directions():
         raise GraftError(f"{shooting.model} comes without directions; name a file of some (--directions).")
     found = Directions.load(file or shooting.model)
-    return walk.circle(codes[0], found, radius, shooting.seed, TURNS[path])
+    return walks.circle(codes[0], found, radius, shooting.seed, TURNS[path])
 
 
 def through_seeds(
-    model: "StyleGAN2", seeds: list[int], path: str, closed: bool, ease: str, psi: str, label: int | None
-) -> "Way":
+    model: StyleGAN2, seeds: list[int], path: str, closed: bool, ease: str, psi: str, label: int | None
+) -> Way:
     """The way through numbered latent vectors, with its truncation."""
-    from graftlab.video.easing import between
-    from graftlab.video.films import walk
 
     mapped = partial(model.map, labels=label)
     if path in TURNS:
@@ -188,20 +183,18 @@ def through_seeds(
             raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
         if len(seeds) % 2:
             raise GraftError(f"Noise is made of two seeds for each turn, not of {len(seeds)} in all (--seeds 1-8).")
-        way = walk.latent_circle(mapped, latents(model, seeds))
+        way = walks.latent_circle(mapped, latents(model, seeds))
     elif path == "spherical":
-        way = walk.latent_walk(mapped, latents(model, seeds), closed, ease)
+        way = walks.latent_walk(mapped, latents(model, seeds), closed, ease)
     else:
         codes = model.codes_of(seeds, labels=label)
-        way = walk.through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
+        way = walks.through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return walk.truncating(way, average, between(*range_of(psi, "--psi"), and_back=closed))
+    return walks.truncating(way, average, between(*range_of(psi, "--psi"), and_back=closed))
 
 
-def latents(model: "StyleGAN2", seeds: list[int]) -> "Tensor":
+def latents(model: StyleGAN2, seeds: list[int]) -> Tensor:
     """The latent vectors z (N, Cz) that these numbers stand for, as in `codes_of`."""
-    import numpy as np
-    import torch
 
     rows = [np.random.RandomState(seed).randn(model.config.z_channels) for seed in seeds]
     return torch.from_numpy(np.array(rows)).float()
@@ -225,9 +218,6 @@ def sweep(
 
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
-    from graftlab.editing.directions import Directions
-    from graftlab.video.films.drawing import from_way
-    from graftlab.video.films.sweep import sweep
 
     found, ends = Directions.load(file), range_of(gains, "--gains")
     rows = None if layers is None else seeds_of(layers, "--layers")
@@ -239,22 +229,20 @@ def sweep(
         desk, codes = opened(shooting, [picture], square=False)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
-    way = sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
+    way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
     frames, fps = shooting.length(4 if once else 8)
     shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
 
 
 def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:
     """What --texture and --timeline have a film read: files that it must not be written over."""
-    from graftlab.video.films.timeline import parse_mark, read_marks
 
     marks = [parse_mark(text) for text in textures or ()]
     return [*(mark.picture for mark in marks + (read_marks(file) if file else [])), *([file] if file else [])]
 
 
-def opened(shooting: Shooting, paths: list[Path], square: bool) -> "tuple[Desk[Any], list[Codes]]":
+def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-    from graftlab.codes import Codes, StyleCodes
 
     loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())

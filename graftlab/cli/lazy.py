@@ -1,0 +1,70 @@
+"""Groups of commands that are imported when they are called: until then a table says what they are."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+STYLE: dict[str, Any] = {"rich_markup_mode": "markdown"}
+
+
+class Row(NamedTuple):
+    """Where a command is defined, as `pictures.swap` in this package, and the first paragraph of its help.
+
+    It may be a Typer, which is imported as a whole."""
+
+    home: str
+    help: str
+
+
+class Group(NamedTuple):
+    """What a group is for, and its commands by name."""
+
+    help: str
+    commands: Mapping[str, Row]
+
+
+Entry = Row | Group
+Panels = Mapping[str, Mapping[str, Entry]]  # heading in the help -> name -> command
+
+
+class Later(TyperCommand):
+    """What stands for a command in the help of its group and in completion."""
+
+    def __init__(self, name: str, row: Row, panel: str | None) -> None:
+        super().__init__(name, help=row.help, rich_help_panel=panel, **STYLE)
+        self.home = row.home
+
+    def load(self) -> Any:
+        """The command itself."""
+        module, _, attribute = self.home.rpartition(".")
+        found = getattr(import_module(f"{__package__}.{module}"), attribute)
+        app = typer.Typer(**STYLE)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=self.name)
+        else:
+            app.command(self.name)(found)
+        return get_group(app).commands[str(self.name)]
+
+
+class LazyGroup(TyperGroup):
+    """A group of commands that stand in a table."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Later) else command, rest
+
+
+def stand_ins(panels: Panels) -> Iterator[tuple[str, Later | LazyGroup]]:
+    """The commands of a table by name, none of them imported yet."""
+    for panel, entries in panels.items():
+        for name, entry in entries.items():
+            if isinstance(entry, Row):
+                yield name, Later(name, entry, panel or None)
+            else:
+                commands: Any = dict(stand_ins({"": entry.commands}))
+                about: dict[str, Any] = {"help": entry.help, "no_args_is_help": True, "rich_help_panel": panel or None}
+                yield name, LazyGroup(name=name, commands=commands, **about, **STYLE)
