@@ -52,7 +52,7 @@ def guessed(model: "StyleGAN2", encoder: Path | None, images: "Tensor") -> "Styl
     """What an encoder takes the codes of pictures for."""
     from graftlab.inversion.encoder import Encoder
 
-    return Encoder.load(encoder, model).encode(images) if encoder else None
+    return Encoder.load(encoder).fitting(model).encode(images) if encoder else None
 
 
 def owned(path: Path, model: "StyleGAN2") -> "StyleCodes":

@@ -253,8 +253,8 @@ def know_textures(run: Path, settings: "SwappingTrainConfig", device: str | None
     """Fit the distribution of a run's photos as its models encode them, beside each model that has none of its own.
 
     GraftError if the photos are too few."""
+    from graftlab.artifacts import views
     from graftlab.checkpoints.load import load_as
-    from graftlab.checkpoints.native import views
     from graftlab.data import open_source
     from graftlab.editing.distributions import Distribution, beside, distribution
     from graftlab.networks.swapping import SwappingAutoencoder
