@@ -423,10 +423,13 @@ def test_bad_input_is_one_sentence(graft, models, parts, arguments, says):
         (("--clusters", "narrow.json:1"), "makes 8 channels"),
         (("--clusters", "lost.json:1"), "'synthesis.blocks.9.conv'"),
         (("--clusters", "silent.json:1"), "No channel belongs to 1"),
-        (("--clusters", "short.json:1"), "short.json has 3 clusters and 8 channels"),
-        (("--clusters", "minus.json:1"), "memberships are from 0 up"),
+        (("--clusters", "short.json:1"), "short.json holds no sensible clusters (With 3 clusters and 8 channels"),
+        (("--clusters", "minus.json:1"), "Memberships are from 0 up"),
         (("--clusters", "huge.json:1"), "huge.json holds no clusters"),
-        (("--clusters", "listed.json:1"), "listed.json names its layer and its model by texts"),
+        (
+            ("--clusters", "listed.json:1"),
+            "listed.json holds no sensible clusters (A layer and a model",
+        ),
         (("--clusters", "parts.json:0", "--clusters", "parts.json:1"), "blocks.2.conv twice"),
     ],
 )

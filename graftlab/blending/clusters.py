@@ -133,7 +133,9 @@ class Clusters:
             raise GraftError(f"{path}: no such file.") from None
         except GraftError as error:
             reason = str(error).rstrip(".")
-            raise GraftError(f"{path} makes no sense: {reason}; make a new one with 'graft clusters fit'.") from None
+            raise GraftError(
+                f"{path} holds no sensible clusters ({reason}); make new ones with 'graft clusters fit'."
+            ) from None
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise GraftError(f"{path} holds no clusters; 'graft clusters fit' makes such files.") from None
 
