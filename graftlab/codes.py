@@ -5,20 +5,16 @@
 `a + 1.5 * direction`.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
+from graftlab.artifacts import Artifact, finite
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 
 CodesT = TypeVar("CodesT", bound="Codes")
 Weight = float | Tensor
@@ -26,9 +22,11 @@ Weight = float | Tensor
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Codes:
+class Codes(Artifact):
     """A batch of named tensors, all with the batch first, and the fingerprint of the model they belong to."""
 
+    noun: ClassVar[str] = "codes"
+    remedy: ClassVar[str] = "make codes with 'graft encode'"
     parts: ClassVar[tuple[str, ...]] = ()
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ()  # numbers of dimensions each part may have
     model: str | None = None  # fingerprint of the model, None where it has none (one in training)
@@ -131,40 +129,20 @@ class Codes:
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> Path:
-        """Write a safetensors file that knows its kind and its model's fingerprint."""
-        tensors = {name: getattr(self, name).detach().cpu().contiguous() for name in self.parts}
-        extra = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.parts}
-        header = {"graftlab": json.dumps({"kind": type(self).__name__, **extra})}
-        atomic_write(Path(path), lambda file: file.write(to_safetensors(tensors, header)))
-        return Path(path)
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self.parts}
 
-    @staticmethod
-    def load(path: str | Path) -> "Codes":
-        """Read what `save` wrote. GraftError if the file holds no codes."""
-        try:
-            with safe_open(path, "pt") as file:
-                header = json.loads((file.metadata() or {}).get("graftlab", "{}"))
-                kind = {cls.__name__: cls for cls in (SwapCodes, StyleCodes)}[header.pop("kind")]
-                if set(file.keys()) != set(kind.parts):
-                    raise KeyError(*kind.parts)
-                # Copies: what safetensors hands out changes with the file.
-                tensors = {name: file.get_tensor(name).clone() for name in kind.parts}
-        except FileNotFoundError:
-            raise GraftError(f"{path}: no such file.") from None
-        except (KeyError, AttributeError, TypeError):
-            raise GraftError(f"{path} holds no codes; make them with 'graft encode'.") from None
-        except (SafetensorError, OSError, GraftError, RecursionError) as error:
-            raise GraftError(f"{path} cannot be read as codes ({error}); make them with 'graft encode'.") from None
-        try:
-            if not isinstance(header.get("model"), str | None):
-                raise GraftError("Their model is no fingerprint.")
-            if not all(tensor.is_floating_point() and tensor.float().isfinite().all() for tensor in tensors.values()):
-                raise GraftError("They hold something else than finite numbers.")
-            return kind(**tensors, **header)
-        except (TypeError, GraftError, NotImplementedError) as error:
-            reason = str(error).rstrip(".")
-            raise GraftError(f"{path} holds codes without sense ({reason}); make them with 'graft encode'.") from None
+    def _header(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.parts}
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
+        if set(tensors) != set(cls.parts):
+            raise GraftError(f"they are {' and '.join(cls.parts)}, and not {' and '.join(tensors) or 'nothing'}")
+        if not finite(*tensors.values()):
+            raise GraftError("they hold something else than finite numbers")
+        known: dict[str, Any] = {**tensors, **header}
+        return cls(**known)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -202,6 +180,7 @@ class SwapCodes(Codes):
     `size` is the (height, width) in pixels of the picture they came from, where it was not a multiple of the stride. It
     belongs to the structure and goes where that goes."""
 
+    kind: ClassVar[str] = "SwapCodes"
     parts: ClassVar[tuple[str, ...]] = ("structure", "texture")
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((4,), (2, 4))
     structure: Tensor
@@ -232,6 +211,7 @@ class SwapCodes(Codes):
 class StyleCodes(Codes):
     """Codes of a StyleGAN2: w (N, L, Cw), one row per layer; equal rows are W, free rows W+."""
 
+    kind: ClassVar[str] = "StyleCodes"
     parts: ClassVar[tuple[str, ...]] = ("w",)
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((3,),)
     w: Tensor

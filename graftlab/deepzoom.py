@@ -8,15 +8,13 @@ OpenSeadragon, and where the picture lies, so that it opens from a disk as from 
 checkout: tools/bring_javascript.py brings it.
 """
 
-import html
-import json
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment
 from PIL import Image
 
 from graftlab.errors import GraftError
@@ -164,55 +162,8 @@ def document(
     """The page: HTML that needs nothing but the tiles."""
     viewer = VIEWER.read_text(encoding="utf-8").rpartition("//# sourceMappingURL=")[0]
     place = {"width": size[0], "height": size[1], "tileSize": TILE, "maxLevel": top(size), "tiles": tiles}
-    told = json.dumps({**place, "grid": grid, "recipe": recipe}, default=str)
-    data = told.replace("<", "\\u003c")  # so that no text in it ends the script
-    filling = {"@title@": html.escape(title), "@picture@": data, "@viewer@": viewer}
-    return re.sub("|".join(filling), lambda mark: filling[mark[0]], PAGE)
-
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>@title@</title>
-<style>
-  html, body, #view { margin: 0; height: 100%; background: #fff; }
-  #place { position: fixed; left: 12px; bottom: 12px; padding: 6px 10px; border-radius: 6px; pointer-events: none;
-           font: 14px system-ui, sans-serif; color: #fff; background: #1c1c22cc; }
-  #place:empty { display: none; }
-</style>
-<div id="view"></div>
-<div id="place" aria-live="polite"></div>
-<script>const picture = @picture@;</script>
-<script>
-@viewer@</script>
-<script>
-  const { width, height, tileSize, maxLevel, tiles, grid } = picture, place = document.getElementById("place");
-  const viewer = OpenSeadragon({
-    id: "view",
-    drawer: "canvas",  // a file is not allowed to show the files beside it by WebGL
-    tileSources: {
-      width, height, tileSize, minLevel: 0, maxLevel,
-      getTileUrl: (level, x, y) => `${encodeURIComponent(tiles)}/${level}/${x}_${y}.jpg`,
-    },
-    showNavigationControl: false,
-    showNavigator: Math.max(width, height) > 2000,
-    navigatorPosition: "BOTTOM_RIGHT",
-    navigatorBackground: "#fff",
-    maxZoomPixelRatio: 8,
-    animationTime: 0.5,
-    gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-  });
-  function told(at) {
-    const count = [grid.columns.length, grid.rows.length], step = [grid.width + grid.gap, grid.height + grid.gap];
-    const cell = [at.x - grid.left, at.y - grid.top].map((far, i) => Math.floor(far / step[i]));
-    if (cell.some((number, i) => number < 0 || number >= count[i])) return "";
-    return [grid.rows[cell[1]], grid.columns[cell[0]]].filter(Boolean).join(" · ");
-  }
-  if (grid) document.addEventListener("pointermove", (event) => {
-    const point = viewer.viewport.pointFromPixel(new OpenSeadragon.Point(event.clientX, event.clientY));
-    place.textContent = told(viewer.viewport.viewportToImageCoordinates(point));
-  });
-</script>
-</html>
-"""
+    pages = Environment(autoescape=True, keep_trailing_newline=True)
+    pages.policies["json.dumps_kwargs"] = {"default": str}
+    return pages.from_string(Path(__file__).with_suffix(".html").read_text("utf-8")).render(
+        title=title, picture={**place, "grid": grid, "recipe": recipe}, viewer=viewer
+    )

@@ -4,9 +4,9 @@ import contextlib
 import errno
 import json
 import os
-import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,26 +63,21 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def lock(path: Path, busy: str) -> BinaryIO:
-    """Hold a lock file until the returned file is closed or this process ends, in whatever way: it is never stale.
+def lock(path: Path, busy: str) -> AbstractContextManager[object]:
+    """Hold a lock file until the context ends or this process does, in whatever way: it is never stale.
 
-    GraftError with the sentence `busy` if another process holds it."""
-    file = path.open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
+    It is held from the call on, as long as what is returned is kept. GraftError with the sentence `busy` if another
+    process holds it."""
+    from filelock import FileLock, Timeout  # not at the top: it brings asyncio along
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.close()
+    try:  # a soft lock would outlive a process that is killed
+        return FileLock(path, thread_local=False, fallback_to_soft=False).acquire(blocking=False)
+    except Timeout:
         raise GraftError(busy) from None
-    except OSError:  # a network disk without locks: take care yourself
-        pass
-    return file
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        return contextlib.nullcontext()  # a network disk without locks: take care yourself
 
 
 def read_table(path: Path) -> Any:

@@ -26,35 +26,36 @@ LONGEST = 350  # lines of a file
 ROOMS = {
     "errors": "",
     "files": "errors",
+    "artifacts": "errors files",
     "memory": "",
     "hardware": "errors files",
     "config": "errors files",
     "images": "errors files",
     "sheets": "errors images",
-    "codes": "errors files",
+    "codes": "errors artifacts",
     "networks": "errors hardware config codes",
     "data": "errors files hardware images",
     "objectives": "errors config networks perception",
-    "checkpoints": "errors files hardware config codes networks",
+    "checkpoints": "errors files artifacts hardware config codes networks",
     "perception": "errors",
-    "training": "errors files hardware config images sheets codes networks data objectives checkpoints perception "
-    "evaluation",
+    "training": "errors files artifacts hardware config images sheets codes networks data objectives checkpoints "
+    "perception evaluation",
     "deepzoom": "errors files",
-    "blending": "errors files config images codes networks checkpoints",
+    "blending": "errors files artifacts config images codes networks checkpoints",
     "distillation": "errors files hardware config images codes networks data blending",
-    "editing": "errors files config images sheets codes data checkpoints",
+    "editing": "errors files artifacts config images sheets codes data checkpoints",
     "video": "errors files hardware images sheets codes networks data blending editing",
-    "inversion": "errors hardware config codes networks checkpoints editing perception",
+    "inversion": "errors artifacts hardware config codes networks checkpoints editing perception",
     "evaluation": "errors files config images sheets codes data objectives perception",
     "graftlab": "errors images codes checkpoints blending",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
-    "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training deepzoom "
-    "blending distillation editing video inversion perception evaluation graftlab benchmarking memory",
+    "cli": "errors files artifacts hardware config images sheets codes networks data objectives checkpoints training "
+    "deepzoom blending distillation editing video inversion perception evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 
 # Packages that any module may import at its top; all others cost time or may be missing, so only functions import them.
-EVERYWHERE = {"graftlab", "torch", "numpy", "PIL", "safetensors"}
+EVERYWHERE = {"graftlab", "torch", "numpy", "PIL", "safetensors", "jinja2", "platformdirs"}
 AT_THE_TOP_OF = {"cli": {"typer", "rich"}}
 HEAVY_PARTS = {"torch.utils.tensorboard", "torch.distributed.run"}  # of a package that is otherwise welcome
 BANNED = {"torchvision", "timm", "open_clip", "lpips"}

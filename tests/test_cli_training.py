@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import graftlab
-from graftlab.checkpoints.native import read_tensors, save_model
+from graftlab.artifacts import read_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.config import (
     RECIPES,
     StyleRecipe,

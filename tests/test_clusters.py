@@ -241,7 +241,7 @@ def test_the_same_again_and_from_the_file(make, runs, tmp_path):
     assert torch.equal(found.membership, again.membership)
     assert found.areas.tolist() == sorted(found.areas.tolist(), reverse=True)
     torch.testing.assert_close(found.membership.sum(1), torch.ones(features.channels))
-    read = Clusters.read(found.save(tmp_path / "parts.json"))
+    read = Clusters.load(found.save(tmp_path / "parts.json"))
     assert (read.layer, read.names, read.model) == (found.layer, found.names, found.model)
     for name in ("areas", "membership", "mean", "deviation", "centres"):
         torch.testing.assert_close(getattr(read, name), getattr(found, name), rtol=1e-4, atol=1e-6)
@@ -331,7 +331,7 @@ def test_fit_and_show(graft, models):
 
 def test_blends_of_clusters(graft, models, parts):
     Path("parts.json").write_text(parts.read_text().replace('"name": "1"', '"name": "sky"'))
-    found, features = Clusters.read(parts), features_at(models[0], 16)
+    found, features = Clusters.load(parts), features_at(models[0], 16)
     for options, rule in (
         ([":sky"], channels(features, found.share(["sky"]))),
         ([":sky,0"], channels(features, found.share(["0", "sky"]))),
@@ -348,13 +348,13 @@ def test_clusters_of_two_layers(graft, models, parts):
     told = json.loads(graft("blend", A, B, "--clusters", "parts.json:0", "--clusters", "coarse.json:1", "--json").out)
     rule = together(
         *(
-            channels(features_at(models[0], layer), Clusters.read(path).share([name]))
+            channels(features_at(models[0], layer), Clusters.load(path).share([name]))
             for layer, path, name in ((16, "parts.json", "0"), (8, "coarse.json", "1"))
         )
     )
     assert told["fingerprint"] == blend(*models, rule).fingerprint
     shares = told["tensors"]["synthesis.blocks.2.conv.bias"]["shares"]
-    assert shares == pytest.approx([1 - shares[1], Clusters.read("parts.json").share(["0"]).mean().item()])
+    assert shares == pytest.approx([1 - shares[1], Clusters.load("parts.json").share(["0"]).mean().item()])
 
 
 def test_kin_of_the_clusters_are_told_apart(graft, models, parts):
@@ -374,7 +374,7 @@ def test_autoencoders(graft):
     own = load("landscapes-128", "cpu")
     save_model(Path(B), moved(own, far=0.1))
     assert graft("blend", "landscapes-128", B, "--clusters", "clusters.json:1", "--part", "generator").code == 0
-    wanted = channels(features_at(own, 16), Clusters.read("clusters.json").share(["1"]))
+    wanted = channels(features_at(own, 16), Clusters.load("clusters.json").share(["1"]))
     assert load("blend.safetensors", "cpu").fingerprint == blend(own, load(B, "cpu"), wanted).fingerprint
 
 
@@ -423,10 +423,13 @@ def test_bad_input_is_one_sentence(graft, models, parts, arguments, says):
         (("--clusters", "narrow.json:1"), "makes 8 channels"),
         (("--clusters", "lost.json:1"), "'synthesis.blocks.9.conv'"),
         (("--clusters", "silent.json:1"), "No channel belongs to 1"),
-        (("--clusters", "short.json:1"), "short.json has 3 clusters and 8 channels"),
-        (("--clusters", "minus.json:1"), "memberships are from 0 up"),
+        (("--clusters", "short.json:1"), "short.json holds no sensible clusters (With 3 clusters and 8 channels"),
+        (("--clusters", "minus.json:1"), "Memberships are from 0 up"),
         (("--clusters", "huge.json:1"), "huge.json holds no clusters"),
-        (("--clusters", "listed.json:1"), "listed.json names its layer and its model by texts"),
+        (
+            ("--clusters", "listed.json:1"),
+            "listed.json holds no sensible clusters (A layer and a model",
+        ),
         (("--clusters", "parts.json:0", "--clusters", "parts.json:1"), "blocks.2.conv twice"),
     ],
 )

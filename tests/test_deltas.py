@@ -8,8 +8,9 @@ import torch
 from tiny import stylegan2
 
 import graftlab
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.deltas import DELTA, EXACT, SCALE, save_delta
-from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
 

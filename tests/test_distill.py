@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from training_fixture import CPU, files
 
 import graftlab
+from graftlab.artifacts import read_tensors
 from graftlab.blending.blend import blend
 from graftlab.blending.weights import interpolate
 from graftlab.checkpoints.load import load_as
-from graftlab.checkpoints.native import read_tensors, save_model
+from graftlab.checkpoints.native import save_model
 from graftlab.config import DistillConfig, TranslationRecipe, TranslatorConfig
 from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError

@@ -12,11 +12,13 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-from graftlab.checkpoints import build, native
+from graftlab import artifacts
+from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.checkpoints import build
 from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.load import load
-from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
 from graftlab.config import preset
 from graftlab.errors import GraftError
@@ -219,6 +221,21 @@ def test_safetensors_reads_and_writes_the_same(tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in tensors)
 
 
+def test_what_was_changed_after_writing_is_noticed(tmp_path):
+    path = tmp_path / "m"
+    tensors = {"a": torch.arange(6.0), "b": torch.ones(2, 2, dtype=torch.uint8), "empty": torch.zeros(0)}
+    write_tensors(path, tensors, {"name": "one"})
+    whole = path.read_bytes()
+    begin = 8 + int.from_bytes(whole[:8], "little")
+    for place in (whole.index(b"one"), whole.index(b"sha256") + 12, *range(begin, len(whole), 5)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        refused(r"no longer holds what was written \(SHA-256\); fetch", read_tensors, path)
+    path.write_bytes(whole.replace(b'"b"', b'"c"'))
+    refused("no longer holds what was written", read_tensors, path)
+    path.write_bytes(whole.replace(b"sha256", b"crc256"))  # a file of before there were digests
+    assert read_tensors(path)[1] == {"name": "one"}
+
+
 # -- what is not read -------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +285,7 @@ def test_files_that_may_not_be_read(saved, monkeypatch):
     def forbidden(*args):
         raise PermissionError(errno.EACCES, "Permission denied", str(saved))
 
-    monkeypatch.setattr(native, "safe_open", forbidden)
+    monkeypatch.setattr(artifacts, "safe_open", forbidden)
     refused("Permission denied", read_tensors, saved)
 
 
@@ -293,7 +310,7 @@ def test_a_pack_of_photos_is_no_model(tmp_path):
         Image.new("RGB", (20, 20), (i, 2, 3)).save(tmp_path / "photos" / f"{i}.png")
     pack(open_source(str(tmp_path / "photos")), tmp_path / "photos.pack", 16)
     refused("no model that graftlab knows", load, tmp_path / "photos.pack")
-    with pytest.raises(GraftError, match="holds no codes"):
+    with pytest.raises(GraftError, match=r"photos\.pack was not written by graftlab"):
         Codes.load(tmp_path / "photos.pack")
 
 

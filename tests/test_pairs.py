@@ -182,10 +182,8 @@ def test_a_full_disk_leaves_whole_shards_and_one_sentence(tmp_path, draw, monkey
 
 def test_one_process_at_a_time(tmp_path, draw):
     make_pairs(draw(), tmp_path, 4)
-    held = lock(tmp_path / "lock", "")
-    with pytest.raises(GraftError, match="is in use by another process"):
+    with lock(tmp_path / "lock", ""), pytest.raises(GraftError, match="is in use by another process"):
         make_pairs(draw(), tmp_path, 30)
-    held.close()
     assert make_pairs(draw(), tmp_path, 30).pairs == 30
 
 

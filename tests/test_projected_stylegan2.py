@@ -7,7 +7,8 @@ import torch
 from tiny import new_model, pictures
 from training_fixture import CPU, make_photos
 
-from graftlab.checkpoints.native import read_tensors, save_model
+from graftlab.artifacts import read_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, preset, recipe, style_preset
 from graftlab.errors import GraftError

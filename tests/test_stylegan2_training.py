@@ -8,7 +8,8 @@ import torch
 from training_fixture import CPU, files, make_photos
 
 import graftlab
-from graftlab.checkpoints.native import read_tensors, save_model
+from graftlab.artifacts import read_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, style_preset
 from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator

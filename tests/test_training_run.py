@@ -15,7 +15,7 @@ from PIL import Image
 from training_fixture import CPU, config, files, make_photos, start
 
 import graftlab
-from graftlab.checkpoints.native import read_tensors
+from graftlab.artifacts import read_tensors
 from graftlab.config import RECIPES, Recipe, preset
 from graftlab.data import open_source, pack
 from graftlab.errors import GraftError
@@ -242,7 +242,8 @@ def test_lock_dies_with_its_holder(tmp_path):
         with pytest.raises(GraftError, match="in use"):
             lock(tmp_path / "lock", "in use")
         holder.kill()
-    lock(tmp_path / "lock", "in use").close()
+    with lock(tmp_path / "lock", "in use"):
+        pass
 
 
 # ------------------------------------------------------------------------------------------------------------ full disk

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from training_fixture import CPU, config, files, make_photos, start
 
-from graftlab.checkpoints.native import read_tensors
+from graftlab.artifacts import read_tensors
 from graftlab.errors import GraftError
 from graftlab.objectives.swapping import r1_penalty
 from graftlab.objectives.terms import total

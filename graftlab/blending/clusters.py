@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graftlab.artifacts import finite
 from graftlab.blending.channels import Features
 from graftlab.blending.diff import Run
 from graftlab.errors import GraftError, needs
@@ -46,6 +47,20 @@ class Clusters:
     deviation: Tensor  # (C,)
     centres: Tensor  # (K, C): directions of standardised features, of unit length
     model: str | None = None  # fingerprint of the network in which they were found
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layer, str) or not isinstance(self.model, str | None):
+            raise GraftError("A layer and a model are named by texts.")
+        count, width = len(self.names), len(self.mean)
+        if not count or self.membership.shape != (width, count) or self.centres.shape != (count, width):
+            raise GraftError(
+                f"With {count} clusters and {width} channels, every channel needs {count} memberships, and every "
+                f"centre {width} numbers."
+            )
+        if not finite(self.areas, self.membership, self.mean, self.deviation, self.centres):
+            raise GraftError("All its numbers must be finite.")
+        if bool((self.membership < 0).any()) or not bool((self.deviation > 0).all()):
+            raise GraftError("Memberships are from 0 up, and deviations above 0.")
 
     def share(self, names: Sequence[str], hard: bool = False) -> Tensor:
         """How much of each channel (C,) belongs to some of the clusters, in [0, 1]; all of them together have 1.
@@ -99,12 +114,12 @@ class Clusters:
         return atomic_write(path, lambda file: file.write(text.encode()))
 
     @classmethod
-    def read(cls, path: str | Path) -> "Clusters":
+    def load(cls, path: str | Path) -> "Clusters":
         """From a file that `save` wrote, and somebody may have edited. GraftError if it is something else."""
         try:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             clusters, rows = found["clusters"], found["channels"]
-            read = cls(
+            return cls(
                 found["layer"],
                 tuple(str(each["name"]) for each in clusters),
                 torch.tensor([float(each["area"]) for each in clusters]),
@@ -116,30 +131,13 @@ class Clusters:
             )
         except FileNotFoundError:
             raise GraftError(f"{path}: no such file.") from None
+        except GraftError as error:
+            reason = str(error).rstrip(".")
+            raise GraftError(
+                f"{path} holds no sensible clusters ({reason}); make new ones with 'graft clusters fit'."
+            ) from None
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise GraftError(f"{path} holds no clusters; 'graft clusters fit' makes such files.") from None
-        read._check(path)
-        return read
-
-    def _check(self, path: str | Path) -> None:
-        """GraftError if numbers are missing, or make no sense."""
-        if not isinstance(self.layer, str) or not isinstance(self.model, str | None):
-            raise GraftError(
-                f"{path} names its layer and its model by texts; make a new one with 'graft clusters fit'."
-            )
-        count, width = len(self.names), len(self.mean)
-        if not count or self.membership.shape != (width, count) or self.centres.shape != (count, width):
-            raise GraftError(
-                f"{path} has {count} clusters and {width} channels, so that every channel needs {count} memberships, "
-                f"and every centre {width} numbers; make a new one with 'graft clusters fit'."
-            )
-        finite = all(
-            bool(x.isfinite().all()) for x in (self.areas, self.membership, self.mean, self.deviation, self.centres)
-        )
-        if not finite or bool((self.membership < 0).any()) or not bool((self.deviation > 0).all()):
-            raise GraftError(
-                f"{path} has numbers that make no sense; memberships are from 0 up, deviations above 0, all are finite."
-            )
 
 
 def fit(

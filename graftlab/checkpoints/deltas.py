@@ -12,10 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from graftlab.artifacts import KEY, parsed, views, write_tensors
 from graftlab.checkpoints.build import Model, fingerprint
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.checkpoints.native import BUNDLED, KEY, configured, parsed, views, write_tensors
+from graftlab.checkpoints.native import BUNDLED, configured
 from graftlab.checkpoints.native import read as read_whole
 from graftlab.errors import GraftError
 

@@ -91,7 +91,7 @@ class Chosen:
         path, _, names = text.rpartition(":")
         if not path or not names.strip():
             raise GraftError(f"--clusters takes a file and names of clusters such as parts.json:3,5, not '{text}'.")
-        chosen = cls(Path(path), Clusters.read(path), [name.strip() for name in names.split(",")])
+        chosen = cls(Path(path), Clusters.load(path), [name.strip() for name in names.split(",")])
         chosen.clusters.share(chosen.names)  # refuses unknown ones before any work is done
         return chosen
 

@@ -85,7 +85,7 @@ def show(
 
     spare(out, model, clusters, *photo_files(photo))
     numbers = seeds_of(seeds)
-    found = Clusters.read(clusters)
+    found = Clusters.load(clusters)
     network, about = opened(model, device)
     features = features_at(network, found.layer)
     tell_origin(clusters, found, [network], [about])

@@ -216,7 +216,8 @@ def train_encoder(
         with bar("training", trainer.steps * batch) as progress:
             carry_out(trainer, telling(progress, batch), folder / "training.safetensors")
         figures = worth(trainer)
-        trainer.encoder.save(out, {**settings.to_dict(), **figures})
+        trainer.encoder.about = {**settings.to_dict(), **figures}
+        trainer.encoder.save(out)
     report([figures], as_json, "explains {explained:.1%} of the variance of w, L1 {l1:.4f}")
     console.print(str(out), soft_wrap=True)
 

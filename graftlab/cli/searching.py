@@ -50,7 +50,7 @@ def seeing(model: StyleGAN2, features: float) -> FeatureNetwork | None:
 def guessed(model: StyleGAN2, encoder: Path | None, images: Tensor) -> StyleCodes | None:
     """What an encoder takes the codes of pictures for."""
 
-    return Encoder.load(encoder, model).encode(images) if encoder else None
+    return Encoder.load(encoder).fitting(model).encode(images) if encoder else None
 
 
 def owned(path: Path, model: StyleGAN2) -> StyleCodes:

@@ -9,8 +9,8 @@ import torch
 import typer
 
 from graftlab import config, data
+from graftlab.artifacts import views
 from graftlab.checkpoints.load import load_as
-from graftlab.checkpoints.native import views
 from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console

@@ -170,7 +170,7 @@ def make_pairs(
         raise GraftError(f"A folder holds from one pair to {MOST:,}, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
     open_folder(folder, plan)
-    with closing(lock(folder / "lock", f"{folder} is in use by another process; wait until it ends.")):
+    with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."):
         for left in folder.glob(".*.part-*"):  # what a process killed while it wrote has left
             left.unlink()
         held = {number: whole(shard_path(folder, number), plan) for number in range(shards)}

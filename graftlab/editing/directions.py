@@ -10,32 +10,35 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.load import bundled_directions
-from graftlab.checkpoints.native import read_tensors, write_tensors
 from graftlab.codes import CodesT, Decoder
 from graftlab.editing import masks
 from graftlab.editing.swaps import FARTHEST
 from graftlab.errors import GraftError
 
-KIND = "directions"  # in a file's header: what it holds
+TENSORS = ("vectors", "mean", "explained")  # of a file
 PARTS = ("texture", "structure", "w")  # of codes, which directions may change
 BY_NAME = ("correlations", "toward", "difference", "separation", "composed", "orthogonal")  # tables of `about`
 LEFT = 1e-4  # share of a direction's length below which nothing but rounding is left
 
 
 @dataclass(frozen=True, eq=False)
-class Directions:
+class Directions(Artifact):
     """k directions in one part of the codes of one model: its textures, the cells of its structures, or its w.
 
     The codes of the authors' autoencoder have unit length and its generator normalises again, so adding turns a code
     towards the direction: with growing gain it turns less and less, and never beyond. rosinality's codes and w have any
     length, and move in a straight line."""
 
+    kind: ClassVar[str] = "directions"
+    noun: ClassVar[str] = "directions"
+    remedy: ClassVar[str] = "make directions with 'graft directions fit', of w with 'graft directions ganspace'"
     names: tuple[str, ...]  # (k,), all different
     vectors: Tensor  # (k, C); where found in codes, a gain of 1 is one standard deviation of those along it
     mean: Tensor  # (C,) of the codes they were found in
@@ -50,8 +53,7 @@ class Directions:
         if not k or (self.vectors.shape, self.explained.shape) != ((k, channels), (k,)):
             shapes = ", ".join(str(tuple(x.shape)) for x in (self.vectors, self.mean, self.explained))
             raise GraftError(f"{k} directions need vectors (k, C), a mean (C,) and shares (k,), not {shapes}.")
-        tensors = (self.vectors, self.mean, self.explained)
-        if not all(x.is_floating_point() and x.float().isfinite().all() for x in tensors):
+        if not finite(self.vectors, self.mean, self.explained):
             raise GraftError("Directions must be finite numbers.")
         if not self.vectors.double().norm(dim=1).all():
             raise GraftError("A direction must have a length.")
@@ -95,7 +97,7 @@ class Directions:
         The sum is not normalised here, so that several edits may come in any order. Inside a mask, textures become
         maps with the structure's cells. GraftError for codes of another model or without such a part, an unknown name,
         a gain beyond FARTHEST, a mask without sense, and layers that the codes do not have."""
-        self._check_owner(codes)
+        self._check(codes)
         tensor: Tensor = getattr(codes, self.part)
         step = self.sum(gains).to(tensor.dtype).to(tensor.device)  # in two steps: Apple's GPUs know no float64
         shape = [] if self.part == "w" else [1] * (tensor.ndim - 2)
@@ -108,17 +110,13 @@ class Directions:
             return codes.mix(moved, **{self.part: _region(mask, codes)})
         return moved if rows is None else codes.mix(moved, w=_share(rows, tensor.shape[1]))
 
-    def _check_owner(self, codes: CodesT) -> None:
+    def _check(self, codes: CodesT) -> None:
         if self.part not in codes.parts:
             raise GraftError(
                 f"These directions change {self.part}, which {type(codes).__name__} do not have; "
                 f"they have {' and '.join(codes.parts)}."
             )
-        if self.model and codes.model and self.model != codes.model:
-            raise GraftError(
-                f"These directions belong to another model ({self.model[:12]}) than the codes ({codes.model[:12]}); "
-                f"find new ones with 'graft directions {'ganspace' if self.part == 'w' else 'fit'}'."
-            )
+        self.check_owner(codes.model, "these codes")
         have = getattr(codes, self.part).shape[-1 if self.part == "w" else 1]
         if have != len(self.mean):
             raise GraftError(f"These directions are for {self.part} codes of {len(self.mean)} channels, not {have}.")
@@ -205,40 +203,29 @@ class Directions:
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> Path:
-        """Write a safetensors file that knows its kind and its model's fingerprint."""
-        tensors = {"vectors": self.vectors, "mean": self.mean, "explained": self.explained}
-        header = {"kind": KIND, "part": self.part, "names": self.names, "model": self.model, "about": self.about}
-        write_tensors(Path(path), tensors, header if self.layers is None else {**header, "layers": self.layers})
-        return Path(path)
-
-    @staticmethod
-    def load(path: str | Path) -> "Directions":
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote: a file, or the name of a bundled model. GraftError if the file holds none."""
-        file = bundled_directions().get(str(path), Path(path))
-        tensors, header = read_tensors(file)
-        part = header.get("part")
-        if header.get("kind") != KIND or part not in PARTS:
-            kind = header.get("kind", "something else")
-            what = f"{kind} of {part}" if kind == KIND else kind
-            raise GraftError(f"{path} holds {what}, not {KIND} of codes; make these with 'graft directions fit'.")
-        names, model, about, layers = (header.get(key) for key in ("names", "model", "about", "layers"))
-        try:
-            if set(tensors) != {"vectors", "mean", "explained"}:
-                raise GraftError(f"Their tensors are {', '.join(sorted(tensors)) or 'missing'}.")
-            if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-                raise GraftError("Their names are no text.")
-            if not isinstance(model, str | None) or not isinstance(about, dict):
-                raise GraftError("Their model or what is told about them makes no sense.")
-            if layers is not None and not (isinstance(layers, list) and all(type(layer) is int for layer in layers)):
-                raise GraftError("Their layers are no numbers.")
-            rows = None if layers is None else tuple(layers)
-            return Directions(tuple(names), **tensors, model=model, about=about, part=part, layers=rows)
-        except (GraftError, NotImplementedError) as error:
-            reason = str(error).rstrip(".")
-            raise GraftError(
-                f"{path} holds directions without sense ({reason}); make them with 'graft directions fit'."
-            ) from None
+        return super().load(bundled_directions().get(str(path), path))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in TENSORS}
+
+    def _header(self) -> dict[str, Any]:
+        header = {"part": self.part, "names": self.names, "model": self.model, "about": self.about}
+        return header if self.layers is None else {**header, "layers": self.layers}
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
+        names, layers = header["names"], header.get("layers")
+        if set(tensors) != set(TENSORS):
+            raise GraftError(f"their tensors are {', '.join(sorted(tensors)) or 'missing'}")
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise GraftError("their names are no text")
+        if layers is not None and not (isinstance(layers, list) and all(type(layer) is int for layer in layers)):
+            raise GraftError("their layers are no numbers")
+        rows = None if layers is None else tuple(layers)
+        return cls(**{**tensors, **header, "names": tuple(names), "layers": rows})
 
 
 def _region(mask: Tensor, codes: Any) -> Tensor:

@@ -12,14 +12,14 @@ lie. Models may come with the distribution of their training, in a file `beside`
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
-from graftlab.checkpoints.native import read_tensors, write_tensors
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
@@ -27,7 +27,6 @@ from graftlab.editing.fitting import FLAT, Moments, Progress, cells, choose, eig
 from graftlab.editing.mixtures import Mixture, check_clusters, clustered, numbers
 from graftlab.errors import GraftError
 
-KIND = "distribution"  # in a file's header: what it holds
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
 HELD_OUT = 5  # one photo in so many
 BEYOND = 99  # percentile from which on a picture is unlike the photos
@@ -51,8 +50,7 @@ class Gaussian:
         shapes = [tuple(getattr(self, item.name).shape) for item in fields(self)]
         if not k or k > channels or shapes != [(channels,), (k, channels), (), (101,)]:
             raise GraftError(f"A distribution needs tensors (C,), (k, C), () and (101,), not {shapes}.")
-        tensors = [getattr(self, item.name) for item in fields(self)]
-        if not all(tensor.is_floating_point() and tensor.isfinite().all() for tensor in tensors):
+        if not finite(*(getattr(self, item.name) for item in fields(self))):
             raise GraftError("A distribution must be finite numbers.")
         if not self.axes.norm(dim=1).all() or self.rest < 0 or (self.ranks.diff() < 0).any():
             raise GraftError("Its axes must have a length, and its distances must grow.")
@@ -94,9 +92,12 @@ class Novelty:
 
 
 @dataclass(frozen=True, eq=False)
-class Distribution:
+class Distribution(Artifact):
     """What the textures and the structures' cells of some photos are like, as one model encodes them."""
 
+    kind: ClassVar[str] = "distribution"
+    noun: ClassVar[str] = "distribution of textures"
+    remedy: ClassVar[str] = "make one with 'graft textures fit'"
     texture: Gaussian
     structure: Gaussian
     unit: bool  # whether textures have unit length, as the authors' model makes them
@@ -119,58 +120,46 @@ class Distribution:
         """The structure of one picture with random textures, one for each seed.
 
         GraftError for another model's codes."""
-        self._check_owner(codes)
+        self._check(codes)
         textures = self.textures(seeds, psi).to(codes.texture)
         return replace(codes, structure=codes.structure.expand(len(seeds), -1, -1, -1), texture=textures)
 
     def novelty(self, codes: SwapCodes) -> dict[str, list[Novelty]]:
         """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sampled`."""
-        self._check_owner(codes)
+        self._check(codes)
         rows = _rows(codes)
         return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
 
-    def _check_owner(self, codes: SwapCodes) -> None:
-        if self.model and codes.model and self.model != codes.model:
-            raise GraftError(
-                f"This distribution belongs to another model ({self.model[:12]}) than the codes ({codes.model[:12]}); "
-                "fit one with 'graft textures fit'."
-            )
+    def _check(self, codes: SwapCodes) -> None:
+        self.check_owner(codes.model, "these codes")
         have = (codes.texture.shape[1], codes.structure.shape[1])
         if have != (want := (len(self.texture.mean), len(self.structure.mean))):
             raise GraftError(f"This distribution is of textures and structures of {want} channels, not {have}.")
 
-    def save(self, path: str | Path) -> Path:
-        """Write a safetensors file that knows its kind and its model's fingerprint."""
-        tensors: dict[str, Tensor] = {}
-        for part in SwapCodes.parts:
-            tensors |= _named(f"{part}.", getattr(self, part))
-        if self.clusters:
-            tensors |= _named(CLUSTERS, self.clusters)
-        header = {"kind": KIND, "unit": self.unit, "model": self.model, "about": self.about}
-        write_tensors(Path(path), tensors, header)
-        return Path(path)
-
-    @staticmethod
-    def load(path: str | Path) -> "Distribution":
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote: a file, or the name of a bundled model. GraftError if the file holds none."""
-        tensors, header = read_tensors(bundled_textures().get(str(path), Path(path)))
-        if header.get("kind") != KIND:
-            raise GraftError(f"{path} holds no distribution of textures; make one with 'graft textures fit'.")
-        unit, model, about = (header.get(key) for key in ("unit", "model", "about"))
-        try:
-            if not isinstance(unit, bool) or not isinstance(model, str | None) or not isinstance(about, dict):
-                raise GraftError("What is told about it makes no sense.")
-            parts = {part: _taken(Gaussian, f"{part}.", tensors) for part in SwapCodes.parts}
-            more = any(name.startswith(CLUSTERS) for name in tensors)
-            clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
-            if tensors:
-                raise GraftError(f"Nobody knows its {', '.join(tensors)}.")
-            return Distribution(**parts, unit=unit, model=model, about=about, clusters=clusters)
-        except (GraftError, KeyError, NotImplementedError) as error:
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
-            raise GraftError(
-                f"{path} holds a distribution without sense ({reason}); make one with 'graft textures fit'."
-            ) from None
+        return super().load(bundled_textures().get(str(path), path))
+
+    def _tensors(self) -> dict[str, Tensor]:
+        known = {**{f"{part}.": getattr(self, part) for part in SwapCodes.parts}, CLUSTERS: self.clusters}
+        return {
+            prefix + item.name: getattr(one, item.name) for prefix, one in known.items() if one for item in fields(one)
+        }
+
+    def _header(self) -> dict[str, Any]:
+        return {"unit": self.unit, "model": self.model, "about": self.about}
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
+        if not isinstance(header["unit"], bool):
+            raise GraftError("whether it is of unit length makes no sense")
+        parts = {part: _taken(Gaussian, f"{part}.", tensors) for part in SwapCodes.parts}
+        more = any(name.startswith(CLUSTERS) for name in tensors)
+        clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
+        if tensors:
+            raise GraftError(f"nobody knows its {', '.join(tensors)}")
+        return cls(texture=parts["texture"], structure=parts["structure"], **header, clusters=clusters)
 
 
 def beside(model: str | Path) -> Path:
@@ -181,12 +170,8 @@ def beside(model: str | Path) -> Path:
     return file.with_name(f"{file.stem}{TEXTURES}.safetensors")
 
 
-def _named(prefix: str, known: Gaussian | Mixture) -> dict[str, Tensor]:
-    return {prefix + item.name: getattr(known, item.name) for item in fields(known)}
-
-
 def _taken(kind: type[KnownT], prefix: str, tensors: dict[str, Tensor]) -> KnownT:
-    """What `_named` told, taken out of the tensors. KeyError if something is missing."""
+    """A Gaussian or a mixture, taken out of a file's tensors. KeyError if something is missing."""
     return kind(**{item.name: tensors.pop(prefix + item.name) for item in fields(kind)})
 
 

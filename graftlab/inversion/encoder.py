@@ -1,14 +1,12 @@
 """A small network that guesses the codes of a picture at once, for the one generator that it was trained with."""
 
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from graftlab.checkpoints.build import check_layout
-from graftlab.checkpoints.native import read_tensors, write_tensors
+from graftlab.artifacts import Artifact, finite
 from graftlab.codes import StyleCodes
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
@@ -17,17 +15,19 @@ from graftlab.inversion.search import Centre
 from graftlab.networks.layers import Conv, Linear, ResidualBlock
 from graftlab.networks.stylegan2 import StyleGAN2
 
-KIND = "style-encoder"
 HALVE = (1, 3, 3, 1)  # taps of the filter before every halving
 LARGEST = 256  # pixels, beyond which pictures are made smaller before they are looked at
 WIDEST = 4096  # channels
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, Artifact):
     """Pictures (N, 3, H, W) to w (N, L, Cw): one w for all layers, and what each layer's differs from it by.
 
     Both are counted from the mean of w in its standard deviations, so an untrained encoder answers the mean."""
 
+    kind: ClassVar[str] = "style-encoder"
+    noun: ClassVar[str] = "encoder"
+    remedy: ClassVar[str] = "make one with 'graft train-encoder'"
     mean: Tensor
     unit: Tensor
 
@@ -47,6 +47,7 @@ class Encoder(nn.Module):
         self.register_buffer("mean", torch.zeros(config.w_channels))
         self.register_buffer("unit", torch.ones(()))
         self.model: str | None = None  # fingerprint of the generator
+        self.about: dict[str, Any] = {}  # JSON: images seen, figures, whatever is known
 
     @classmethod
     def of(cls, generator: StyleGAN2, centre: Centre, width: int = 128) -> Self:
@@ -71,30 +72,29 @@ class Encoder(nn.Module):
         """Pictures (N, 3, H, W) of the generator's size to codes W+."""
         return StyleCodes(self(images.to(self.mean)), model=self.model)
 
-    def save(self, path: Path, about: dict[str, Any]) -> None:
-        """Write a file that knows its generator. `about` is JSON: images seen, figures, whatever is known."""
-        header = {"kind": KIND, "config": self.config.to_dict(), "width": self.width, "model": self.model}
-        write_tensors(path, self.state_dict(), {**header, "about": about})
+    def fitting(self, generator: StyleGAN2) -> Self:
+        """This one, on the device of its generator. GraftError if it is another's."""
+        self.check_owner(generator.fingerprint, "this one")
+        if self.config != generator.config:
+            raise GraftError(f"The encoder is of another configuration than this model; {self.remedy}.")
+        return self.to(next(generator.parameters()).device)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return self.state_dict()
+
+    def _header(self) -> dict[str, Any]:
+        return {"config": self.config.to_dict(), "width": self.width, "model": self.model, "about": self.about}
 
     @classmethod
-    def load(cls, path: Path, generator: StyleGAN2) -> Self:
-        """Read what `save` wrote, frozen, on the generator's device. GraftError if it is another's encoder, or none."""
-        tensors, header = read_tensors(path)
-        width, owner = header.get("width"), header.get("model")
-        if header.get("kind") != KIND or type(width) is not int or not 1 <= width <= WIDEST:
-            raise GraftError(f"{path} holds no encoder; make one with 'graft train-encoder'.")
-        if owner != generator.fingerprint or header.get("config") != _as_json(generator.config):
-            raise GraftError(
-                f"{path} is the encoder of another model ({str(owner)[:12]}, this one is "
-                f"{str(generator.fingerprint)[:12]}); train one for this with 'graft train-encoder'."
-            )
-        encoder = cls(generator.config, width)
-        check_layout(path, tensors, {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()})
-        encoder.load_state_dict(tensors)
-        encoder.model = generator.fingerprint
-        return encoder.eval().requires_grad_(False).to(next(generator.parameters()).device)
-
-
-def _as_json(config: StyleGAN2Config) -> dict[str, Any]:
-    """What JSON makes of a configuration: lists in the place of tuples."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in config.to_dict().items()}
+    def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
+        width = header["width"]
+        if type(width) is not int or not 1 <= width <= WIDEST:
+            raise GraftError(f"a width of {width} channels")
+        with torch.device("meta"):
+            encoder = cls(StyleGAN2Config.from_dict(header["config"]), width)
+        shapes = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
+        if shapes != {name: tensor.shape for name, tensor in tensors.items()} or not finite(*tensors.values()):
+            raise GraftError("its weights do not fit its configuration, or are no finite numbers")
+        encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+        encoder.model, encoder.about = header["model"], header["about"]
+        return encoder.eval().requires_grad_(False)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from graftlab.checkpoints.native import read_tensors, write_tensors
+from graftlab.artifacts import read_tensors, write_tensors
 
 SAVE_EVERY = 30.0  # seconds
 

@@ -3,9 +3,9 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
-from string import Template
+
+from jinja2 import Environment
 
 from graftlab.config import (
     RECIPES,
@@ -32,13 +32,15 @@ def write_report(run: Path) -> Path:
     The page needs no other file and no network, and without JavaScript it still shows everything. A run in progress, or
     one without figures or sheets yet, is fine. Returns the path. GraftError without a usable config.json."""
     config, records = read_config(run), read_stats(run / "stats.jsonl")
-    page = _PAGE.substitute(
-        title=escape(run.resolve().name),
-        facts="".join(
-            f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts(config, records)
-        ),
-        sheets=_sheets(run / "samples"),
-        charts="".join(charts(config, records)) or "<p>No figures yet.</p>",
+    pages = Environment(autoescape=True, keep_trailing_newline=True)
+    pages.filters["inline"] = lambda path: b64encode(path.read_bytes()).decode()
+    reals = run / "samples" / "reals.jpg"
+    page = pages.from_string(Path(__file__).with_name("report.html").read_text("utf-8")).render(
+        title=run.resolve().name,
+        facts=facts(config, records),
+        sheets=shown_sheets(run / "samples"),
+        reals=reals if reals.is_file() else None,
+        charts=list(charts(config, records)),
     )
     # A name that is not text, which POSIX allows, becomes question marks.
     return atomic_write(run / "report.html", lambda file: file.write(page.encode("utf-8", "replace")))
@@ -134,8 +136,8 @@ def recipe_name(recipe: Recipe | StyleRecipe | TranslationRecipe) -> str:
     )
 
 
-def _sheets(folder: Path) -> str:
-    """The sample sheets, oldest first, and the photos: pictures inside the page."""
+def shown_sheets(folder: Path) -> list[Path]:
+    """The sample sheets of which the page consists, oldest first: as many as it can carry."""
     sheets = sorted(
         (path for path in folder.glob("*.jpg") if path.is_file() and path.stem.isdecimal()),
         key=lambda path: int(path.stem),
@@ -143,13 +145,7 @@ def _sheets(folder: Path) -> str:
     count = MOST_SHEETS
     while count > 1 and sum(path.stat().st_size for path in evenly(sheets, count)) > MOST_SHEET_BYTES:
         count -= 1
-    pictures = "".join(_picture(path, f"{int(path.stem):,} images seen") for path in evenly(sheets, count))
-    reals = folder / "reals.jpg"
-    photos = f'<div class="reals">{_picture(reals, "Photos of the data")}</div>' if reals.is_file() else ""
-    if not pictures:
-        return photos or "<p>No sample sheets yet.</p>"
-    slider = '<input type="range" aria-label="Sample sheet" hidden>' if min(count, len(sheets)) > 1 else ""
-    return f'{slider}<div class="sheets">{pictures}</div>{photos}'
+    return evenly(sheets, count)
 
 
 def evenly(items: Sequence[Path], count: int) -> list[Path]:
@@ -157,14 +153,6 @@ def evenly(items: Sequence[Path], count: int) -> list[Path]:
     if count == 1 or len(items) <= count:
         return list(items[-count:])
     return [items[round(i * (len(items) - 1) / (count - 1))] for i in range(count)]
-
-
-def _picture(path: Path, caption: str) -> str:
-    data = b64encode(path.read_bytes()).decode()
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
 
 
 # -- curves ------------------------------------------------------------------------------------------------------------
@@ -260,82 +248,3 @@ def student_figures(points: Callable[..., Points], recipe: TranslationRecipe) ->
         ),
         ("R1", {"R1": points("D_R1")}, WEIGHTED),
     ]
-
-
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<title>$title</title>
-<style>
-:root { --paper: #fff; --ink: #1d2127; --soft: #646b76; --card: #f5f6f8 }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e4e7eb; --soft: #99a2ae; --card: #1e2228 } }
-* { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif }
-h1 { margin: 0 0 1rem; font-size: 1.9rem; line-height: 1.2; overflow-wrap: anywhere }
-h2 { margin: 2.5rem 0 .75rem; font-size: 1.2rem }
-figure, p { margin: 0 }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(12.5rem, 1fr)); gap: .75rem 1.5rem; margin: 0;
-  padding: 1rem 1.25rem; border-radius: 10px; background: var(--card) }
-dt, figcaption, .chart p { color: var(--soft); font-size: .82rem }
-dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
-img { display: block; max-width: 100%; border-radius: 4px }
-input { width: 100%; margin: 0 0 .5rem; accent-color: #0072B2 }
-.sheets { display: flex; flex-wrap: wrap; gap: .75rem }
-.sheets figure { width: 9rem }
-.sheets figure:last-child, .flip figure.shown { order: -1; width: 100% }
-.flip figure:not(.shown) { display: none }
-.reals { margin-top: 1.5rem }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 2rem }
-.chart { display: flex; flex-direction: column }
-.chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; margin-bottom: .3rem }
-.chart b { width: 100%; color: var(--ink); font-size: .95rem }
-.chart i { display: inline-block; width: .9rem; height: 3px; margin-right: .4rem; vertical-align: middle }
-.chart output { color: var(--ink); font-variant-numeric: tabular-nums }
-.chart .at { margin-left: auto; color: inherit }
-svg { width: 100%; height: auto; margin-top: auto }
-svg text { fill: var(--soft); stroke: none }
-.cursor { opacity: .4 }
-</style></head><body>
-<h1>$title</h1>
-<dl>$facts</dl>
-<h2>Samples</h2>
-$sheets
-<h2>Curves</h2>
-<div class="charts">$charts</div>
-<script>
-const slider = document.querySelector("input"), sheets = [...document.querySelectorAll(".sheets figure")];
-if (slider) {
-  const flip = () => sheets.forEach((sheet, i) => sheet.classList.toggle("shown", i === +slider.value));
-  slider.max = slider.value = sheets.length - 1;
-  slider.hidden = false;
-  slider.oninput = flip;
-  sheets[0].parentNode.classList.add("flip");
-  flip();
-}
-for (const figure of document.querySelectorAll(".chart")) {  // pointing at a chart shows the values there
-  const svg = figure.querySelector("svg");
-  const [left, right, top, bottom, end, low, high] = svg.dataset.frame.split(" ").map(Number);
-  const cursor = svg.querySelector(".cursor"), outputs = [...figure.querySelectorAll("output")];
-  const latest = outputs.map(output => output.textContent);
-  const lines = [...svg.querySelectorAll(".line")].map(line => [...line.points]);
-  svg.onpointermove = event => {
-    const x = new DOMPoint(event.clientX, 0).matrixTransform(svg.getScreenCTM().inverse()).x;
-    if (x < left || x > right) return svg.onpointerleave();
-    cursor.setAttribute("d", "M" + x + " " + top + "V" + bottom);
-    lines.forEach((line, i) => {
-      const near = line.reduce((a, b) => Math.abs(b.x - x) < Math.abs(a.x - x) ? b : a);
-      outputs[i].textContent = +(low + (bottom - near.y) / (bottom - top) * (high - low)).toPrecision(3);
-    });
-    outputs.at(-1).textContent = Math.round((x - left) / (right - left) * end).toLocaleString("en") + " images";
-  };
-  svg.onpointerleave = () => {
-    cursor.setAttribute("d", "");
-    outputs.forEach((output, i) => output.textContent = latest[i]);
-  };
-}
-</script>
-</body></html>
-""")

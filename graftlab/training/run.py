@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.load import locate
-from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
+from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import DistillConfig, StyleTrainConfig, SwappingTrainConfig, TrainConfig
 from graftlab.data import TrainingImages, open_source

@@ -10,7 +10,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
         reason = error.strerror or error
         raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
     parts = Parts(folder, suffix, length)
-    with closing(held):
+    with held:
         wanted = json.loads(json.dumps(dict(plan), default=str))
         earlier = _plan_in(folder)
         if earlier != wanted or not resume:

@@ -4,11 +4,12 @@ import functools
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
+
+from platformdirs import user_cache_path
 
 from graftlab.errors import GraftError
 
@@ -62,13 +63,7 @@ def cache_folder() -> Path:
     """Where fetched models are kept: GRAFTLAB_CACHE, or the system's folder for such things. It need not exist."""
     if folder := os.environ.get(CACHE):
         return Path(folder).expanduser().absolute()
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "graftlab"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "graftlab"
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg if xdg.is_absolute() else home / ".cache") / "graftlab"  # the standard ignores relative ones
+    return user_cache_path("graftlab", appauthor=False, opinion=False)
 
 
 def model_path(name: str) -> Path:

@@ -118,9 +118,7 @@ class Trail:
     def remember(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
         while (path := self._path(folder, number := REMEMBERED * (len(self._begun) + 1))).exists():
-            before = SwapCodes.load(path)
-            assert isinstance(before, SwapCodes)
-            self._begun[number] = before
+            self._begun[number] = SwapCodes.load(path)
 
     def _path(self, folder: Path, number: int) -> Path:
         return folder / f"{self._name}-{number:08d}.safetensors"
