@@ -6,13 +6,13 @@ import torch
 from planted import cosine, planted
 from tiny import pictures
 
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.load import load
 from graftlab.data import open_source
 from graftlab.editing.factors import labelled
 from graftlab.editing.fitting import Moments, between, cells, difference, encoded, fit, principal
 from graftlab.errors import GraftError
 from graftlab.images import read, write
+from graftlab.networks.model import fingerprint
 
 # -- principal components ---------------------------------------------------------------------------------------------
 

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from graftlab.checkpoints import build, native
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import read_tensors, save_model, write_tensors
 from graftlab.codes import Codes
 from graftlab.config import preset
 from graftlab.errors import GraftError
+from graftlab.networks.model import fingerprint
 
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
 KIND = "swapping-autoencoder"
@@ -114,7 +114,7 @@ def test_codes_of_a_file_fit_the_model_of_that_file(saved, tmp_path):
 
 
 def test_describe_needs_no_weights(saved, monkeypatch):
-    monkeypatch.setattr(build, "NETWORKS", None)
+    monkeypatch.setattr(build, "KINDS", None)
     told = describe(saved)
     assert told["kind"] == KIND
     assert told["config"] == preset("tiny").to_dict()

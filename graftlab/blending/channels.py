@@ -21,7 +21,7 @@ from graftlab.blending.layers import Layer, places_of
 from graftlab.blending.weights import Rule, Share
 from graftlab.errors import GraftError
 from graftlab.networks.layers import StyledConv
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
 
 
@@ -35,7 +35,7 @@ class Features:
     readers: tuple[str, ...]  # modules: all that it goes to
 
 
-def features_of(model: Model) -> list[Features]:
+def features_of(model: Network) -> list[Features]:
     """The features of a generator whose channels can be blended, in the order of the network.
 
     Of a StyleGAN2 these are all but the constant. Of autoencoders they are those inside of the blocks, between the two
@@ -49,7 +49,7 @@ def features_of(model: Model) -> list[Features]:
     return found
 
 
-def features_at(model: Model, layer: int | str) -> Features:
+def features_at(model: Network, layer: int | str) -> Features:
     """The last features of a resolution in pixels, or those of a layer by its name. GraftError if there are none."""
     known = features_of(model)
     for features in reversed(known):
@@ -108,7 +108,7 @@ def _stylegan2(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"{name}.conv", (f"{name}.to_rgb", *following)
 
 
-def _autoencoder(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _autoencoder(model: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, module in model.named_modules():
         if isinstance(module, StyledConv) and name.endswith(".conv1"):
             yield name, (f"{name.removesuffix('conv1')}conv2",)

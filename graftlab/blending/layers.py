@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -57,7 +57,7 @@ class Place:
         return 2 * log2(self.resolution) + self.step
 
 
-def layers_of(model: Model) -> list[Layer]:
+def layers_of(model: Network) -> list[Layer]:
     """All tensors of a model's state dict, in its order. Works on the device "meta" too.
 
     GraftError for a model of another kind than those that graftlab has."""
@@ -69,7 +69,7 @@ def layers_of(model: Model) -> list[Layer]:
     ]
 
 
-def places_of(model: Model) -> dict[str, Place]:
+def places_of(model: Network) -> dict[str, Place]:
     """Where each module of a model works, by its name: those that have a place of their own."""
     if isinstance(model, StyleGAN2):
         return dict(_stylegan2(model.config))
@@ -100,7 +100,7 @@ def role_of(name: str) -> Role:
     return endings.get(name.rpartition(".")[2], "convolution")
 
 
-def check_alike(*models: Model) -> None:
+def check_alike(*models: Network) -> None:
     """GraftError unless all models have the same layers, for pictures of the same size."""
     first, *others = models
     for other in others:

@@ -12,10 +12,10 @@ from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
-ModelT = TypeVar("ModelT", bound=Model)
+ModelT = TypeVar("ModelT", bound=Network)
 DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model and the extension: files beside it
 
 
@@ -49,7 +49,7 @@ def load(
     device: str | None = None,
     precision: str = "float32",
     allow_nan: bool = False,
-) -> Model:
+) -> Network:
     """Open a model: a file of any format that graftlab reads, the name of a bundled or fetched one, or a hub id.
 
     `device` as PyTorch names it, None for the fastest there is; `precision` of the convolutions, "float32" or

@@ -15,7 +15,7 @@ from graftlab.errors import GraftError
 
 if TYPE_CHECKING:
     from graftlab.blending.inputs import CodesIn
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
 
 KEPT = 8  # models held in memory at once
 

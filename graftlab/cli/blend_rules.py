@@ -11,7 +11,7 @@ from graftlab.errors import GraftError
 if TYPE_CHECKING:
     from graftlab.blending.clusters import Clusters
     from graftlab.blending.weights import Rule, Share
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

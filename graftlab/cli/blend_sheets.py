@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from graftlab.blending.sheet import Artist, Axis, Sheet, Snapshot
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
     from graftlab.sheets import Layout
 
 AXES = "snapshots, models, levels, alpha, seeds or photos"

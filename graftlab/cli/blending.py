@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graftlab.blending.kinship import Kinship
     from graftlab.blending.layers import Layer
     from graftlab.blending.weights import Share
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
 
 EXTENSION = ".safetensors"
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graftlab.blending.channels import Features
     from graftlab.blending.clusters import Clusters
     from graftlab.blending.diff import Run
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
 
 ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 

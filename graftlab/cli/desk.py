@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from graftlab.codes import Autoencoder
     from graftlab.editing.upscaling import Upscaling
-    from graftlab.networks.model import Model as Network
+    from graftlab.networks.model import Network
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingModel
 

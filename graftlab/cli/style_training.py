@@ -100,9 +100,9 @@ def finetune(
     The model of every snapshot stays in models/, and knows its parent: for graft blend.
     """
     from graftlab import config
-    from graftlab.checkpoints.build import fingerprint
     from graftlab.checkpoints.load import locate
     from graftlab.checkpoints.readers import open_model
+    from graftlab.networks.model import fingerprint
 
     file = open_model(locate(base))
     common: dict[str, Any] = {

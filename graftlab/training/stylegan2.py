@@ -20,6 +20,7 @@ from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 from graftlab.training import distributed
+from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure
 from graftlab.training.trainer import Step, Trainer, means
 
 VALIDATION_IMAGES = 500
@@ -31,6 +32,7 @@ PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for mem
 class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator]):
     """Discriminator, then generator, in every step."""
 
+    settings = StyleTrainConfig
     progress = ("G_GAN", "G")
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
@@ -176,6 +178,38 @@ class StyleGAN2Trainer(Trainer[StyleTrainConfig, StyleGAN2, StyleDiscriminator])
         rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
         scale = max(1, 128 // self.config.network.size)
         return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
+
+    # -- report --------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def codes(cls, config: StyleTrainConfig) -> str:
+        return f"{config.network.layers} layers of {config.network.w_channels}"
+
+    @classmethod
+    def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
+        """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
+        judged = {"real": "real", "samples": "fake"}
+        return [
+            ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
+            (
+                "Distance of samples to photos",
+                {"kernel distance": points("validation_kernel")},
+                "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
+            ),
+            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in judged.items()}, ""),
+            (
+                "Accuracy of the discriminator",
+                {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+                TELLING,
+            ),
+            (
+                "Augmentation",
+                {"probability": points("augmented")},
+                "Rises while the discriminator knows its photos.",
+            ),
+            ("R1", {"R1": points("D_R1")}, WEIGHTED),
+            ("Path length", {"penalty": points("G_path")}, WEIGHTED),
+        ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
