@@ -14,7 +14,7 @@ from torch import Tensor
 from graftlab.blending.blend import adopt, blend, blend_many, lineage
 from graftlab.blending.layers import ROLES, Layer, check_alike, layers_of
 from graftlab.blending.weights import held, interpolate, layer_swap, matrix, pinkney, reversed_
-from graftlab.checkpoints.load import load, load_as
+from graftlab.checkpoints.load import load
 from graftlab.codes import StyleCodes
 from graftlab.config import RosinalityConfig, SwappingConfig, preset
 from graftlab.errors import GraftError
@@ -32,7 +32,7 @@ MAPPING_OF_A = {"mapping": 0.0, "average": 0.0}
 
 @cache
 def fixture(name: str) -> StyleGAN2:
-    return load_as(StyleGAN2, FIXTURES / {"A": "nvidia.pkl", "B": "nvidia_finetuned.pkl"}[name], "cpu")
+    return load(FIXTURES / {"A": "nvidia.pkl", "B": "nvidia_finetuned.pkl"}[name], StyleGAN2, device="cpu")
 
 
 @cache
@@ -101,7 +101,7 @@ def test_pictures_of_blends(name: str, rule, w: str, noise: str):
 
 
 def test_the_same_networks_of_another_format_give_the_same_blend():
-    a, b = (load_as(StyleGAN2, FIXTURES / f"rosinality{name}.pt", "cpu") for name in ("", "_finetuned"))
+    a, b = (load(FIXTURES / f"rosinality{name}.pt", StyleGAN2, device="cpu") for name in ("", "_finetuned"))
     blended = blend(a, b, layer_swap(16))
     picture = blended.decode(blended.map(values()["z"]))
     assert differ(picture, values()["swap16_lowA_highB.mapA.img_const_psi1"]) < NEAR

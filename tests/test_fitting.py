@@ -158,7 +158,7 @@ def test_sides_without_difference_are_refused():
 
 @pytest.fixture
 def network(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 def test_principal_is_the_fit_of_what_is_encoded(bundle, network):

@@ -12,7 +12,7 @@ of the same numbers as before, and read by the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, singledispatch
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ def features_of(model: Network) -> list[Features]:
     for a model of another kind than those that graftlab has."""
     places = places_of(model)
     found = []
-    for name, readers in _stylegan2(model) if isinstance(model, StyleGAN2) else _autoencoder(model):
+    for name, readers in _styled(model):
         made = model.get_parameter(f"{name}.bias").numel()
         found.append(Features(name, places[name].resolution, made, readers))
     return found
@@ -98,7 +98,16 @@ def _larger(first: Share, second: Share) -> Share:
     return torch.maximum(*(share.reshape((*share.shape, *(1,) * (dimensions - share.ndim))) for share in shares))
 
 
-def _stylegan2(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
+@singledispatch
+def _styled(model: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Styled convolutions of a generator, and for each all that its features go to; here those of autoencoders."""
+    for name, module in model.named_modules():
+        if isinstance(module, StyledConv) and name.endswith(".conv1"):
+            yield name, (f"{name.removesuffix('conv1')}conv2",)
+
+
+@_styled.register
+def _(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
     blocks = len(model.config.channels)
     for block in range(blocks):
         name = f"synthesis.blocks.{block}"
@@ -106,9 +115,3 @@ def _stylegan2(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"{name}.up", (f"{name}.conv",)
         following = (f"synthesis.blocks.{block + 1}.up",) if block + 1 < blocks else ()
         yield f"{name}.conv", (f"{name}.to_rgb", *following)
-
-
-def _autoencoder(model: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name, module in model.named_modules():
-        if isinstance(module, StyledConv) and name.endswith(".conv1"):
-            yield name, (f"{name.removesuffix('conv1')}conv2",)

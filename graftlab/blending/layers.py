@@ -13,6 +13,7 @@ the texture, has resolution 1.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 from math import log2
 from typing import Literal, get_args
 
@@ -69,12 +70,9 @@ def layers_of(model: Network) -> list[Layer]:
     ]
 
 
+@singledispatch
 def places_of(model: Network) -> dict[str, Place]:
     """Where each module of a model works, by its name: those that have a place of their own."""
-    if isinstance(model, StyleGAN2):
-        return dict(_stylegan2(model.config))
-    if isinstance(model, SwappingAutoencoder | RosinalityAutoencoder):
-        return dict(_autoencoder(model))
     raise GraftError(f"Blending does not know {model.title}.")
 
 
@@ -120,6 +118,17 @@ def check_alike(*models: Network) -> None:
                 f"These models are built differently, in {', '.join(differing)}; take two of which one was fine-tuned "
                 "from the other."
             )
+
+
+@places_of.register
+def _(model: StyleGAN2) -> dict[str, Place]:
+    return dict(_stylegan2(model.config))
+
+
+@places_of.register(SwappingAutoencoder)
+@places_of.register(RosinalityAutoencoder)
+def _(model: SwappingAutoencoder | RosinalityAutoencoder) -> dict[str, Place]:
+    return dict(_autoencoder(model))
 
 
 def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:

@@ -51,7 +51,6 @@ def bench(
     from graftlab.benchmarking import machine, speed
     from graftlab.checkpoints.load import load
     from graftlab.hardware import choose_device, training_precision
-    from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingAutoencoder
 
     place = choose_device(device)
@@ -60,9 +59,9 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     if threads:
         torch.set_num_threads(threads)
-    network: Any = load(model, str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
+    network: Any = load(model, device=str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
     network = network.to(place).eval().requires_grad_(False)
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         if sizes:
             raise GraftError(f"--sizes cannot be chosen for {model}, a StyleGAN2, whose pictures have one size.")
         wanted = speed.cases([network.config.size], numbers(batches), [speed.SAMPLE])

@@ -56,7 +56,6 @@ def family(
 
     from graftlab.blending.kinship import kinship
     from graftlab.config import PRECISIONS
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     if precision not in PRECISIONS:
         raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
@@ -83,9 +82,8 @@ def family(
                 console.print(f"{path}: {found.sentence}", soft_wrap=True)
             fingerprints.append(network.fingerprint)
             progress(done)
-    usual = "const" if isinstance(base, StyleGAN2) else "fixed"
     size = base.config.size
-    return Family(base, size, True, noise or usual, seed, lambda path: both(path)[0], tuple(fingerprints))
+    return Family(base, size, True, noise or base.usual_noise, seed, lambda path: both(path)[0], tuple(fingerprints))
 
 
 def shown_to(

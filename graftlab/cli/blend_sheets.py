@@ -145,11 +145,9 @@ def fitting_ends(rows: str, columns: str, count: int, swap_at: int | None, alpha
 def axis(text: str, option: str, snapshots: "Sequence[Snapshot]", base: "Network", names: Sequence[str]) -> "Axis":
     """ "levels:4,8" as an axis. GraftError for another word, or values that it does not take."""
     from graftlab.blending import sheet as axes
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     kind, colon, listed = text.partition(":")
     values = listed.split(",") if colon else None
-    inputs = "seeds" if isinstance(base, StyleGAN2) else "photos"
     if kind == "levels":
         return axes.levels(numbers(int, values, text, option) or generated(base))
     if kind == "alpha":
@@ -164,9 +162,9 @@ def axis(text: str, option: str, snapshots: "Sequence[Snapshot]", base: "Network
     if values is None and kind == "models":
         letter = "a" if option == "--rows" else "b"
         return axes.models([each.path for each in snapshots], letter, f"model {letter.upper()}")
-    if values is None and kind == inputs:
-        return axes.inputs(names, inputs.removesuffix("s"))
-    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {inputs}, not '{text}'.")
+    if values is None and kind == base.takes:
+        return axes.inputs(names, base.takes.removesuffix("s"))
+    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {base.takes}, not '{text}'.")
 
 
 def numbers(kind: Callable[[str], ValueT], values: Sequence[str] | None, text: str, option: str) -> list[ValueT]:

@@ -210,19 +210,16 @@ def read_photos(network: "Network", photos: Sequence[Path] | None) -> "list[Tens
 
 def check_photos(network: "Network", photos: Sequence[Path] | None) -> None:
     """GraftError for photos that a model cannot be shown."""
-    from graftlab.networks.stylegan2 import StyleGAN2
-
-    if photos and isinstance(network, StyleGAN2):
+    if photos and network.takes == "seeds":
         raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
 
 
 def shown(network: "Network", seeds: Sequence[int], photos: Sequence[Path] | None) -> "list[Run]":
     """The inputs for which two models are compared. GraftError for photos of a StyleGAN2."""
     from graftlab.blending import diff as inputs
-    from graftlab.networks.stylegan2 import StyleGAN2
 
     check_photos(network, photos)
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         return list(inputs.latents(seeds))
     return list(inputs.photos(read_photos(network, photos)))
 
@@ -310,12 +307,11 @@ def sample_sheet(
     photos: Sequence[Path] | None,
 ) -> None:
     """The same latents, or the same photos, of all models: a row for each."""
-    from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.sheets import sheet
 
     blended = networks[1]
     names = ["A", "blend", *LETTERS[1 : len(networks) - 1].upper()]
-    images = [] if isinstance(blended, StyleGAN2) else read_photos(blended, photos)
+    images = [] if blended.takes == "seeds" else read_photos(blended, photos)
     across = len(images) or len(seeds)
     rows: list[list[Tensor | None]] = [list(images)] if images else []
     with bar("drawing", len(networks) * across) as progress:
@@ -331,13 +327,10 @@ def sample_sheet(
 
 
 def drawn(
-    network: "Network", images: "Sequence[Tensor]", seeds: Sequence[int], psi: float, label: int | None
+    network: Any, images: "Sequence[Tensor]", seeds: Sequence[int], psi: float, label: int | None
 ) -> "Iterator[Tensor]":
     """What a model draws of each latent, or of each photo."""
-    from graftlab.networks.stylegan2 import StyleGAN2
-    from graftlab.networks.swapping import SwappingModel
-
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         yield from (network.sample([seed], psi, label) for seed in seeds)
-    elif isinstance(network, SwappingModel):
+    else:
         yield from (network.decode(network.encode(image)) for image in images)

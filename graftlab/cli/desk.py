@@ -131,13 +131,13 @@ class Desk(Generic[NetworkT]):
         Where no size is given, pictures keep theirs up to a short side of `own`, or have the model's."""
         import torch
 
-        from graftlab.checkpoints.load import load_as
+        from graftlab.checkpoints.load import load
         from graftlab.networks.noise import noise_source
         from graftlab.networks.swapping import SwappingModel
 
         noise = "fixed" if noise is None else noise
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
-        opened = load_as(SwappingModel, model, device, precision)
+        opened = load(model, SwappingModel, device=device, precision=precision)
         torch.manual_seed(seed)  # random noise
         own, size = (own, opened.config.size) if size is None else (None, size)
         return Desk(opened, size, square, noise, seed, own=own, refine=refine)
@@ -219,10 +219,10 @@ def stylegan(
     another."""
     import torch
 
-    from graftlab.checkpoints.load import load_as
+    from graftlab.checkpoints.load import load
     from graftlab.networks.stylegan2 import StyleGAN2
 
-    network = load_as(StyleGAN2, model, device, precision)
+    network = load(model, StyleGAN2, device=device, precision=precision)
     torch.manual_seed(seed)  # random noise
     return Desk(network, network.config.size, False, "const" if noise is None else noise, seed)
 
@@ -287,8 +287,8 @@ class FittingOptions:
 
     def open(self) -> "tuple[SwappingModel, int]":
         """The model, and the side of the squares, pixels."""
-        from graftlab.checkpoints.load import load_as
+        from graftlab.checkpoints.load import load
         from graftlab.networks.swapping import SwappingModel
 
-        model = load_as(SwappingModel, self.model, self.device, self.precision)
+        model = load(self.model, SwappingModel, device=self.device, precision=self.precision)
         return model, self.size or model.config.size

@@ -128,10 +128,10 @@ def translate(
     """
     import torch
 
-    from graftlab.checkpoints.load import load_as
+    from graftlab.checkpoints.load import load
     from graftlab.networks.translator import Translator
 
-    network = load_as(Translator, model, device, precision)
+    network = load(model, Translator, device=device, precision=precision)
     desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
     names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
     for name in names:

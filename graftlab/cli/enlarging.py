@@ -49,11 +49,11 @@ def opened(
     name: str | None, factor: int | None, device: str | None, precision: str, tile: int | None = None
 ) -> "Upscaling":
     """The upscaler of a name, for a factor or its own. GraftError for another model, and if it cannot do that."""
-    from graftlab.checkpoints.load import load_as
+    from graftlab.checkpoints.load import load
     from graftlab.editing.upscaling import Upscaling, check
     from graftlab.networks.upscalers import Upscaler
 
-    network = load_as(Upscaler, name or DEFAULT_UPSCALER, device, precision)
+    network = load(name or DEFAULT_UPSCALER, Upscaler, device=device, precision=precision)
     factor = network.factor if factor is None else factor
     check(network.factor, factor, 1, 1)
     return Upscaling(network, factor, tile)

@@ -65,7 +65,7 @@ class MeasuringOptions:
 
     def open(self, model: str) -> "tuple[SwappingModel, FeatureNetwork, FeatureNetwork]":
         """The model, the feature network and the judge beside it."""
-        from graftlab.checkpoints.load import load_as
+        from graftlab.checkpoints.load import load
         from graftlab.evaluation.textures import judge_network
         from graftlab.hardware import choose_device
         from graftlab.networks.swapping import SwappingModel
@@ -73,7 +73,7 @@ class MeasuringOptions:
 
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
-        return load_as(SwappingModel, model, self.device, self.precision), features, judge
+        return load(model, SwappingModel, device=self.device, precision=self.precision), features, judge
 
 
 @eval_app.command()
@@ -136,7 +136,7 @@ def samples(
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """
-    from graftlab.checkpoints.load import load_as
+    from graftlab.checkpoints.load import load
     from graftlab.evaluation.samples import samples as measure
     from graftlab.evaluation.textures import judge_network
     from graftlab.hardware import choose_device
@@ -145,7 +145,7 @@ def samples(
     if seed + count - 1 > LARGEST_SEED:
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
-    network = load_as(StyleGAN2, model, device, precision)
+    network = load(model, StyleGAN2, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = measure(network, photos, network.config.size, count, psi, label, seed, judging, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)

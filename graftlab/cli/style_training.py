@@ -102,6 +102,7 @@ def finetune(
     from graftlab import config
     from graftlab.checkpoints.load import locate
     from graftlab.checkpoints.readers import open_model
+    from graftlab.kinds import KINDS
     from graftlab.networks.model import fingerprint
 
     file = open_model(locate(base))
@@ -115,16 +116,19 @@ def finetune(
         **options.settings(),
     }
     settings: config.TrainConfig
-    if isinstance(file.config, config.StyleGAN2Config):
+    trained = KINDS[file.kind].training
+    if trained is config.StyleTrainConfig:
         settings = config.StyleTrainConfig(
-            recipe=style_recipe(file.config.size, options.batch, r1, path=2.0 if path_length is None else path_length),
+            recipe=style_recipe(
+                common["network"].size, options.batch, r1, path=2.0 if path_length is None else path_length
+            ),
             augment=listed(ADAPTED if augment is None else augment),
             adapt=0.6 if adapt is None else adapt,
             adapt_images=SOON,
             frozen=frozen,
             **common,
         )
-    elif isinstance(file.config, config.SwappingConfig):
+    elif trained is config.SwappingTrainConfig:
         for option, value in {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length}.items():
             if value is not None:
                 raise GraftError(f"{option} is for a StyleGAN2, and {base} is none; leave it out.")

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ class Network(nn.Module):
 
     kind: ClassVar[str]  # its name in files
     title: ClassVar[str]  # its name in sentences, with an article
+
+    takes: ClassVar[Literal["photos", "seeds"]] = "photos"  # what it makes pictures of
+    usual_noise: ClassVar[str] = "none"  # what it draws with if nothing is said
 
     config: Any  # the kind's own `Config`
 
@@ -78,10 +81,9 @@ class Network(nn.Module):
 class Decoder(Network, ABC, Generic[CodesT]):
     """A network with pictures, of side `config.size` pixels, at one end and codes of one kind at the other."""
 
+    title = "a model that decodes codes"
     codes: ClassVar[type[Codes]]  # the kind of codes that it decodes
     remake: ClassVar[str]  # how to get codes of this model in the place of another's
-    usual_noise: ClassVar[str]  # what it decodes with if nothing is said
-    shown: ClassVar[str]  # what it makes pictures of, by the option of commands: "photo" or "seeds"
 
     @abstractmethod
     def decode(self, codes: CodesT, noise: Any = ..., seed: int = 0) -> Tensor:

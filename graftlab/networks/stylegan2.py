@@ -170,7 +170,7 @@ class StyleGAN2(Decoder[StyleCodes]):
     codes = StyleCodes
     remake = "draw or project them again with this one (graft invert)"
     usual_noise = "const"
-    shown = "seeds"
+    takes = "seeds"
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()

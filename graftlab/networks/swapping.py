@@ -151,7 +151,6 @@ class SwappingModel(Decoder[SwapCodes]):
     codes = SwapCodes
     remake = "encode the pictures again with this one (graft encode)"
     usual_noise = "fixed"
-    shown = "photo"
 
     def __init__(self, config: SwappingConfig | RosinalityConfig, encoder: nn.Module, generator: nn.Module) -> None:
         super().__init__()

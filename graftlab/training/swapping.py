@@ -28,6 +28,7 @@ class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
     """What all ways to train a Swapping Autoencoder have in common: its parts, its pictures and its figures."""
 
     settings = SwappingTrainConfig
+    encodes = True
     progress = ("G_L1", "L1")
 
     def parts(self) -> dict[str, nn.Module]:

@@ -37,6 +37,7 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
 
     settings: ClassVar[type[TrainConfig]]  # of the runs that it trains
     projected: ClassVar[bool] = False  # and whether of those whose recipe has projected discriminators
+    encodes: ClassVar[bool] = False  # whether its models make codes of photos
     progress: ClassVar[tuple[str, str]]  # the figure of the progress bar, and its name there
 
     def __init__(self, config: ConfigT, device: torch.device, compiled: bool = False) -> None:
