@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graftlab.editing.directions import Directions
     from graftlab.errors import GraftError
     from graftlab.images import read, write
-    from graftlab.inversion.invert import invert
+    from graftlab.inversion.photos import invert
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingAutoencoder
     from graftlab.showing import show
@@ -53,7 +53,7 @@ _HOME = {
     "SwappingAutoencoder": "networks.swapping",
     "blend": "blending.blend",
     "films": "",  # a module
-    "invert": "inversion.invert",
+    "invert": "inversion.photos",
     "layer_swap": "blending.weights",
     "load": "checkpoints.load",
     "read": "images",
