@@ -26,19 +26,21 @@ LONGEST = 350  # lines of a file
 ROOMS = {
     "errors": "",
     "files": "errors",
+    "tensors": "errors files",
     "memory": "",
     "hardware": "errors files",
     "config": "errors files",
     "images": "errors files",
     "sheets": "errors images",
     "codes": "errors files",
-    "networks": "errors hardware config codes",
+    "networks": "errors tensors hardware config codes",
     "data": "errors files hardware images",
+    "kinds": "config networks",
     "objectives": "errors config networks perception",
-    "checkpoints": "errors files hardware config codes networks",
+    "checkpoints": "errors files tensors hardware config codes networks kinds",
     "perception": "errors",
-    "training": "errors files hardware config images sheets codes networks data objectives checkpoints perception "
-    "evaluation",
+    "training": "errors files hardware config images sheets codes networks kinds data objectives checkpoints "
+    "perception evaluation",
     "deepzoom": "errors files",
     "blending": "errors files config images codes networks checkpoints",
     "distillation": "errors files hardware config images codes networks data blending",
@@ -46,10 +48,12 @@ ROOMS = {
     "video": "errors files hardware images sheets codes networks data blending editing",
     "inversion": "errors hardware config codes networks checkpoints editing perception",
     "evaluation": "errors files config images sheets codes data objectives perception",
-    "graftlab": "errors images codes checkpoints blending",
+    "films": "codes networks blending editing video",
+    "showing": "errors images sheets codes networks",
+    "graftlab": "errors images codes networks checkpoints blending editing inversion video films showing",
     "benchmarking": "errors hardware networks editing evaluation graftlab",
-    "cli": "errors files hardware config images sheets codes networks data objectives checkpoints training deepzoom "
-    "blending distillation editing video inversion perception evaluation graftlab benchmarking memory",
+    "cli": "errors files hardware config images sheets codes networks kinds data objectives checkpoints training "
+    "deepzoom blending distillation editing video inversion perception evaluation graftlab benchmarking memory",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 
@@ -200,7 +204,9 @@ def test_only_the_face_and_the_command_line_import_by_name():
     }
     assert users <= {"graftlab", "graftlab.cli.lazy"}
     listed = {name for _, name in imports("graftlab", ast.walk(TREES["graftlab"])) if own(name) != "graftlab"}
-    by_name = {f"graftlab.{home}.{name}" for name, home in getattr(graftlab, "_HOME", {}).items()}
+    by_name = {
+        ".".join(filter(None, ["graftlab", home, name])) for name, home in getattr(graftlab, "_HOME", {}).items()
+    }
     assert {name for name in listed if own(name)} == by_name
 
 

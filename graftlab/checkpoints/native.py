@@ -1,59 +1,24 @@
 """Our own format: one safetensors file of tensors, with everything else as JSON in its header. No code is ever run."""
 
 import json
-import struct
 from collections.abc import Mapping
 from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from graftlab.checkpoints.build import CONFIGS, Model, fingerprint
 from graftlab.checkpoints.containers.contents import Contents
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import Config
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
+from graftlab.kinds import KINDS
+from graftlab.networks.model import BESIDE, Network
+from graftlab.tensors import KEY
+from graftlab.tensors import write_tensors as write_tensors
 
 BUNDLED = Path(__file__).parents[1] / "bundled"  # models that come with the package
-KEY = "graftlab"  # of our JSON in the safetensors header
-TYPES = {  # their names in the format
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.uint8: "U8",
-    torch.int8: "I8",
-    torch.bool: "BOOL",
-}
-BESIDE = "discriminators."  # before the names of weights that only training needs
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Create or replace a safetensors file in one step. Tensors may be on any device; one at a time is copied.
-
-    The library's own `save_file` makes a file of its own and renames it over ours: what was flushed to the disk would
-    not be what was written, and other users could not read it."""
-    entries: dict[str, Any] = {"__metadata__": {KEY: json.dumps(header)}}
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0]))  # so that all are aligned
-    end = 0
-    for name, tensor in ordered:
-        start, end = end, end + tensor.numel() * tensor.itemsize
-        entries[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(entries).encode()
-    text += b" " * (-len(text) % 8)
-
-    def fill(file: BinaryIO) -> None:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for _, tensor in ordered:
-            file.write(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-
-    atomic_write(path, fill)
 
 
 def views(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -82,24 +47,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def save_model(
     path: Path,
-    model: Model,
+    model: Network,
     about: Mapping[str, Any] | None = None,  # training data, images seen, licence, parent: whatever is known
     half: bool = False,  # store float16
     discriminators: Mapping[str, Tensor] | None = None,  # by our names, for who wants to train on
     allow_nan: bool = False,
 ) -> None:
-    """Write a model for use: weights and configuration, and what is known about them.
-
-    GraftError if, unless allowed, weights are no finite numbers, and if the file cannot be written."""
-    dtype = torch.float16 if half else torch.float32
-    weights = {**model.state_dict(), **{BESIDE + name: tensor for name, tensor in (discriminators or {}).items()}}
-    tensors = {name: tensor.to(dtype) for name, tensor in weights.items()}
-    bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-    refuse(path, "is not written, because weights are not finite numbers", [] if allow_nan else bad)
-    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
-    header = {"kind": model.kind, "config": model.config.to_dict(), "about": dict(about or {})}
-    header["fingerprint"] = fingerprint(own)
-    write_tensors(path, tensors, header)
+    """`Network.save`, which writes nothing about the model but what is given."""
+    model.save(path, about or {}, half, discriminators, allow_nan)
 
 
 def read(contents: Contents) -> ModelFile | None:
@@ -109,7 +64,7 @@ def read(contents: Contents) -> ModelFile | None:
         return None
     header = parsed(path, tree["metadata"])
     kind = header.get("kind")
-    if kind not in CONFIGS:
+    if kind not in KINDS:
         return None
     config = configured(path, header)
     tensors, about, recorded = dict(tree["tensors"]), header.get("about"), header.get("fingerprint")
@@ -129,7 +84,7 @@ def read(contents: Contents) -> ModelFile | None:
 def configured(path: Path, header: Mapping[str, Any]) -> Config:
     """The configuration in our header. GraftError if it makes no sense."""
     try:
-        return CONFIGS[header["kind"]].from_dict(header["config"])
+        return KINDS[header["kind"]].config.from_dict(header["config"])
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise GraftError(f"{path} has a configuration that makes no sense: {str(error).rstrip('.')}.") from None
 

@@ -31,6 +31,10 @@ class Table:
         body = ("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines)
         return "\n".join([self.title, *("  " + line for line in body)])
 
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        return self.html()
+
     def html(self) -> str:
         head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         rows = ""
