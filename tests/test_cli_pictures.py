@@ -316,8 +316,8 @@ def test_demo(graft, bundle, model):
 def test_demo_of_a_large_model(graft, bundle, monkeypatch):
     original = graftlab.load
 
-    def load(*arguments):  # as if trained at 256 px
-        loaded = original(*arguments)
+    def load(*arguments, **options):  # as if trained at 256 px
+        loaded = original(*arguments, **options)
         loaded.config = loaded.config.at(256)
         return loaded
 

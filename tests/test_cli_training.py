@@ -121,7 +121,7 @@ def trained(graft, monkeypatch):
         def __init__(self, *told):
             Run.told = told
             self.data, self.first, self.notes = range(1000), True, []
-            self.trainer = SimpleNamespace(seen=0, summary=lambda figures: f"L1 {figures['G_L1']}")
+            self.trainer = SimpleNamespace(seen=0, encodes=False, summary=lambda figures: f"L1 {figures['G_L1']}")
 
         def train(self, progress):
             progress(4, {"G_L1": 0.25})
