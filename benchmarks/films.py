@@ -23,7 +23,7 @@ from benchmarks.worker import CPU
 from graftlab.benchmarking import clock
 from graftlab.benchmarking.machine import Machine
 from graftlab.benchmarking.speed import figure
-from graftlab.checkpoints.load import BUNDLED, load_as
+from graftlab.checkpoints.load import BUNDLED, load
 from graftlab.codes import Codes
 from graftlab.evaluation.tables import Table
 from graftlab.memory import keep_freed_memory
@@ -49,7 +49,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> Result:
     keep_freed_memory()  # as `graft` does
     torch.set_num_threads(options.threads)
-    model = load_as(SwappingModel, options.model, "cpu")
+    model = load(options.model, SwappingModel, device="cpu")
     size, hand = options.size or model.config.size, Hand(model)
     photos = sorted((BUNDLED / "photos").glob("*.jpg"))
     with torch.no_grad():

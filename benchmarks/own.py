@@ -41,7 +41,7 @@ def run(options: Namespace) -> Result:
     torch.set_num_threads(options.threads)
     machine, best = Machine.here(CPU), ceiling(CPU, PRECISIONS)
     start = cold_start(options.model)
-    model = graftlab.load(options.model, "cpu")
+    model = graftlab.load(options.model, device="cpu")
     wanted = speed.cases([model.config.size], [1, 8])
     speeds = list(speed.measure(model, wanted, best, PRECISIONS, CPU))
     photos = packing()

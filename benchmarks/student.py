@@ -20,7 +20,7 @@ from graftlab.benchmarking import clock
 from graftlab.benchmarking.machine import Machine
 from graftlab.benchmarking.speed import figure
 from graftlab.blending.blend import adopt
-from graftlab.checkpoints.load import BUNDLED, load_as
+from graftlab.checkpoints.load import BUNDLED, load
 from graftlab.data import TrainingImages
 from graftlab.data.pairs import Pairs
 from graftlab.evaluation.tables import Table
@@ -48,8 +48,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> Result:
     torch.set_num_threads(options.threads)
-    base, blend = (load_as(StyleGAN2, name, "cpu") for name in (options.base, options.blend))
-    student = load_as(Translator, options.student, "cpu")
+    base, blend = (load(name, StyleGAN2, device="cpu") for name in (options.base, options.blend))
+    student = load(options.student, Translator, device="cpu")
     path = min((BUNDLED / "photos").glob("*.jpg"))
     photo = graftlab.read(path, student.config.size, square=True)
     work: dict[str, Callable[[], Tensor]] = {

@@ -1,6 +1,6 @@
 """graftlab: swap the structure and the texture of pictures.
 
-model = graftlab.load("landscapes-128")
+model = graftlab.load("landscapes-128", graftlab.SwappingAutoencoder)
 a, b = (model.encode(graftlab.read(path, size=64, square=True)) for path in ("fuji.jpg", "alps.jpg"))
 graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
 """
@@ -9,25 +9,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graftlab import films
     from graftlab.blending.blend import blend
     from graftlab.blending.weights import layer_swap
     from graftlab.checkpoints.load import load
     from graftlab.codes import Codes, StyleCodes, SwapCodes
+    from graftlab.editing.directions import Directions
     from graftlab.errors import GraftError
     from graftlab.images import read, write
+    from graftlab.inversion.photos import invert
+    from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.swapping import SwappingAutoencoder
+    from graftlab.showing import show
+    from graftlab.video.film import render
 
 __version__ = "0.1.0"
-__all__ = ["Codes", "GraftError", "StyleCodes", "SwapCodes", "blend", "layer_swap", "load", "read", "write"]
+__all__ = [
+    "Codes",
+    "Directions",
+    "GraftError",
+    "StyleCodes",
+    "StyleGAN2",
+    "SwapCodes",
+    "SwappingAutoencoder",
+    "blend",
+    "films",
+    "invert",
+    "layer_swap",
+    "load",
+    "read",
+    "render",
+    "show",
+    "write",
+]
 
 _HOME = {
     "Codes": "codes",
+    "Directions": "editing.directions",
     "GraftError": "errors",
     "StyleCodes": "codes",
+    "StyleGAN2": "networks.stylegan2",
     "SwapCodes": "codes",
+    "SwappingAutoencoder": "networks.swapping",
     "blend": "blending.blend",
+    "films": "",  # a module
+    "invert": "inversion.photos",
     "layer_swap": "blending.weights",
     "load": "checkpoints.load",
     "read": "images",
+    "render": "video.film",
+    "show": "showing",
     "write": "images",
 }
 
@@ -36,8 +67,10 @@ def __getattr__(name: str) -> Any:
     """Import at first use: the command line answers `--help` without waiting for PyTorch."""
     if name not in _HOME:
         raise AttributeError(f"module 'graftlab' has no attribute '{name}'")
-    value = globals()[name] = getattr(import_module(f"graftlab.{_HOME[name]}"), name)
-    return value
+    home = _HOME[name]
+    found = getattr(import_module(f"graftlab.{home}"), name) if home else import_module(f"graftlab.{name}")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -127,6 +127,11 @@ class Codes(Artifact):
             )
         )
 
+    def _repr_html_(self) -> str:
+        """In a notebook: what they are. `graftlab.show(codes, model)` shows what a model draws of them."""
+        sizes = ", ".join(f"{name} {' × '.join(map(str, getattr(self, name).shape[1:]))}" for name in self.parts)
+        return f"<b>{type(self).__name__}</b> of {len(self)}: {sizes}; model {(self.model or 'none')[:12]}"
+
     # -- files --------------------------------------------------------------------------------------------------------
 
     def _tensors(self) -> dict[str, Tensor]:

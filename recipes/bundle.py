@@ -24,7 +24,7 @@ def main() -> None:
     about = {**file.about, "trained_on": options.trained_on, "licence": options.licence}
     about["training"]["data"] = Path(about["training"]["data"]).name  # not where it lay
     judges = dict(file.discriminators) if options.discriminators else None
-    save_model(options.out, load(options.source, "cpu"), about, half=True, discriminators=judges)
+    save_model(options.out, load(options.source, device="cpu"), about, half=True, discriminators=judges)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

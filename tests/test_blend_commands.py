@@ -34,14 +34,14 @@ def models(graft):
     save_model(Path(B), near(tiny.stylegan2(), 1), {"licence": "CC0"})
     save_model(Path(C), near(tiny.stylegan2(), 2))
     save_model(Path("other.safetensors"), tiny.stylegan2(4))
-    return [load(path, "cpu") for path in (A, B, C)]
+    return [load(path, device="cpu") for path in (A, B, C)]
 
 
 @pytest.fixture
 def autoencoders(graft):
     save_model(Path(A), tiny.new_model())
     save_model(Path(B), near(tiny.new_model(), 1))
-    return [load(path, "cpu") for path in (A, B)]
+    return [load(path, device="cpu") for path in (A, B)]
 
 
 def about(path):
@@ -71,7 +71,7 @@ MAPPING_OF_B = {"mapping": 1.0, "average": 1.0}
 )
 def test_ways_to_blend(graft, models, options, rule):
     assert graft("blend", A, B, "-o", "out.safetensors", *options).code == 0
-    assert load("out.safetensors", "cpu").fingerprint == blend(*models[:2], rule).fingerprint
+    assert load("out.safetensors", device="cpu").fingerprint == blend(*models[:2], rule).fingerprint
 
 
 @pytest.mark.parametrize("name", ["rows.json", "rows.yaml"])
@@ -81,7 +81,7 @@ def test_many_models(graft, models, name):
     Path(name).write_text('{"4": [1, 0, 0], "16": [0.5, 0.25, 0.25]}')
     assert graft("blend", A, B, C, "--weights", name, "--mapping", "c").code == 0
     rule = held(matrix({4: (1, 0, 0), 16: (0.5, 0.25, 0.25)}), mapping=(0, 0, 1), average=(0, 0, 1))
-    assert load("blend.safetensors", "cpu").fingerprint == blend_many(models, rule).fingerprint
+    assert load("blend.safetensors", device="cpu").fingerprint == blend_many(models, rule).fingerprint
 
 
 def test_the_file_tells_where_it_came_from(graft, models):
@@ -106,15 +106,15 @@ def test_a_table_of_what_is_whose(graft, models):
     told = json.loads(graft("blend", A, B, *SWAP, "--json").out)
     assert set(told["tensors"]) == set(models[0].state_dict())
     assert told["tensors"]["mapping.average"] == {"role": "average", "resolution": 4, "shares": [1, 0]}
-    assert told["fingerprint"] == load(told["file"], "cpu").fingerprint
+    assert told["fingerprint"] == load(told["file"], device="cpu").fingerprint
     assert told["kinship"][0]["verdict"] == "likely"
 
 
 def test_samples_of_the_same_latents(graft, models):
     assert graft("blend", A, B, *SWAP, "--samples", "s.png", "--seeds", "3,5", "--psi", 1).code == 0
-    assert read_recipe("s.png")["model"] == load("blend.safetensors", "cpu").fingerprint
+    assert read_recipe("s.png")["model"] == load("blend.safetensors", device="cpu").fingerprint
     drawn = torch.as_tensor(to_uint8(read("s.png")))
-    for model in (*models[:2], load("blend.safetensors", "cpu")):
+    for model in (*models[:2], load("blend.safetensors", device="cpu")):
         wanted = torch.as_tensor(to_uint8(model.sample([5])))  # 32 pixels, drawn four times as large
         assert contains(drawn[0], wanted[0].repeat_interleave(4, 0).repeat_interleave(4, 1))
 
@@ -130,7 +130,7 @@ def contains(sheet, picture):
 def test_parts_of_autoencoders(graft, autoencoders, part):
     assert graft("blend", A, B, "--alpha", 0.5, "--part", part, "--samples", "s.png").code == 0
     rule = interpolate(0.5) if part == "both" else only(part, interpolate(0.5), 0.0)
-    assert load("blend.safetensors", "cpu").fingerprint == blend(*autoencoders, rule).fingerprint
+    assert load("blend.safetensors", device="cpu").fingerprint == blend(*autoencoders, rule).fingerprint
     assert Image.open("s.png").height > 4 * 128
 
 

@@ -10,20 +10,19 @@ from torch import nn
 from graftlab.blending.chart import chart
 from graftlab.blending.diff import diff, latents, outermost, photos
 from graftlab.blending.kinship import Distance, between, compare, kinship
-from graftlab.checkpoints.build import fingerprint
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network, fingerprint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def known(model: Model) -> Model:
+def known(model: Network) -> Network:
     """As loaded from a file."""
     model.fingerprint = fingerprint(model.state_dict())
     return model
 
 
-def turned(model: Model, far: float, seed: int = 7) -> Model:
+def turned(model: Network, far: float, seed: int = 7) -> Network:
     """A copy whose weights are so far away, in shares of their length, and at right angles to it."""
     other = tiny.stylegan2() if model.kind == "stylegan2" else tiny.new_model()
     generator = torch.Generator().manual_seed(seed)

@@ -14,12 +14,11 @@ from torch import Tensor
 from graftlab.blending.blend import adopt, blend, blend_many, lineage
 from graftlab.blending.layers import ROLES, Layer, check_alike, layers_of
 from graftlab.blending.weights import held, interpolate, layer_swap, matrix, pinkney, reversed_
-from graftlab.checkpoints.build import fingerprint
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.codes import StyleCodes
 from graftlab.config import RosinalityConfig, SwappingConfig, preset
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network, fingerprint
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -33,7 +32,7 @@ MAPPING_OF_A = {"mapping": 0.0, "average": 0.0}
 
 @cache
 def fixture(name: str) -> StyleGAN2:
-    return load_as(StyleGAN2, FIXTURES / {"A": "nvidia.pkl", "B": "nvidia_finetuned.pkl"}[name], "cpu")
+    return load(FIXTURES / {"A": "nvidia.pkl", "B": "nvidia_finetuned.pkl"}[name], StyleGAN2, device="cpu")
 
 
 @cache
@@ -58,7 +57,7 @@ KINDS = {
 every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 
 
-def moved(model: Model, seed: int = 9, far: float = 0.3) -> Model:
+def moved(model: Network, seed: int = 9, far: float = 0.3) -> Network:
     """The same with every number of every tensor changed."""
     other = tiny.stylegan2(**model.config.to_dict()) if isinstance(model, StyleGAN2) else type(model)(model.config)  # type: ignore[call-arg]
     generator = torch.Generator().manual_seed(seed)
@@ -70,7 +69,7 @@ def moved(model: Model, seed: int = 9, far: float = 0.3) -> Model:
     return other.eval().requires_grad_(False)
 
 
-def same(a: Model, b: Model) -> bool:
+def same(a: Network, b: Network) -> bool:
     mine, theirs = a.state_dict(), b.state_dict()
     return mine.keys() == theirs.keys() and all(
         torch.equal(mine[name].view(torch.int32), theirs[name].view(torch.int32)) for name in mine
@@ -102,7 +101,7 @@ def test_pictures_of_blends(name: str, rule, w: str, noise: str):
 
 
 def test_the_same_networks_of_another_format_give_the_same_blend():
-    a, b = (load_as(StyleGAN2, FIXTURES / f"rosinality{name}.pt", "cpu") for name in ("", "_finetuned"))
+    a, b = (load(FIXTURES / f"rosinality{name}.pt", StyleGAN2, device="cpu") for name in ("", "_finetuned"))
     blended = blend(a, b, layer_swap(16))
     picture = blended.decode(blended.map(values()["z"]))
     assert differ(picture, values()["swap16_lowA_highB.mapA.img_const_psi1"]) < NEAR
@@ -280,13 +279,24 @@ def test_the_same_w_goes_into_a_blend_on_purpose():
     a, b = fixture("A"), fixture("B")
     blended = blend(a, b, layer_swap(16))
     codes = a.map(values()["z"])
-    with pytest.raises(GraftError, match="belong to another model"):
-        blended.decode(codes)
     picture = blended.decode(adopt(codes, a, blended))
     assert differ(picture, values()["swap16_lowA_highB.mapA.img_const_psi1"]) < NEAR
     with pytest.raises(GraftError, match="another model than the base"):
         adopt(codes, b, blended)
     assert adopt(StyleCodes(codes.w), a, blended).model == blended.fingerprint
+
+
+def test_codes_go_down_the_family_and_no_other_way(tmp_path):
+    a, b, other = tiny.stylegan2(), moved(tiny.stylegan2()), tiny.stylegan2(5)
+    for model in (a, b, other):
+        model.fingerprint = fingerprint(model.state_dict())
+    codes, blended = a.codes_of([3]), blend(a, b, 0.5)
+    reblended = blend(other, blended, layer_swap(8))
+    for heir in (blended, reblended, load(reblended.save(tmp_path / "heir.safetensors"), device="cpu")):
+        assert torch.equal(heir.decode(codes), heir.decode(StyleCodes(codes.w)))
+    for model, foreign in ((a, blended.codes_of([3])), (blended, other.codes_of([3]))):
+        with pytest.raises(GraftError, match=r"belong to another model .*graft invert"):
+            model.decode(foreign)
 
 
 def test_lineage_tells_parents_and_rule():

@@ -40,7 +40,7 @@ def models(graft):
     save_model(Path(C), near(tiny.stylegan2(), 2))
     for number in (1, 2, 4, 5):
         save_model(snapshot(number), near(tiny.stylegan2(), 3, 0.05 * number), {"images_seen": 1000 * number})
-    return [load(path, "cpu") for path in (A, B, C)]
+    return [load(path, device="cpu") for path in (A, B, C)]
 
 
 def snapshot(number):
@@ -51,7 +51,7 @@ def snapshot(number):
 def autoencoders(graft):
     save_model(Path(A), tiny.new_model())
     save_model(Path(B), near(tiny.new_model(), 1))
-    return [load(path, "cpu") for path in (A, B)]
+    return [load(path, device="cpu") for path in (A, B)]
 
 
 def cells(path, rows, columns, edge=2 * EDGE, title="?"):
@@ -108,7 +108,7 @@ def test_snapshots_by_level_and_a_missing_one_is_told(graft, models):
     assert "between 2,000 and 4,000 images a snapshot seems to be missing" in result.err.replace("\n", " ")
     found = cells("s.png", ["1,000", "2,000", "4,000", "5,000"], ["4", "8"])
     for i, number in enumerate((1, 2, 4, 5)):
-        want = blend(models[0], load(snapshot(number), "cpu"), reversed_(layer_swap(8, width=0.5)))
+        want = blend(models[0], load(snapshot(number), device="cpu"), reversed_(layer_swap(8, width=0.5)))
         assert equal(found[i][1], shown(models[0], want))
 
 
@@ -117,7 +117,7 @@ def test_chosen_snapshots(graft, models):
         graft("sheet", A, "run", "--rows", "snapshots:4000,1000", "--columns", "seeds", *SEEDS, "-o", "s.png").code == 0
     )
     found = cells("s.png", ["4,000", "1,000"], ["1", "2", "3", "4"], 128)
-    assert equal(found[0][2], shown(models[0], load(snapshot(4), "cpu"), [3], 4))  # alpha 1: the snapshot itself
+    assert equal(found[0][2], shown(models[0], load(snapshot(4), device="cpu"), [3], 4))  # alpha 1: the snapshot itself
     result = graft("sheet", A, "run", "--rows", "snapshots:1000,3000,6000", "-o", "s.png")
     assert result.code == 2
     assert "no snapshots at 3,000, 6,000 images, only at 1,000, 2,000, 4,000, 5,000" in result.err.replace("\n", " ")
@@ -225,7 +225,7 @@ def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatc
     save_model(Path(B), near(tiny.stylegan2(), 8))
     result = graft(*command)
     assert "begun again" in result.err.replace("\n", " ")
-    want = blend(models[0], load(B, "cpu"), layer_swap(4))
+    want = blend(models[0], load(B, device="cpu"), layer_swap(4))
     assert equal(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"])[4][0], shown(models[0], want))
 
 
@@ -235,7 +235,7 @@ def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatc
 def test_the_artist_blends_only_where_the_network_changes(models, monkeypatch):
     made = []
     monkeypatch.setattr(sheets, "blend", lambda *given, **more: made.append(1) or blend(*given, **more))
-    artist = Artist(lambda path: load(path, "cpu"), seeds_in(models[0], range(5)))
+    artist = Artist(lambda path: load(path, device="cpu"), seeds_in(models[0], range(5)))
     chosen = Sheet(alphas([0, 1]), sheets.inputs("abcde", "seed"), Cell(A, B))
     pictures = [artist.draw(cell) for cell in chosen.cells()]
     assert len(pictures) == 10

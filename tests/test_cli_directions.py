@@ -30,7 +30,7 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes" / "directions.py"
 
 @pytest.fixture
 def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_rename_compose_orthogonalise(graft, found):
 @pytest.fixture
 def styles(graft):
     save_model(Path("net.safetensors"), stylegan2())
-    return load("net.safetensors", "cpu")
+    return load("net.safetensors", device="cpu")
 
 
 def test_sefa(graft, styles):
@@ -355,7 +355,7 @@ def mistakes():
 def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
     save_model(Path("other"), new_model(1))
     save_model(Path("net"), stylegan2())
-    network = load("net", "cpu")
+    network = load("net", device="cpu")
     factorised(affines(network, [0]), network.codes_of, 2, count=9).save("w")
     write(torch.full((1, 3, 32, 32), -1.0), "black.png")
     for name in ("empty", "single"):

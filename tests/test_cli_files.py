@@ -31,7 +31,7 @@ EVERY_KIND = [
 def test_inspect_tells_what_load_gives(graft, path, kind, size):
     told = json.loads(graft("inspect", path, "--json").out)
     assert (told["kind"], told["size"], told["bytes"]) == (kind, size, path.stat().st_size)
-    model = graftlab.load(path, "cpu")
+    model = graftlab.load(path, device="cpu")
     assert model.kind == kind
     assert told["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert told["config"] == json.loads(json.dumps(model.config.to_dict()))
@@ -77,7 +77,7 @@ def test_inspect_of_what_is_no_model(graft):
 @torch.no_grad()
 def test_a_converted_model_is_the_same_model(graft, path, kind, size):
     assert graft("convert", path, "ours.safetensors").code == 0
-    before, after = graftlab.load(path, "cpu"), graftlab.load("ours.safetensors", "cpu")
+    before, after = graftlab.load(path, device="cpu"), graftlab.load("ours.safetensors", device="cpu")
     assert before.fingerprint == after.fingerprint
     assert before.config == after.config
     story = open_model(Path("ours.safetensors")).about
@@ -106,7 +106,7 @@ def test_stylegan2_goes_back_to_rosinality(graft):
     for name, tensor in theirs["g_ema"].items():
         assert torch.allclose(back["g_ema"][name], tensor, atol=1e-6), name
     assert torch.allclose(back["latent_avg"], theirs["latent_avg"])
-    assert graftlab.load("back.pt", "cpu").fingerprint == graftlab.load(ROSINALITY, "cpu").fingerprint
+    assert graftlab.load("back.pt", device="cpu").fingerprint == graftlab.load(ROSINALITY, device="cpu").fingerprint
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_verify_notices_a_changed_weight(graft):
     save_model(Path("m.safetensors"), tiny.model())
     told = json.loads(graft("verify", "m.safetensors", "--json").out)
     assert told["recorded"]
-    assert told["fingerprint"] == graftlab.load("m.safetensors", "cpu").fingerprint
+    assert told["fingerprint"] == graftlab.load("m.safetensors", device="cpu").fingerprint
     content = bytearray(Path("m.safetensors").read_bytes())
     content[-4:] = struct.pack("<f", 1234.5)
     Path("m.safetensors").write_bytes(content)

@@ -35,7 +35,7 @@ FPS = Fraction(10)
 
 @pytest.fixture
 def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu").requires_grad_(False)
+    return load(bundle / "landscapes-128.safetensors", device="cpu").requires_grad_(False)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def directions(graft, model):
 def style(tmp_path):
     """A StyleGAN2 in a file; its fingerprint is the file's."""
     save_model(tmp_path / "style.safetensors", stylegan2())
-    return load(tmp_path / "style.safetensors", "cpu").requires_grad_(False)
+    return load(tmp_path / "style.safetensors", device="cpu").requires_grad_(False)
 
 
 def codes_of(model, path, square=False):

@@ -24,7 +24,7 @@ HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 @pytest.fixture
 def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 def pixels(path):
@@ -135,9 +135,9 @@ def test_precision_and_device_reach_every_command(graft, monkeypatch):
     assert graft("encode", HILL, "-o", "c.safetensors").code == 0
     opened = []
 
-    def load(path, device, precision):
+    def load(path, kind, device, precision):
         opened.append((path, device, precision))
-        return original(path, device, precision)
+        return original(path, kind, device=device, precision=precision)
 
     original = graftlab.load
     monkeypatch.setattr("graftlab.checkpoints.load.load", load)
@@ -316,8 +316,8 @@ def test_demo(graft, bundle, model):
 def test_demo_of_a_large_model(graft, bundle, monkeypatch):
     original = graftlab.load
 
-    def load(*arguments):  # as if trained at 256 px
-        loaded = original(*arguments)
+    def load(*arguments, **options):  # as if trained at 256 px
+        loaded = original(*arguments, **options)
         loaded.config = loaded.config.at(256)
         return loaded
 

@@ -265,7 +265,7 @@ WRITERS = [
 def test_where_no_picture_can_be_written(graft, refused, monkeypatch, out):
     assert graft("encode", HILL, "-o", "codes").code == 0
     Path("folder.png").mkdir()
-    monkeypatch.setattr("graftlab.checkpoints.load.load", lambda *_: pytest.fail("refused after work was done"))
+    monkeypatch.setattr("graftlab.checkpoints.load.load", lambda *_, **__: pytest.fail("refused after work was done"))
     for command in WRITERS:
         refused(*command, "-o", out, naming=out)
 

@@ -16,7 +16,7 @@ HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 @pytest.fixture
 def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 def shows(path, image):

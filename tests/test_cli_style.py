@@ -21,7 +21,7 @@ def network(graft):
     """A StyleGAN2 in net.safetensors, and a conditional one in classes.safetensors."""
     save_model(Path("net.safetensors"), tiny.stylegan2())
     save_model(Path("classes.safetensors"), tiny.stylegan2(classes=3))
-    return load("net.safetensors", "cpu")
+    return load("net.safetensors", device="cpu")
 
 
 def same(path, image):
@@ -88,7 +88,7 @@ def test_other_peoples_latents(graft, network):
 
 
 def test_classes(graft, network):
-    conditional = load("classes.safetensors", "cpu")
+    conditional = load("classes.safetensors", device="cpu")
     assert graft("sample", "-m", "classes.safetensors", "--seeds", "1", "--class", "2", "-o", "two.png").code == 0
     assert same("two.png", conditional.sample([1], psi=0.7, labels=2))
     for arguments in ((), ("--class", "3")):

@@ -22,7 +22,7 @@ NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).rou
 
 @pytest.fixture
 def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def trained(graft, monkeypatch):
         def __init__(self, *told):
             Run.told = told
             self.data, self.first, self.notes = range(1000), True, []
-            self.trainer = SimpleNamespace(seen=0, summary=lambda figures: f"L1 {figures['G_L1']}")
+            self.trainer = SimpleNamespace(seen=0, encodes=False, summary=lambda figures: f"L1 {figures['G_L1']}")
 
         def train(self, progress):
             progress(4, {"G_L1": 0.25})
@@ -309,7 +309,7 @@ def test_a_model_knows_the_textures_of_its_training(graft, bundle, monkeypatch):
     command = ("train", photos, "--run", "run", *TINY, "--precision", "float32", "--snapshot-every", "4")
     assert graft(*command, "--images", "8").code == 0
     for name in ("last", "best"):
-        model, known = graftlab.load(f"run/{name}.safetensors", "cpu"), Path(f"run/{name}.textures.safetensors")
+        model, known = graftlab.load(f"run/{name}.safetensors", device="cpu"), Path(f"run/{name}.textures.safetensors")
         wanted = distribution(model, photos, model.config.size)
         written = Distribution.load(known)
         assert (written.model, written.about) == (model.fingerprint, wanted.about)

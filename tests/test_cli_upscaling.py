@@ -22,7 +22,7 @@ HILL, SEA, LAKE = "photos/hill.png", "photos/海.png", "photos/lake at dusk.jpg"
 def large(graft):
     """An upscaler of somebody's in the current folder."""
     torch.save({"params": theirs(small(factor=2), compact)}, "large.pth")
-    return load("large.pth", "cpu")
+    return load("large.pth", device="cpu")
 
 
 def same(path, image):
@@ -112,7 +112,7 @@ def test_upscalers_are_listed_and_converted(graft, large):
     assert "mine: compact-upscaler, × 2, 0.0 M" in graft("models").out
     assert graft("swap", HILL, SEA, "--upscaler", "mine").code == 0
     assert graft("convert", "large.pth", "large.safetensors").code == 0
-    assert load("large.safetensors", "cpu").fingerprint == large.fingerprint
+    assert load("large.safetensors", device="cpu").fingerprint == large.fingerprint
 
 
 def refusals():
@@ -180,7 +180,7 @@ def test_the_bundled_upscaler_makes_edges_sharper():
     """A step that was made smaller: its slope is steeper than that of Lanczos, and flat parts stay flat."""
     from graftlab.images import resize, to_image, to_tensor
 
-    network = load(Path(cli.__file__).parents[1] / "bundled" / "upscale-4.safetensors", "cpu")
+    network = load(Path(cli.__file__).parents[1] / "bundled" / "upscale-4.safetensors", device="cpu")
     truth = torch.full((1, 3, 128, 128), -0.5)
     truth[..., 62:] = 0.5
     reduced = to_tensor(resize(to_image(truth), 32))

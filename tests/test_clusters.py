@@ -304,7 +304,7 @@ def models(graft):
     a = tiny.stylegan2()
     save_model(Path(A), a)
     save_model(Path(B), moved(a, far=0.1))
-    return [load(path, "cpu") for path in (A, B)]
+    return [load(path, device="cpu") for path in (A, B)]
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def test_blends_of_clusters(graft, models, parts):
         ([":sky", "--reverse"], reversed_(channels(features, found.share(["sky"])))),
     ):
         assert graft("blend", A, B, "--clusters", f"{parts}{options[0]}", *options[1:]).code == 0
-        assert load("blend.safetensors", "cpu").fingerprint == blend(*models, rule).fingerprint
+        assert load("blend.safetensors", device="cpu").fingerprint == blend(*models, rule).fingerprint
 
 
 def test_clusters_of_two_layers(graft, models, parts):
@@ -371,11 +371,11 @@ def test_kin_of_the_clusters_are_told_apart(graft, models, parts):
 
 def test_autoencoders(graft):
     assert graft("clusters", "fit", "landscapes-128", "--layer", 16, "--parts", 2, "--photo", "photos").code == 0
-    own = load("landscapes-128", "cpu")
+    own = load("landscapes-128", device="cpu")
     save_model(Path(B), moved(own, far=0.1))
     assert graft("blend", "landscapes-128", B, "--clusters", "clusters.json:1", "--part", "generator").code == 0
     wanted = channels(features_at(own, 16), Clusters.load("clusters.json").share(["1"]))
-    assert load("blend.safetensors", "cpu").fingerprint == blend(own, load(B, "cpu"), wanted).fingerprint
+    assert load("blend.safetensors", device="cpu").fingerprint == blend(own, load(B, device="cpu"), wanted).fingerprint
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_other_models_are_refused(weather):
 
 
 def test_a_real_model(bundle):
-    network = load(bundle / "landscapes-128.safetensors", "cpu")
+    network = load(bundle / "landscapes-128.safetensors", device="cpu")
     said = []
     known = distribution(network, bundle / "photos", 32, on_progress=lambda *figures: said.append(figures))
     assert known.model == network.fingerprint
@@ -248,7 +248,7 @@ def test_a_real_model(bundle):
 
 def test_codes_of_any_length_stay_so(bundle):
     """rosinality's model normalises nothing: what is fitted, drawn and applied are its codes as they are."""
-    network = load(ROSINALITY, "cpu")
+    network = load(ROSINALITY, device="cpu")
     known = distribution(network, bundle / "photos", 64)
     assert not known.unit
     assert known.textures(range(20)).norm(dim=1).std() > 0.01

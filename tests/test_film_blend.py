@@ -44,7 +44,7 @@ def models(graft, networks):
     for path, network in zip((A, B, C), networks, strict=True):
         save_model(Path(path), network)
     save_model(Path("apart.safetensors"), tiny.stylegan2(4))
-    return [load(path, "cpu") for path in (A, B, C)]
+    return [load(path, device="cpu") for path in (A, B, C)]
 
 
 def drawn(base, network, seed=3):
@@ -176,14 +176,14 @@ def test_another_model_under_the_same_name_is_no_continuation(graft, models, mon
     save_model(Path(B), near(tiny.stylegan2(), 9))
     result = graft(*command)
     assert result.code == 0
-    assert equal(frame(4), drawn(models[0], load(B, "cpu")))
+    assert equal(frame(4), drawn(models[0], load(B, device="cpu")))
 
 
 def test_photos(graft, models):
     save_model(Path(A), tiny.new_model())
     save_model(Path(B), near(tiny.new_model(), 1))
     assert graft("film", "blend", A, B, "--photo", "photos/hill.png", *SHORT).code == 0
-    last, image = load(B, "cpu"), read("photos/hill.png", 32, square=True)
+    last, image = load(B, device="cpu"), read("photos/hill.png", 32, square=True)
     assert equal(frame(4), last.decode(last.encode(image)))
 
 

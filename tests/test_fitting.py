@@ -6,13 +6,13 @@ import torch
 from planted import cosine, planted
 from tiny import pictures
 
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.load import load
 from graftlab.data import open_source
 from graftlab.editing.factors import labelled
 from graftlab.editing.fitting import Moments, between, cells, difference, encoded, fit, principal
 from graftlab.errors import GraftError
 from graftlab.images import read, write
+from graftlab.networks.model import fingerprint
 
 # -- principal components ---------------------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ def test_sides_without_difference_are_refused():
 
 @pytest.fixture
 def network(bundle):
-    return load(bundle / "landscapes-128.safetensors", "cpu")
+    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 def test_principal_is_the_fit_of_what_is_encoded(bundle, network):

@@ -23,7 +23,7 @@ def network(graft):
     """base.safetensors and blend.safetensors, and photos of the base: 0.png, 1.png and big.png."""
     save_model(Path("base.safetensors"), tiny.stylegan2())
     save_model(Path("blend.safetensors"), tiny.stylegan2(seed=1))
-    model = load("base.safetensors", "cpu")
+    model = load("base.safetensors", device="cpu")
     for seed in range(2):
         write(model.sample([seed]).clamp(-1, 1), f"{seed}.png")
     write(tiny.pictures(1, 60, 90), "big.png")
@@ -57,7 +57,7 @@ def test_features_count_unless_left_out(graft, network):
 
 def test_tuning_writes_a_model_whose_codes_these_are(graft, network):
     assert graft("invert", "0.png", "-m", "base.safetensors", *FAST, "--tune", "5", "-o", "t.safetensors").code == 0
-    bent, codes = load("t-model.safetensors", "cpu"), Codes.load("t.safetensors")
+    bent, codes = load("t-model.safetensors", device="cpu"), Codes.load("t.safetensors")
     assert codes.model == bent.fingerprint != network.fingerprint
     bent.decode(codes)
 
@@ -94,7 +94,7 @@ def test_an_interrupted_search_goes_on(graft, network, monkeypatch):
     assert graft(*command, "-o", "part.safetensors").code == 0
     assert written == ["search.safetensors"] * 6 + ["tuning.safetensors"] * 4
     names = ("whole", "part")
-    assert len({load(f"{name}-model.safetensors", "cpu").fingerprint for name in names}) == 1
+    assert len({load(f"{name}-model.safetensors", device="cpu").fingerprint for name in names}) == 1
     assert torch.equal(*(Codes.load(f"{name}.safetensors").w for name in names))
 
 
@@ -118,7 +118,7 @@ def test_toonify_draws_the_codes_of_one_with_the_other(graft, network):
     pair = ("--base", "base.safetensors", "--blend", "blend.safetensors")
     assert graft("invert", "big.png", "-m", "base.safetensors", *FAST).code == 0
     assert graft("toonify", "big.png", *pair, *FAST, "-o", "toon.png").code == 0
-    codes, blend = Codes.load("codes.safetensors"), load("blend.safetensors", "cpu")
+    codes, blend = Codes.load("codes.safetensors"), load("blend.safetensors", device="cpu")
     expected = blend.decode(replace(codes, model=None))
     assert (to_uint8(read("toon.png")) == to_uint8(expected)).all()
     assert graft("toonify", "big.png", *pair, "--codes", "codes.safetensors", "-o", "again.png").code == 0

@@ -49,7 +49,7 @@ def test_bundled_models_by_name(bundled):
 def test_what_ships_beside_a_model_belongs_to_it(shipped, read):
     assert "landscapes-128" in shipped()
     for name in shipped():
-        assert read(name).model == graftlab.load(name, "cpu").fingerprint
+        assert read(name).model == graftlab.load(name, device="cpu").fingerprint
 
 
 def test_files_beside_a_model_are_no_models(bundled):

@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from graftlab import artifacts
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints import build
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
 from graftlab.config import preset
 from graftlab.errors import GraftError
+from graftlab.networks.model import fingerprint
 
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
 KIND = "swapping-autoencoder"
@@ -58,7 +58,7 @@ def rewritten(path, header=None, **tensors):
 
 
 def test_a_model_comes_back(saved):
-    model, loaded = tiny.model(), load(saved, "cpu")
+    model, loaded = tiny.model(), load(saved, device="cpu")
     assert loaded.config == model.config
     theirs = loaded.state_dict()
     for name, tensor in model.state_dict().items():
@@ -77,7 +77,7 @@ def test_half_precision_takes_half_the_space(saved, tmp_path):
     save_model(half, tiny.model(), half=True)
     count = sum(parameter.numel() for parameter in tiny.model().parameters())
     assert 2 * count <= half.stat().st_size < 2 * count + 20_000 < saved.stat().st_size
-    loaded, pictures = load(half, "cpu"), tiny.pictures()
+    loaded, pictures = load(half, device="cpu"), tiny.pictures()
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
     assert (
         tiny.differ(loaded.decode(loaded.encode(pictures)), tiny.model().decode(tiny.model().encode(pictures))) < 0.01
@@ -87,12 +87,12 @@ def test_half_precision_takes_half_the_space(saved, tmp_path):
 def test_the_fingerprint_is_of_the_weights(tmp_path):
     first, second, third = (tmp_path / f"{i}.safetensors" for i in range(3))
     save_model(first, tiny.model(), {"name": "one"}, half=True)
-    save_model(second, load(first, "cpu"), {"name": "two"})
-    save_model(third, load(second, "cpu"), half=True)
-    prints = {load(path, "cpu").fingerprint for path in (first, second, third)}
+    save_model(second, load(first, device="cpu"), {"name": "two"})
+    save_model(third, load(second, device="cpu"), half=True)
+    prints = {load(path, device="cpu").fingerprint for path in (first, second, third)}
     assert len(prints) == 1
     assert prints != {fingerprint(tiny.model().state_dict())}  # rounding is a change
-    changed = load(second, "cpu")
+    changed = load(second, device="cpu")
     changed.generator.rgb_bias[1] += 1e-6
     assert fingerprint(changed.state_dict()) not in prints
     assert fingerprint(tiny.new_model(0).state_dict()) != fingerprint(tiny.new_model(1).state_dict())
@@ -107,16 +107,16 @@ def test_a_known_fingerprint():
 
 
 def test_codes_of_a_file_fit_the_model_of_that_file(saved, tmp_path):
-    codes = load(saved, "cpu").encode(tiny.pictures(1, 30, 33))
+    codes = load(saved, device="cpu").encode(tiny.pictures(1, 30, 33))
     back = Codes.load(codes.save(tmp_path / "codes.safetensors"))
-    assert torch.equal(load(saved, "cpu").decode(back), load(saved, "cpu").decode(codes))
+    assert torch.equal(load(saved, device="cpu").decode(back), load(saved, device="cpu").decode(codes))
     save_model(tmp_path / "other.safetensors", tiny.new_model(9))
     with pytest.raises(GraftError, match="belong to another model"):
-        load(tmp_path / "other.safetensors", "cpu").decode(back)
+        load(tmp_path / "other.safetensors", device="cpu").decode(back)
 
 
 def test_describe_needs_no_weights(saved, monkeypatch):
-    monkeypatch.setattr(build, "NETWORKS", None)
+    monkeypatch.setattr(build, "KINDS", None)
     told = describe(saved)
     assert told["kind"] == KIND
     assert told["config"] == preset("tiny").to_dict()
@@ -149,7 +149,7 @@ def test_tensors_of_any_type_and_layout(tmp_path):
 
 
 def test_what_is_loaded_outlives_its_file(saved):
-    loaded, (tensors, _) = load(saved, "cpu"), read_tensors(saved)
+    loaded, (tensors, _) = load(saved, device="cpu"), read_tensors(saved)
     before = {name: tensor.clone() for name, tensor in tiny.model().state_dict().items()}
     size = saved.stat().st_size
     with saved.open("r+b") as file:  # as `cp` does, on top of it
@@ -161,9 +161,9 @@ def test_what_is_loaded_outlives_its_file(saved):
 
 
 def test_a_model_may_replace_its_own_file(saved):
-    loaded = load(saved, "cpu")
+    loaded = load(saved, device="cpu")
     save_model(saved, loaded)
-    assert load(saved, "cpu").fingerprint == loaded.fingerprint
+    assert load(saved, device="cpu").fingerprint == loaded.fingerprint
 
 
 # -- what is not written ----------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_weights_that_are_not_finite_are_refused(saved, value):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_weights_may_have_any_precision(saved, dtype):
     path = rewritten(saved, **{name.replace(".", "__"): tensor.to(dtype) for name, tensor in load_file(saved).items()})
-    loaded = load(path, "cpu")
+    loaded = load(path, device="cpu")
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
@@ -414,7 +414,7 @@ def peak():
 
 before = peak()
 try:
-    load(Path(sys.argv[1]), "cpu")
+    load(Path(sys.argv[1]), device="cpu")
 except GraftError as error:
     print(peak() - before, error)
 """

@@ -35,7 +35,7 @@ def models(tmp_path_factory):
     found = []
     for seed in range(2):
         save_model(folder / f"{seed}.safetensors", tiny.stylegan2(seed))
-        found.append(load(folder / f"{seed}.safetensors", "cpu"))
+        found.append(load(folder / f"{seed}.safetensors", device="cpu"))
     return found
 
 
@@ -239,7 +239,7 @@ def test_the_command_draws_pairs_and_a_sheet(files):
     told = json.loads(done.out)
     assert (told["pairs"], told["made"], told["size"]) == (14, 2, 32)
     assert 0 <= told["dropped"] < 0.5
-    assert read_recipe("p/examples.jpg")["model"] == load("a.safetensors", "cpu").fingerprint
+    assert read_recipe("p/examples.jpg")["model"] == load("a.safetensors", device="cpu").fingerprint
     plan = json.loads(Path("p/pairs.json").read_bytes())
     assert plan["psi"] == [0.7, 0.7]
     again = files("pairs", *TWO, "--count", "14", "--psi", "0.7", "-o", "p")

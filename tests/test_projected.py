@@ -15,7 +15,7 @@ from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.objectives.projected import codes, discriminator_loss, generator_loss, texture
 from graftlab.perception.distances import alike, gathered, self_similarity, sliced_wasserstein
 from graftlab.training.projected import ProjectedTrainer
-from graftlab.training.run import new_trainer
+from graftlab.training.trainers import new_trainer
 
 CHANNELS = (3, 3, 3, 3)
 CPU = torch.device("cpu")

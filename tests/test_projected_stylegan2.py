@@ -16,7 +16,8 @@ from graftlab.networks.layers import upsample
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import DOUBLE
 from graftlab.objectives.projected_stylegan2 import discriminator_loss, enlarged, generator_loss
-from graftlab.training.run import Run, new_trainer
+from graftlab.training.run import Run
+from graftlab.training.trainers import new_trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

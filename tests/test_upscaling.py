@@ -249,13 +249,13 @@ def test_every_spelling_opens(names, make, tmp_path):
     image = pictures(1, 16, 16)
     for tree in wrapped.values():
         torch.save(tree, path)
-        opened = load(path, "cpu")
+        opened = load(path, device="cpu")
         assert opened.config == model.config
         assert torch.equal(opened(image), model(image))
     torch.save({name: tensor.half() for name, tensor in state.items()}, path)
-    assert differ(load(path, "cpu")(image), model(image)) < 0.01
+    assert differ(load(path, device="cpu")(image), model(image)) < 0.01
     save_file(state, tmp_path / "x.safetensors")
-    assert torch.equal(load(tmp_path / "x.safetensors", "cpu")(image), model(image))
+    assert torch.equal(load(tmp_path / "x.safetensors", device="cpu")(image), model(image))
 
 
 def test_the_spellings_are_those_of_the_published_files():
@@ -279,7 +279,7 @@ def test_our_own_files_keep_them(make, tmp_path):
     model, path = make(), tmp_path / "x.safetensors"
     save_model(path, model, half=True)
     image = pictures(1, 16, 16)
-    assert differ(load(path, "cpu")(image), model(image)) < 0.01
+    assert differ(load(path, device="cpu")(image), model(image)) < 0.01
 
 
 def damaged(state, how):
@@ -303,11 +303,11 @@ def test_files_that_do_not_fit_are_refused(names, make, how, tmp_path):
     path = tmp_path / "x.pth"
     torch.save({"params": damaged(theirs(make(), names), how)}, path)
     with pytest.raises(GraftError, match=r"x\.pth (does not fit|is no upscaler|is an upscaler)"):
-        load(path, "cpu")
+        load(path, device="cpu")
 
 
 def test_another_kind_of_upscaler_is_named_as_one(tmp_path):
     path = tmp_path / "swin.pth"
     torch.save({"params": {"conv_first.weight": torch.zeros(4, 3, 3, 3), "layers.0.norm.weight": torch.zeros(4)}}, path)
     with pytest.raises(GraftError, match="of a kind that graftlab does not know; it reads those of ESRGAN"):
-        load(path, "cpu")
+        load(path, device="cpu")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import singledispatch
 from itertools import product
 from statistics import median
 from typing import Any
@@ -45,13 +46,24 @@ def pictures(case: Case, device: torch.device | None = None) -> Tensor:
     return torch.rand(case.batch, 3, case.size, case.size, generator=generator).mul_(2).sub_(1).to(device or "cpu")
 
 
+@singledispatch
 @torch.no_grad()
 def work(model: SwappingModel | StyleGAN2, case: Case, device: torch.device) -> Work:
     """What one repeat of a case does. A swap encodes two pictures and decodes one; a sample is a picture from w."""
-    if isinstance(model, StyleGAN2):
-        labels = 0 if model.config.classes else None
-        drawn = model.codes_of(range(case.batch), labels=labels).to(device)
-        return lambda: model.decode(drawn)
+    raise TypeError(f"{model.title} is not measured")
+
+
+@work.register
+@torch.no_grad()
+def _(model: StyleGAN2, case: Case, device: torch.device) -> Work:
+    labels = 0 if model.config.classes else None
+    drawn = model.codes_of(range(case.batch), labels=labels).to(device)
+    return lambda: model.decode(drawn)
+
+
+@work.register
+@torch.no_grad()
+def _(model: SwappingModel, case: Case, device: torch.device) -> Work:
     images = pictures(case, device)
     if case.what == "encode":
         return lambda: model.encode(images)

@@ -1,7 +1,7 @@
 """Several networks with the same layers become one: layer swap, interpolation, and everything between.
 
 blended = blend(a, b, layer_swap(32))
-save_model(path, blended, lineage([a, b], layer_swap(32)))
+blended.save(path)
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from graftlab.blending.layers import Layer, check_alike, layers_of
-from graftlab.blending.weights import Share, pair
-from graftlab.checkpoints.build import fingerprint
+from graftlab.blending.weights import Share, interpolate, pair
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network, fingerprint
 
-ModelT = TypeVar("ModelT", bound=Model)
+ModelT = TypeVar("ModelT", bound=Network)
 CodesT = TypeVar("CodesT", bound=Codes)
 ROUNDING = 1e-5  # by which shares may miss a sum of 1
 
@@ -26,7 +25,7 @@ ROUNDING = 1e-5  # by which shares may miss a sum of 1
 def blend(
     a: ModelT,
     b: ModelT,
-    weight: Callable[[Layer], Share],  # the share of B in each tensor: `weights`
+    weight: Callable[[Layer], Share] | float,  # the share of B in each tensor, or in all: `weights`
     into: ModelT | None = None,  # a model of the same kind to overwrite, for who draws many blends; None: a new one
 ) -> ModelT:
     """A model between two: every tensor, buffers too, is A's, B's, or a straight line's through both.
@@ -34,7 +33,7 @@ def blend(
     Neither is changed; where the share is 0 or 1, or both are the same, so is the outcome, bit for bit. Precision and
     configuration are A's, and so is the device. GraftError if the models differ in more than their weights, or the
     rule names a resolution that they do not have."""
-    return blend_many([a, b], pair(weight), into)
+    return blend_many([a, b], pair(weight if callable(weight) else interpolate(weight)), into)
 
 
 @torch.no_grad()
@@ -62,7 +61,7 @@ def blend_many(
         target = into.state_dict()
         for layer in layers:
             target[layer.name].copy_(_mixed(layer, states, shares(layer)))
-    into.fingerprint = fingerprint(into.state_dict())
+    into.fingerprint, into.about = fingerprint(into.state_dict()), lineage(models, shares)
     return into.eval().requires_grad_(False)
 
 
@@ -77,12 +76,15 @@ def check_resolutions(rule: Callable[[Layer], Any], layers: Sequence[Layer]) -> 
             )
 
 
-def lineage(models: Sequence[Model], rule: Callable[[Layer], Any]) -> dict[str, Any]:
-    """What a blend's file is to tell about it (`about`): its parents' fingerprints, in order, and the rule."""
-    return {"parents": [model.fingerprint for model in models], "blend": dict(getattr(rule, "about", {}))}
+def lineage(models: Sequence[Network], rule: Callable[[Layer], Any]) -> dict[str, Any]:
+    """What a blend tells about itself (`about`): its parents' fingerprints, in order, theirs if any, and the rule."""
+    parents = [model.fingerprint for model in models]
+    before = sorted(frozenset().union(*(model.ancestors for model in models)).difference(parents))
+    about = {"parents": parents, "blend": dict(getattr(rule, "about", {}))}
+    return about | ({"ancestors": before} if before else {})
 
 
-def adopt(codes: CodesT, base: Model, blended: Model) -> CodesT:
+def adopt(codes: CodesT, base: Network, blended: Network) -> CodesT:
     """Codes of one model for another to decode, on purpose: the same w, or the same textures, in a blend.
 
     They look alike in both where the blend has the base's coarse layers. GraftError if the codes are not the base's, or

@@ -12,7 +12,7 @@ of the same numbers as before, and read by the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce, singledispatch
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from graftlab.blending.layers import Layer, places_of
 from graftlab.blending.weights import Rule, Share
 from graftlab.errors import GraftError
 from graftlab.networks.layers import StyledConv
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
 
 
@@ -35,7 +35,7 @@ class Features:
     readers: tuple[str, ...]  # modules: all that it goes to
 
 
-def features_of(model: Model) -> list[Features]:
+def features_of(model: Network) -> list[Features]:
     """The features of a generator whose channels can be blended, in the order of the network.
 
     Of a StyleGAN2 these are all but the constant. Of autoencoders they are those inside of the blocks, between the two
@@ -43,13 +43,13 @@ def features_of(model: Model) -> list[Features]:
     for a model of another kind than those that graftlab has."""
     places = places_of(model)
     found = []
-    for name, readers in _stylegan2(model) if isinstance(model, StyleGAN2) else _autoencoder(model):
+    for name, readers in _styled(model):
         made = model.get_parameter(f"{name}.bias").numel()
         found.append(Features(name, places[name].resolution, made, readers))
     return found
 
 
-def features_at(model: Model, layer: int | str) -> Features:
+def features_at(model: Network, layer: int | str) -> Features:
     """The last features of a resolution in pixels, or those of a layer by its name. GraftError if there are none."""
     known = features_of(model)
     for features in reversed(known):
@@ -98,7 +98,16 @@ def _larger(first: Share, second: Share) -> Share:
     return torch.maximum(*(share.reshape((*share.shape, *(1,) * (dimensions - share.ndim))) for share in shares))
 
 
-def _stylegan2(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
+@singledispatch
+def _styled(model: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Styled convolutions of a generator, and for each all that its features go to; here those of autoencoders."""
+    for name, module in model.named_modules():
+        if isinstance(module, StyledConv) and name.endswith(".conv1"):
+            yield name, (f"{name.removesuffix('conv1')}conv2",)
+
+
+@_styled.register
+def _(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
     blocks = len(model.config.channels)
     for block in range(blocks):
         name = f"synthesis.blocks.{block}"
@@ -106,9 +115,3 @@ def _stylegan2(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield f"{name}.up", (f"{name}.conv",)
         following = (f"synthesis.blocks.{block + 1}.up",) if block + 1 < blocks else ()
         yield f"{name}.conv", (f"{name}.to_rgb", *following)
-
-
-def _autoencoder(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name, module in model.named_modules():
-        if isinstance(module, StyledConv) and name.endswith(".conv1"):
-            yield name, (f"{name.removesuffix('conv1')}conv2",)

@@ -25,7 +25,7 @@ from graftlab.blending.diff import Run
 from graftlab.errors import GraftError, needs
 from graftlab.files import atomic_write
 from graftlab.networks.layers import full
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 PER_PICTURE = 256  # positions at most, drawn at random
 BEGINNINGS = 4  # from which k-means starts, of which the best counts
@@ -141,7 +141,7 @@ class Clusters:
 
 
 def fit(
-    model: Model,
+    model: Network,
     features: Features,
     parts: int,  # K
     runs: Iterable[Run],  # what is shown to the model: `diff.latents`, `diff.photos`
@@ -189,7 +189,7 @@ def check_clusters() -> None:
 
 
 @torch.no_grad()
-def observed(model: Model, features: Features, run: Run) -> tuple[Tensor, Tensor]:
+def observed(model: Network, features: Features, run: Run) -> tuple[Tensor, Tensor]:
     """The picture that a model makes of one input, and the features (1, C, H, W) it had on the way."""
     seen: list[Tensor] = []
     with _watched(model, features, seen.append):
@@ -210,7 +210,7 @@ class _Enough(Exception):  # noqa: N818  # it is no error
 
 
 @torch.no_grad()
-def _made(model: Model, features: Features, run: Run) -> Tensor:
+def _made(model: Network, features: Features, run: Run) -> Tensor:
     """The features (1, C, H, W) alone."""
     seen: list[Tensor] = []
 
@@ -224,7 +224,7 @@ def _made(model: Model, features: Features, run: Run) -> Tensor:
 
 
 @contextmanager
-def _watched(model: Model, features: Features, see: Callable[[Tensor], None]) -> Iterator[None]:
+def _watched(model: Network, features: Features, see: Callable[[Tensor], None]) -> Iterator[None]:
     """In which `see` is shown what the layer makes, at least in float32."""
     handle = model.get_submodule(features.name).register_forward_hook(lambda module, inputs, output: see(full(output)))
     try:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from graftlab.blending.kinship import Distance, between, compare
 from graftlab.blending.layers import module_of, places_of
 from graftlab.networks.layers import Conv, Linear, ModulatedConv, StyledConv
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 
@@ -47,7 +47,7 @@ class Moved:
         }
 
 
-def diff(a: Model, b: Model, runs: Iterable[Run] = ()) -> list[Moved]:
+def diff(a: Network, b: Network, runs: Iterable[Run] = ()) -> list[Moved]:
     """The layers, in the order of the network, each with its distance from A to B.
 
     Activations are compared over all runs, one at a time, so that memory is that of all layers' outputs for one input.
@@ -68,7 +68,7 @@ def diff(a: Model, b: Model, runs: Iterable[Run] = ()) -> list[Moved]:
 
 
 @torch.no_grad()
-def activations(a: Model, b: Model, run: Run) -> list[tuple[str, Distance]]:
+def activations(a: Network, b: Network, run: Run) -> list[tuple[str, Distance]]:
     """The distances of what each layer makes of one input."""
     before: dict[str, Tensor] = {}
     _watched(a, run, before.__setitem__)
@@ -101,7 +101,7 @@ def photos(images: Iterable[Tensor]) -> Iterator[Run]:
     return map(show, images)
 
 
-def outermost(model: Model) -> dict[str, nn.Module]:
+def outermost(model: Network) -> dict[str, nn.Module]:
     """The layers of a model, without those inside of others, by name."""
     found: dict[str, nn.Module] = {}
     for name, module in model.named_modules():
@@ -120,7 +120,7 @@ def owner(name: str, modules: dict[str, nn.Module]) -> str:
     return next((name[:end] for end, sign in enumerate(name) if sign == "." and name[:end] in modules), name)
 
 
-def _watched(model: Model, run: Run, see: Callable[[str, Tensor], object]) -> None:
+def _watched(model: Network, run: Run, see: Callable[[str, Tensor], object]) -> None:
     """Run a model and show what each layer makes."""
 
     def hook(name: str) -> Callable[[nn.Module, Any, Tensor], None]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from graftlab.blending.layers import Layer, check_alike, layers_of
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 Verdict = Literal["same", "kin", "likely", "doubtful", "unrelated"]
 LIKELY, DOUBTFUL = 0.7, 0.3  # cosines of the median layer, from which on networks are likely kin, or may be
@@ -69,8 +69,8 @@ class Kinship:
 
 
 def kinship(
-    a: Model,
-    b: Model,
+    a: Network,
+    b: Network,
     about_a: Mapping[str, Any] | None = None,  # what their files tell, which may hold the parent's fingerprint
     about_b: Mapping[str, Any] | None = None,
 ) -> Kinship:
@@ -88,7 +88,7 @@ def kinship(
     return Kinship(verdict, f"{reason}; {figures}.", cosine, relative)
 
 
-def compare(a: Model, b: Model) -> Iterator[tuple[Layer, Distance]]:
+def compare(a: Network, b: Network) -> Iterator[tuple[Layer, Distance]]:
     """The distance of every tensor of two models. GraftError if they differ in more than their weights."""
     check_alike(a, b)
     mine, theirs = a.state_dict(), b.state_dict()
@@ -105,14 +105,16 @@ def between(mine: Tensor, theirs: Tensor) -> Distance:
     return total
 
 
-def ancestors(model: Model, about: Mapping[str, Any]) -> set[str]:
+def ancestors(model: Network, about: Mapping[str, Any]) -> set[str]:
     """Fingerprints of a model and of those that its file names as where it came from."""
     parent, parents = about.get("parent"), about.get("parents")
     named = [parent, *(parents if isinstance(parents, list) else [])]
     return {name for name in (model.fingerprint, *named) if isinstance(name, str)}
 
 
-def _known(a: Model, b: Model, about_a: Mapping[str, Any], about_b: Mapping[str, Any]) -> tuple[Verdict, str] | None:
+def _known(
+    a: Network, b: Network, about_a: Mapping[str, Any], about_b: Mapping[str, Any]
+) -> tuple[Verdict, str] | None:
     """The verdict from fingerprints, if they tell."""
     if a.fingerprint and a.fingerprint == b.fingerprint:
         return "same", "These are the same network"

@@ -13,12 +13,13 @@ the texture, has resolution 1.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 from math import log2
 from typing import Literal, get_args
 
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -57,7 +58,7 @@ class Place:
         return 2 * log2(self.resolution) + self.step
 
 
-def layers_of(model: Model) -> list[Layer]:
+def layers_of(model: Network) -> list[Layer]:
     """All tensors of a model's state dict, in its order. Works on the device "meta" too.
 
     GraftError for a model of another kind than those that graftlab has."""
@@ -69,12 +70,9 @@ def layers_of(model: Model) -> list[Layer]:
     ]
 
 
-def places_of(model: Model) -> dict[str, Place]:
+@singledispatch
+def places_of(model: Network) -> dict[str, Place]:
     """Where each module of a model works, by its name: those that have a place of their own."""
-    if isinstance(model, StyleGAN2):
-        return dict(_stylegan2(model.config))
-    if isinstance(model, SwappingAutoencoder | RosinalityAutoencoder):
-        return dict(_autoencoder(model))
     raise GraftError(f"Blending does not know {model.title}.")
 
 
@@ -100,7 +98,7 @@ def role_of(name: str) -> Role:
     return endings.get(name.rpartition(".")[2], "convolution")
 
 
-def check_alike(*models: Model) -> None:
+def check_alike(*models: Network) -> None:
     """GraftError unless all models have the same layers, for pictures of the same size."""
     first, *others = models
     for other in others:
@@ -120,6 +118,17 @@ def check_alike(*models: Model) -> None:
                 f"These models are built differently, in {', '.join(differing)}; take two of which one was fine-tuned "
                 "from the other."
             )
+
+
+@places_of.register
+def _(model: StyleGAN2) -> dict[str, Place]:
+    return dict(_stylegan2(model.config))
+
+
+@places_of.register(SwappingAutoencoder)
+@places_of.register(RosinalityAutoencoder)
+def _(model: SwappingAutoencoder | RosinalityAutoencoder) -> dict[str, Place]:
+    return dict(_autoencoder(model))
 
 
 def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:

@@ -23,7 +23,7 @@ from graftlab.blending.weights import Rule, Share, interpolate, layer_swap, only
 from graftlab.checkpoints.load import models_in
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 AT_ONCE = 8  # pictures decoded together
 GAP = 1.5  # times the usual distance of snapshots, above which one is missed
@@ -130,10 +130,10 @@ class Sheet:
 class Artist:
     """Draws cells, one blend at a time: the next is written over the last."""
 
-    def __init__(self, load: Callable[[str], Model], codes_in: CodesIn, **rendering: Any) -> None:
+    def __init__(self, load: Callable[[str], Network], codes_in: CodesIn, **rendering: Any) -> None:
         self.load, self.codes_in = load, codes_in
         self.rendering = rendering  # options of `decode`
-        self._blend: tuple[Cell, Model] | None = None
+        self._blend: tuple[Cell, Network] | None = None
 
     @torch.no_grad()
     def draw(self, cell: Cell) -> Tensor:
@@ -145,7 +145,7 @@ class Artist:
         batches = (codes[start : start + AT_ONCE] for start in range(0, len(codes), AT_ONCE))
         return torch.cat([network.decode(batch, **self.rendering) for batch in batches])  # type: ignore[operator]
 
-    def _network(self, cell: Cell) -> Model:
+    def _network(self, cell: Cell) -> Network:
         done, network = self._blend or (None, None)
         if network is None or done != cell:
             network = blend(self.load(cell.a), self.load(cell.b), cell.rule(), into=network)

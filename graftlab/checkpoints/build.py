@@ -1,53 +1,27 @@
 """From a model's file to the model: the network that its configuration describes, with a copy of its weights."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.model_file import ModelFile, refuse
-from graftlab.config import (
-    CompactConfig,
-    Config,
-    RDNConfig,
-    RosinalityConfig,
-    RRDBConfig,
-    StyleGAN2Config,
-    SwappingConfig,
-    TranslatorConfig,
-)
-from graftlab.errors import GraftError
-from graftlab.networks.model import Model
-from graftlab.networks.rosinality import RosinalityAutoencoder
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.networks.translator import Translator
-from graftlab.networks.upscalers import UPSCALERS, CompactUpscaler, RDNUpscaler, RRDBUpscaler
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.errors import GraftError, refuse
+from graftlab.kinds import KINDS
+from graftlab.networks.model import Network, fingerprint
 
-MODELS: tuple[type[Model], ...] = (SwappingAutoencoder, RosinalityAutoencoder, StyleGAN2, Translator, *UPSCALERS)
-NETWORKS: dict[str, type[Model]] = {network.kind: network for network in MODELS}
-CONFIGS: dict[str, type[Config]] = {
-    SwappingAutoencoder.kind: SwappingConfig,
-    RosinalityAutoencoder.kind: RosinalityConfig,
-    StyleGAN2.kind: StyleGAN2Config,
-    Translator.kind: TranslatorConfig,
-    RRDBUpscaler.kind: RRDBConfig,
-    CompactUpscaler.kind: CompactConfig,
-    RDNUpscaler.kind: RDNConfig,
-}
 WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have in a file
 
 
-def build(file: ModelFile, allow_nan: bool = False) -> Model:
+def build(file: ModelFile, allow_nan: bool = False) -> Network:
     """The model, frozen, as float32 on the CPU. Memory is bounded by the file's size: each weight is copied once.
 
     GraftError if the weights do not fit the configuration, or, unless allowed, some are no finite numbers."""
     path = file.path
     try:
         with torch.device("meta"):
-            model = NETWORKS[file.kind](file.config)  # type: ignore[call-arg]  # each takes its own
+            model = KINDS[file.kind].new(file.config)
     except (ValueError, ArithmeticError, RuntimeError) as error:
         raise GraftError(f"{path} has a configuration that makes no sense: {str(error).rstrip('.')}.") from None
     check_layout(path, file.tensors, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
@@ -56,7 +30,7 @@ def build(file: ModelFile, allow_nan: bool = False) -> Model:
         bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
         refuse(path, "holds weights that are not finite numbers", bad)
     model.load_state_dict(tensors, assign=True)
-    model.fingerprint = fingerprint(tensors)
+    model.fingerprint, model.about = fingerprint(tensors), dict(file.about)
     return model.eval().requires_grad_(False)
 
 
@@ -71,12 +45,3 @@ def check_layout(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str,
     ]
     problems += [f"{name} holds {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in WEIGHTS]
     refuse(path, "does not fit its configuration", problems)
-
-
-def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a state dict, as hexadecimal: the same weights have the same fingerprint in any file."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()

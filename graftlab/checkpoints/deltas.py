@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from graftlab.artifacts import KEY, parsed, views, write_tensors
-from graftlab.checkpoints.build import Model, fingerprint
 from graftlab.checkpoints.containers.contents import Contents, open_contents
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import BUNDLED, configured
 from graftlab.checkpoints.native import read as read_whole
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
+from graftlab.networks.model import Network, fingerprint
 
 DELTA, SCALE = "delta.", "scale."  # before a tensor's name: what differs, and the worth of a step of int8 in each row
 STEPS = 127  # of int8, either way
 EXACT = 2.0**-11  # largest relative error of float16
 
 
-def save_delta(path: Path, model: Model, parent: ModelFile, about: Mapping[str, Any] | None = None) -> None:
+def save_delta(path: Path, model: Network, parent: ModelFile, about: Mapping[str, Any] | None = None) -> None:
     """Write what differs in a model from its parent.
 
     No weight is off by more than float16 would be at the tensor's largest. GraftError if the two have other networks,

@@ -10,7 +10,6 @@ from torch import Tensor
 from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
-from graftlab.config import StyleGAN2Config
 
 NO_PARAMETERS = (".noise", "mapping.average")  # endings of buffers
 
@@ -31,7 +30,7 @@ def describe(path: Path) -> dict[str, Any]:
         "kind": file.kind,
         "size": size_of(file),
         **({"factor": file.config.factor} if hasattr(file.config, "factor") else {}),
-        "classes": file.config.classes if isinstance(file.config, StyleGAN2Config) else 0,
+        "classes": getattr(file.config, "classes", 0),
         "parameters": sum(parts.values()),
         "parts": parts | ({"discriminators": beside} if beside else {}),
         "config": file.config.to_dict(),

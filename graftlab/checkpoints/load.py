@@ -2,7 +2,7 @@
 
 from os.path import exists  # of any text, where Path.exists raises for names that are too long
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import torch
 
@@ -13,9 +13,9 @@ from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
-ModelT = TypeVar("ModelT", bound=Model)
+NetworkT = TypeVar("NetworkT", bound=Network)
 DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model and the extension: files beside it
 
 
@@ -44,36 +44,52 @@ def _beside(what: str) -> dict[str, Path]:
     return {path.stem.removesuffix(what): path for path in paths}
 
 
+@overload
 def load(
     path: str | Path,
+    kind: None = None,
+    *,
     device: str | None = None,
     precision: str = "float32",
     allow_nan: bool = False,
-) -> Model:
-    """Open a model: a file of any format that graftlab reads, the name of a bundled or fetched one, or a hub id.
-
-    `device` as PyTorch names it, None for the fastest there is; `precision` of the convolutions, "float32" or
-    "bfloat16". No code of the file is ever run. GraftError if there is no such file or name, the file holds no model,
-    or, unless allowed, its weights are not all finite."""
-    if precision not in PRECISIONS:
-        raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
-    place = choose_device(device)
-    model = build(open_model(locate(path)), allow_nan)
-    model.precision = getattr(torch, precision)
-    return model.to(place)
+) -> Network: ...
 
 
-def load_as(
-    kind: type[ModelT],
+@overload
+def load(
     path: str | Path,
+    kind: type[NetworkT],
+    *,
     device: str | None = None,
     precision: str = "float32",
-) -> ModelT:
-    """`load` for who needs one kind of model. GraftError if it is another."""
-    model = load(path, device, precision)
-    if not isinstance(model, kind):
+    allow_nan: bool = False,
+) -> NetworkT: ...
+
+
+def load(
+    path: str | Path,
+    kind: type[Network] | None = None,  # the class that is needed, such as StyleGAN2; None: any
+    *,
+    device: str | None = None,  # as PyTorch names it; None: the fastest there is
+    precision: str = "float32",  # of the convolutions, or "bfloat16"
+    allow_nan: bool = False,
+) -> Network:
+    """Open a model: a file of any format that graftlab reads, the name of a bundled or fetched one, or a hub id.
+
+    No code of the file is ever run. GraftError if there is no such file or name, the file holds no model, or one of
+    another kind, or, unless allowed, its weights are not all finite."""
+    if precision not in PRECISIONS:
+        raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
+    if isinstance(kind, str):
+        raise GraftError(
+            f"The kind of a model is a class, such as StyleGAN2, not '{kind}'; did you mean device='{kind}'?"
+        )
+    place = choose_device(device)
+    model = build(open_model(locate(path)), allow_nan)
+    if kind is not None and not isinstance(model, kind):
         raise GraftError(f"{path} is {model.title}, and this needs {kind.title}.")
-    return model
+    model.precision = getattr(torch, precision)
+    return model.to(place)
 
 
 def locate(name: str | Path) -> Path:

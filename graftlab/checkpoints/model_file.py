@@ -12,7 +12,6 @@ from typing import Any
 from torch import Tensor
 
 from graftlab.config import Config
-from graftlab.errors import GraftError
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,3 @@ class ModelFile:
     about: Mapping[str, Any] = field(default_factory=dict)  # JSON: images_seen, trained_on, licence, parent, ...
     notes: tuple[str, ...] = ()  # sentences: what the file holds that is not used, what was assumed
     fingerprint: str | None = None  # of the weights, if the file tells one
-
-
-LISTED = 10  # problems named in one sentence
-
-
-def refuse(path: Path | str, what: str, problems: list[str]) -> None:
-    """GraftError that lists the first of the problems, if there are any."""
-    if problems:
-        more = f" and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
-        raise GraftError(f"{path} {what}: {'; '.join(problems[:LISTED])}{more}.")

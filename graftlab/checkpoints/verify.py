@@ -4,11 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.catalogue import registry
-from graftlab.checkpoints.model_file import refuse
 from graftlab.checkpoints.readers import open_model
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
+from graftlab.networks.model import fingerprint
 
 PIECE = 2**20  # bytes read at a time
 

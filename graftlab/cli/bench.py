@@ -7,14 +7,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
-import graftlab
 from graftlab import config
 from graftlab.benchmarking import machine, speed
+from graftlab.checkpoints.load import load
 from graftlab.cli.desk import DEFAULT_MODEL, Device, Json, Model
 from graftlab.cli.progress import bar
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device, training_precision
-from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 
 DEFAULT_SIZE = 256  # pixels, measured beside the model's own
@@ -59,9 +58,9 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     if threads:
         torch.set_num_threads(threads)
-    network: Any = graftlab.load(model, str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
+    network: Any = load(model, device=str(place)) if preset is None else SwappingAutoencoder(config.preset(preset))
     network = network.to(place).eval().requires_grad_(False)
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         if sizes:
             raise GraftError(f"--sizes cannot be chosen for {model}, a StyleGAN2, whose pictures have one size.")
         wanted = speed.cases([network.config.size], numbers(batches), [speed.SAMPLE])

@@ -16,7 +16,7 @@ from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model as Network
+from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 
@@ -81,9 +81,8 @@ def family(
                 console.print(f"{path}: {found.sentence}", soft_wrap=True)
             fingerprints.append(network.fingerprint)
             progress(done)
-    usual = "const" if isinstance(base, StyleGAN2) else "fixed"
     size = base.config.size
-    return Family(base, size, True, noise or usual, seed, lambda path: both(path)[0], tuple(fingerprints))
+    return Family(base, size, True, noise or base.usual_noise, seed, lambda path: both(path)[0], tuple(fingerprints))
 
 
 def shown_to(

@@ -12,8 +12,7 @@ from graftlab.blending.kinship import ancestors
 from graftlab.blending.weights import Rule, Share, held, only, pair, reversed_
 from graftlab.cli.progress import console
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model as Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.model import Network
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -150,11 +149,11 @@ def fitting(network: Network, compat: str | None, part: str | None, channels: bo
 
     if part not in (None, "both", "encoder", "generator"):
         raise GraftError(f"--part is encoder, generator or both, not '{part}'.")
-    if isinstance(network, StyleGAN2) and part is not None:
+    if network.takes == "seeds" and part is not None:
         raise GraftError("--part is for autoencoders, and these are StyleGAN2s; leave it out.")
     if channels and part == "encoder":
         raise GraftError("--clusters are of a generator's channels; leave --part encoder out.")
-    if compat and not isinstance(network, StyleGAN2):
+    if compat and network.takes != "seeds":
         raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
 
 

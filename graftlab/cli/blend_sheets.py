@@ -25,8 +25,7 @@ from graftlab.deepzoom import write as write_page
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
 from graftlab.images import to_image, to_tensor
-from graftlab.networks.model import Model as Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.model import Network
 from graftlab.sheets import Layout, block
 from graftlab.video.parts import open_parts
 
@@ -150,7 +149,6 @@ def axis(text: str, option: str, snapshots: Sequence[Snapshot], base: Network, n
 
     kind, colon, listed = text.partition(":")
     values = listed.split(",") if colon else None
-    inputs = "seeds" if isinstance(base, StyleGAN2) else "photos"
     if kind == "levels":
         return axes.levels(numbers(int, values, text, option) or generated(base))
     if kind == "alpha":
@@ -165,9 +163,9 @@ def axis(text: str, option: str, snapshots: Sequence[Snapshot], base: Network, n
     if values is None and kind == "models":
         letter = "a" if option == "--rows" else "b"
         return axes.models([each.path for each in snapshots], letter, f"model {letter.upper()}")
-    if values is None and kind == inputs:
-        return axes.inputs(names, inputs.removesuffix("s"))
-    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {inputs}, not '{text}'.")
+    if values is None and kind == base.takes:
+        return axes.inputs(names, base.takes.removesuffix("s"))
+    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {base.takes}, not '{text}'.")
 
 
 def numbers(kind: Callable[[str], ValueT], values: Sequence[str] | None, text: str, option: str) -> list[ValueT]:

@@ -31,9 +31,7 @@ from graftlab.errors import GraftError
 from graftlab.evaluation.tables import Cell, Table
 from graftlab.hardware import choose_device
 from graftlab.images import FORMATS, read
-from graftlab.networks.model import Model as Network
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.networks.swapping import SwappingModel
+from graftlab.networks.model import Network
 from graftlab.sheets import sheet
 
 EXTENSION = ".safetensors"
@@ -209,7 +207,7 @@ def read_photos(network: Network, photos: Sequence[Path] | None) -> list[Tensor]
 def check_photos(network: Network, photos: Sequence[Path] | None) -> None:
     """GraftError for photos that a model cannot be shown."""
 
-    if photos and isinstance(network, StyleGAN2):
+    if photos and network.takes == "seeds":
         raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
 
 
@@ -217,7 +215,7 @@ def shown(network: Network, seeds: Sequence[int], photos: Sequence[Path] | None)
     """The inputs for which two models are compared. GraftError for photos of a StyleGAN2."""
 
     check_photos(network, photos)
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         return list(inputs.latents(seeds))
     return list(inputs.photos(read_photos(network, photos)))
 
@@ -307,7 +305,7 @@ def sample_sheet(
 
     blended = networks[1]
     names = ["A", "blend", *LETTERS[1 : len(networks) - 1].upper()]
-    images = [] if isinstance(blended, StyleGAN2) else read_photos(blended, photos)
+    images = [] if blended.takes == "seeds" else read_photos(blended, photos)
     across = len(images) or len(seeds)
     rows: list[list[Tensor | None]] = [list(images)] if images else []
     with bar("drawing", len(networks) * across) as progress:
@@ -323,11 +321,11 @@ def sample_sheet(
 
 
 def drawn(
-    network: Network, images: Sequence[Tensor], seeds: Sequence[int], psi: float, label: int | None
+    network: Any, images: Sequence[Tensor], seeds: Sequence[int], psi: float, label: int | None
 ) -> Iterator[Tensor]:
     """What a model draws of each latent, or of each photo."""
 
-    if isinstance(network, StyleGAN2):
+    if network.takes == "seeds":
         yield from (network.sample([seed], psi, label) for seed in seeds)
-    elif isinstance(network, SwappingModel):
+    else:
         yield from (network.decode(network.encode(image)) for image in images)

@@ -12,7 +12,7 @@ import typer
 from torch import Tensor
 
 from graftlab import __version__, images
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, console
 from graftlab.cli.refining import refined
@@ -21,7 +21,7 @@ from graftlab.editing.tiles import tiled_if_large
 from graftlab.editing.upscaling import Upscaling
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read, short_side, write
-from graftlab.networks.model import Model as Network
+from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
@@ -133,7 +133,7 @@ class Desk(Generic[NetworkT]):
 
         noise = "fixed" if noise is None else noise
         noise_source(noise, seed)  # type: ignore[arg-type]  # refuses another word before any work is done
-        opened = load_as(SwappingModel, model, device, precision)
+        opened = load(model, SwappingModel, device=device, precision=precision)
         torch.manual_seed(seed)  # random noise
         own, size = (own, opened.config.size) if size is None else (None, size)
         return Desk(opened, size, square, noise, seed, own=own, refine=refine)
@@ -206,7 +206,7 @@ def stylegan(
     """A desk with a StyleGAN2 on it, whose noise is its own if nothing else is asked for. GraftError if the model is
     another."""
 
-    network = load_as(StyleGAN2, model, device, precision)
+    network = load(model, StyleGAN2, device=device, precision=precision)
     torch.manual_seed(seed)  # random noise
     return Desk(network, network.config.size, False, "const" if noise is None else noise, seed)
 
@@ -272,5 +272,5 @@ class FittingOptions:
     def open(self) -> tuple[SwappingModel, int]:
         """The model, and the side of the squares, pixels."""
 
-        model = load_as(SwappingModel, self.model, self.device, self.precision)
+        model = load(self.model, SwappingModel, device=self.device, precision=self.precision)
         return model, self.size or model.config.size

@@ -9,7 +9,7 @@ import typer
 from torch import Tensor
 
 from graftlab import config
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
@@ -127,7 +127,7 @@ def translate(
     graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
     """
 
-    network = load_as(Translator, model, device, precision)
+    network = load(model, Translator, device=device, precision=precision)
     desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
     names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
     for name in names:

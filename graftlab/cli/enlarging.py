@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.cli.desk import Desk
 from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
@@ -50,7 +50,7 @@ def opened(
 ) -> Upscaling:
     """The upscaler of a name, for a factor or its own. GraftError for another model, and if it cannot do that."""
 
-    network = load_as(Upscaler, name or DEFAULT_UPSCALER, device, precision)
+    network = load(name or DEFAULT_UPSCALER, Upscaler, device=device, precision=precision)
     factor = network.factor if factor is None else factor
     check(network.factor, factor, 1, 1)
     return Upscaling(network, factor, tile)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
@@ -74,7 +74,7 @@ class MeasuringOptions:
 
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
-        return load_as(SwappingModel, model, self.device, self.precision), features, judge
+        return load(model, SwappingModel, device=self.device, precision=self.precision), features, judge
 
 
 @spread
@@ -136,7 +136,7 @@ def samples(
     if seed + count - 1 > LARGEST_SEED:
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
-    network = load_as(StyleGAN2, model, device, precision)
+    network = load(model, StyleGAN2, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
     tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import config
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.readers import open_model
 from graftlab.cli.options import spread
@@ -23,6 +22,8 @@ from graftlab.cli.training import (
 )
 from graftlab.config import StyleRecipe
 from graftlab.errors import GraftError
+from graftlab.kinds import KINDS
+from graftlab.networks.model import fingerprint
 from graftlab.training.trainer import judges_of
 
 ADAPTED, SHIFTED = "colour,geometry,translation", "translation"
@@ -144,15 +145,16 @@ def finetune(
         **options.settings(),
     }
     settings: config.TrainConfig
+    trained = KINDS[file.kind].training
     teacher = judges_of(file)
     named = recipe or ("projected" if teacher else None)
     taught: dict[str, Any] = {"teacher": teacher} if teacher and named == "projected" else {}
     if named == "projected" and frozen:
         raise GraftError("--frozen is for a discriminator of pictures; leave it out with --recipe projected.")
-    if isinstance(file.config, config.StyleGAN2Config):
+    if trained is config.StyleTrainConfig:
         settings = config.StyleTrainConfig(
             **style_settings(
-                *(named or RECIPES[0], file.config.size, options.batch, augment, adapt, r1, path_length),
+                *(named or RECIPES[0], common["network"].size, options.batch, augment, adapt, r1, path_length),
                 mixing=mixing,
                 **taught,
             ),
@@ -160,7 +162,7 @@ def finetune(
             frozen=frozen,
             **common,
         )
-    elif isinstance(file.config, config.SwappingConfig):
+    elif trained is config.SwappingTrainConfig:
         of_stylegan = {"--frozen": frozen or None, "--adapt": adapt, "--path-length": path_length, "--mixing": mixing}
         for option, value in of_stylegan.items():
             if value is not None:

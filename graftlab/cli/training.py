@@ -10,11 +10,11 @@ import typer
 
 from graftlab import config, data
 from graftlab.artifacts import views
-from graftlab.checkpoints.load import load_as
+from graftlab.checkpoints.load import load
 from graftlab.cli.desk import LARGEST_SEED, Json, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
-from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
+from graftlab.config import Recipe, TrainConfig
 from graftlab.data import open_source
 from graftlab.data.crops import crop_mode
 from graftlab.data.image_source import printable
@@ -234,14 +234,14 @@ def carry_out(settings: TrainConfig, run: Path, options: TrainingOptions) -> Non
             seen = f"{training.trainer.seen:,}"
             console.print(f"Saved at {seen} images; the same command goes on from there.", soft_wrap=True)
         raise KeyboardInterrupt
-    if training.first and isinstance(settings, SwappingTrainConfig):
+    if training.first and training.trainer.encodes:
         try:
             know_textures(run, settings, options.device)
         except GraftError as error:  # the model is as good without
             console.print(f"Its textures are not known to graft novelty: {error}", style="yellow", soft_wrap=True)
 
 
-def know_textures(run: Path, settings: SwappingTrainConfig, device: str | None) -> None:
+def know_textures(run: Path, settings: TrainConfig, device: str | None) -> None:
     """Fit the distribution of a run's photos as its models encode them, beside each model that has none of its own.
 
     GraftError if the photos are too few."""
@@ -250,7 +250,7 @@ def know_textures(run: Path, settings: SwappingTrainConfig, device: str | None) 
         file = beside(model)
         if file.exists() and Distribution.load(file).model == views(model)[1]["fingerprint"]:
             continue
-        photos, network = open_source(settings.data), load_as(SwappingAutoencoder, model, device)
+        photos, network = open_source(settings.data), load(model, SwappingAutoencoder, device=device)
         with bar("knowing textures", min(KNOWN_PHOTOS, len(photos))) as progress:
             known = distribution(network, photos, network.config.size, most=KNOWN_PHOTOS, on_progress=progress)
         known.save(file)

@@ -13,7 +13,7 @@ from graftlab.cli.progress import bar, console
 from graftlab.data import open_source
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.video.film import Film, render, upscaled
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
@@ -58,7 +58,7 @@ def upscale(
     if not filming and out.suffix.lower() in FILMS:
         raise GraftError(f"{out} is a film, and a film is made of one video; name one, or a picture to write.")
     larger = opened(upscaler, factor, device, precision, tile)
-    network: Model = larger.model  # type: ignore[assignment]  # it is both
+    network: Network = larger.model  # type: ignore[assignment]  # it is both
     desk = Desk(network, 0, False, "none", 0, larger=larger)
     if filming:
         write_film(desk, files[0], out, quality, codec)
@@ -92,7 +92,7 @@ def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     return names
 
 
-def write_film(desk: Desk[Model], source: Path, out: Path, quality: int, codec: str | None) -> None:
+def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec: str | None) -> None:
     """Every frame of a video made larger, at its speed and with its sound."""
 
     video = Video.open(source)

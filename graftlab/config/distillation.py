@@ -64,6 +64,11 @@ class TranslationRecipe(Config):
         "r1_interval": (1, 2**16),
     }
 
+    @property
+    def name(self) -> str:
+        """Its weights, for people."""
+        return f"L1 {self.l1:g}, adversarial {self.gan:g}, matching {self.matching:g}, deep {self.features:g}"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(max(self.l1, self.gan, self.features) > 0, "A student needs a loss: give l1, gan or features a weight.")

@@ -52,6 +52,17 @@ class Recipe(Config):
         require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
 
     @property
+    def name(self) -> str:
+        """The name it goes by, or how it departs from the authors' recipe."""
+        for name, known in RECIPES.items():
+            if self == known:
+                return name
+        base = RECIPES["official"].to_dict()
+        return "official, but " + ", ".join(
+            f"{key} {value}" for key, value in self.to_dict().items() if value != base[key]
+        )
+
+    @property
     def adversarial(self) -> bool:
         """Whether the discriminators have any say."""
         return self.gan > 0 or self.patch > 0
@@ -100,6 +111,11 @@ class StyleRecipe(Config):
         **dict.fromkeys(("r1_interval", "path_interval"), (1, 2**16)),
         **dict.fromkeys(("path_decay", "mixing", "average_decay"), (0, 1)),
     }
+
+    @property
+    def name(self) -> str:
+        """Its weights, for people."""
+        return f"R1 {self.r1:g}, path length {self.path:g}, style mixing {self.mixing:g}"
 
     @classmethod
     def for_size(cls, size: int, batch: int) -> Self:

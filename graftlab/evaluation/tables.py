@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from math import isfinite
 from typing import Any
 
@@ -29,6 +30,25 @@ class Table:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         body = ("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines)
         return "\n".join([self.title, *("  " + line for line in body)])
+
+    def _repr_html_(self) -> str:
+        """In a notebook."""
+        return self.html()
+
+    def html(self) -> str:
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
+        rows = ""
+        for i, (name, cells) in enumerate(self.rows):
+            figures = "".join(
+                f"<td{' class=best' if (i, j) in self.best else ''}>{escape(shown(cell))}</td>"
+                for j, cell in enumerate(cells)
+            )
+            rows += f"<tr><th>{escape(name)}</th>{figures}</tr>"
+        note = f"<p>{escape(self.note)}</p>" if self.note else ""
+        return (
+            f'<section><h2>{escape(self.title)}</h2>{note}<div class="wide"><table><thead><tr><th></th>{head}</tr>'
+            f"</thead><tbody>{rows}</tbody></table></div></section>"
+        )
 
 
 def shown(cell: Cell) -> str:

@@ -271,6 +271,13 @@ def write(
     return atomic_write(path, lambda file: file.write(data.getbuffer()))
 
 
+def to_png(images: Tensor) -> bytes:
+    """One picture, float (1, 3, H, W) or (3, H, W) in [-1, 1], as the bytes of a PNG file."""
+    data = BytesIO()
+    to_image(images).save(data, "PNG")
+    return data.getvalue()
+
+
 def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> dict[str, Any]:
     """What Pillow's writer of this format needs: compression, and the recipe where the format keeps text."""
     text = None if recipe is None else json.dumps(dict(recipe), default=str)  # ASCII, so every script survives EXIF

@@ -5,12 +5,12 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.build import fingerprint
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.codes import StyleCodes
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.descent import parts
 from graftlab.inversion.likeness import Likeness
+from graftlab.networks.model import fingerprint
 from graftlab.networks.stylegan2 import StyleGAN2
 
 LEARNING_RATE = 1e-3  # of Adam: what 3e-4 (appendix A) does, in half the steps, and moves other pictures no further
@@ -29,7 +29,7 @@ class Tuning:
         steps: int = 100,
         batch: int = 8,
     ) -> None:
-        self.model = deepcopy(model)
+        self.model, self.model_of = deepcopy(model), model.fingerprint
         self.model.synthesis.requires_grad_(True)
         self.w, self.likeness, self.steps, self.done = codes.w.to(likeness.photos), likeness, steps, 0
         self.batches = parts(len(codes), batch)
@@ -59,4 +59,5 @@ class Tuning:
         """The generator, frozen and with a fingerprint of its own, and the codes, which belong to it now."""
         model = self.model.eval().requires_grad_(False)
         model.fingerprint = fingerprint(model.state_dict())
+        model.about = {"parent": self.model_of} if self.model_of else {}
         return model, StyleCodes(self.w.clone(), model=model.fingerprint)

@@ -1,1 +1,22 @@
 """The networks of the papers, from primitive to model."""
+
+from graftlab.networks.model import Decoder, Network
+from graftlab.networks.rosinality import RosinalityAutoencoder
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingAutoencoder, SwappingModel
+from graftlab.networks.translator import Translator
+from graftlab.networks.upscalers import CompactUpscaler, RDNUpscaler, RRDBUpscaler, Upscaler
+
+__all__ = [
+    "CompactUpscaler",
+    "Decoder",
+    "Network",
+    "RDNUpscaler",
+    "RRDBUpscaler",
+    "RosinalityAutoencoder",
+    "StyleGAN2",
+    "SwappingAutoencoder",
+    "SwappingModel",
+    "Translator",
+    "Upscaler",
+]

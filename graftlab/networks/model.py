@@ -1,40 +1,70 @@
-"""What every model has in common that turns codes into pictures: a fingerprint, a precision, a place to compute."""
+"""What networks with a file of their own have in common, and those of them that turn codes into pictures."""
 
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal
 
 import torch
 from torch import Tensor, nn
 
-from graftlab.codes import Codes
-from graftlab.errors import GraftError
+from graftlab.artifacts import write_tensors
+from graftlab.codes import Codes, CodesT
+from graftlab.errors import GraftError, refuse
 from graftlab.hardware import exact_convolutions
 
+BESIDE = "discriminators."  # in files, before the names of weights that only training needs
 
-class Model(nn.Module):
-    """A network with pictures at one end and codes of one kind at the other."""
+
+class Network(nn.Module):
+    """A network that has a file: a configuration, a fingerprint, a precision, a place to compute."""
 
     kind: ClassVar[str]  # its name in files
     title: ClassVar[str]  # its name in sentences, with an article
-    codes: ClassVar[type[Codes]]  # the kind of codes that it decodes
-    remake: ClassVar[str]  # how to get codes of this model in the place of another's
 
-    config: Any  # the kind's own `Config`; its `size` is the side of the pictures, pixels
+    takes: ClassVar[Literal["photos", "seeds"]] = "photos"  # what it makes pictures of
+    usual_noise: ClassVar[str] = "none"  # what it draws with if nothing is said
+
+    config: Any  # the kind's own `Config`
 
     def __init__(self) -> None:
         super().__init__()
         self.fingerprint: str | None = None  # of the weights, set when they come from a file; codes carry it
         self.precision = torch.float32  # of convolutions; weights stay float32
+        self.about: Mapping[str, Any] = {}  # what is known of it, as JSON: what its file tells, or of what it was made
 
-    def _check_owner(self, codes: Codes) -> None:
-        """GraftError for codes of another kind or of another model."""
-        if not isinstance(codes, self.codes):
-            raise GraftError(f"This model decodes {self.codes.__name__}, not {type(codes).__name__}.")
-        if codes.model and self.fingerprint and codes.model != self.fingerprint:
-            raise GraftError(
-                f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
-                f"{self.remake}."
-            )
+    @property
+    def ancestors(self) -> frozenset[str]:
+        """Fingerprints of the models that this one was made of, as far as it is known: parents, and theirs."""
+        named = [self.about.get("parent")]
+        for record in ("parents", "ancestors"):
+            listed = self.about.get(record)
+            named += listed if isinstance(listed, list) else []
+        return frozenset(name for name in named if isinstance(name, str))
+
+    def save(
+        self,
+        path: str | Path,
+        about: Mapping[str, Any] | None = None,  # training data, images seen, licence, parent; None: what is known
+        half: bool = False,  # store float16
+        discriminators: Mapping[str, Tensor] | None = None,  # by our names, for who wants to train on
+        allow_nan: bool = False,
+    ) -> Path:
+        """Write it for use: weights and configuration, and what is known about them. Returns the path.
+
+        GraftError if, unless allowed, weights are no finite numbers, and if the file cannot be written."""
+        path, dtype = Path(path), torch.float16 if half else torch.float32
+        weights = {**self.state_dict(), **{BESIDE + name: tensor for name, tensor in (discriminators or {}).items()}}
+        tensors = {name: tensor.to(dtype) for name, tensor in weights.items()}
+        bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+        refuse(path, "is not written, because weights are not finite numbers", [] if allow_nan else bad)
+        own = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
+        known = dict(self.about if about is None else about)
+        header = {"kind": self.kind, "config": self.config.to_dict(), "about": known, "fingerprint": fingerprint(own)}
+        write_tensors(path, tensors, header)
+        return path
 
     def _placed(self, x: Tensor) -> Tensor:
         """`x` on the weights' device and in their precision, in the layout in which convolutions are fastest."""
@@ -46,3 +76,38 @@ class Model(nn.Module):
         if self.precision == torch.float32:
             return exact_convolutions()
         return torch.autocast(next(self.parameters()).device.type, self.precision)
+
+
+class Decoder(Network, ABC, Generic[CodesT]):
+    """A network with pictures, of side `config.size` pixels, at one end and codes of one kind at the other."""
+
+    title = "a model that decodes codes"
+    codes: ClassVar[type[Codes]]  # the kind of codes that it decodes
+    remake: ClassVar[str]  # how to get codes of this model in the place of another's
+
+    @abstractmethod
+    def decode(self, codes: CodesT, noise: Any = ..., seed: int = 0) -> Tensor:
+        """Render codes as pictures: float32 (N, 3, H, W), nominally in [-1, 1], not clamped, differentiable.
+
+        `noise` is one of the words that the kind of model knows, and `seed` of fixed noise. GraftError if the codes are
+        of another kind, or neither this model's nor one's that it was made of."""
+
+    def _check_owner(self, codes: Codes) -> None:
+        """GraftError for codes of another kind or of another model, unless this one was made of that: where a model is
+        fine-tuned or blended, the codes of what it was made of keep their meaning."""
+        if not isinstance(codes, self.codes):
+            raise GraftError(f"This model decodes {self.codes.__name__}, not {type(codes).__name__}.")
+        if codes.model and self.fingerprint and codes.model not in (self.fingerprint, *self.ancestors):
+            raise GraftError(
+                f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
+                f"{self.remake}."
+            )
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a state dict, as hexadecimal: the same weights have the same fingerprint in any file."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()

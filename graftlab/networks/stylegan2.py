@@ -23,7 +23,7 @@ from graftlab.networks.layers import (
     gaussian,
     upsample,
 )
-from graftlab.networks.model import Model
+from graftlab.networks.model import Decoder
 from graftlab.networks.noise import noise_source
 
 Labels = int | Sequence[int] | Tensor | None
@@ -162,13 +162,15 @@ class Synthesis(nn.Module):
         return styled.noise[None, None]
 
 
-class StyleGAN2(Model):
+class StyleGAN2(Decoder[StyleCodes]):
     """Mapping and synthesis, with seeds or `StyleCodes` at one end and pictures at the other."""
 
     kind = "stylegan2"
     title = "a StyleGAN2"
     codes = StyleCodes
-    remake = "draw or project them again with this one"
+    remake = "draw or project them again with this one (graft invert)"
+    usual_noise = "const"
+    takes = "seeds"
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()

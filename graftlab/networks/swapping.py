@@ -21,7 +21,7 @@ from graftlab.networks.layers import (
     normalize,
     spread,
 )
-from graftlab.networks.model import Model
+from graftlab.networks.model import Decoder
 from graftlab.networks.noise import NoiseMode, noise_source
 
 
@@ -142,14 +142,15 @@ class Generator(nn.Module):
         return self.to_rgb(x, texture, self.rgb_bias)
 
 
-class SwappingModel(Model):
+class SwappingModel(Decoder[SwapCodes]):
     """Encoder and generator, with pictures and `SwapCodes` at the ends: what all variants have in common.
 
     The encoder makes structure and texture of pictures, the generator pictures of structure, texture and noise."""
 
     title = "a Swapping Autoencoder"
     codes = SwapCodes
-    remake = "encode the pictures again with this one"
+    remake = "encode the pictures again with this one (graft encode)"
+    usual_noise = "fixed"
 
     def __init__(self, config: SwappingConfig | RosinalityConfig, encoder: nn.Module, generator: nn.Module) -> None:
         super().__init__()

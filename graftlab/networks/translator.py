@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graftlab.codes import Codes
 from graftlab.config import TranslatorConfig
 from graftlab.errors import GraftError
 from graftlab.networks.layers import Conv, ResidualBlock, full
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 HALVE = (1, 3, 3, 1)  # taps of the filter before every halving
 JUDGE_HALVINGS = 3  # after which a logit sees a patch of 46 pixels
@@ -33,15 +32,11 @@ class UpBlock(nn.Module):
         return self.join(torch.cat([x, beside], dim=1))
 
 
-class Translator(Model):
-    """Photos to pictures, of any size.
-
-    Of a model it has the file, the fingerprint and the precision; it makes no codes and decodes none."""
+class Translator(Network):
+    """Photos to pictures, of any size; it knows no codes."""
 
     kind = "translator"
     title = "a student that redraws photos"
-    codes = Codes
-    remake = "give it photos"
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()

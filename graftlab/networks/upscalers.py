@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graftlab.codes import Codes
 from graftlab.config import CompactConfig, RDNConfig, RRDBConfig
 from graftlab.networks.layers import SLOPE, full
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 
 DAMPED = 0.2  # share of a block's outcome that is added to what it was given (ESRGAN, section 3.1)
 
@@ -34,14 +33,10 @@ def larger(x: Tensor, factor: int) -> Tensor:
     return x if factor == 1 else F.interpolate(x, scale_factor=factor, mode="nearest")
 
 
-class Upscaler(Model):
-    """Pictures to the same pictures, `config.factor` times as high and wide.
-
-    Of a model it has the file, the fingerprint and the precision; it makes no codes and decodes none."""
+class Upscaler(Network):
+    """Pictures to the same pictures, `config.factor` times as high and wide; it knows no codes."""
 
     title = "an upscaler"
-    codes = Codes
-    remake = "give it pictures"
 
     cell = 1  # side of what the trunk sees as one place, pixels; a picture's sides are multiples of it
     trunk_reach: int  # how far from a cell the trunk looks, cells
@@ -215,6 +210,3 @@ class RDNUpscaler(Upscaler):
 
     def _draw(self, features: Tensor, x: Tensor) -> Tensor:
         return self.to_rgb(larger(features, self.factor))
-
-
-UPSCALERS: tuple[type[Upscaler], ...] = (RRDBUpscaler, CompactUpscaler, RDNUpscaler)

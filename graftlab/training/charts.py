@@ -1,11 +1,15 @@
 """Curves as SVG: one small figure with axes and a legend, a pure function of its numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import cycle, pairwise
 from math import floor, log10
 
 Points = Sequence[tuple[float, float]]  # (images seen, value), by images seen
+Curve = Callable[..., Points]  # a figure's name in a run's records, and a weight to divide it by -> its points
+Figure = tuple[str, dict[str, Points], str]  # of a report: title, curves by name, note
+WEIGHTED = "With the weights of the recipe."
+TELLING = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for the colour-blind
 MOST_POINTS = 600  # per line

@@ -14,6 +14,7 @@ from graftlab.networks.translator import PairDiscriminator, Translator
 from graftlab.objectives.terms import total
 from graftlab.objectives.translation import discriminator_loss, r1_penalty, student_loss
 from graftlab.sheets import sheet
+from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure
 from graftlab.training.swapping import deep_features
 from graftlab.training.trainer import Step, Trainer, means
 
@@ -30,6 +31,7 @@ def halves(pairs: Tensor) -> tuple[Tensor, Tensor]:
 class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
     """Discriminators, then the student, in every step; the student alone where the recipe has no use for the former."""
 
+    settings = DistillConfig
     progress = ("G_L1", "L1")
 
     def __init__(self, config: DistillConfig, device: torch.device, compiled: bool = False) -> None:
@@ -133,6 +135,30 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
         title = f"{self.seen:,} images seen"
         scale = max(1, 128 // self.config.network.size)
         return sheet(rows, ["photo", "two steps", "student"], title=title, scale=scale)
+
+    # -- report --------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def codes(cls, config: DistillConfig) -> str:
+        return "none: photos to pictures"
+
+    @classmethod
+    def figures(cls, points: Curve, config: DistillConfig) -> list[Figure]:
+        """Losses, and how far the student is from the two steps."""
+        judged = {"true": "real", "student's": "fake"}
+        terms = {"L1": "L1", "adversarial": "GAN", "feature matching": "matching", "deep features": "features"}
+        l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+        return [
+            ("Losses of the student", {name: points(f"G_{key}") for name, key in terms.items()}, WEIGHTED),
+            ("Distance to the two steps", l1, "Mean absolute difference, for pictures in [-1, 1]."),
+            ("Losses of the discriminators", {name: points(f"D_{key}") for name, key in judged.items()}, WEIGHTED),
+            (
+                "Accuracy of the discriminators",
+                {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+                TELLING,
+            ),
+            ("R1", {"R1": points("D_R1")}, WEIGHTED),
+        ]
 
 
 @torch.no_grad()

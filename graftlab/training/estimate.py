@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from graftlab.config import TrainConfig
-from graftlab.training.run import STATES_KEPT, new_trainer
+from graftlab.training.run import STATES_KEPT
+from graftlab.training.trainers import new_trainer
 
 PROBE_SECONDS = 10
 PICTURES = 500_000  # bytes of one sample sheet, roughly

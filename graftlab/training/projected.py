@@ -19,6 +19,8 @@ from graftlab.training.trainer import Step, means
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
     """Generator, then discriminators, on the same images. Spectral normalisation takes the place of R1."""
 
+    projected = True
+
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
         self._discriminator_loss = self._ordinary(discriminator_loss)

@@ -2,24 +2,17 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment
 
-from graftlab.config import (
-    RECIPES,
-    DistillConfig,
-    Recipe,
-    StyleRecipe,
-    StyleTrainConfig,
-    TrainConfig,
-    TranslationRecipe,
-)
+from graftlab.config import TrainConfig
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
-from graftlab.training.charts import Points, chart
+from graftlab.training.charts import TELLING, Points, chart
 from graftlab.training.settings import read_settings
+from graftlab.training.trainers import trainer_of
 
 Records = Sequence[Mapping[str, float]]  # lines of stats.jsonl, by "seen"
 
@@ -101,39 +94,13 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
         ("Images seen", f"{seen:,.0f} of {config.images:,} ({seen / config.images:.0%})"),
         ("Batch", str(config.batch)),
         *([("Fine-tuned from", Path(config.base).name or config.base)] if config.base else []),
-        ("Recipe", recipe_name(config.recipe)),
+        ("Recipe", config.recipe.name),
         ("Precision", config.precision),
         ("Augmentation", ", ".join(config.augment) or "none"),
-        ("Codes", codes(config)),
+        ("Codes", trainer_of(config).codes(config)),
         ("Skipped steps", f"{skipped[-1]:,.0f}" if skipped else "0"),
         ("Best on held-out photos", held_out),
     ]
-
-
-def codes(config: TrainConfig) -> str:
-    """The codes' sizes."""
-    network = config.network
-    if isinstance(config, DistillConfig):
-        return "none: photos to pictures"
-    if isinstance(config, StyleTrainConfig):
-        return f"{network.layers} layers of {network.w_channels}"
-    grid = network.size // network.stride
-    return f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"
-
-
-def recipe_name(recipe: Recipe | StyleRecipe | TranslationRecipe) -> str:
-    """The name it goes by, or how it departs from the authors' recipe."""
-    if isinstance(recipe, StyleRecipe):
-        return f"R1 {recipe.r1:g}, path length {recipe.path:g}, style mixing {recipe.mixing:g}"
-    if isinstance(recipe, TranslationRecipe):
-        return f"L1 {recipe.l1:g}, adversarial {recipe.gan:g}, matching {recipe.matching:g}, deep {recipe.features:g}"
-    for name, known in RECIPES.items():
-        if recipe == known:
-            return name
-    base = RECIPES["official"].to_dict()
-    return "official, but " + ", ".join(
-        f"{key} {value}" for key, value in recipe.to_dict().items() if value != base[key]
-    )
 
 
 def shown_sheets(folder: Path) -> list[Path]:
@@ -158,93 +125,13 @@ def evenly(items: Sequence[Path], count: int) -> list[Path]:
 # -- curves ------------------------------------------------------------------------------------------------------------
 
 
-Figure = tuple[str, dict[str, Points], str]  # title, curves by name, note
-WEIGHTED = "With the weights of the recipe."
-TELLING = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
-
-
 def charts(config: TrainConfig, records: Records) -> Iterable[str]:
     """The training figure; a chart without points is left out."""
 
     def points(key: str, weight: float = 1.0) -> Points:
         return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
 
-    if isinstance(config, DistillConfig):
-        figures = student_figures(points, config.recipe)
-    elif isinstance(config, StyleTrainConfig):
-        figures = style_figures(points)
-    else:
-        figures = swapping_figures(points, config.recipe)
-    for title, series, note in figures:
+    for title, series, note in trainer_of(config).figures(points, config):
         if any(series.values()):
             share = note == TELLING
             yield chart(title, series, note, (0.0, 1.0) if share else None, 0.5 if share else None)
-
-
-def swapping_figures(points: Callable[..., Points], recipe: Recipe) -> list[Figure]:
-    """Those of the reproduction report's Figure 1 (Newlands et al. 2021), and more."""
-    fakes = {"reconstructions": "rec", "hybrids": "mix"}
-
-    def judged(prefix: str) -> dict[str, Points]:
-        return {name: points(f"{prefix}_{key}") for name, key in (("real", "real"), *fakes.items())}
-
-    adversarial = {name: points(f"G_GAN_{key}") for name, key in fakes.items()} | {
-        "patches of hybrids": points("G_mix")
-    }
-    l1 = {"training": points("G_L1", recipe.l1), "held out": points("validation_l1")}
-    held_out = {"reconstructions": points("validation_l1"), "colours of hybrids": points("validation_texture")}
-    nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
-    return [
-        ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, WEIGHTED),
-        ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
-        (
-            "Held-out photos",
-            held_out,
-            "L1, and distance to the colours of the texture; the best model has the lowest sum.",
-        ),
-        *((f"Losses of {net}", judged(prefix), WEIGHTED) for prefix, net in nets.items()),
-        *((f"Accuracy of {net}", judged(prefix + "_accuracy"), TELLING) for prefix, net in nets.items()),
-        *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, WEIGHTED) for prefix, net in nets.items()),
-    ]
-
-
-def style_figures(points: Callable[..., Points]) -> list[Figure]:
-    judged = {"real": "real", "samples": "fake"}
-    return [
-        ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
-        (
-            "Distance of samples to photos",
-            {"kernel distance": points("validation_kernel")},
-            "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
-        ),
-        ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in judged.items()}, ""),
-        (
-            "Accuracy of the discriminator",
-            {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
-            TELLING,
-        ),
-        (
-            "Augmentation",
-            {"probability": points("augmented")},
-            "Rises while the discriminator knows its photos.",
-        ),
-        ("R1", {"R1": points("D_R1")}, WEIGHTED),
-        ("Path length", {"penalty": points("G_path")}, WEIGHTED),
-    ]
-
-
-def student_figures(points: Callable[..., Points], recipe: TranslationRecipe) -> list[Figure]:
-    judged = {"true": "real", "student's": "fake"}
-    terms = {"L1": "L1", "adversarial": "GAN", "feature matching": "matching", "deep features": "features"}
-    l1 = {"training": points("G_L1", recipe.l1), "held out": points("validation_l1")}
-    return [
-        ("Losses of the student", {name: points(f"G_{key}") for name, key in terms.items()}, WEIGHTED),
-        ("Distance to the two steps", l1, "Mean absolute difference, for pictures in [-1, 1]."),
-        ("Losses of the discriminators", {name: points(f"D_{key}") for name, key in judged.items()}, WEIGHTED),
-        (
-            "Accuracy of the discriminators",
-            {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
-            TELLING,
-        ),
-        ("R1", {"R1": points("D_R1")}, WEIGHTED),
-    ]

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.load import locate
-from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
-from graftlab.config import DistillConfig, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
@@ -26,28 +25,14 @@ from graftlab.hardware import require_space
 from graftlab.images import write
 from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
-from graftlab.training.distillation import DistillTrainer
 from graftlab.training.monitor import Stats
-from graftlab.training.projected import ProjectedTrainer
-from graftlab.training.projected_stylegan2 import ProjectedStyleTrainer
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
-from graftlab.training.stylegan2 import StyleGAN2Trainer
-from graftlab.training.swapping import SwappingTrainer
-from graftlab.training.trainer import Trainer
+from graftlab.training.trainers import new_trainer
 
 SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2
 SHEET_SIDE = 6  # pictures along a side of the sheet of reals
-TRAINERS: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
-    SwappingTrainConfig: SwappingTrainer,
-    StyleTrainConfig: StyleGAN2Trainer,
-    DistillConfig: DistillTrainer,
-}
-PROJECTED: dict[type[TrainConfig], type[Trainer[Any, Any, Any]]] = {
-    SwappingTrainConfig: ProjectedTrainer,
-    StyleTrainConfig: ProjectedStyleTrainer,
-}
 # What may change in a run that is resumed: where the photos are, how long and how often, and what people turn by hand
 # when they see how it goes.
 MAY_CHANGE = (
@@ -159,12 +144,12 @@ class Run:
             about = self._about() | figures
             if figures.get("validation_error", inf) < (inf if self.best is None else self.best):
                 self.best = figures["validation_error"]
-                save_model(self.folder / "best.safetensors", trainer.ema, about)
+                trainer.ema.save(self.folder / "best.safetensors", about)
             if self.config.keep_models:
                 kept = self.folder / "models"
                 kept.mkdir(exist_ok=True)
-                save_model(kept / f"{seen:09d}.safetensors", trainer.ema, about)
-            save_model(self.folder / "last.safetensors", trainer.ema, about, discriminators=trainer.judges())
+                trainer.ema.save(kept / f"{seen:09d}.safetensors", about)
+            trainer.ema.save(self.folder / "last.safetensors", about, discriminators=trainer.judges())
         self.save()
         if self.first:
             write_report(self.folder)
@@ -273,13 +258,6 @@ class Run:
         distributed.barrier()
         if self.first:
             write_settings(path, self.config)
-
-
-def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> Trainer[Any, Any, Any]:
-    """The trainer of a configuration's kind. It compiles its ordinary steps as asked, else on CUDA, where it is sure to
-    pay."""
-    trainer = (PROJECTED if getattr(config.recipe, "projected", False) else TRAINERS)[type(config)]
-    return trainer(config, device, device.type == "cuda" if compiled is None else compiled)
 
 
 def make_folder(folder: Path) -> None:

@@ -6,22 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from graftlab.config import Config, DistillConfig, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config import Config, TrainConfig
 from graftlab.errors import GraftError
 from graftlab.files import atomic_write
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.kinds import KINDS
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.networks.translator import Translator
-
-CONFIGS: dict[str, type[TrainConfig]] = {  # by the kind of model that is trained
-    SwappingAutoencoder.kind: SwappingTrainConfig,
-    StyleGAN2.kind: StyleTrainConfig,
-    Translator.kind: DistillConfig,
-}
 
 
 def write_settings(path: Path, config: TrainConfig) -> None:
-    kind = next(kind for kind, cls in CONFIGS.items() if isinstance(config, cls))
+    kind = next(kind.name for kind in KINDS.values() if kind.training is type(config))
     text = json.dumps({"kind": kind, **config.to_dict()}, indent=1)
     atomic_write(path, lambda file: file.write(text.encode()))
 
@@ -32,10 +25,11 @@ def read_settings(path: Path, lenient: bool = False) -> TrainConfig:
     values = json.loads(path.read_bytes())
     if not isinstance(values, dict):
         raise GraftError(f"{path} holds no configuration.")
-    kind = values.pop("kind", SwappingAutoencoder.kind)
-    if kind not in CONFIGS:
+    kind = values.pop("kind", SwappingAutoencoder.kind)  # the first kind there was
+    settings = KINDS[kind].training if kind in KINDS else None
+    if settings is None:
         raise GraftError(f"{path} is of a run that trains '{kind}', which this graftlab does not know.")
-    return CONFIGS[kind].from_dict(known(CONFIGS[kind], values) if lenient else values)
+    return settings.from_dict(known(settings, values) if lenient else values)
 
 
 def known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:

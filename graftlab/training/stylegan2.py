@@ -23,6 +23,7 @@ from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.sheets import sheet
 from graftlab.training import distributed
+from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure
 from graftlab.training.trainer import JudgeT, Step, Trainer, fill, means
 
 VALIDATION_IMAGES = 500
@@ -35,6 +36,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
     """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
     pictures and its figures."""
 
+    settings = StyleTrainConfig
     progress = ("G_GAN", "G")
     judge = DEFAULT  # the feature network in which samples are compared with pictures
 
@@ -135,6 +137,38 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
         rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
         scale = max(1, 128 // self.config.network.size)
         return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
+
+    # -- report --------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def codes(cls, config: StyleTrainConfig) -> str:
+        return f"{config.network.layers} layers of {config.network.w_channels}"
+
+    @classmethod
+    def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
+        """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
+        judged = {"real": "real", "samples": "fake"}
+        return [
+            ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
+            (
+                "Distance of samples to photos",
+                {"kernel distance": points("validation_kernel")},
+                "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
+            ),
+            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in judged.items()}, ""),
+            (
+                "Accuracy of the discriminator",
+                {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+                TELLING,
+            ),
+            (
+                "Augmentation",
+                {"probability": points("augmented")},
+                "Rises while the discriminator knows its photos.",
+            ),
+            ("R1", {"R1": points("D_R1")}, WEIGHTED),
+            ("Path length", {"penalty": points("G_path")}, WEIGHTED),
+        ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

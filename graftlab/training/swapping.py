@@ -17,6 +17,7 @@ from graftlab.objectives.terms import Terms, total
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.sheets import sheet
+from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure, Points
 from graftlab.training.trainer import JudgeT, Step, Trainer, means
 
 VALIDATION_IMAGES = 64
@@ -26,6 +27,8 @@ SHEET_IMAGES = 6
 class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
     """What all ways to train a Swapping Autoencoder have in common: its parts, its pictures and its figures."""
 
+    settings = SwappingTrainConfig
+    encodes = True
     progress = ("G_L1", "L1")
 
     def parts(self) -> dict[str, nn.Module]:
@@ -40,6 +43,41 @@ class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
     def samples(self, images: Tensor) -> Tensor:
         title = f"{self.seen:,} images seen: structure of the left, texture of the top"
         return swap_sheet(self.ema, images[:SHEET_IMAGES], title)
+
+    # -- report --------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def codes(cls, config: SwappingTrainConfig) -> str:
+        network = config.network
+        grid = network.size // network.stride
+        return f"structure {network.structure_channels} × {grid} × {grid}, texture {network.texture_channels}"
+
+    @classmethod
+    def figures(cls, points: Curve, config: SwappingTrainConfig) -> list[Figure]:
+        """Those of the reproduction report's Figure 1 (Newlands et al. 2021), and more."""
+        fakes = {"reconstructions": "rec", "hybrids": "mix"}
+
+        def judged(prefix: str) -> dict[str, Points]:
+            return {name: points(f"{prefix}_{key}") for name, key in (("real", "real"), *fakes.items())}
+
+        adversarial = {name: points(f"G_GAN_{key}") for name, key in fakes.items()} | {
+            "patches of hybrids": points("G_mix")
+        }
+        l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+        held_out = {"reconstructions": points("validation_l1"), "colours of hybrids": points("validation_texture")}
+        nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
+        return [
+            ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, WEIGHTED),
+            ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
+            (
+                "Held-out photos",
+                held_out,
+                "L1, and distance to the colours of the texture; the best model has the lowest sum.",
+            ),
+            *((f"Losses of {net}", judged(prefix), WEIGHTED) for prefix, net in nets.items()),
+            *((f"Accuracy of {net}", judged(prefix + "_accuracy"), TELLING) for prefix, net in nets.items()),
+            *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, WEIGHTED) for prefix, net in nets.items()),
+        ]
 
 
 class SwappingTrainer(Autoencoding[Discriminators]):

@@ -15,15 +15,16 @@ from graftlab.checkpoints.states import optimizer_state, restore_optimizer, unde
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
-from graftlab.networks.model import Model
+from graftlab.networks.model import Network
 from graftlab.objectives.terms import Terms
 from graftlab.training import augment, distributed, ema
+from graftlab.training.charts import Curve, Figure
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
 NETWORKS = ("model", "discriminators", "ema")
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
-ModelT = TypeVar("ModelT", bound=Model)
+ModelT = TypeVar("ModelT", bound=Network)
 JudgeT = TypeVar("JudgeT", bound=nn.Module)
 LossT = TypeVar("LossT", bound=Callable[..., Any])
 Step = Callable[[Tensor], dict[str, float]]
@@ -34,6 +35,9 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
 
     `step(images)` is one step of the algorithm; `state` and `restore` are all there is to resuming."""
 
+    settings: ClassVar[type[TrainConfig]]  # of the runs that it trains
+    projected: ClassVar[bool] = False  # and whether of those whose recipe has projected discriminators
+    encodes: ClassVar[bool] = False  # whether its models make codes of photos
     progress: ClassVar[tuple[str, str]]  # the figure of the progress bar, and its name there
 
     def __init__(self, config: ConfigT, device: torch.device, compiled: bool = False) -> None:
@@ -106,6 +110,16 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
         """The figure that the progress bar shows."""
         name, title = self.progress
         return f"{title} {figures[name]:.3f}" if name in figures else ""
+
+    @classmethod
+    @abstractmethod
+    def codes(cls, config: ConfigT) -> str:
+        """The codes' sizes, for people."""
+
+    @classmethod
+    @abstractmethod
+    def figures(cls, points: Curve, config: ConfigT) -> list[Figure]:
+        """The charts of a run's report, in order."""
 
     # -- fine-tuning ---------------------------------------------------------------------------------------------------
 

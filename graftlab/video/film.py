@@ -5,6 +5,7 @@
 Making pictures knows nothing of files, and writing files nothing of models; they meet in `render`.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.images import from_uint8, to_uint8, write
+from graftlab.images import from_uint8, to_png, to_uint8, write
 from graftlab.sheets import sheet
 from graftlab.video.parts import open_parts
 from graftlab.video.writing import Target, assemble, record
@@ -23,6 +24,7 @@ from graftlab.video.writing import Target, assemble, record
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth
 CLEAR = 128  # pixels of a short side up to which a preview enlarges frames
+NOTEBOOK = 4  # frames that a notebook shows of a film
 BLOCK = 32  # frames held in memory, 8-bit, while a film runs backwards
 
 Progress = Callable[[int, int, str], object]  # frames done, frames in all, a note
@@ -55,6 +57,12 @@ class Film:
         if self.start is None:
             return map(self.frame, range(first, self.frames))
         return islice(self.start(first), self.frames - first)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: some of its frames, and how long it lasts."""
+        data = b64encode(to_png(glance(self, NOTEBOOK))).decode()
+        told = f"{self.frames} frames, {float(self.frames / self.fps):.2f} seconds"
+        return f'<figure><img src="data:image/png;base64,{data}"><figcaption>{told}</figcaption></figure>'
 
 
 def frame_rate(value: float | str | Fraction) -> Fraction:
@@ -109,17 +117,21 @@ def render(
 
 
 def preview(film: Film, out: str | Path, count: int = 12) -> Path:
-    """Write a labelled sheet of `count` frames at even distances, the first and the last among them.
+    """Write `glance` at a film. Returns its path. GraftError for a count below 1, and as `images.write`."""
+    return write(glance(film, count), out, film.recipe)
 
-    Small frames are enlarged by whole pixels, so that one can judge them by eye. Returns its path. GraftError for a
-    count below 1, and as `images.write`."""
+
+def glance(film: Film, count: int = 12) -> Tensor:
+    """A labelled sheet (1, 3, H, W) of `count` frames at even distances, the first and the last among them.
+
+    Small frames are enlarged by whole pixels, so that one can judge them by eye. GraftError for a count below 1."""
     if count < 1:
         raise GraftError(f"A preview shows one frame or more, not {count}.")
     count = min(count, film.frames)
     numbers = [i * (film.frames - 1) // max(1, count - 1) for i in range(count)]
     across = min(4, count)
     rows = [numbers[i : i + across] for i in range(0, count, across)]
-    return write(torch.cat([_row(film, row, across) for row in rows], dim=2), out, film.recipe)
+    return torch.cat([_row(film, row, across) for row in rows], dim=2)
 
 
 def _row(film: Film, numbers: list[int], across: int) -> Tensor:

@@ -129,7 +129,7 @@ def main(arguments=None):
     p.add_argument("--device", help="cpu, cuda or mps; the fastest by default")
     a = p.parse_args(arguments)
     try:
-        found = find(graftlab.load(a.model, a.device), a.pictures, a.k, a.count, a.seed)
+        found = find(graftlab.load(a.model, device=a.device), a.pictures, a.k, a.count, a.seed)
         found.save(a.out)
     except GraftError as error:
         sys.exit(f"error: {error}")

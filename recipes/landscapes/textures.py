@@ -52,7 +52,7 @@ def main(arguments=None):
     p.add_argument("--device", help="cpu, cuda or mps; the fastest by default")
     a = p.parse_args(arguments)
     try:
-        model = graftlab.load(a.model, a.device)
+        model = graftlab.load(a.model, device=a.device)
         source = Balanced(open_source(a.pictures), a.seed)
         found = distribution(model, source, model.config.size, seed=a.seed, clusters=a.clusters)
         found.save(a.out)

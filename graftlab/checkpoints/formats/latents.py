@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents, open_contents
-from graftlab.checkpoints.model_file import refuse
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 
 NAMES = ("w", "ws", "dlatents", "latent", "latents")  # under which programs save w
 

@@ -26,9 +26,9 @@ from graftlab.checkpoints.formats.stylegan2_config import (
     rename,
     silence,
 )
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
 

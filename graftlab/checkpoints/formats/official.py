@@ -14,9 +14,9 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.formats.official_config import ASSUMED_SIZE, infer
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import SwappingConfig
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 

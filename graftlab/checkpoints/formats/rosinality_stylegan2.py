@@ -16,9 +16,9 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.formats.stylegan2_config import check, discriminator_config, generator_config, rename
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import DOUBLE, MappingNetwork, StyleGAN2
 

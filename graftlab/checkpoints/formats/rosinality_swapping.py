@@ -14,9 +14,9 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import RosinalityConfig
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.rosinality import TAPS, RosinalityAutoencoder
 
 FORMAT = "rosinality's Swapping Autoencoder (.pt)"

@@ -33,9 +33,9 @@ from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
 from graftlab.checkpoints.formats.nvidia import HIGHEST_LIMIT, WHOLE_BATCH, numbers
 from graftlab.checkpoints.formats.stylegan2_config import check, discriminator_config, generator_config, rename, silence
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
 

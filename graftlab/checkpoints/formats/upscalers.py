@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
-from graftlab.checkpoints.model_file import ModelFile, refuse
+from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import CompactConfig, Config, RRDBConfig
-from graftlab.errors import GraftError
+from graftlab.errors import GraftError, refuse
 from graftlab.networks.upscalers import CompactUpscaler, RRDBUpscaler, Upscaler
 
 ESRGAN, COMPACT = "ESRGAN upscaler", "Real-ESRGAN's small upscaler"
