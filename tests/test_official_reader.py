@@ -122,4 +122,4 @@ def test_nan_is_refused_unless_asked_for(state, tmp_path):
     path = saved(state, tmp_path)
     with pytest.raises(GraftError, match=r"not finite numbers: generator\.rgb_bias"):
         loading.load(path, device="cpu")
-    assert loading.load(path, "cpu", allow_nan=True).generator.rgb_bias.isnan().all()
+    assert loading.load(path, device="cpu", allow_nan=True).generator.rgb_bias.isnan().all()
