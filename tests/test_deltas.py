@@ -39,7 +39,7 @@ def delta(tmp_path, parent):
 
 
 def test_it_is_as_exact_as_float16_and_small(delta, parent):
-    loaded, wanted = graftlab.load(delta, "cpu").state_dict(), tuned().state_dict()
+    loaded, wanted = graftlab.load(delta, device="cpu").state_dict(), tuned().state_dict()
     for name, tensor in wanted.items():
         assert (loaded[name] - tensor).abs().max() <= EXACT * tensor.abs().max() * 1.001, name
     tensors, header = read_tensors(delta)
@@ -49,20 +49,20 @@ def test_it_is_as_exact_as_float16_and_small(delta, parent):
     assert not any("noise" in name and "strength" not in name for name in tensors)  # which has not moved
     whole = read_tensors(parent)[0]
     assert sum(map(torch.numel, tensors.values())) < 1.1 * sum(map(torch.numel, whole.values()))
-    assert header["fingerprint"] == graftlab.load(delta, "cpu").fingerprint
+    assert header["fingerprint"] == graftlab.load(delta, device="cpu").fingerprint
     assert open_model(delta).about == {"images_seen": 10}
 
 
 def test_a_parent_is_found_in_the_package_beside_or_above(delta, parent, tmp_path, monkeypatch):
-    wanted = graftlab.load(delta, "cpu").fingerprint  # above
+    wanted = graftlab.load(delta, device="cpu").fingerprint  # above
     beside = parent.rename(delta.parent / "another name.safetensors")
-    assert graftlab.load(delta, "cpu").fingerprint == wanted
+    assert graftlab.load(delta, device="cpu").fingerprint == wanted
     (tmp_path / "package").mkdir()
     beside.rename(tmp_path / "package/base.safetensors")
     with pytest.raises(GraftError, match=r"differs from base.safetensors, which is missing: put that file beside it"):
-        graftlab.load(delta, "cpu")
+        graftlab.load(delta, device="cpu")
     monkeypatch.setattr("graftlab.checkpoints.deltas.BUNDLED", tmp_path / "package")
-    assert graftlab.load(delta, "cpu").fingerprint == wanted
+    assert graftlab.load(delta, device="cpu").fingerprint == wanted
 
 
 def test_a_delta_is_no_parent(delta, parent):

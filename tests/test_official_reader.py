@@ -49,7 +49,7 @@ def checkpoint(request):
 
 @torch.no_grad()
 def test_a_checkpoint_without_discriminators_opens(checkpoint):
-    model, io = loading.load(checkpoint, "cpu"), load_file(checkpoint.with_name("io.safetensors"))
+    model, io = loading.load(checkpoint, device="cpu"), load_file(checkpoint.with_name("io.safetensors"))
     codes = model.encode(io["x"])
     for ours, theirs in (
         (codes.structure, io["sp"]),
@@ -88,7 +88,7 @@ def test_stale_discriminators_are_left_out(state, tmp_path):
     file = open_model(saved(state, tmp_path))
     assert not file.discriminators
     assert "left out" in file.notes[0]
-    assert loading.load(file.path, "cpu").config == file.config
+    assert loading.load(file.path, device="cpu").config == file.config
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_nan_is_refused_unless_asked_for(state, tmp_path):
     state["G.ToRGB.bias"][:] = torch.nan
     path = saved(state, tmp_path)
     with pytest.raises(GraftError, match=r"not finite numbers: generator\.rgb_bias"):
-        loading.load(path, "cpu")
-    assert loading.load(path, "cpu", allow_nan=True).generator.rgb_bias.isnan().all()
+        loading.load(path, device="cpu")
+    assert loading.load(path, device="cpu", allow_nan=True).generator.rgb_bias.isnan().all()
