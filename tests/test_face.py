@@ -58,7 +58,7 @@ def test_load_gives_the_kind_that_is_asked_for(tmp_path):
     with pytest.raises(graftlab.GraftError, match="is a StyleGAN2, and this needs a Swapping Autoencoder"):
         graftlab.load(path, graftlab.SwappingAutoencoder)
     with pytest.raises(graftlab.GraftError, match="device='cpu'"):
-        graftlab.load(path, device="cpu")
+        graftlab.load(path, "cpu")  # type: ignore[call-overload]
 
 
 def test_networks_without_codes_are_no_decoders():

@@ -334,8 +334,12 @@ def test_bundled_models_keep_their_story_and_judges_and_forget_where_their_data_
         assert {tensor.dtype for tensor in file.tensors.values()} == {torch.float16}
 
 
-def test_the_two_networks_that_ship_are_kin_and_small_and_can_be_trained_on():
-    files = [open_model(BUNDLED / f"{name}.safetensors") for name in ("alpine-64", "woodblock-64")]
+@pytest.mark.parametrize(
+    ("size", "names"),
+    [(64, ("alpine-64", "woodblock-64")), (128, ("alpine-128", "woodblock-128")), (128, ("alpine-128", "neon-128"))],
+)
+def test_the_networks_that_ship_are_kin_and_small_and_can_be_trained_on(size, names):
+    files = [open_model(BUNDLED / f"{name}.safetensors") for name in names]
     (base, about), (child, story) = ((build(file), file.about) for file in files)
     found = kinship(base, child, about, story)
     assert found.verdict == "kin"
@@ -346,7 +350,7 @@ def test_the_two_networks_that_ship_are_kin_and_small_and_can_be_trained_on():
         assert (BUNDLED / f"{file.path.stem}.md").exists()
         assert "/" not in file.about["training"]["data"]
     pictures = base.sample(range(4))
-    assert pictures.shape == (4, 3, 64, 64)
+    assert pictures.shape == (4, 3, size, size)
     assert min(picture.std() for picture in pictures) > 0.1  # neither is black nor of one colour
 
 
@@ -409,3 +413,14 @@ def test_an_upscaler_of_tensorflow_js_draws_what_it_did_from_0_to_255(tmp_path):
     theirs = model(levels * 2 - 1) / 2 + 0.5  # ours takes 0 to 1 for -1 to 1, and so 0 to 255 for this
     ours = (found(levels / 127.5 - 1) + 1) * 127.5
     assert tiny.differ(ours, theirs) < 1e-4
+
+
+def test_the_snapshots_that_ship_are_small_and_on_the_way():
+    base = build(open_model(BUNDLED / "alpine-128.safetensors"))
+    paths = sorted((BUNDLED / "woodblock-128").glob("*.safetensors"))
+    assert len(paths) >= 4
+    files = [open_model(path) for path in paths]
+    assert max(path.stat().st_size for path in paths) < 2e6
+    assert {file.about["parent"] for file in files} == {base.fingerprint}
+    moved = [(file.tensors["synthesis.constant"] - base.synthesis.constant).norm() for file in files]
+    assert moved == sorted(moved) != [0] * len(moved)
