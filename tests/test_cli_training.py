@@ -21,7 +21,6 @@ from graftlab.config import (
 )
 from graftlab.data import open_source
 from graftlab.data.pack import Pack
-from graftlab.editing import distributions
 from graftlab.editing.distributions import Distribution, distribution
 from graftlab.images import write
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -331,7 +330,8 @@ def test_a_model_knows_the_textures_of_its_training(graft, bundle, monkeypatch):
     kept = Path("run/best.textures.safetensors").read_bytes()
     fitted = []
     monkeypatch.setattr(
-        distributions, "distribution", lambda *given, **more: fitted.append(given) or distribution(*given, **more)
+        "graftlab.cli.training.distribution",
+        lambda *given, **more: fitted.append(given) or distribution(*given, **more),
     )
     for _ in range(2):  # given again, the finished command makes what is missing, and then nothing
         assert graft(*command, "--images", "8").code == 0

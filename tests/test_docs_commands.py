@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from graftlab.cli import app
+from graftlab.cli.lazy import Later
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
 ROW = re.compile(r"^\| `(graft [^`]+)` \| (.*) \|$", re.MULTILINE)
@@ -18,7 +19,8 @@ ROWS = ROW.findall(PAGE.read_text(encoding="utf-8"))
 
 
 def commands(command: Any, path: str = "graft") -> Iterator[str]:
-    for name, inner in getattr(command, "commands", {}).items():
+    for name, entry in getattr(command, "commands", {}).items():
+        inner = entry.load() if isinstance(entry, Later) else entry  # which may turn out to be a group
         if hasattr(inner, "commands"):
             yield from commands(inner, f"{path} {name}")
         else:
