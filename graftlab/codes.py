@@ -7,7 +7,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -146,8 +146,7 @@ class Codes(Artifact):
             raise GraftError(f"they are {' and '.join(cls.parts)}, and not {' and '.join(tensors) or 'nothing'}")
         if not finite(*tensors.values()):
             raise GraftError("they hold something else than finite numbers")
-        known: dict[str, Any] = {**tensors, **header}
-        return cls(**known)
+        return cls(**cast(dict[str, Any], tensors), **header)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

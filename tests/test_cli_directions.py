@@ -144,7 +144,12 @@ def test_options_reach_the_pictures(graft, found):
 
 def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
     opened, original = [], loading.load
-    monkeypatch.setattr(loading, "load", lambda *given: opened.append(given) or original(*given))
+
+    def load(path, kind, device, precision):
+        opened.append((path, device, precision))
+        return original(path, kind, device=device, precision=precision)
+
+    monkeypatch.setattr("graftlab.cli.desk.load", load)
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
         assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
@@ -330,7 +335,7 @@ def mistakes():
     yield ("sweep", HILL, FILE, "--mask", "nowhere.png"), "nowhere.png"
     yield ("sweep", HILL, FILE, "--mask", "black.png", "-o", "black.png"), "a file that this command reads"
     yield ("sweep", HILL, FILE, "-m", "net"), "net is a StyleGAN2"
-    yield ("sweep", HILL, "w", "-m", "net"), "hill.png cannot be read as codes"
+    yield ("sweep", HILL, "w", "-m", "net"), "hill.png is damaged or no safetensors file"
     yield ("sweep", "many", "w", "-m", "net"), "takes numbers and ranges such as 1,4,10-20, not 'many'"
     yield ("sweep", "1", "w", "-m", "net", "--layers", "8"), "layers 0 to 7, not 8"
     yield ("sweep", "1", "w", "-m", "net", "--mask", "black.png"), "mask"
