@@ -36,7 +36,7 @@ def load(name):
     return module
 
 
-sys.path.insert(0, str(RECIPE))  # landscapes.py is in several files
+sys.path[:0] = [str(RECIPE), str(RECIPE.parent / "blending")]  # scripts that use the files beside them
 photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
 prints, neon, upscaler = load("blending/prints"), load("blending/neon"), load("upscaler/convert")
 bundle_script = load("bundle")

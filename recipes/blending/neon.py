@@ -9,11 +9,9 @@ The scene stays as it was, so neon differs from a landscape in the fine alone, b
 differ in the coarse as well. Needs numpy and pillow.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 from PIL import Image, ImageFilter
+from prints import over, redraw  # the script beside this one
 
 SIDE = 256  # pixels at which it is drawn, before it is made smaller
 ZENITH, DUSK = np.array([16, 6, 50]), np.array([226, 60, 148])  # of the sky, above and at the horizon
@@ -109,27 +107,8 @@ def ramp(first: np.ndarray, last: np.ndarray, amount: np.ndarray) -> np.ndarray:
     return first + (last - first) * amount[..., None]
 
 
-def over(sheet: np.ndarray, ink: np.ndarray, amount: np.ndarray) -> np.ndarray:
-    """A colour over a sheet (side, side, 3), as much of it as `amount` says, from 0 to 1."""
-    return sheet + (ink - sheet) * amount[..., None]
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, help="folder of square pictures")
-    parser.add_argument("out", type=Path, help="folder for the nights")
-    parser.add_argument("--count", type=int, default=800)
-    parser.add_argument("--size", type=int, default=128, help="pixels a side (default: 128)")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    pictures = sorted(path for path in options.pictures.iterdir() if path.suffix in (".jpg", ".png"))
-    if len(pictures) < options.count:
-        parser.error(f"{options.pictures} holds {len(pictures)} pictures, which is less than {options.count}.")
-    options.out.mkdir(parents=True, exist_ok=True)
-    for number, picture in enumerate(pictures[: options.count]):
-        rng = np.random.default_rng([options.seed, number])
-        with Image.open(picture) as opened:
-            neon(opened, rng, options.size).save(options.out / f"{number:04d}.png")
+    redraw(neon, __doc__, 128)
 
 
 if __name__ == "__main__":

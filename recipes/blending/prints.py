@@ -10,6 +10,7 @@ in the fine, by lines and flat colours, which makes them good to blend. Needs nu
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +85,13 @@ def over(sheet: np.ndarray, ink: np.ndarray, amount: np.ndarray) -> np.ndarray:
     return sheet + (ink - sheet) * amount[..., None]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def redraw(look: Callable[..., Image.Image], story: str | None, size: int) -> None:
+    """The command line of a script that gives the pictures of a folder another look: look(picture, rng, size)."""
+    parser = argparse.ArgumentParser(description=story, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, help="folder of square pictures")
-    parser.add_argument("out", type=Path, help="folder for the prints")
+    parser.add_argument("out", type=Path, help="folder for what is made of them")
     parser.add_argument("--count", type=int, default=800)
-    parser.add_argument("--size", type=int, default=64, help="pixels a side (default: 64)")
+    parser.add_argument("--size", type=int, default=size, help="pixels a side (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     pictures = sorted(path for path in options.pictures.iterdir() if path.suffix in (".jpg", ".png"))
@@ -99,7 +101,11 @@ def main() -> None:
     for number, picture in enumerate(pictures[: options.count]):
         rng = np.random.default_rng([options.seed, number])
         with Image.open(picture) as opened:
-            woodblock(opened, rng, options.size).save(options.out / f"{number:04d}.png")
+            look(opened, rng, options.size).save(options.out / f"{number:04d}.png")
+
+
+def main() -> None:
+    redraw(woodblock, __doc__, 64)
 
 
 if __name__ == "__main__":
