@@ -3,12 +3,14 @@
 import hashlib
 import random
 import stat
-import sys
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows, get_win_folder_from_env_vars
 from web import Page, Web
 
 from graftlab.checkpoints.catalogue import cache, registry
@@ -100,20 +102,24 @@ def test_find():
 
 
 @pytest.mark.parametrize(
-    ("variables", "folder"),
+    ("system", "variables", "folder"),
     [
-        ({}, "home/.cache/graftlab"),
-        ({"XDG_CACHE_HOME": "/x/y"}, "/x/y/graftlab"),
-        ({"XDG_CACHE_HOME": "relative"}, "home/.cache/graftlab"),
-        ({registry.CACHE: "/own", "XDG_CACHE_HOME": "/x"}, "/own"),
-        ({registry.CACHE: ""}, "home/.cache/graftlab"),
+        (Unix, {}, "home/.cache/graftlab"),
+        (Unix, {"XDG_CACHE_HOME": "/x/y"}, "/x/y/graftlab"),
+        (Unix, {"XDG_CACHE_HOME": "relative"}, "home/.cache/graftlab"),
+        (MacOS, {}, "home/Library/Caches/graftlab"),
+        (Windows, {"LOCALAPPDATA": "/local"}, "/local/graftlab"),
+        (Unix, {registry.CACHE: "/own", "XDG_CACHE_HOME": "/x"}, "/own"),
+        (Unix, {registry.CACHE: ""}, "home/.cache/graftlab"),
     ],
 )
-@pytest.mark.skipif(sys.platform != "linux", reason="these are Linux's folders")
-def test_cache_folder(monkeypatch, tmp_path, variables, folder):
-    for name in ("XDG_CACHE_HOME", registry.CACHE):
+def test_cache_folder(monkeypatch, tmp_path, system, variables, folder):
+    monkeypatch.setattr("platformdirs.PlatformDirs", system)
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", get_win_folder_from_env_vars)  # not the real registry
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", registry.CACHE):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("HOME", "USERPROFILE"):  # what `~` is here
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert registry.cache_folder() == (tmp_path / folder).absolute()
