@@ -25,12 +25,12 @@ from graftlab.benchmarking.machine import Machine
 from graftlab.benchmarking.speed import figure
 from graftlab.checkpoints.load import BUNDLED, load
 from graftlab.codes import Codes
-from graftlab.evaluation.tables import Table
-from graftlab.memory import keep_freed_memory
+from graftlab.figures.tables import Table
 from graftlab.networks.swapping import SwappingModel
 from graftlab.video.film import Film, render
 from graftlab.video.films.drawing import Hand, from_way
 from graftlab.video.films.walk import through
+from graftlab.work.memory import keep_freed_memory
 
 DECODER, FILM = "the decoder alone", "a film, written"
 SETTLED = 300  # frames after which the memory of a film is what it will be

@@ -19,9 +19,9 @@ from benchmarks.worker import CPU, Worker
 from graftlab.benchmarking.machine import Machine
 from graftlab.benchmarking.speed import Case, figure
 from graftlab.config import PRECISIONS, preset
-from graftlab.evaluation.tables import Table
-from graftlab.files import atomic_write
-from graftlab.training.charts import COLOURS, HEIGHT, WIDTH, Points, chart
+from graftlab.figures.charts import COLOURS, HEIGHT, WIDTH, Points, chart
+from graftlab.figures.tables import Table
+from graftlab.work.files import atomic_write
 
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "growth.svg"
 SIZES = (64, 128, 256, 512, 1024)  # pixels

@@ -23,10 +23,10 @@ from graftlab.benchmarking.machine import Machine, ceiling
 from graftlab.checkpoints.load import BUNDLED
 from graftlab.config import PRECISIONS, SwappingTrainConfig, preset, recipe
 from graftlab.data import open_source, pack
-from graftlab.data.parallel import worker_count
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 from graftlab.hardware import training_precision
 from graftlab.training.estimate import Estimate, estimate
+from graftlab.work.parallel import worker_count
 
 PHOTOS, PHOTO, PACKED = 60, (1600, 1200), 128  # photos of a folder, their sides and that of their crops, pixels
 GRAFTLAB, PILLOW = "graftlab", "Pillow alone"

@@ -27,7 +27,7 @@ from graftlab.benchmarking.machine import Ceiling, Machine, ceiling
 from graftlab.benchmarking.speed import SAMPLE, Case, cases, figure
 from graftlab.config import PRECISIONS, recipe
 from graftlab.errors import GraftError
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 
 OURS = {"float32": "graftlab", "bfloat16": "graftlab bf16"}
 AUTHORS, ROSINALITY = "authors", "rosinality"

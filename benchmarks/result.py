@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from graftlab.benchmarking.machine import Ceiling, Machine
-from graftlab.evaluation.tables import Table, shown
+from graftlab.figures.tables import Table, shown
 
 STDOUT = "-"
 

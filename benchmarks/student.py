@@ -23,7 +23,7 @@ from graftlab.blending.blend import adopt
 from graftlab.checkpoints.load import BUNDLED, load
 from graftlab.data import TrainingImages
 from graftlab.data.pairs import Pairs
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 from graftlab.images import l1
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Search, Settings

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
+from graftlab.work.files import atomic_write
 
 KEY = "graftlab"  # of our JSON in the safetensors header
 DIGEST = "sha256"  # beside it, of that JSON and of all tensors; earlier files have none

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from graftlab.codes import Codes, CodesT
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import block, sheet
 from graftlab.images import to_png, write
 from graftlab.networks.model import Decoder
-from graftlab.sheets import block, sheet
 
 CLEAR = 128  # pixels of a short side up to which pictures are enlarged
 AT_ONCE = 8  # codes decoded at once

@@ -25,36 +25,33 @@ LONGEST = 350  # lines of a file
 # `graftlab` is the package's own face, its __init__.
 ROOMS = {
     "errors": "",
-    "files": "errors",
-    "artifacts": "errors files",
-    "memory": "",
-    "hardware": "errors files",
-    "config": "errors files",
-    "images": "errors files",
-    "sheets": "errors images",
+    "work": "errors",
+    "artifacts": "errors work",
+    "hardware": "errors work",
+    "config": "errors work",
+    "images": "errors work",
+    "figures": "errors work images",
     "codes": "errors artifacts",
     "networks": "errors artifacts hardware config codes",
-    "data": "errors files hardware images",
+    "data": "errors work hardware images",
     "kinds": "config networks",
     "objectives": "errors config networks perception",
-    "checkpoints": "errors files artifacts hardware config codes networks kinds",
+    "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
-    "training": "errors files artifacts hardware config images sheets codes networks kinds data objectives checkpoints "
-    "perception evaluation",
-    "deepzoom": "errors files",
-    "blending": "errors files artifacts config images codes networks checkpoints",
-    "distillation": "errors files hardware config images codes networks data blending",
-    "editing": "errors files artifacts config images sheets codes data checkpoints",
-    "video": "errors files hardware images sheets codes networks data blending editing",
+    "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
+    "checkpoints perception evaluation",
+    "blending": "errors work artifacts config images codes networks checkpoints",
+    "distillation": "errors work hardware config images codes networks data blending",
+    "editing": "errors work artifacts config images figures codes data checkpoints",
+    "video": "errors work hardware images figures codes networks data blending editing",
     "inversion": "errors artifacts hardware config codes networks checkpoints editing perception",
-    "evaluation": "errors files config images sheets codes data objectives perception",
+    "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing video",
-    "showing": "errors images sheets codes networks",
+    "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints blending editing inversion video films showing",
-    "benchmarking": "errors hardware networks editing evaluation graftlab",
-    "cli": "errors files artifacts hardware config images sheets codes networks kinds data objectives checkpoints "
-    "training deepzoom blending distillation editing video inversion perception evaluation graftlab benchmarking "
-    "memory",
+    "benchmarking": "errors figures hardware networks editing evaluation graftlab",
+    "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
+    "training blending distillation editing video inversion perception evaluation graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

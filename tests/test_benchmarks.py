@@ -19,7 +19,7 @@ from benchmarks.worker import Worker
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.benchmarking.speed import Case
 from graftlab.config import preset
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 
 BEST = Ceiling({"float32": 1e9, "bfloat16": 2e9}, {"float32": 3e9, "bfloat16": 4e9}, 5e9)
 

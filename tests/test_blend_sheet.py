@@ -16,8 +16,8 @@ from graftlab.blending.weights import Rule, interpolate, layer_swap, only, rever
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import Layout, block
 from graftlab.images import read, read_recipe, to_uint8
-from graftlab.sheets import Layout, block
 
 A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"
 EDGE = 64  # of a cell: 32 pixels, four seeds

@@ -19,9 +19,9 @@ from graftlab.codes import Codes
 from graftlab.editing.directions import Directions, sweep
 from graftlab.editing.fitting import between, principal
 from graftlab.editing.style_directions import SEEDS, factorised, principal_styles
+from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 from graftlab.networks.affines import affines
-from graftlab.sheets import sheet
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 FILE = "d.safetensors"

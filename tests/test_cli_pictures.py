@@ -16,8 +16,8 @@ from graftlab.checkpoints.load import load
 from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
+from graftlab.figures.sheets import sheet
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
-from graftlab.sheets import sheet
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 

@@ -12,8 +12,8 @@ from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.distributions import Distribution, distribution, samples
+from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
-from graftlab.sheets import sheet
 
 HILL = "photos/hill.png"
 FILE = "w.safetensors"

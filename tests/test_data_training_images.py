@@ -13,8 +13,8 @@ from PIL import Image
 
 from graftlab.data import TrainingImages, open_source, pack
 from graftlab.data.image_source import content_key, fraction
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
+from graftlab.work.parallel import ordered_map
 
 
 def photo(seed: int, size=(48, 40), kind="PNG") -> bytes:

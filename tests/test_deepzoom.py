@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graftlab import deepzoom
 from graftlab.errors import GraftError
-from graftlab.sheets import Layout
+from graftlab.figures import deepzoom
+from graftlab.figures.sheets import Layout
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

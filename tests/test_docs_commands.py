@@ -58,6 +58,6 @@ def test_the_calls_exist(command: str, calls: str):
 
 def test_names_of_the_page_that_do_not_exist_are_noticed():
     with pytest.raises(AttributeError):
-        resolved("graftlab.sheets.nobody_wrote_this")
+        resolved("graftlab.figures.sheets.nobody_wrote_this")
     with pytest.raises(AttributeError):
         resolved("graftlab.nobody_wrote_this")

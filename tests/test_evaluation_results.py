@@ -17,8 +17,8 @@ from graftlab.evaluation.folder import folder
 from graftlab.evaluation.grid import draw, read_grid
 from graftlab.evaluation.photos import draw as draw_photos
 from graftlab.evaluation.report import html, text, write_report
-from graftlab.evaluation.tables import Table, plain, shown
 from graftlab.evaluation.truth import BASELINES, CEILING, HYBRID, truth
+from graftlab.figures.tables import Estimate, Table, plain, shown
 from graftlab.images import read, write
 
 
@@ -184,7 +184,7 @@ def test_tables():
     table = Table(
         "a < b",
         ["x", "y"],
-        [("one", [0.5, None]), ("two", [float("inf"), metrics.Estimate(1.0, -2.0, 3.0)])],
+        [("one", [0.5, None]), ("two", [float("inf"), Estimate(1.0, -2.0, 3.0)])],
         best=frozenset({(0, 0)}),
     )
     assert table.text().splitlines()[2].split() == ["one", "0.5000*", "–"]

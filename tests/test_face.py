@@ -10,7 +10,7 @@ import torch
 
 import graftlab
 from graftlab.checkpoints.load import BUNDLED
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 from graftlab.networks.model import Decoder
 from graftlab.networks.translator import Translator
 from graftlab.networks.upscalers import Upscaler

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
+from graftlab.work.files import atomic_write
 
 
 def names(folder):

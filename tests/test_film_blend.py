@@ -16,8 +16,8 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.cli import blend_desk
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import block
 from graftlab.images import read, read_recipe, to_uint8
-from graftlab.sheets import block
 from graftlab.video.films.blends import blends, fading, passing
 
 A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"

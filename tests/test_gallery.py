@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from graftlab.figures.charts import chart
 from graftlab.images import read_recipe
-from graftlab.training.charts import chart
 
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURES = re.compile(r"images/([\w-]+\.(?:jpg|gif|svg))")

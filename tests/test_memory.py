@@ -8,7 +8,7 @@ import pytest
 
 PROBE = """
 import ctypes, torch
-from graftlab.memory import keep_freed_memory
+from graftlab.work.memory import keep_freed_memory
 
 class Info(ctypes.Structure):  # mallinfo(3)
     names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
@@ -36,7 +36,7 @@ def test_large_tensors_leave_their_memory_behind(keep):
 
 
 def test_elsewhere_nothing_happens(monkeypatch):
-    from graftlab import memory
+    from graftlab.work import memory
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not memory.keep_freed_memory()

@@ -17,8 +17,8 @@ from graftlab.data.pairs import Pairs
 from graftlab.distillation import pairs as drawing
 from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError
-from graftlab.files import lock
 from graftlab.images import from_uint8, read_recipe, to_uint8
+from graftlab.work.files import lock
 
 SHARD = 12  # of these tests; no multiple of a block
 

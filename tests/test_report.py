@@ -10,8 +10,9 @@ import pytest
 
 from graftlab.config import Recipe, SwappingTrainConfig, preset
 from graftlab.errors import GraftError
-from graftlab.training import charts, report
-from graftlab.training.charts import chart, short, smooth, thin, ticks
+from graftlab.figures import charts
+from graftlab.figures.charts import chart, short, smooth, thin, ticks
+from graftlab.training import report
 from graftlab.training.report import evenly, read_stats, write_report
 
 CONFIG = SwappingTrainConfig(preset("small"), Recipe(), "photos of <hills> & lakes", images=200_000, batch=32)

@@ -19,9 +19,9 @@ from graftlab.artifacts import read_tensors
 from graftlab.config import RECIPES, Recipe, preset
 from graftlab.data import open_source, pack
 from graftlab.errors import GraftError
-from graftlab.files import lock
 from graftlab.training import run as training
 from graftlab.training.run import Run
+from graftlab.work.files import lock
 
 ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -222,9 +222,9 @@ def test_no_photos_no_folder(tmp_path):
 def test_one_process_at_a_time(tmp_path, photos):
     run = tmp_path / "run"
     first = start(run, photos)
-    code = "import sys, pathlib; from graftlab.files import lock; lock(pathlib.Path(sys.argv[1], 'lock'), 'is in use')"
+    code = "import sys, pathlib as p; from graftlab.work.files import lock; lock(p.Path(sys.argv[1], 'lock'), 'busy')"
     second = subprocess.run([sys.executable, "-c", code, run], env=ALONE, capture_output=True, text=True)
-    assert "GraftError: is in use" in second.stderr
+    assert "GraftError: busy" in second.stderr
     with pytest.raises(GraftError, match="is in use by another process"):
         start(run, photos)
     assert first.train()
@@ -234,7 +234,7 @@ def test_one_process_at_a_time(tmp_path, photos):
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed")
 def test_lock_dies_with_its_holder(tmp_path):
     code = (
-        "import sys, time, pathlib; from graftlab.files import lock\n"
+        "import sys, time, pathlib; from graftlab.work.files import lock\n"
         "held = lock(pathlib.Path(sys.argv[1], 'lock'), 'in use'); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=ALONE, stdout=subprocess.PIPE) as holder:

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, read, read_recipe, to_uint8
-from graftlab.video import parts as parts_module
 from graftlab.video import writing
 from graftlab.video.film import Film, render, reversed_
 from graftlab.video.reading import Video
+from graftlab.work import parts as parts_module
 
 av = pytest.importorskip("av")
 

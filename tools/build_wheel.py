@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 USE = """
 import graftlab
-from graftlab.deepzoom import VIEWER
+from graftlab.figures.deepzoom import VIEWER
 from graftlab.checkpoints.load import bundled_models
 assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the viewer of pages is not in the wheel"
 assert {"landscapes-128", "alpine-64", "woodblock-64"} <= set(bundled_models()), "a model is not in the wheel"

@@ -13,7 +13,7 @@ from torch import Tensor
 from graftlab.benchmarking.clock import Work, durations, flops, forget_peak, peak
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.editing import swaps
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 

@@ -23,9 +23,9 @@ from graftlab.artifacts import finite
 from graftlab.blending.channels import Features
 from graftlab.blending.diff import Run
 from graftlab.errors import GraftError, needs
-from graftlab.files import atomic_write
 from graftlab.networks.layers import full
 from graftlab.networks.model import Network
+from graftlab.work.files import atomic_write
 
 PER_PICTURE = 256  # positions at most, drawn at random
 BEGINNINGS = 4  # from which k-means starts, of which the best counts

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from graftlab.blending.layers import ROLES, Layer
 from graftlab.errors import GraftError
-from graftlab.files import read_table
+from graftlab.work.files import read_table
 
 Share = float | Tensor
 """Of one model in a tensor: a number, one per output channel (C,), or per output and input channel (C or 1, I or 1)."""

@@ -14,8 +14,8 @@ from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.work.files import atomic_write
 
 OURS, ROSINALITY = ".safetensors", ".pt"
 

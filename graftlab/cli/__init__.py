@@ -10,7 +10,7 @@ from graftlab.cli.lazy import LazyGroup, stand_ins
 from graftlab.cli.options import command_line
 from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
-from graftlab.memory import keep_freed_memory
+from graftlab.work.memory import keep_freed_memory
 
 
 class Graft(LazyGroup):

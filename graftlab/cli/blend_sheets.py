@@ -20,14 +20,14 @@ from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import Device, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, shape
-from graftlab.deepzoom import check
-from graftlab.deepzoom import write as write_page
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
+from graftlab.figures.deepzoom import check
+from graftlab.figures.deepzoom import write as write_page
+from graftlab.figures.sheets import Layout, block
 from graftlab.images import to_image, to_tensor
 from graftlab.networks.model import Network
-from graftlab.sheets import Layout, block
-from graftlab.video.parts import open_parts
+from graftlab.work.files import atomic_write
+from graftlab.work.parts import open_parts
 
 AXES = "snapshots, models, levels, alpha, seeds or photos"
 PAGE = ".html"

@@ -28,11 +28,11 @@ from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Class, Psi, seeds_of
 from graftlab.errors import GraftError
-from graftlab.evaluation.tables import Cell, Table
+from graftlab.figures.sheets import sheet
+from graftlab.figures.tables import Cell, Table
 from graftlab.hardware import choose_device
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
-from graftlab.sheets import sheet
 
 EXTENSION = ".safetensors"
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none

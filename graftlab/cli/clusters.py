@@ -18,9 +18,9 @@ from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, picture, spare, 
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import seeds_of
 from graftlab.errors import GraftError
-from graftlab.evaluation.tables import Cell, Table
+from graftlab.figures.sheets import sheet
+from graftlab.figures.tables import Cell, Table
 from graftlab.networks.model import Network
-from graftlab.sheets import sheet
 
 ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 

@@ -20,12 +20,12 @@ from graftlab.codes import Autoencoder
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.editing.upscaling import Upscaling
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import too_large
 from graftlab.images import FORMATS, read, short_side, write
 from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
-from graftlab.sheets import too_large
 
 NetworkT = TypeVar("NetworkT", bound="Network")
 DEFAULT_MODEL = "landscapes-128"

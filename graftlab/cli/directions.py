@@ -36,8 +36,8 @@ from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
 from graftlab.editing.style_directions import SEEDS, factorised, principal_styles, read_ganspace
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.networks.affines import affines
-from graftlab.sheets import sheet
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default

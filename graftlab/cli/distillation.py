@@ -19,9 +19,9 @@ from graftlab.data.image_source import printable
 from graftlab.data.pairs import Pairs
 from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, open_rgb
 from graftlab.networks.translator import Translator
-from graftlab.sheets import sheet
 
 EXAMPLES = 12  # pairs on the sheet
 

@@ -20,6 +20,7 @@ from graftlab.cli.searching import guessed, kept, owned, place, planned, prepare
 from graftlab.cli.training import counted
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.images import l1, psnr, read
 from graftlab.inversion.crops import Box, cut, paste
 from graftlab.inversion.likeness import Likeness
@@ -30,7 +31,6 @@ from graftlab.inversion.work import carry_out
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.perception.distances import deep
 from graftlab.perception.features import FeatureNetwork
-from graftlab.sheets import sheet
 from graftlab.video.film import Film, frame_rate, render
 from graftlab.video.writing import Target
 

@@ -21,7 +21,7 @@ from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
 from graftlab.cli.progress import console
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
-from graftlab.sheets import sheet
+from graftlab.figures.sheets import sheet
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 

@@ -40,9 +40,9 @@ from graftlab.data.image_source import printable
 from graftlab.editing import swaps
 from graftlab.editing.distributions import BEYOND, Distribution, beside
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe
 from graftlab.networks.swapping import SwappingModel
-from graftlab.sheets import sheet
 
 
 @spread

@@ -21,7 +21,7 @@ from graftlab.inversion.work import carry_out
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
-from graftlab.video.parts import open_parts
+from graftlab.work.parts import open_parts
 
 
 def place(model: StyleGAN2) -> torch.device:

@@ -13,8 +13,8 @@ from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.sheets import sheet
 
 MOST_SEEDS = 100_000
 BATCH = 8  # pictures made at a time

@@ -14,7 +14,7 @@ from graftlab.cli.style import Psi, Seeds, seeds_of, shape
 from graftlab.data.image_source import printable
 from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
 from graftlab.errors import GraftError
-from graftlab.sheets import sheet
+from graftlab.figures.sheets import sheet
 
 From = Annotated[
     Path | None,

@@ -24,10 +24,10 @@ from PIL import Image
 
 from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.hardware import require_space
+from graftlab.work.files import atomic_write
+from graftlab.work.parallel import ordered_map
 
 DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
 MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours

@@ -11,9 +11,9 @@ from statistics import median_low
 from PIL import ExifTags, Image
 
 from graftlab.data.image_source import ImageSource
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
+from graftlab.work.parallel import ordered_map
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
 SHOWN = 20  # names kept per finding

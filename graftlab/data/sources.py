@@ -20,8 +20,8 @@ from PIL import Image
 from graftlab.data.image_source import ENDS, ImageSource, check_bytes, content_key, key_of_ends, printable
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
-from graftlab.data.parallel import PerProcess
 from graftlab.errors import GraftError
+from graftlab.work.parallel import PerProcess
 
 ACCEPTED = "a folder or zip of images, an LMDB, or a pack made by `graft data pack`"
 LMDB_MAGIC = (0xBEEFC0DE).to_bytes(4, sys.byteorder)  # bytes 16 to 20 of data.mdb

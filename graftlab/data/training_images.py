@@ -17,10 +17,10 @@ from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource, content_key, fraction
 from graftlab.data.pack import Pack
 from graftlab.data.pairs import Pairs
-from graftlab.data.parallel import PerProcess, ordered_map, worker_count
 from graftlab.data.views import BLOCK, Block, Scenes, recoloured, scene
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
+from graftlab.work.parallel import PerProcess, ordered_map, worker_count
 
 TOLERATED = 0.1  # share of unreadable images beyond which training stops
 TOLERATED_AT_LEAST = 10  # unreadable images never stop a small data set before this many

@@ -26,12 +26,12 @@ from graftlab.config.base import Config, require
 from graftlab.data.image_source import content_key
 from graftlab.data.pack import DATA_START, Entry, Pack, write_pack
 from graftlab.data.pairs import PLAN, SHARD, digest, is_pairs, open_shard, read_plan, shard_path
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write, lock
 from graftlab.hardware import exact_convolutions, require_space
 from graftlab.images import to_uint8
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.work.files import atomic_write, lock
+from graftlab.work.parallel import ordered_map
 
 BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
 TYPICAL = 2000  # samples of w that tell how far from the mean is far

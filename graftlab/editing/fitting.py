@@ -19,11 +19,11 @@ from torch import Tensor
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.crops import cut
 from graftlab.data.image_source import ImageSource
-from graftlab.data.parallel import ordered_map
 from graftlab.data.sources import open_source
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
+from graftlab.work.parallel import ordered_map
 
 BATCH = 32  # pictures encoded at once
 FLAT = 1e-9  # share of the variance below which there is nothing but rounding

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from graftlab.errors import GraftError
 from graftlab.evaluation.report import TITLES
-from graftlab.evaluation.tables import Table
 from graftlab.evaluation.truth import CEILING, HYBRID
+from graftlab.figures.tables import Table
 
 HIGHER = {
     "psnr",

@@ -17,7 +17,6 @@ from torch import Tensor
 from graftlab.codes import Autoencoder, Codes, SwapCodes
 from graftlab.evaluation.metrics import (
     MEASURES,
-    Estimate,
     bootstrapped,
     closeness,
     diversity,
@@ -27,14 +26,14 @@ from graftlab.evaluation.metrics import (
 )
 from graftlab.evaluation.patches import Boxes, co_occurrence, cut
 from graftlab.evaluation.photos import draw, read_photos
-from graftlab.evaluation.tables import Table, plain
 from graftlab.evaluation.textures import Textures, judge_network, side_by_side
 from graftlab.evaluation.textures import table as table_of_textures
+from graftlab.figures.sheets import sheet
+from graftlab.figures.tables import Estimate, Table, plain
 from graftlab.images import from_uint8, to_uint8
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
 from graftlab.perception.features import FeatureNetwork, Features
-from graftlab.sheets import sheet
 
 BATCH = 16  # pictures at once
 FEW = 1000  # photos or hybrids, below which the Fréchet distance says more about their number than about the model

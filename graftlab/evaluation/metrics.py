@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.figures.tables import Estimate
 from graftlab.images import l1, psnr
 from graftlab.perception.distances import deep
 from graftlab.perception.features import Features, missing
@@ -125,18 +126,6 @@ class _Kernels:
 
         between = p @ self.between @ q / (n * m)
         return (within(self.of_x, p, n) + within(self.of_y, q, m) - 2 * between).item()
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 def bootstrapped(

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from jinja2 import Environment
 from torch import Tensor
 
-from graftlab.evaluation.tables import Table, shown
-from graftlab.files import atomic_write
+from graftlab.figures.tables import Table, shown
 from graftlab.images import to_image
+from graftlab.work.files import atomic_write
 
 TITLES = {
     "truth": "Swaps against the truth",

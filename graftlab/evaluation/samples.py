@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.metrics import Estimate, kernel_estimate
+from graftlab.evaluation.metrics import kernel_estimate
 from graftlab.evaluation.photos import read_photos
-from graftlab.evaluation.tables import Table, plain
 from graftlab.evaluation.textures import judge_network
+from graftlab.figures.sheets import sheet
+from graftlab.figures.tables import Estimate, Table, plain
 from graftlab.images import from_uint8
 from graftlab.perception.features import FeatureNetwork
-from graftlab.sheets import sheet
 
 SIDE = 128  # pixels at which the judge sees pictures
 BATCH = 16  # pictures at once

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.evaluation.tables import Table
+from graftlab.figures.tables import Table
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity, sliced_wasserstein
 from graftlab.perception.efficientnet import JUDGE, LITE

@@ -18,13 +18,13 @@ from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.evaluation import transfer
 from graftlab.evaluation.grid import Pair, Place, draw, read_grid
 from graftlab.evaluation.metrics import MEASURES, closeness
-from graftlab.evaluation.tables import Table, plain
 from graftlab.evaluation.textures import Textures, judge_network, side_by_side
 from graftlab.evaluation.textures import table as table_of_textures
+from graftlab.figures.sheets import sheet
+from graftlab.figures.tables import Table, plain
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import cosine
 from graftlab.perception.features import FeatureNetwork
-from graftlab.sheets import sheet
 
 HYBRID, CEILING = "hybrid", "reconstruction of the truth"
 BASELINES = ("structure kept", "colours: mean, deviation", "colours: transport")

@@ -17,8 +17,8 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.images.srgb import to_srgb, upright
+from graftlab.work.files import atomic_write
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
 STRIP = 2**20  # pixels converted at a time, so that copies of large pictures stay small

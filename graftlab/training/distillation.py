@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from graftlab.config import DistillConfig
 from graftlab.data import TrainingImages
+from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure
+from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.translator import PairDiscriminator, Translator
 from graftlab.objectives.terms import total
 from graftlab.objectives.translation import discriminator_loss, r1_penalty, student_loss
-from graftlab.sheets import sheet
-from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure
 from graftlab.training.swapping import deep_features
 from graftlab.training.trainer import Step, Trainer, means
 

@@ -9,10 +9,10 @@ from jinja2 import Environment
 
 from graftlab.config import TrainConfig
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
-from graftlab.training.charts import TELLING, Points, chart
+from graftlab.figures.charts import TELLING, Points, chart
 from graftlab.training.settings import read_settings
 from graftlab.training.trainers import trainer_of
+from graftlab.work.files import atomic_write
 
 Records = Sequence[Mapping[str, float]]  # lines of stats.jsonl, by "seen"
 

@@ -20,15 +20,15 @@ from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.errors import GraftError
-from graftlab.files import lock
+from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
 from graftlab.images import write
-from graftlab.sheets import sheet
 from graftlab.training import augment, distributed
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
+from graftlab.work.files import lock
 
 SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2

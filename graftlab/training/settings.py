@@ -8,9 +8,9 @@ from typing import Any
 
 from graftlab.config import Config, TrainConfig
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.kinds import KINDS
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.work.files import atomic_write
 
 
 def write_settings(path: Path, config: TrainConfig) -> None:

@@ -14,6 +14,8 @@ from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_distance
+from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure
+from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -21,9 +23,7 @@ from graftlab.objectives.stylegan2 import discriminator_loss, generator_loss, pa
 from graftlab.objectives.terms import Terms, total
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
-from graftlab.sheets import sheet
 from graftlab.training import distributed
-from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure
 from graftlab.training.trainer import JudgeT, Step, Trainer, fill, means
 
 VALIDATION_IMAGES = 500

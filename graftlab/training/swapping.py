@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingTrainConfig
 from graftlab.data import TrainingImages
+from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure, Points
+from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.discriminators import Discriminators
@@ -16,8 +18,6 @@ from graftlab.objectives.swapping import Likeness, discriminator_loss, generator
 from graftlab.objectives.terms import Terms, total
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.sheets import sheet
-from graftlab.training.charts import TELLING, WEIGHTED, Curve, Figure, Points
 from graftlab.training.trainer import JudgeT, Step, Trainer, means
 
 VALIDATION_IMAGES = 64

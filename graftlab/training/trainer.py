@@ -15,10 +15,10 @@ from graftlab.checkpoints.states import optimizer_state, restore_optimizer, unde
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
+from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
 from graftlab.objectives.terms import Terms
 from graftlab.training import augment, distributed, ema
-from graftlab.training.charts import Curve, Figure
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
 NETWORKS = ("model", "discriminators", "ema")

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
-from graftlab.sheets import sheet
-from graftlab.video.parts import open_parts
 from graftlab.video.writing import Target, assemble, record
+from graftlab.work.parts import open_parts
 
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth

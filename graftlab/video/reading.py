@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, resize
 from graftlab.video import CONVERSION, pyav
 from graftlab.video.film import frame_rate
+from graftlab.work.parallel import ordered_map
 
 AHEAD = 4  # frames decoded before they are asked for
 UNKNOWN_RATE = Fraction(25)  # frames per second, where a file says nothing

@@ -19,13 +19,13 @@ import numpy as np
 from torch import Tensor
 
 from graftlab import images
-from graftlab.data.parallel import ordered_map, worker_count
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.video import CONVERSION, pyav
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
-from graftlab.video.parts import Parts
 from graftlab.video.sound import add_sound
+from graftlab.work.files import atomic_write
+from graftlab.work.parallel import ordered_map, worker_count
+from graftlab.work.parts import Parts
 
 PART = 64  # frames: what a killed process loses at most, and how far apart key frames are
 THREADS = 2  # of an encoder, on every machine

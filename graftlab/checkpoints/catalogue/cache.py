@@ -16,7 +16,7 @@ from graftlab.checkpoints.catalogue.download import Progress, download
 from graftlab.checkpoints.catalogue.unzip import extract
 from graftlab.checkpoints.load import bundled_models
 from graftlab.errors import GraftError
-from graftlab.files import lock
+from graftlab.work.files import lock
 
 
 def get(

@@ -24,8 +24,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.hardware import require_space
+from graftlab.work.files import atomic_write
 
 Progress = Callable[[int, int | None], object]  # bytes done, bytes in all if known
 

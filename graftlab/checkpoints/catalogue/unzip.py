@@ -7,8 +7,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.hardware import require_space
+from graftlab.work.files import atomic_write
 
 MOST_COMPRESSED = 100  # weights hardly shrink: more is an attack
 

@@ -16,7 +16,7 @@ from graftlab.blending.inputs import CodesIn
 from graftlab.blending.layers import check_alike, layers_of
 from graftlab.blending.weights import MIDDLE, Rule, Share, check_share, interpolate, logistic, pair
 from graftlab.errors import GraftError
-from graftlab.sheets import block
+from graftlab.figures.sheets import block
 from graftlab.video.easing import between
 from graftlab.video.film import Film
 from graftlab.video.films.drawing import AT_ONCE, Hand

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.codes import Codes, Decoder
-from graftlab.data.parallel import ordered_map
 from graftlab.errors import GraftError
 from graftlab.hardware import exact_convolutions
 from graftlab.video.film import Film
+from graftlab.work.parallel import ordered_map
 
 AT_ONCE = (16, 8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
 CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing

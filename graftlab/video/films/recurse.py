@@ -25,12 +25,12 @@ from torch import Tensor
 
 from graftlab.codes import Autoencoder
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
 from graftlab.video.films.detail import DETAILED, Detail, Keeper
 from graftlab.video.films.drawing import Hand, check_finite
 from graftlab.video.films.timeline import Edit
+from graftlab.work.files import atomic_write
 
 SOFTENED = 0.05  # share that a cell gives to each neighbour where nothing else keeps stripes away
 

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
-from graftlab.files import read_table
 from graftlab.video.easing import easing
+from graftlab.work.files import read_table
 
 OWN = "own"  # in the place of a picture: the frame's own texture
 

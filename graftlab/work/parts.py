@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write, lock
+from graftlab.work.files import atomic_write, lock
 
 
 @dataclass

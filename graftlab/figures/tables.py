@@ -6,7 +6,18 @@ from html import escape
 from math import isfinite
 from typing import Any
 
-from graftlab.evaluation.metrics import Estimate
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 Cell = float | str | Estimate | None
 

@@ -18,11 +18,11 @@ from jinja2 import Environment
 from PIL import Image
 
 from graftlab.errors import GraftError
-from graftlab.files import atomic_write
+from graftlab.work.files import atomic_write
 
 TILE = 256  # pixels; even, so that a row of tiles is halved without its neighbours
 QUALITY = 92  # of the tiles, JPEG
-VIEWER = Path(__file__).parent / "bundled" / "openseadragon" / "openseadragon.min.js"
+VIEWER = Path(__file__).parents[1] / "bundled" / "openseadragon" / "openseadragon.min.js"
 
 
 def write(
