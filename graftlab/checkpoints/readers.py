@@ -7,6 +7,7 @@ from graftlab.checkpoints import deltas, native
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.formats import (
     nvidia,
+    nvidia_state,
     official,
     rosinality_stylegan2,
     rosinality_swapping,
@@ -24,6 +25,7 @@ READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
     rosinality_swapping.read,
     rosinality_stylegan2.read,
     nvidia.read,
+    nvidia_state.read,
     tensorflow.read,
     southampton.read,
     upscalers.read,

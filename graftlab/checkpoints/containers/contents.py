@@ -8,6 +8,7 @@ import ast
 import mmap
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -36,6 +37,20 @@ class Contents:
     container: str  # "pickle", "torch zip", "torch legacy", "safetensors", "npy" or "npz"
     tree: object  # plain values, tensors, `Name` and `Record`
     suspicions: tuple[str, ...] = ()  # sentences about program text that could not be examined
+
+    @cached_property
+    def named(self) -> dict[str, object]:
+        """What lies in dicts and dicts of dicts, by dotted names; nothing if the file holds something else."""
+        tree = self.tree["tensors"] if self.container == "safetensors" and isinstance(self.tree, dict) else self.tree
+        found: dict[str, object] = {}
+        waiting = [("", tree)] if isinstance(tree, dict) else []
+        while waiting:
+            name, value = waiting.pop()
+            if isinstance(value, dict) and value:
+                waiting += [(f"{name}.{key}" if name else str(key), value[key]) for key in reversed(value)]
+            elif name:
+                found[name] = value
+        return found
 
 
 def open_contents(path: Path) -> Contents:
