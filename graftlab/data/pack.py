@@ -24,6 +24,7 @@ from PIL import Image
 
 from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource
+from graftlab.data.left_out import SHOWN, LeftOut
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
 from graftlab.work.files import atomic_write
@@ -31,7 +32,6 @@ from graftlab.work.parallel import ordered_map
 
 DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
 MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours
-SHOWN = 20  # unreadable photos named in a report
 
 
 class Pack(ImageSource):
@@ -96,12 +96,12 @@ class PackReport:
     bytes: int  # length of the file
     unreadable: int  # photos left out
     reasons: list[str] = field(default_factory=list)  # one sentence each, for the first of them
+    left_out: LeftOut = field(default_factory=LeftOut)  # files of the source that are no images, by kind
 
     def summary(self) -> str:
         line = f"{self.path}: {self.images:,} images of {self.size} px, {self.bytes / 2**20:,.1f} MiB"
-        if not self.unreadable:
-            return line
-        return "\n".join([f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons])
+        unreadable = [f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons]
+        return "\n".join([*(unreadable if self.unreadable else [line]), *self.left_out.lines()])
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -165,6 +165,7 @@ def pack(
         bytes=out.stat().st_size,
         unreadable=len(reasons),
         reasons=reasons[:SHOWN],
+        left_out=source.left_out,
     )
 
 

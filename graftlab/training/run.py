@@ -19,6 +19,7 @@ from graftlab.checkpoints.readers import open_model
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
+from graftlab.data.inventory import take_stock
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
@@ -97,7 +98,7 @@ class Run:
             self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
-            self.notes: list[str] = []  # sentences for who started the run
+            self.notes = [told] if (told := source.left_out.told()) else []  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
@@ -213,10 +214,14 @@ class Run:
             return
         if header is not None:
             self.stats.restore(header["stats"])
+            if told := take_stock(self.folder / "photos.json", self.data, self.trainer.seen):
+                self.notes.append(told)
+                self.stats.append({"seen": self.trainer.seen, "photos": len(self.data.source)})
             for path in damaged:  # else it would count as one of the states kept
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
+            take_stock(self.folder / "photos.json", self.data, 0)
             rows = self._shown().split(SHEET_SIDE)
             write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
             self._show()
