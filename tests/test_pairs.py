@@ -281,6 +281,6 @@ def test_a_folder_of_other_pairs_is_refused(files):
 def test_halves_come_back_as_they_went(tmp_path, draw):
     make_pairs(draw(), tmp_path, 3)
     made = Pairs(tmp_path)
-    assert np.array_equal(to_uint8(from_uint8(made.images[np.array([2, 0])])), made.images[np.array([2, 0])])
+    assert np.array_equal(to_uint8(from_uint8(made.take(np.array([2, 0])))), made.take(np.array([2, 0])))
     assert made.key(0) != made.key(1)
     assert made.names == [f"{number:07d}" for number in range(3)]

@@ -1,6 +1,7 @@
 """Which reader opens a file: the first that knows its contents. Names and extensions decide nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from graftlab.checkpoints import deltas, native
@@ -43,7 +44,7 @@ def open_model(path: Path) -> ModelFile:
 def read_model(contents: Contents) -> ModelFile | None:
     for read in READERS:
         if file := read(contents):
-            return file
+            return replace(file, check=file.check or contents.check)
     return None
 
 

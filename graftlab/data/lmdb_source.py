@@ -195,7 +195,7 @@ def _open_lmdb(path: Path) -> Any:
     with _environments_lock:
         environment = _environments.get(where)
         if environment is None:
-            how = {"readonly": True, "lock": False, "readahead": False, "max_dbs": DATABASES}
+            how: dict[str, Any] = {"readonly": True, "lock": False, "readahead": False, "max_dbs": DATABASES}
             try:
                 environment = lmdb.open(where, subdir=False, create=False, **how)
             except lmdb.Error as error:

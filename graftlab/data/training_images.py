@@ -92,7 +92,7 @@ class TrainingImages:
         """
         ranks, framed, _, alone = self._places(position, count)
         if isinstance(self.source, Pack | Pairs):
-            images = self.source.images[self._training[ranks]]
+            images = self.source.take(self._training[ranks])
         else:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
         for item in np.flatnonzero(alone).tolist():
@@ -166,7 +166,7 @@ class TrainingImages:
     def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
         """One image as (height, size, 3) uint8; None, and counted, if it is unreadable."""
         if isinstance(self.source, Pack | Pairs):
-            return self.source.images[index]
+            return self.source.take(np.array([index]))[0]
         name = self.source.names[index]
         if name in self.unreadable:
             return None

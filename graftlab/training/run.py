@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import TrainConfig
@@ -192,15 +193,15 @@ class Run:
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()
         header: dict[str, Any] | None = None
-        damaged: dict[Path, GraftError] = {}
+        damaged: dict[Path, Exception] = {}
         for state in self._states():
             try:
                 tensors, header = read_tensors(state)
-            except GraftError as error:  # cut off: the state before it is as good
-                damaged[state] = error
+                self.trainer.restore(tensors, header)
+                self.best, _ = header["best"], header["stats"]
+            except (KeyError, TypeError, ValueError) as error:  # GraftError among them
+                damaged[state], header = error, None  # the state before is as good
                 continue
-            self.trainer.restore(tensors, header)
-            self.best = header["best"]
             break
         else:
             if self.config.base:
@@ -229,6 +230,7 @@ class Run:
     def _adopt(self) -> None:
         """Begin with the weights of the model that is fine-tuned."""
         base = open_model(locate(self.config.base))
+        checked(base)
         if not self.trainer.adopt(base):
             missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
             self.notes.append(

@@ -7,8 +7,9 @@ nothing that writes to a tensor can reach the file. Nobody should change the fil
 import ast
 import mmap
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -37,6 +38,7 @@ class Contents:
     container: str  # "pickle", "torch zip", "torch legacy", "safetensors", "npy" or "npz"
     tree: object  # plain values, tensors, `Name` and `Record`
     suspicions: tuple[str, ...] = ()  # sentences about program text that could not be examined
+    check: Callable[[], bool] | None = None  # reads all: whether checksums prove what it holds, or GraftError
 
     @cached_property
     def named(self) -> dict[str, object]:
@@ -73,8 +75,10 @@ def open_contents(path: Path) -> Contents:
 
 def _open(path: Path, data: memoryview) -> Contents:
     where, start = str(path), bytes(data[:512])
+    check = None
     if start.startswith((b"PK\3\4", b"PK\5\6")):
         container, tree = read_zip(data, where)
+        check = partial(archives.check, data, where)
     elif start.startswith(b"\x93NUMPY"):
         container, tree = "npy", read_array(data, Allowance(where, len(data)))
     elif start[8:9] == b"{" and (start[0] != 0x80 or not any(start[4:8])):
@@ -84,7 +88,7 @@ def _open(path: Path, data: memoryview) -> Contents:
     else:
         raise GraftError(f"{path} {recognise(data)}.")
     survey(tree, where)
-    return Contents(path, container, tree, examine_text(tree, where))
+    return Contents(path, container, tree, examine_text(tree, where), check)
 
 
 def read_pickle_file(data: memoryview, where: str) -> tuple[str, object]:
