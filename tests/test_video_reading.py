@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from graftlab.errors import GraftError
-from graftlab.images import to_uint8
+from graftlab.images import from_uint8, to_uint8
 from graftlab.video import CONVERSION
-from graftlab.video.film import frame_rate
+from graftlab.video.film import Film, frame_rate, render
 from graftlab.video.reading import Video
 from graftlab.video.times import best_rate, distinct
 
@@ -178,8 +178,6 @@ def test_the_display_matrix_turns_and_mirrors_pictures_upright(tmp_path, matrix)
 
 def test_colours_of_a_tagged_video_are_true(tmp_path):
     """Red is where the two ways to make colour differences of RGB are far apart."""
-    from graftlab.video.film import Film, render
-
     red = torch.tensor([1.0, -0.8, -0.6]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
     path = render(Film(3, Fraction(10), lambda number: red), tmp_path / "red.mp4", quality=100)
     assert (Video.open(path).frame(1) - red).abs().max() < 0.04
@@ -370,6 +368,25 @@ def test_nothing_is_decoded_far_ahead(plain):
     assert threading.active_count() == before - 1, "the thread ends with the iterator"
 
 
+def test_the_sound_of_joined_recordings_is_joined(tmp_path):
+    path = write_video(tmp_path / "v.ts", [gray(i) for i in range(20)], 25, sound=0.8)
+    path.write_bytes(path.read_bytes() * 2)
+    video = Video.open(path)
+    film = Film(video.frames, video.fps, video.frame, video.play, video.path)
+    for name in ("film.mp4", "film.webm"):  # copied, encoded anew
+        with av.open(str(render(film, tmp_path / name))) as movie:
+            ends = [max(p.pts * p.time_base for p in movie.demux(audio=0) if p.size)]
+        assert 1.4 < ends[0] < 1.65
+
+
+def test_titles_in_another_encoding_do_not_matter(tmp_path):
+    path = write_video(tmp_path / "v.mkv", [gray(i) for i in range(3)])
+    with av.open(str(path)) as movie:
+        name = movie.metadata["ENCODER"].encode()
+    path.write_bytes(path.read_bytes().replace(name, b"\xe9\xff" + name[2:]))
+    assert numbers(Video.open(path).play()) == [0, 1, 2]
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -430,9 +447,6 @@ def test_a_video_cut_short_before_its_index_is_refused(tmp_path, plain):
 
 def test_of_a_video_cut_short_behind_its_index_the_beginning_is_read(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (30, 32, 48, 3)).astype(np.uint8)
-    from graftlab.images import from_uint8
-    from graftlab.video.film import Film, render
-
     film = Film(30, Fraction(10), lambda number: from_uint8(pixels[number : number + 1]))
     whole = render(film, tmp_path / "whole.mp4").read_bytes()
     path = tmp_path / "half.mp4"

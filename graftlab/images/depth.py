@@ -81,8 +81,9 @@ def eight_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
         colours = np.array(tags[COLORMAP], np.uint16).reshape(3, -1).T
         return Image.fromarray((colours >> 8).astype(np.uint8)[values]), []
 
-    full, notes = _full_scale(values, kind, bits[0])
-    gray, told = _scaled(values, full)
+    with np.errstate(invalid="ignore"):  # NaN of any kind
+        full, notes = _full_scale(values, kind, bits[0])
+        gray, told = _scaled(values, full)
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         gray = 255 - gray
     result = Image.fromarray(gray)

@@ -12,7 +12,7 @@ from PIL import Image
 from graftlab.errors import GraftError
 from graftlab.images import resize
 from graftlab.images.colours import Colour
-from graftlab.video import CONVERSION, pyav
+from graftlab.video import CONVERSION, open_video, pyav
 
 NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
 
@@ -28,7 +28,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     if not path.is_file():
         raise GraftError(f"{path} is a pipe or a device: save the video in a file and name that.")
     try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"})  # playlists may name other files only
+        container = open_video(path)
     except PermissionError as error:
         raise GraftError(f"{path} may not be read: change its permissions.") from error
     except (av.FFmpegError, OSError) as error:

@@ -55,6 +55,11 @@ class Clock:
         return self._last
 
 
+def longest_pause(container: Any) -> int:
+    """Seconds that may lie between two times of a file before they are taken for those of two clocks."""
+    return BROADCAST_PAUSE if container.format.name in BROADCAST else PAUSE
+
+
 @dataclass(frozen=True)
 class Times:
     """When the pictures of a video are shown; only the times are kept.
@@ -81,7 +86,7 @@ class Times:
         size, base, origin = (first.width, first.height), first.time_base, first.pts or 0
         with opened(path) as (container, stream):
             step = round(1 / ([UNKNOWN, *told_rates(stream)][-1] * base)) or 1
-            pause = BROADCAST_PAUSE if container.format.name in BROADCAST else PAUSE
+            pause = longest_pause(container)
             seen = _Packets(size)
             for packet in packets(container, stream, *container.streams.audio):
                 seen.add(packet, packet.stream is stream)
