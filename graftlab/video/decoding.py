@@ -75,7 +75,9 @@ def decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 # ---------------------------------------------------------------- decoded -> upright
 
-BT709, UNSPECIFIED = 1, 2  # matrices between RGB and luminance with colour differences (ITU-T H.273)
+# Matrices between RGB and luminance with colour differences (ITU-T H.273, Table 4); those that FFmpeg's scaler knows.
+BT709, UNSPECIFIED = 1, 2
+MATRICES = {0, BT709, UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
 def upright(frame: Any, aspect: Fraction, short_side: int | None, square: bool) -> np.ndarray:
@@ -96,6 +98,14 @@ def upright(frame: Any, aspect: Fraction, short_side: int | None, square: bool) 
 def colour(frame: Any) -> Colour:
     """What a frame says of its colours, apart from the matrix."""
     return Colour(frame.color_primaries, frame.color_trc)
+
+
+def colour_notes(frame: Any) -> list[str]:
+    """What people should know of how a frame's colours are read."""
+    notes = [f"{kind} is tone-mapped to sRGB"] if (kind := colour(frame).high_dynamic_range) else []
+    if frame.colorspace not in MATRICES:
+        notes.append(f"its colours are coded by a matrix not known here (number {frame.colorspace}) and may be wrong")
+    return notes
 
 
 def _rgb(frame: Any) -> np.ndarray:

@@ -19,12 +19,13 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.video import pyav
-from graftlab.video.decoding import colour, decoded, opened, upright
+from graftlab.video.decoding import colour_notes, decoded, opened, upright
 from graftlab.video.film import frame_rate
 from graftlab.video.times import Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
 
 AHEAD = 4  # frames decoded before they are asked for
+WIDEST = Fraction(16)  # width of a pixel over its height, or height over width, beyond which a header is damaged
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,17 @@ class Video:
             frame = next(decoded(container, stream), None)
             if frame is None:
                 raise GraftError(f"{path} holds no frame that can be read: fetch or export it again.")
-            aspect = stream.sample_aspect_ratio or Fraction(1)
+            stated = stream.sample_aspect_ratio or Fraction(1)
+            aspect = stated if 1 / WIDEST <= stated <= WIDEST else Fraction(1)
             shape = upright(frame, aspect, size, square).shape
             if size is None and most is not None and min(shape[:2]) > most:
                 size, shape = most, upright(frame, aspect, most, square).shape
             told, promised = told_rates(stream), _promised(container, stream)
             has_audio = bool(container.streams.audio)
-        times = Times.read(path, frame)
+        try:
+            times = Times.read(path, frame)
+        except OverflowError as error:
+            raise GraftError(f"{path} is damaged, its times have too many digits: fetch or export it again.") from error
         own = frame_rate(best_rate(times.ticks, times.base, told))
         rate, start = wanted or own, Fraction(begin).limit_denominator(10**6)
         if not 0 <= start < times.seconds:
@@ -83,11 +88,14 @@ class Video:
         if not wanted:  # the last picture, too, if it is shown for less than half a frame
             frames = max(frames, 1 + next(numbers(times.ticks[-1:], times.base, rate, start)))
         video = cls(path, rate, frames, shape[:2], has_audio, start, "", size, square, times, aspect)
-        return replace(video, note=video._told(promised, own, colour(frame).high_dynamic_range))
+        notes = colour_notes(frame)
+        if aspect != stated:
+            notes.append(f"its pixels, {float(stated):.3g} times as wide as high by its header, are taken as square")
+        return replace(video, note=video._told(promised, own, notes))
 
-    def _told(self, promised: Fraction | None, own: Fraction, high_dynamic_range: str) -> str:
+    def _told(self, promised: Fraction | None, own: Fraction, of_pixels: list[str]) -> str:
         """What is not as one might think, in a line."""
-        times, said = self.times, []
+        times, said = self.times, list[str]()
         readable = max(times.seconds, times.end)
         if promised and promised - readable > 2 / own and not times.joints:
             said.append(f"cut short, {float(readable):.1f} of its {float(promised):.1f} seconds can be read")
@@ -98,9 +106,8 @@ class Video:
         if times.resized is not None:
             at, (height, width) = float(times.resized * times.base), self.size
             said.append(f"its pictures change their size at {at:.1f} s: fitted to {width} × {height}")
-        if high_dynamic_range:
-            said.append(f"{high_dynamic_range} is tone-mapped to sRGB")
-        pictures = distinct(times.ticks, times.base, Fraction(10**9), self.begin)
+        said += of_pixels
+        pictures = sum(number >= 0 for number in numbers(times.ticks, times.base, self.fps, self.begin))
         kept = distinct(times.ticks, times.base, self.fps, self.begin, self.frames)
         length = f"{float(self.fps):.5g} fps, film of {float(self.duration):.1f} s"
         if kept < pictures:

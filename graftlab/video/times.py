@@ -93,7 +93,8 @@ class Times:
         step = max(seen.steps, key=lambda step: seen.steps[step], default=step)
         pause = max(int(pause / base), PAUSES * step)
         ticks = array("q", sorted(tick - origin for tick in seen.ticks if tick >= origin))
-        if first.pts is not None and seen.in_order and all(0 < b - a <= pause for a, b in pairwise(ticks)):
+        begins = first.pts is not None and ticks[:1] == array("q", [0])
+        if begins and seen.in_order and all(0 < b - a <= pause for a, b in pairwise(ticks)):
             resized = None if seen.resized is None else seen.resized - origin
             return cls(ticks, base, origin, seen.last[1] or step, seen.end, resized)
         clock, ticks, resized = Clock(step, pause), array("q"), None
