@@ -16,7 +16,7 @@ from graftlab.cli.filming import film_file
 from graftlab.cli.options import spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, console
-from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing, telling
+from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing
 from graftlab.cli.training import counted
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
@@ -33,6 +33,7 @@ from graftlab.perception.distances import deep
 from graftlab.perception.features import FeatureNetwork
 from graftlab.video.film import Film, frame_rate, render
 from graftlab.video.writing import Target
+from graftlab.work.progress import part
 
 STEPS = 500  # of a search that begins with nothing
 FRAMES = 100  # of the film of a search
@@ -213,8 +214,8 @@ def train_encoder(
     plan = {"model": network.fingerprint, **settings.to_dict()}
     trainer = EncoderTrainer(network, settings, seeing(network, features))
     with kept(out, plan, resume) as folder:
-        with bar("training", trainer.steps * batch) as progress:
-            carry_out(trainer, telling(progress, batch), folder / "training.safetensors")
+        with bar("training", total := trainer.steps * batch) as progress:
+            carry_out(trainer, part(progress, 0, total, batch), folder / "training.safetensors")
         figures = worth(trainer)
         trainer.encoder.about = {**settings.to_dict(), **figures}
         trainer.encoder.save(out)
@@ -236,8 +237,9 @@ def tuned(
     """The generator, bent until it draws the photos from their codes, and these as its own."""
 
     work = Tuning(model, codes, likeness, steps, batch)
-    with bar("tuning", steps * min(batch, len(codes))) as progress:
-        carry_out(work, telling(progress, min(batch, len(codes))), folder / "tuning.safetensors")
+    each = min(batch, len(codes))
+    with bar("tuning", steps * each) as progress:
+        carry_out(work, part(progress, 0, steps * each, each), folder / "tuning.safetensors")
     return work.finished()
 
 
