@@ -11,6 +11,7 @@ import tiny
 import torch
 
 from graftlab.config import PRESETS, RECIPES, Recipe, SwappingConfig, SwappingTrainConfig, preset, recipe
+from graftlab.config.base import stated
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -193,7 +194,8 @@ def test_hostile_numbers_cost_nothing(name):
 
 
 def test_the_largest_networks_are_described_at_once():
-    largest = {name: high for name, (_, high) in SwappingConfig.limits.items() if name != "texture_downsamplings"}
+    limits = {field.name: stated(field.type)[1] for field in fields(SwappingConfig)}
+    largest = {name: limit.high for name, limit in limits.items() if limit and name != "texture_downsamplings"}
     started = time.process_time()
     with torch.device("meta"):
         model = SwappingAutoencoder(replace(PRESETS["tiny"], **largest))
