@@ -10,7 +10,17 @@ import pytest
 import tiny
 import torch
 
-from graftlab.config import PRESETS, RECIPES, Recipe, SwappingConfig, SwappingTrainConfig, preset, recipe
+from graftlab.config import (
+    PRESETS,
+    RECIPES,
+    Recipe,
+    StyleRecipe,
+    SwappingConfig,
+    SwappingTrainConfig,
+    TranslatorConfig,
+    preset,
+    recipe,
+)
 from graftlab.config.base import stated
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
@@ -163,6 +173,13 @@ def test_unknown_and_missing_fields():
     refused("Recipe has no field r2", SwappingTrainConfig.from_dict, {**TRAIN.to_dict(), "recipe": {"r2": 1}})
     refused("SwappingTrainConfig lacks network, recipe", SwappingTrainConfig.from_dict, {"data": "photos"})
     assert Recipe.from_dict({"gan_mix": 0.5}) == RECIPES["paper"]
+
+
+def test_fields_by_their_former_names():
+    earlier = {"r1": 0.5, "path": 3.0, "mixing": 0.0}
+    assert StyleRecipe.from_dict(earlier) == StyleRecipe(r1=0.5, path_length=3.0, mixing=0.0)
+    student = TranslatorConfig.from_dict({"size": 32, "judges": 1, "judge_width": 4})
+    assert student == TranslatorConfig(32, discriminators=1, discriminator_width=4)
 
 
 @pytest.mark.parametrize("values", [None, [], "size", 5, ["size"]])
