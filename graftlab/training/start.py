@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 from graftlab.artifacts import views
 from graftlab.checkpoints.load import load, locate
@@ -158,7 +157,7 @@ def train(
     device: str | None = None,
     compiled: bool | None = None,  # torch.compile the ordinary steps; None: on CUDA only
     watch: Watch = unwatched,
-    tell: Callable[[str], object] = warn,  # sentences for who waits
+    tell: Callable[[str], object] = print,  # sentences for who waits
 ) -> Path:
     """Train a run to its end, or go on with it there where it stopped; returns the file of its last model.
 
