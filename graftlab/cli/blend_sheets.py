@@ -27,7 +27,7 @@ from graftlab.figures.sheets import Layout, block
 from graftlab.images import to_image, to_tensor
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
-from graftlab.work.parts import open_parts
+from graftlab.work.parts import open_parts, seal
 
 AXES = "snapshots, models, levels, alpha, seeds or photos"
 PAGE = ".html"
@@ -202,7 +202,7 @@ def draw(out: Path, chosen: Sheet, artist: Artist, desk: Family, resume: bool) -
                     cells.append(to_image(block(artist.draw(chosen.cell(row, column)), in_a_row, scale)))
                     progress(row * across + column + 1, note=note)
                 strip = layout.row(row, cells)
-                atomic_write(parts.path(row), partial(strip.save, format="PNG", compress_level=1))
+                seal(atomic_write(parts.path(row), partial(strip.save, format="PNG", compress_level=1)))
         finish(out, chosen, layout, parts.files()[: layout.down], desk)
         parts.finished = True
 
