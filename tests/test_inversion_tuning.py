@@ -24,7 +24,7 @@ CODES = MODEL.codes_of([0, 1, 2], psi=0.5)
 def interrupted(make, file, after):
     """Work that was stopped after so many steps and done by another call."""
 
-    def stop(done, loss):
+    def stop(done, *_):
         if done == after + 1:
             raise KeyboardInterrupt
 
@@ -46,7 +46,7 @@ def test_the_generator_bends_towards_the_photos():
     before = {name: tensor.clone() for name, tensor in MODEL.state_dict().items()}
     losses = []
     begun = tuning(60)
-    carry_out(begun, lambda done, loss: losses.append(loss))
+    carry_out(begun, lambda done, total, note: losses.append(float(note.removeprefix("loss "))))
     assert losses[-1] < losses[0] * 0.8
     model, codes = begun.finished()
     after = model.state_dict()

@@ -118,7 +118,7 @@ def sefa(
     if beyond := [layer for layer in rows if layer >= network.config.layers]:
         raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
     with bar("mapping", SEEDS) as progress:
-        found = factorised(affines(network, rows), network.codes_of, count, rows, on_progress=progress)
+        found = factorised(affines(network, rows), network.codes_of, count, rows, progress=progress)
     keep(found, out, as_json)
 
 
@@ -148,7 +148,7 @@ def ganspace(
         found = found.select(found.names[:count])
     else:
         with bar("mapping", SEEDS) as progress:
-            found = principal_styles(network.codes_of, k=count, on_progress=progress)
+            found = principal_styles(network.codes_of, k=count, progress=progress)
     keep(found, out, as_json)
 
 

@@ -13,11 +13,10 @@ from graftlab.checkpoints.native import save_model
 from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Model, Out, picture, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
-from graftlab.cli.options import spread
+from graftlab.cli.options import Fields, spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, console
-from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing, telling
-from graftlab.cli.training import counted
+from graftlab.cli.searching import guessed, kept, owned, place, planned, prepared, searched, seeing
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
@@ -33,6 +32,7 @@ from graftlab.perception.distances import deep
 from graftlab.perception.features import FeatureNetwork
 from graftlab.video.film import Film, frame_rate, render
 from graftlab.video.writing import Target
+from graftlab.work.progress import part
 
 STEPS = 500  # of a search that begins with nothing
 FRAMES = 100  # of the film of a search
@@ -178,20 +178,15 @@ def toonify(
     desk.write(paste(image, redrawn, crop, soft) if wanted else redrawn, out)
 
 
+@spread
 def train_encoder(
     model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to read.")],
     out: NewFile = Path("encoder.safetensors"),
-    images: Annotated[int, counted("Length of the training in images, such as 100k.")] = 100_000,
-    batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 16,
-    width: Annotated[int, typer.Option(min=1, help="Most channels of its layers.")] = 128,
-    codes: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of codes.")] = 1.0,
-    pixels: PixelWeight = 1.0,
-    features: FeatureWeight = 1.0,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, at first.")] = 0.005,
     resume: Resume = True,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of its weights and of the pictures.")] = 0,
     device: Device = None,
+    *,
+    training: Annotated[dict[str, Any], Fields(EncoderTraining)],
 ) -> None:
     """Train a network that guesses the codes of a picture at once, for 'graft invert'; the same command resumes.
 
@@ -199,22 +194,13 @@ def train_encoder(
     """
 
     spare(out, model)
-    settings = EncoderTraining(
-        images=images,
-        batch=batch,
-        width=width,
-        learning_rate=learning_rate,
-        codes=codes,
-        pixels=pixels,
-        features=features,
-        seed=seed,
-    )
+    settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
     plan = {"model": network.fingerprint, **settings.to_dict()}
-    trainer = EncoderTrainer(network, settings, seeing(network, features))
+    trainer = EncoderTrainer(network, settings, seeing(network, settings.features))
     with kept(out, plan, resume) as folder:
-        with bar("training", trainer.steps * batch) as progress:
-            carry_out(trainer, telling(progress, batch), folder / "training.safetensors")
+        with bar("training", total := trainer.steps * settings.batch) as progress:
+            carry_out(trainer, part(progress, 0, total, settings.batch), folder / "training.safetensors")
         figures = worth(trainer)
         trainer.encoder.about = {**settings.to_dict(), **figures}
         trainer.encoder.save(out)
@@ -236,8 +222,9 @@ def tuned(
     """The generator, bent until it draws the photos from their codes, and these as its own."""
 
     work = Tuning(model, codes, likeness, steps, batch)
-    with bar("tuning", steps * min(batch, len(codes))) as progress:
-        carry_out(work, telling(progress, min(batch, len(codes))), folder / "tuning.safetensors")
+    each = min(batch, len(codes))
+    with bar("tuning", steps * each) as progress:
+        carry_out(work, part(progress, 0, steps * each, each), folder / "tuning.safetensors")
     return work.finished()
 
 

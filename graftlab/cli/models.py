@@ -13,7 +13,6 @@ from rich.progress import Progress as Bars
 
 from graftlab.checkpoints import load
 from graftlab.checkpoints.catalogue import cache, hub, registry
-from graftlab.checkpoints.catalogue.download import Progress
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
@@ -22,6 +21,7 @@ from graftlab.cli.progress import console
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -164,7 +164,7 @@ def transfer(what: str) -> Iterator[Progress]:
     bars = Bars(*columns, console=console)
     task = bars.add_task(what, total=None)
 
-    def show(done: int, total: int | None) -> None:
+    def show(done: float, total: float | None = None, note: str = "") -> None:
         bars.start()
         bars.update(task, completed=done, total=total)
 

@@ -1,7 +1,7 @@
 """What the commands share that search for codes of photos: how photos, encoders and states are read and kept."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.cli.progress import Bar, bar, console
+from graftlab.cli.progress import bar, console
 from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import read
@@ -22,6 +22,7 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.work.parts import open_parts
+from graftlab.work.progress import part
 
 
 def place(model: StyleGAN2) -> torch.device:
@@ -111,11 +112,7 @@ def searched(
     search = Search(model, likeness, settings, start, batch, keep_every)
     if not settings.steps:
         return search
-    with bar("searching", settings.steps * len(likeness)) as progress:
-        carry_out(search, telling(progress, len(likeness)), folder / "search.safetensors")
+    total = settings.steps * len(likeness)
+    with bar("searching", total) as progress:
+        carry_out(search, part(progress, 0, total, len(likeness)), folder / "search.safetensors")
     return search
-
-
-def telling(progress: Bar, images: int) -> Callable[[int, float], None]:
-    """What tells a bar of every step, which counts the pictures drawn."""
-    return lambda done, loss: progress(done * images, note=f"loss {loss:.4f}")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from io import BytesIO
@@ -16,6 +15,7 @@ from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
 from graftlab.images.srgb import orientation, upright_size
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent, steps
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
 
@@ -82,12 +82,13 @@ class _Look:
     digest: bytes = b""
 
 
-def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = None) -> ScanReport:
-    """Read every image of a source once. on_progress(done, total) is called after each."""
+def scan(source: ImageSource, progress: Progress = silent) -> ScanReport:
+    """Read every image of a source once."""
     report = ScanReport(str(source.path), source.kind, len(source), left_out=source.left_out)
     first: dict[bytes, str] = {}  # digest -> name of the image that had it first
     sizes = []
-    for index, look in enumerate(ordered_map(partial(_look, source), range(len(source)))):
+    looks = ordered_map(partial(_look, source), range(len(source)))
+    for index, look in enumerate(steps(looks, progress, len(source))):
         name = source.names[index]
         for trait, reason in look.traits.items():
             report.findings[trait].add(f"{name}: {reason.removeprefix(name).strip()}" if reason else name)
@@ -95,8 +96,6 @@ def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = N
             report.findings["duplicated"].add(f"{name}: same as {first[look.digest]}")
         if look.size:
             sizes.append(look.size)
-        if on_progress:
-            on_progress(index + 1, len(source))
     report.usable = len(sizes)
     if sizes:
         report.width, report.height = (

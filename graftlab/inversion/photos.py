@@ -10,9 +10,10 @@ from graftlab.codes import StyleCodes
 from graftlab.inversion.crops import Box, cut
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Search, Settings, drawn
-from graftlab.inversion.work import Progress, carry_out
+from graftlab.inversion.work import carry_out
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
+from graftlab.work.progress import Progress, silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ def invert(
     enlarge: bool = False,  # take photos smaller than the model's pictures too
     seed: int = 0,
     batch: int = 8,  # photos drawn at once, which memory bounds and the result does not depend on
-    progress: Progress = lambda done, loss: None,
+    progress: Progress = silent,
 ) -> Inversion:
     """Codes from which a StyleGAN2 draws photos, all at once, by descent (Karras et al. 2020, appendix D).
 

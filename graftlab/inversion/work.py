@@ -1,6 +1,5 @@
 """Work in steps that can be interrupted: what the search, the tuning and the training of an encoder have in common."""
 
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -8,11 +7,9 @@ from typing import Protocol
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.work.progress import Progress, silent
 
 SAVE_EVERY = 30.0  # seconds
-
-Progress = Callable[[int, float], object]
-"""Told of every step: how many are done, and the loss."""
 
 
 class Work(Protocol):
@@ -28,7 +25,7 @@ class Work(Protocol):
     def restore(self, tensors: dict[str, Tensor]) -> None: ...
 
 
-def carry_out(work: Work, on_step: Progress = lambda done, loss: None, file: Path | None = None) -> None:
+def carry_out(work: Work, progress: Progress = silent, file: Path | None = None) -> None:
     """Do the steps that are left: those that `file` says are not done, if there is one.
 
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
@@ -37,12 +34,12 @@ def carry_out(work: Work, on_step: Progress = lambda done, loss: None, file: Pat
         tensors, header = read_tensors(file)
         work.restore(tensors)
         work.done = header["done"]
-        on_step(work.done, header["loss"])
+        progress(work.done, work.steps, f"loss {header['loss']:.4f}")
     saved = monotonic()
     while work.done < work.steps:
         loss = work.step()
         work.done += 1
-        on_step(work.done, loss)
+        progress(work.done, work.steps, f"loss {loss:.4f}")
         if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
             saved = monotonic()
