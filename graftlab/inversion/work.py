@@ -34,7 +34,7 @@ def carry_out(work: Work, on_step: Progress = lambda done, loss: None, file: Pat
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
     result. The caller sees to it that a file of other work is not there."""
     if file and file.exists():
-        tensors, header = read_tensors(file)
+        tensors, header = read_tensors(file, "remove it, and run the same command again")
         work.restore(tensors)
         work.done = header["done"]
         on_step(work.done, header["loss"])
