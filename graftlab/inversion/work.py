@@ -31,7 +31,7 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None)
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
     result. The caller sees to it that a file of other work is not there."""
     if file and file.exists():
-        tensors, header = read_tensors(file)
+        tensors, header = read_tensors(file, "remove it, and run the same command again")
         work.restore(tensors)
         work.done = header["done"]
         progress(work.done, work.steps, f"loss {header['loss']:.4f}")
