@@ -33,7 +33,7 @@ CodesOf = Annotated[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Family(Desk["Network"]):
     """The first of several models that blend; the recipe knows all of them."""
 
@@ -81,8 +81,7 @@ def family(
                 console.print(f"{path}: {found.sentence}", soft_wrap=True)
             fingerprints.append(network.fingerprint)
             progress(done)
-    size = base.config.size
-    return Family(base, size, True, noise or base.usual_noise, seed, lambda path: both(path)[0], tuple(fingerprints))
+    return Family(base, noise, seed, square=True, load=lambda path: both(path)[0], fingerprints=tuple(fingerprints))
 
 
 def shown_to(

@@ -62,5 +62,5 @@ def blend(
     codes_in, names = shown_to(desk.model, seeds, psi, label, photo, codes)
     frames, fps = shooting.length(4 if moving else 3 * (len(models) - (not circle)))
     networks, across = [desk.load(path) for path in models], shape(len(names))[1]
-    film = blends.blends(networks, blending, codes_in, frames, fps, circle, across, desk.noise, desk.seed)
+    film = blends.blends(desk, networks, blending, codes_in, frames, fps, circle, across)
     shooting.finish(film, desk, *models, *photo_files(photo))

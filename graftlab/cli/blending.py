@@ -160,7 +160,7 @@ def diff(
     with bar("comparing", len(inputs)) as progress:
         moved = compared(mine, theirs, counted(inputs, progress))
     if out is not None:
-        Desk(mine, mine.config.size, False, "fixed", 0).write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
+        Desk(mine, "fixed").write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
     if as_json:
         told = {"kinship": told_of(found), "inputs": len(inputs), "layers": [each.to_dict() for each in moved]}
         typer.echo(json.dumps(told, indent=1))
@@ -314,7 +314,7 @@ def sample_sheet(
             for image in drawn(network, images, seeds, psi, label):
                 rows[-1].append(image)
                 progress(number * across + len(rows[-1]))
-    desk = Desk(blended, blended.config.size, False, "fixed" if images else "const", 0)
+    desk = Desk(blended, "fixed" if images else "const")
     labels = [*(["photo"] if images else []), *names]
     columns = [] if images else [str(seed) for seed in seeds]
     desk.write(sheet(rows, labels, columns, scale=desk.scale(len(rows), across)), path)

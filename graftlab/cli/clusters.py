@@ -96,7 +96,7 @@ def show(
 def draw(path: Path, network: Network, features: Features, found: Clusters, runs: Sequence[Run]) -> None:
     """Pictures, and the positions of each cluster in them: a row for each picture."""
 
-    desk = Desk(network, network.config.size, False, "fixed", 0)
+    desk = Desk(network, "fixed")
     scale = desk.scale(len(runs), len(found.names) + 1)
     rows: list[list[Tensor | None]] = []
     with bar("drawing", len(runs)) as progress:

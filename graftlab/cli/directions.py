@@ -9,7 +9,6 @@ from torch import Tensor
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
-    WITHOUT_PHOTOS,
     Desk,
     Device,
     FittingOptions,
@@ -22,6 +21,7 @@ from graftlab.cli.desk import (
     Size,
     Square,
     UsualNoise,
+    autoencoder,
     spare,
     stylegan,
 )
@@ -203,12 +203,9 @@ def sweep(
     names = [directions.names[directions.index(wanted)] for wanted in (name or directions.names)[:first]]
     model = model or (file if file in bundled_directions() else DEFAULT_MODEL)
     styles = directions.part == "w"
-    if styles and refine:
-        raise GraftError(WITHOUT_PHOTOS)
+    opening: dict[str, Any] = {"noise": noise, "seed": seed, "device": device, "precision": precision, "refine": refine}
     desk: Desk[Any] = (
-        stylegan(model, noise, seed, device, precision)
-        if styles
-        else Desk.open(model, size, square, noise, seed, device, precision, refine)
+        stylegan(model, **opening) if styles else autoencoder(model=model, size=size, square=square, **opening)
     )
     desk.scale(len(pictures) * len(names), len(steps) + 1)  # refuses too many
     starts = [start for path in pictures for start in (drawn(desk, path, psi) if styles else [encoded(desk, path)])]

@@ -16,7 +16,7 @@ from graftlab.checkpoints.catalogue import cache, hub, registry
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
+from graftlab.cli.desk import DEFAULT_MODEL, Json, Model, autoencoder
 from graftlab.cli.progress import console
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
@@ -185,7 +185,7 @@ def demo(
     """
 
     photos = load.BUNDLED / "photos"
-    desk = Desk.open(model, square=True)
+    desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
     start = time.perf_counter()
     there, back = (
@@ -195,7 +195,7 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
-        scale=max(1, 256 // desk.size),
+        scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
     rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))

@@ -27,6 +27,7 @@ from graftlab.cli.desk import (
     Seed,
     Tile,
     UsualNoise,
+    autoencoder,
     spare,
     stylegan,
     writable,
@@ -108,7 +109,7 @@ def pictures(desk: Desk, path: Path, out: Path) -> tuple[list[Tensor], list[str]
         del files[i]
     if not files:
         raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
-    images = [read(source.read(i), desk.size, desk.square, str(file)) for i, file in files.items()]
+    images = [read(source.read(i), desk.side(), desk.square, str(file)) for i, file in files.items()]
     return images, [file.stem for file in files.values()]
 
 
@@ -213,8 +214,8 @@ def decode(
     loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
     if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
         raise GraftError(f"{codes} holds no codes of {model}; name the network that they belong to (--model).")
-    opened = Desk.open if isinstance(loaded, SwapCodes) else stylegan
-    desk: Desk[Any] = larger.on(opened(model, noise=noise, seed=seed, device=device, precision=precision))
+    opened = autoencoder if isinstance(loaded, SwapCodes) else stylegan
+    desk: Desk[Any] = larger.on(opened(model=model, noise=noise, seed=seed, device=device, precision=precision))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     for i in range(len(loaded)):

@@ -19,7 +19,6 @@ from graftlab.cli.filming import (
     Textures,
     TimelineFile,
     encoded,
-    hand,
     is_still,
     range_of,
     timeline,
@@ -85,8 +84,7 @@ def recurse(
         line = Timeline(tuple(Key(key.at, key.codes or first, key.ease) for key in line.keys))
     line = Timeline((Key(0, None if reencode else first),)) if line is None else line
     film = recursion.recurse(
-        desk.model,
-        hand(desk),
+        desk,
         desk.read(picture),
         frames,
         fps,
@@ -158,7 +156,7 @@ def walk(
         layers = seeds_of(hold_layers, "--hold-layers")
         way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
-    shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
+    shooting.finish(from_way(desk, way, frames, fps, closed), desk, *keys or ())
 
 
 def around(shooting: Shooting, codes: list[Codes], path: str, file: str | None, radius: float) -> Way:
@@ -231,7 +229,7 @@ def sweep(
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
     frames, fps = shooting.length(4 if once else 8)
-    shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
+    shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
 def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:

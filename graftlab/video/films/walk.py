@@ -1,7 +1,7 @@
 """Walks: from picture to picture through their codes.
 
     way = through([encode(path) for path in paths], "spline", closed=True)  # codes at every share of the film
-    film = from_way(Hand(model), way, 240, Fraction(24), closed=True)
+    film = from_way(Renderer(model), way, 240, Fraction(24), closed=True)
 
 Ways are made of ways: `truncating` and `holding` change what another gives, as a StyleGAN2's codes allow.
 """
