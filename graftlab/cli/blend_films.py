@@ -7,11 +7,12 @@ import typer
 from graftlab.cli.blend_desk import CodesOf, Force, family, shown_to
 from graftlab.cli.blending import Photos, photo_files
 from graftlab.cli.desk import DEFAULT_MODEL
-from graftlab.cli.filming import Ease, Shooting, range_of
+from graftlab.cli.filming import Ease, Shooting
 from graftlab.cli.options import spread
 from graftlab.cli.style import Class, Psi, shape
 from graftlab.errors import GraftError
 from graftlab.video.films import blends
+from graftlab.work.texts import parse_range
 
 
 @spread
@@ -53,8 +54,8 @@ def blend(
     if swap_at is None and width is not None:
         raise GraftError("--width belongs to --swap-at; leave it out or give that.")
     if moving:
-        levels = None if swap_at is None else range_of(swap_at, "--swap-at")
-        shares = (1.0, 1.0) if alpha is None else range_of(alpha, "--alpha")
+        levels = None if swap_at is None else parse_range(swap_at, "--swap-at")
+        shares = (1.0, 1.0) if alpha is None else parse_range(alpha, "--alpha")
         blending = blends.fading(shares, levels, blends.WIDTH if width is None else width, ease)
     else:
         blending = blends.passing(len(models), circle, ease)

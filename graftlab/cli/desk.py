@@ -2,18 +2,18 @@
 
 import os
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
-from torch import Tensor
 
 from graftlab import __version__
 from graftlab.cli.options import command_line
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS, write
+from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
@@ -92,22 +92,18 @@ UsualNoise = Annotated[
 ]
 
 
+def made_by() -> dict[str, object]:
+    """What makes the running command's pictures again."""
+    return {"command": shlex.join(["graft", *command_line.get()]), "version": __version__}
+
+
 @dataclass(frozen=True)
 class Desk(Renderer[NetworkT]):
-    """A renderer whose work is seen under progress bars, and whose pictures remember the command that made them."""
+    """A renderer that shows progress bars, says what it has written, and tells recipes the command."""
 
     watch: Watch = bar
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """How what the running command makes is made again."""
-        command = shlex.join(["graft", *command_line.get()])
-        larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
-        return {"command": command, "model": self.model.fingerprint, "version": __version__, **self.rendering, **larger}
-
-    def write(self, image: Tensor, path: Path) -> None:
-        """Write a picture that remembers how it was made, and say so."""
-        console.print(str(write(self.enlarged(image), path, self.recipe)), soft_wrap=True)
+    about: Mapping[str, object] = field(default_factory=made_by)
+    tell: Callable[[object], object] = say
 
 
 def autoencoder(**options: Any) -> Desk[SwappingModel]:

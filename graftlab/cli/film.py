@@ -14,7 +14,6 @@ from graftlab.cli.filming import (
     Shooting,
     Textures,
     TimelineFile,
-    encoded,
     is_still,
     timeline,
 )
@@ -112,7 +111,7 @@ def textures(
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
-        codes = encoded(desk, source)
+        codes = desk.encode(source)
         film = from_codes(desk, partial(edit, codes), frames, fps, closed=loop)
         shooting.finish(film, desk, *inputs)
         return
@@ -171,7 +170,7 @@ def ride(
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
     desk = desk.together(source)
-    scenes = [encoded(desk, path) for path in source]
+    scenes = [desk.encode(path) for path in source]
     frames, fps = shooting.length(10)
     given = {"width": 2 * desk.side(), "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
     shooting.finish(rides.ride(desk, scenes, frames, fps, **given), desk, *inputs)

@@ -7,7 +7,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from graftlab.cli.desk import (
@@ -27,14 +26,13 @@ from graftlab.cli.desk import (
 )
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
 from graftlab.cli.progress import bar, console
-from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM
 from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed, upscaled
-from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
+from graftlab.video.films.timeline import Timeline, encode_marks, parse_mark, read_marks
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -162,21 +160,4 @@ def timeline(
     marks = [parse_mark(text, ease) for text in textures or ()] if file is None else read_marks(file)
     if not marks:
         return None
-    codes = [None if mark.picture == OWN else encoded(desk, Path(mark.picture)) for mark in marks]
-    return Timeline(tuple(Key(mark.at, each, mark.ease) for mark, each in zip(marks, codes, strict=True)))
-
-
-def encoded(desk: Desk[SwappingModel], path: Path) -> SwapCodes:
-    """Codes of one picture."""
-
-    with torch.no_grad():
-        return desk.network().encode(desk.read(path))
-
-
-def range_of(text: str, option: str) -> tuple[float, float]:
-    """ "0.3:1" as two numbers, "0.7" as the same twice."""
-    first, colon, last = text.partition(":")
-    try:
-        return float(first), float(last if colon else first)
-    except ValueError:
-        raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None
+    return encode_marks(desk, marks)

@@ -9,23 +9,22 @@ A film's frame is a function of its number. Decoding several at once is faster, 
 size wherever a film is started, and a film that is continued has the same pixels as one that never stopped.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
 
-from graftlab import images
 from graftlab.checkpoints.load import load
-from graftlab.codes import Autoencoder, Codes
+from graftlab.codes import Autoencoder, Codes, SwapCodes
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import too_large
+from graftlab.figures.sheets import fit_scale
 from graftlab.hardware import exact_convolutions
-from graftlab.images import read, short_side
+from graftlab.images import read, short_side, write
 from graftlab.inversion.refine import Refined, Refining
 from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
@@ -36,8 +35,6 @@ from graftlab.work.progress import Watch, unwatched
 
 NetworkT = TypeVar("NetworkT", bound=Network)
 OWN_PICTURE, OWN_FILM = 1024, 720  # pixels of a short side, up to which pictures and videos keep their size by default
-SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
-CLEAR = 128  # pixels of a short side, up to which sheets enlarge pictures
 AT_ONCE = (16, 8, 4, 2, 1)  # frames; each divides the largest, so that all batches begin at multiples of that
 CELLS_AT_ONCE = 2**14  # of structure; more would cost memory and gain nothing
 SIDE_BY_SIDE = 2  # batches
@@ -60,6 +57,8 @@ class Renderer(Generic[NetworkT]):
     refine: int = 0  # steps by which codes of pictures are brought nearer to them
     larger: Upscaling | None = None  # what makes pictures larger before they are written
     watch: Watch = unwatched  # what shows how far refining and upscaling are
+    about: Mapping[str, object] = field(default_factory=dict)  # what recipes tell first, as JSON: command, version
+    tell: Callable[[object], object] = lambda path: None  # told of every file that is written
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
@@ -90,11 +89,32 @@ class Renderer(Generic[NetworkT]):
         """`decode`'s options."""
         return {"noise": self.noise or self.model.usual_noise, "seed": self.seed}
 
+    @property
+    def recipe(self) -> dict[str, object]:
+        """How what this renderer makes is made again, for the files of it."""
+        larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
+        return {**self.about, "model": self.model.fingerprint, **self.rendering, **larger}
+
     # -- pictures -----------------------------------------------------------------------------------------------------
 
     def read(self, path: Path) -> Tensor:
         """A picture (1, 3, H, W) in [-1, 1]."""
         return read(path, self.side(path), self.square)
+
+    def read_all(self, paths: Iterable[Path]) -> list[Tensor]:
+        """Several, each by itself."""
+        return [self.read(path) for path in paths]
+
+    @torch.no_grad()
+    def encode(self: "Renderer[Any]", *paths: Path) -> SwapCodes:
+        """Codes of pictures, in one batch. GraftError if they differ in size."""
+        network = self.network()
+        return Codes.cat([network.encode(self.read(path)) for path in paths])
+
+    @torch.no_grad()
+    def decode(self: "Renderer[Any]", codes: Codes) -> Tensor:
+        """Pictures (N, 3, H, W) of codes, all at once."""
+        return self.model.decode(codes, **self.rendering)
 
     def side(self, *paths: Path) -> int:
         """Short side at which pictures are read that go together, pixels: the smallest one's, if they keep theirs."""
@@ -125,10 +145,7 @@ class Renderer(Generic[NetworkT]):
         pictures are made."""
         sizes = [(picture.shape[2], picture.shape[3]) for picture in pictures] or [(self.side(), self.side())]
         height, width = (max(side) for side in zip(*sizes, strict=True))
-        for scale in range(max(1, CLEAR // self.side()), 0, -1):
-            if down * across * (height * scale + SPACE) * (width * scale + SPACE) <= images.MAX_PIXELS:
-                return scale
-        raise GraftError(too_large(down, across, width, height))
+        return fit_scale(down, across, self.side(), (height, width))
 
     def enlarging(self, upscaler: str | None, factor: int | None) -> Self:
         """The same, by which pictures become larger before they are written (`open_upscaling`)."""
@@ -142,6 +159,10 @@ class Renderer(Generic[NetworkT]):
             return picture
         with self.watch("upscaling", 1) as progress:
             return self.larger(picture, progress)
+
+    def write(self, picture: Tensor, path: Path) -> None:
+        """Write a picture that remembers how it was made."""
+        self.tell(write(self.enlarged(picture), path, self.recipe))
 
     # -- frames -------------------------------------------------------------------------------------------------------
 
