@@ -35,7 +35,6 @@ def writable(path: Path) -> Path:
 
 def picture(path: Path) -> Path:
     """The path, if a picture can be written there."""
-
     if path.suffix.lower() not in FORMATS:
         raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
     return writable(path)
@@ -185,6 +184,5 @@ class FittingOptions:
 
     def open(self) -> tuple[SwappingModel, int]:
         """The model, and the side of the squares, pixels."""
-
         model = autoencoder(model=self.model, device=self.device, precision=self.precision).model
         return model, self.size or model.config.size

@@ -86,7 +86,6 @@ def orthogonalise(
 
 def tell(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
-
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
         for name, share in zip(directions.names, directions.explained.tolist(), strict=True)

@@ -96,7 +96,6 @@ class Shooting:
 
     def video(self, path: Path) -> Video:
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
-
         video = Video.open(path, fps=self.fps, size=self.size, most=OWN_FILM)
         if video.note:
             console.print(f"{video.note}.", soft_wrap=True)
@@ -104,7 +103,6 @@ class Shooting:
 
     def length(self, seconds: float) -> tuple[int, Fraction]:
         """Frames, and frames per second, of a film that lasts so long by default."""
-
         fps = frame_rate(self.fps or FPS)
         return self.limit(fps) or round(seconds * fps), fps
 
@@ -121,7 +119,6 @@ class Shooting:
 
     def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
-
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)
         film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
@@ -146,7 +143,6 @@ class Shooting:
 
 def is_still(path: Path) -> bool:
     """Whether a file is taken for a picture, and not for a video."""
-
     return path.suffix.lower() in FORMATS
 
 
@@ -154,7 +150,6 @@ def timeline(
     desk: Desk[SwappingModel], textures: Sequence[str] | None, file: Path | None, ease: str
 ) -> Timeline | None:
     """The textures of --texture or of --timeline, read and encoded; None if there are neither."""
-
     if textures and file:
         raise GraftError("Give the textures with --texture or in a --timeline, not in both.")
     marks = [parse_mark(text, ease) for text in textures or ()] if file is None else read_marks(file)

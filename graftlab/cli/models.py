@@ -62,7 +62,6 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 def line(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
-
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
         about |= {"trained_on": offer.about, "licence": offer.licence}

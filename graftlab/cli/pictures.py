@@ -134,7 +134,6 @@ def reconstruct(
 
 def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
-
     if not (file := beside(model)).exists():
         return
     known = Distribution.load(file)
@@ -149,7 +148,6 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
-
     if not as_json:
         typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
         return

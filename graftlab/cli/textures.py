@@ -110,7 +110,6 @@ def novelty(
 
 def known(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
-
     file = source or beside(model)
     if source is None and not file.exists():
         raise GraftError(

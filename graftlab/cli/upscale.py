@@ -82,7 +82,6 @@ def pictures_in(source: Path) -> list[Path]:
 
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     """What each picture becomes: OUT, or OUT-000 and so on, or PNGs of the same names in the folder OUT."""
-
     if out.suffix.lower() in FORMATS and not out.is_dir():
         return [out] if len(files) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(files))]
     if out.suffix and not out.is_dir():
@@ -95,7 +94,6 @@ def names_for(files: Sequence[Path], out: Path) -> list[Path]:
 
 def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec: str | None) -> None:
     """Every frame of a video made larger, at its speed and with its sound."""
-
     video = Video.open(source)
     if video.note:
         console.print(f"{video.note}.", soft_wrap=True)

@@ -197,14 +197,12 @@ def sweep(
 
 def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:
     """What --texture and --timeline have a film read: files that it must not be written over."""
-
     marks = [parse_mark(text) for text in textures or ()]
     return [*(mark.picture for mark in marks + (read_marks(file) if file else [])), *([file] if file else [])]
 
 
 def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-
     loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     if styles and len(loaded) < len(paths):
