@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,9 +18,9 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
+from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
 
 DEFAULT_MODEL = "landscapes-128"
-LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
 
 
 def writable(path: Path) -> Path:
@@ -122,6 +122,22 @@ def stylegan(
     if refine:
         raise GraftError("A StyleGAN2 draws no photos whose codes could be refined; leave out --refine.")
     return Desk.open(model, StyleGAN2, noise, seed, device, precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The options of commands that draw codes of either kind of model."""
+
+    model: Model = DEFAULT_MODEL
+    noise: UsualNoise = None
+    seed: Seed = 0
+    device: Device = None
+    precision: Precision = "float32"
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """What `autoencoder` and `stylegan` are given."""
+        return {option.name: getattr(self, option.name) for option in fields(ModelOptions)}
 
 
 @dataclass(frozen=True, kw_only=True)

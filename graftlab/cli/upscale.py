@@ -9,13 +9,13 @@ import typer
 from graftlab.cli.desk import Desk, Device, Precision, spare
 from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import film_file, is_still
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.data import open_source
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
 from graftlab.rendering.renderer import open_upscaling
-from graftlab.video.film import Film, render, upscaled
+from graftlab.video.film import Film, enlarge, render
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -96,11 +96,11 @@ def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec
     """Every frame of a video made larger, at its speed and with its sound."""
     video = Video.open(source)
     if video.note:
-        console.print(f"{video.note}.", soft_wrap=True)
+        say(f"{video.note}.")
     for file in Target.of(out, video.fps, codec, quality).files(video.frames):
         spare(file, source)
     film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
     assert desk.larger is not None
     with bar("upscaling", video.frames) as progress:
-        written = render(upscaled(film, desk.larger), out, quality, progress, codec=codec)
-    console.print(str(written), soft_wrap=True)
+        written = render(enlarge(film, desk.larger), out, quality, progress, codec=codec)
+    say(written)
