@@ -11,7 +11,7 @@ import torch
 import typer
 from torch import Tensor
 
-from graftlab import __version__, images
+from graftlab import __version__
 from graftlab.checkpoints.load import load
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, console
@@ -20,18 +20,17 @@ from graftlab.codes import Autoencoder
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.editing.upscaling import Upscaling
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import too_large
+from graftlab.figures.sheets import fit_scale
 from graftlab.images import FORMATS, read, short_side, write
 from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
+from graftlab.work.texts import LARGEST_SEED
 
 NetworkT = TypeVar("NetworkT", bound="Network")
 DEFAULT_MODEL = "landscapes-128"
-LARGEST_SEED = 2**32 - 1  # the noise is a function of 32 bits
 PICTURE, FILM = 1024, 720  # pixels of a short side: larger pictures and videos are read at this size by default
-SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 
 WITHOUT_PHOTOS = "A StyleGAN2 draws no photos whose codes could be refined; leave out --refine."
 
@@ -148,12 +147,9 @@ class Desk(Generic[NetworkT]):
         `pictures` as far as they are known. GraftError for a sheet that would be too large even so, best before the
         pictures are made."""
 
-        sizes = [(image.shape[2], image.shape[3]) for image in pictures] or [(self.size, self.size)]
-        height, width = (max(side) for side in zip(*sizes, strict=True))
-        for scale in range(max(1, 128 // self.size), 0, -1):
-            if down * across * (height * scale + SPACE) * (width * scale + SPACE) <= images.MAX_PIXELS:
-                return scale
-        raise GraftError(too_large(down, across, width, height))
+        sizes = [(image.shape[2], image.shape[3]) for image in pictures]
+        largest = [max(side) for side in zip(*sizes, strict=True)]
+        return fit_scale(down, across, self.size, (largest[0], largest[1]) if sizes else None)
 
     def read(self, path: Path) -> Tensor:
 

@@ -28,7 +28,7 @@ from graftlab.cli.desk import (
 from graftlab.cli.direction_files import File, OutFile, tell
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
-from graftlab.cli.style import Psi, seeds_of
+from graftlab.cli.style import Psi
 from graftlab.codes import Codes
 from graftlab.editing import directions as editing
 from graftlab.editing import fitting
@@ -38,6 +38,7 @@ from graftlab.editing.style_directions import SEEDS, factorised, principal_style
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.networks.affines import affines
+from graftlab.work.texts import parse_seeds
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
@@ -114,7 +115,7 @@ def sefa(
 
     spare(out, model)
     network = stylegan(model, device=device).model
-    rows = seeds_of(layers, "--layers")
+    rows = parse_seeds(layers, "--layers")
     if beyond := [layer for layer in rows if layer >= network.config.layers]:
         raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
     with bar("mapping", SEEDS) as progress:
@@ -214,7 +215,7 @@ def sweep(
     starts = [start for path in pictures for start in (drawn(desk, path, psi) if styles else [encoded(desk, path)])]
     desk.scale(len(starts) * len(names), len(steps) + (not styles))  # one argument may be many seeds
     region = None if mask is None else region_of(desk, mask, [original for _, _, original in starts])
-    chosen = None if layers is None else seeds_of(layers, "--layers")
+    chosen = None if layers is None else parse_seeds(layers, "--layers")
     rows, labels = [], []
     one, single = len(starts) == 1, len(names) == 1
     with bar("rendering", len(starts) * len(names) * len(steps)) as progress:
@@ -246,7 +247,7 @@ def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
     if source.exists():
         codes = Codes.load(source)
         return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
-    seeds = seeds_of(str(source), "A StyleGAN2 has no pictures to begin with; it")
+    seeds = parse_seeds(str(source), "A StyleGAN2 has no pictures to begin with; it")
     return [(f"seed {seed}", desk.model.codes_of([seed], psi), None) for seed in seeds]
 
 

@@ -176,12 +176,3 @@ def encoded(desk: Desk[SwappingModel], path: Path) -> SwapCodes:
 
     with torch.no_grad():
         return desk.network().encode(desk.read(path))
-
-
-def range_of(text: str, option: str) -> tuple[float, float]:
-    """ "0.3:1" as two numbers, "0.7" as the same twice."""
-    first, colon, last = text.partition(":")
-    try:
-        return float(first), float(last if colon else first)
-    except ValueError:
-        raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None

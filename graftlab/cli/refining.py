@@ -1,24 +1,15 @@
 """What the commands share that refine the codes of pictures: `--refine N`."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from graftlab.cli.progress import bar
 from graftlab.codes import Autoencoder
 from graftlab.inversion.refine import Refined, Refining
-from graftlab.inversion.work import Progress
 from graftlab.networks.swapping import SwappingModel
 
 
 def refined(model: SwappingModel, network: Autoencoder, steps: int, rendering: Mapping[str, Any]) -> Refined:
     """A network that decodes, and encodes by so many steps from what the model's encoder finds."""
 
-    return Refined(model, network, Refining(steps=steps), rendering, watched)
-
-
-@contextmanager
-def watched(steps: int) -> Iterator[Progress]:
-    """A bar that is told of every step."""
-    with bar("refining", steps) as progress:
-        yield lambda done, loss: progress(done, note=f"loss {loss:.4f}")
+    return Refined(model, network, Refining(steps=steps), rendering, bar)

@@ -10,11 +10,12 @@ from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, Renderi
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
-from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
 from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
+from graftlab.figures.sheets import grid_shape, sheet
+from graftlab.work.texts import parse_seeds
 
 From = Annotated[
     Path | None,
@@ -69,11 +70,11 @@ def sample(
     """
 
     spare(out, photo, *([source] if source else []))
-    numbers, weather = seeds_of(seeds), known(source, options.model)
+    numbers, weather = parse_seeds(seeds), known(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
     picture = desk.read(photo)
-    down, across = shape(len(numbers))
+    down, across = grid_shape(len(numbers))
     scale = desk.scale(down, across, [picture])
     images = []
     with bar("rendering", len(numbers)) as progress:

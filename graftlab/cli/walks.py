@@ -21,11 +21,10 @@ from graftlab.cli.filming import (
     encoded,
     hand,
     is_still,
-    range_of,
     timeline,
 )
 from graftlab.cli.options import spread
-from graftlab.cli.style import Psi, seeds_of
+from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
@@ -37,6 +36,7 @@ from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline, parse_mark, read_marks
+from graftlab.work.texts import parse_range, parse_seeds
 
 TURNS = {"circle": 1, "noise": 4}
 """Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
@@ -74,7 +74,7 @@ def recurse(
 
     if preset not in ("detailed", "classic"):
         raise GraftError(f"A recursion's preset is detailed or classic, not '{preset}'.")
-    motion = recursion.Motion(zoom, rotate, range_of(shift, "--shift"), shear)
+    motion = recursion.Motion(zoom, rotate, parse_range(shift, "--shift"), shear)
     desk = shooting.desk(square)
     line = timeline(desk, texture, file, ease)
     if reencode and line:
@@ -140,8 +140,8 @@ def walk(
     desk: Desk[Any]
     if seeds is not None:
         desk = shooting.style_desk()
-        way = through_seeds(desk.model, seeds_of(seeds), path, closed, ease, psi or "0.7", label)
-        legs = len(seeds_of(seeds))
+        way = through_seeds(desk.model, parse_seeds(seeds), path, closed, ease, psi or "0.7", label)
+        legs = len(parse_seeds(seeds))
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
@@ -155,7 +155,7 @@ def walk(
         else:
             way = walks.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
     if hold_layers is not None:
-        layers = seeds_of(hold_layers, "--hold-layers")
+        layers = parse_seeds(hold_layers, "--hold-layers")
         way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
     shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
@@ -190,7 +190,7 @@ def through_seeds(
         codes = model.codes_of(seeds, labels=label)
         way = walks.through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return walks.truncating(way, average, between(*range_of(psi, "--psi"), and_back=closed))
+    return walks.truncating(way, average, between(*parse_range(psi, "--psi"), and_back=closed))
 
 
 def latents(model: StyleGAN2, seeds: list[int]) -> Tensor:
@@ -219,8 +219,8 @@ def sweep(
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
 
-    found, ends = Directions.load(file), range_of(gains, "--gains")
-    rows = None if layers is None else seeds_of(layers, "--layers")
+    found, ends = Directions.load(file), parse_range(gains, "--gains")
+    rows = None if layers is None else parse_seeds(layers, "--layers")
     desk: Desk[Any]
     if found.part == "w":
         desk = shooting.style_desk()

@@ -7,8 +7,7 @@ The encoder guesses; a descent from its guess brings the picture's colours and d
 because codes far from it draw the picture and nothing else: their hybrids look like neither photo.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -20,9 +19,10 @@ from graftlab.config.base import Config, require
 from graftlab.hardware import require_memory
 from graftlab.inversion.descent import Descent
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.work import Progress, carry_out
+from graftlab.inversion.work import carry_out
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.progress import Watch, unwatched
 
 PROBE = 16  # cells a side of the picture on which memory is measured
 MARGIN = 1.5  # on what layers keep for the way back: for what the way back itself needs
@@ -118,15 +118,6 @@ def _unit(code: Tensor) -> Tensor:
     return code.square().mean(tuple(range(1, code.ndim)), keepdim=True).sqrt().clamp(min=1e-8)
 
 
-Watch = Callable[[int], AbstractContextManager[Progress]]
-"""From so many steps to what is told of each."""
-
-
-@contextmanager
-def unwatched(steps: int) -> Iterator[Progress]:
-    yield lambda done, loss: None
-
-
 def refine(
     model: SwappingModel,
     images: Tensor,  # (N, 3, H, W) in [-1, 1]
@@ -145,8 +136,8 @@ def refine(
         "make it smaller (--size), or leave it as the encoder has it (no --refine)",
     )
     work = Refinement(model, images, settings, start, network, **rendering)
-    with watch(settings.steps) as told:
-        carry_out(work, told)
+    with watch("refining", settings.steps) as progress:
+        carry_out(work, progress)
     return work.codes
 
 
