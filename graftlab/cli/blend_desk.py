@@ -46,7 +46,7 @@ def whose(of: str) -> Any:
 class InputOptions(Inputs):
     """The latents or photos that models are shown."""
 
-    seeds: Annotated[str | None, typer.Option(help="Of StyleGAN2s: 7 or 1,4,10-20; 0-3.")] = None
+    seeds: Annotated[str | None, typer.Option(help="Latents of StyleGAN2s: 7 or 1,4,10-20; a few by default.")] = None
     psi: Psi = 0.7
     label: Class = None
     photo: Photos = None
