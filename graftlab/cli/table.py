@@ -30,22 +30,6 @@ COMMANDS: Panels = {
         ),
         "mix": Row("stills.mix", "Give a picture a mixture of textures, by weights of any sum."),
         "select": Row("stills.select", "Click a place, get a mask of all places whose structure is alike."),
-        "sample": Row(
-            "style.sample",
-            "Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.",
-        ),
-        "mix-styles": Row(
-            "style.mix_styles",
-            "A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.",
-        ),
-        "invert": Row(
-            "inversion.invert",
-            "Find the codes from which a StyleGAN2 draws photos, all at once; the same command resumes.",
-        ),
-        "toonify": Row(
-            "inversion.toonify",
-            "Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.",
-        ),
         "translate": Row(
             "distillation.translate",
             "Redraw photos with a student, in one pass; several become NAME-000, NAME-001 ...",
@@ -107,6 +91,24 @@ COMMANDS: Panels = {
             "How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.",
         ),
         "demo": Row("models.demo", "Swap two of the bundled photographs, and draw a sheet of swaps."),
+    },
+    "StyleGAN2": {
+        "sample": Row(
+            "style.sample",
+            "Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.",
+        ),
+        "mix-styles": Row(
+            "style.mix_styles",
+            "A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.",
+        ),
+        "invert": Row(
+            "inversion.invert",
+            "Find the codes from which a StyleGAN2 draws photos, all at once; the same command resumes.",
+        ),
+        "toonify": Row(
+            "inversion.toonify",
+            "Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.",
+        ),
     },
     "Films": {
         "film": Group(
@@ -224,6 +226,7 @@ COMMANDS: Panels = {
         ),
     },
     "Files and models": {
+        "help": Row("finding.find", "Which command or slider does something: say it in your words."),
         "models": Row(
             "models.models_app",
             "Models by name: those that come with graftlab, those in the cache, and those that can be fetched.",
