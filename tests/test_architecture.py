@@ -40,12 +40,13 @@ ROOMS = {
     "perception": "errors",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints perception evaluation",
-    "blending": "errors work artifacts config images codes networks checkpoints",
+    "blending": "errors work artifacts config images figures codes networks checkpoints",
     "distillation": "errors work hardware config images codes networks data blending",
     "editing": "errors work artifacts config images figures codes data checkpoints",
     "rendering": "errors work hardware images figures codes networks checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
-    "inversion": "errors work artifacts hardware config codes networks checkpoints editing perception",
+    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
+    "perception",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",

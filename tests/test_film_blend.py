@@ -8,13 +8,14 @@ import pytest
 import tiny
 import torch
 
+from graftlab.blending import family
 from graftlab.blending.blend import adopt, blend
+from graftlab.blending.family import Family
 from graftlab.blending.inputs import photos_in, seeds_in
 from graftlab.blending.layers import layers_of
 from graftlab.blending.weights import interpolate, layer_swap
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.cli import blend_desk
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
 from graftlab.images import read, read_recipe, to_uint8
@@ -191,9 +192,9 @@ def test_photos(graft, models):
 
 
 def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkeypatch):
-    monkeypatch.setattr(blend_desk, "KEPT", 1)
-    desk = blend_desk.family([A, B, C], False, "cpu", precision="bfloat16")
-    assert {desk.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
+    monkeypatch.setattr(family, "KEPT", 1)
+    opened = Family([A, B, C], device="cpu", precision="bfloat16")
+    assert {opened.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from graftlab.rendering.renderer import AT_ONCE, Renderer
 from graftlab.video.easing import between
 from graftlab.video.film import Film
 from graftlab.video.films.walk import leg
+from graftlab.work.texts import parse_range
 
 WIDTH = 0.5  # of the switch between two models, in steps of which a resolution has two
 
@@ -59,6 +60,30 @@ def blends(
         return block(torch.cat(pictures), across)
 
     return Film(frames, fps, frame, recipe=recipe or {}, closed=closed)
+
+
+def schedule(
+    count: int,  # of models
+    alpha: str | None = None,  # share of B over time, of two models: "0:1"
+    swap_at: str | None = None,  # up to this resolution from A, over time: "64:4"
+    width: float | None = None,  # of that switch; None: `WIDTH`
+    circle: bool = False,  # through all models and back to the first
+    ease: str = "smooth",
+) -> Blending:
+    """What options name: `fading` where a share or a level moves, or else `passing`.
+
+    GraftError for options that do not go together, and as those two."""
+    if count < 2:
+        raise GraftError("A film of blends needs two models or more.")
+    if swap_at is None and width is not None:
+        raise GraftError("--width belongs to --swap-at; leave it out or give that.")
+    if alpha is None and swap_at is None:
+        return passing(count, circle, ease)
+    if count > 2 or circle:
+        raise GraftError("--alpha and --swap-at are for two models and no circle; leave them out.")
+    levels = None if swap_at is None else parse_range(swap_at, "--swap-at")
+    shares = (1.0, 1.0) if alpha is None else parse_range(alpha, "--alpha")
+    return fading(shares, levels, WIDTH if width is None else width, ease)
 
 
 def fading(
