@@ -193,6 +193,17 @@ def test_importing_is_light(module: str):
     assert done.stdout.strip() == "[]"
 
 
+def test_commands_compute_nothing():
+    """They read options, call the library and write; what needs tensors lies there, for who calls it from Python."""
+    users = {
+        module
+        for module, tree in TREES.items()
+        if module.startswith("graftlab.cli.")
+        and any(name.split(".")[0] in ("torch", "numpy") for _, name in imports(module, ast.walk(tree)))
+    }
+    assert users <= {"graftlab.cli.training", "graftlab.cli.distillation"}
+
+
 def test_only_the_face_and_the_command_line_import_by_name():
     """What `import_module` brings is invisible to this file; in the face it is what its TYPE_CHECKING block lists, and
     in the command line what its table lists (the next test)."""

@@ -24,7 +24,7 @@ def show(file: File, as_json: Json = False) -> None:
     graft directions show landscapes-128
     """
 
-    tell(Directions.load(file), as_json)
+    print_directions(Directions.load(file), as_json)
 
 
 def rename(
@@ -84,7 +84,7 @@ def orthogonalise(
     say(directions.orthogonalise(name, rivals).save(out))
 
 
-def tell(directions: Directions, as_json: bool) -> None:
+def print_directions(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
@@ -95,12 +95,12 @@ def tell(directions: Directions, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
         return
     for entry in entries:
-        typer.echo(printable(line(directions, **entry)))
+        typer.echo(printable(describe(directions, **entry)))
     if directions.layers is not None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
 
 
-def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
+def describe(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
     """What is known of one direction."""
     end = directions.entries("toward").get(name)
     facts = [f"{explained:.1%} of the variance"] if explained else []

@@ -52,7 +52,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         console.print("No model comes with this installation; give a file to --model.")
     offers = {offer.name: offer for offer in registry.known()}
     for entry in entries:
-        typer.echo(line(entry, offers.get(entry["name"])))
+        typer.echo(describe_entry(entry, offers.get(entry["name"])))
     missing = [offer for offer in offers.values() if offer.name not in here]
     console.print(f"{len(missing)} more can be fetched by 'graft models get NAME':")
     for offer in missing:
@@ -60,7 +60,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
 
 
-def line(entry: dict[str, Any], offer: Entry | None) -> str:
+def describe_entry(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
@@ -85,7 +85,7 @@ def get(
     """
 
     if hub.is_id(name):
-        tell(name, hub.fetch(name), as_json)
+        print_place(name, hub.fetch(name), as_json)
         return
     entry = registry.find(name)
     others = [other.name for other in registry.known() if other.source == entry.source and other is not entry]
@@ -96,7 +96,7 @@ def get(
     with transfer(name) as progress:
         path = cache.get(name, keep_original, progress)
     say(f"Its licence: {entry.licence}; {entry.page}")
-    tell(name, path, as_json)
+    print_place(name, path, as_json)
 
 
 @models_app.command()
@@ -111,7 +111,7 @@ def add(
     """
 
     path = cache.add(file, name)
-    tell(path.stem, path, as_json)
+    print_place(path.stem, path, as_json)
 
 
 @models_app.command()
@@ -142,7 +142,7 @@ def where() -> None:
     typer.echo(registry.cache_folder())
 
 
-def tell(name: str, path: Path, as_json: bool) -> None:
+def print_place(name: str, path: Path, as_json: bool) -> None:
     """Where a model now is."""
     if as_json:
         typer.echo(json.dumps({"name": name, "file": str(path)}))

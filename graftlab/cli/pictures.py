@@ -81,13 +81,13 @@ def grid(
 
     spare(out, structures, textures)
     desk = options.desk()
-    rows, columns = pictures(desk, structures, out), pictures(desk, textures, out)
+    rows, columns = read_pictures(desk, structures, out), read_pictures(desk, textures, out)
     with bar("swapping", len(rows) * len(columns)) as progress:
         found = draw_swaps(desk, rows, columns, progress)
     desk.write(found, out)
 
 
-def pictures(desk: Desk, path: Path, out: Path) -> Named:
+def read_pictures(desk: Desk, path: Path, out: Path) -> Named:
     """All pictures of a folder or zip but the one to be written, or one picture, with their names."""
     if path.is_file() and not zipfile.is_zipfile(path):
         return [(path.stem, desk.read(path))]

@@ -54,7 +54,7 @@ def panorama(
     graft panorama fuji.jpg alps.jpg --texture evening.jpg -o panorama.png
     """
 
-    others, weights = textures(texture)
+    others, weights = parse_textures(texture)
     spare(out, *photos, *others)
     desk = larger.on(options.desk().together(photos))
     shared, length = cells(desk, "--overlap", overlap), None if fade is None else cells(desk, "--fade", fade)
@@ -91,7 +91,7 @@ def weave(
             f"--along is {', '.join(masks.HOW)}, or a mask for each picture but the first: {len(photos) - 1} of them, "
             f"not {len(files)}."
         )
-    others, weights = textures(texture)
+    others, weights = parse_textures(texture)
     spare(out, *photos, *others, *files)
     along_masks = [masks.read(file) for file in files]
     desk = larger.on(options.desk().together(photos))
@@ -141,7 +141,7 @@ def mix(
     graft mix fuji.jpg --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
     """
 
-    others, weights = weighted(texture)
+    others, weights = parse_weighted(texture)
     spare(out, photo, *others)
     desk = larger.on(options.desk())
     desk.write(stills.mix(desk, desk.read(photo), desk.read_all(others), weights, own), out)
@@ -169,7 +169,7 @@ def select(
         spare(picture(overlay), photo)
         if overlay.absolute() == out.absolute():
             raise GraftError(f"--overlay {overlay} is --out too; name another.")
-    places = [place(photo, text, options.square) for text in at]
+    places = [parse_place(photo, text, options.square) for text in at]
     desk = options.desk()
     image = desk.read(photo)
     mask = stills.select(desk, image, places, threshold, softness)
@@ -194,7 +194,7 @@ def number(text: str) -> float:
         return nan
 
 
-def weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
+def parse_weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
     """Pictures and weights from texts FILE or FILE:WEIGHT."""
     paths, weights = [], []
     for text in texts:
@@ -208,14 +208,14 @@ def weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
     return paths, weights
 
 
-def textures(texts: Sequence[str] | None) -> tuple[list[Path], list[float] | None]:
+def parse_textures(texts: Sequence[str] | None) -> tuple[list[Path], list[float] | None]:
     """Pictures that give the texture, and their weights: None for each its own, none at all for their mean."""
     if not texts or list(texts) == ["seam"]:
         return [], None
-    return ([], []) if list(texts) == ["mix"] else weighted(texts)
+    return ([], []) if list(texts) == ["mix"] else parse_weighted(texts)
 
 
-def place(photo: Path, text: str, square: bool) -> tuple[float, float]:
+def parse_place(photo: Path, text: str, square: bool) -> tuple[float, float]:
     """Shares of width and height, in the picture as read, of a place told in pixels of the file or percent of it."""
     sides = open_rgb(photo).size
     told = [(number(part.strip().removesuffix("%")), part.strip().endswith("%")) for part in text.split(",")]
