@@ -43,7 +43,7 @@ ROOMS = {
     "blending": "errors work artifacts config images figures codes networks checkpoints",
     "distillation": "errors work hardware config images codes networks data blending",
     "editing": "errors work artifacts config images figures codes data checkpoints",
-    "rendering": "errors work hardware images figures codes networks checkpoints editing inversion",
+    "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
     "perception",

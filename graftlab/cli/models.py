@@ -21,6 +21,7 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
@@ -197,11 +198,10 @@ def demo(
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
-    hybrids = swaps.grid(desk.model, rows, columns, **desk.rendering)
-    lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
-    scale = desk.scale(len(DEMO_ROWS) + 1, len(DEMO_COLUMNS) + 1)
-    desk.write(sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale), out / "grid.png")
+    rows, columns = (
+        [(name, desk.read(photos / f"{name}.jpg")) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS)
+    )
+    desk.write(draw_swaps(desk, rows, columns), out / "grid.png")
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
