@@ -43,16 +43,17 @@ ROOMS = {
     "blending": "errors work artifacts config images figures codes networks checkpoints",
     "distillation": "errors work hardware config images codes networks data blending",
     "editing": "errors work artifacts config images figures codes data checkpoints",
-    "video": "errors work hardware images figures codes networks data blending editing",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
     "perception",
+    "rendering": "errors work hardware images figures codes networks checkpoints editing inversion",
+    "video": "errors work hardware images figures codes networks data blending editing rendering",
     "evaluation": "errors work config images figures codes data objectives perception",
-    "films": "codes networks blending editing video",
+    "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints blending editing inversion video films showing",
-    "benchmarking": "errors figures hardware networks editing evaluation graftlab",
+    "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending distillation editing video inversion perception evaluation graftlab benchmarking",
+    "training blending distillation editing video inversion rendering perception evaluation graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

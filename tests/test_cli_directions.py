@@ -149,7 +149,7 @@ def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
         opened.append((path, device, precision))
         return original(path, kind, device=device, precision=precision)
 
-    monkeypatch.setattr("graftlab.cli.desk.load", load)
+    monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
         assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")

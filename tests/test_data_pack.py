@@ -35,7 +35,7 @@ def photos(tmp_path):
 
 def test_pack_holds_the_centre_crops(photos, tmp_path):
     steps = []
-    report = pack(photos, tmp_path / "new/photos.pack", 16, on_progress=lambda *step: steps.append(step))
+    report = pack(photos, tmp_path / "new/photos.pack", 16, progress=lambda *step: steps.append(step))
     packed = open_source(tmp_path / "new/photos.pack")
     assert isinstance(packed, Pack)
     assert (packed.kind, packed.size, len(packed), packed.names) == ("pack", 16, 7, list(photos.names))

@@ -229,7 +229,7 @@ def test_other_models_are_refused(weather):
 def test_a_real_model(bundle):
     network = load(bundle / "landscapes-128.safetensors", device="cpu")
     said = []
-    known = distribution(network, bundle / "photos", 32, on_progress=lambda *figures: said.append(figures))
+    known = distribution(network, bundle / "photos", 32, progress=lambda *figures: said.append(figures))
     assert known.model == network.fingerprint
     assert known.unit
     count = known.about["pictures"]

@@ -11,9 +11,9 @@ from tiny import differ, model, pictures
 from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images import to_uint8
+from graftlab.rendering import Renderer
 from graftlab.video.film import Film, render, reversed_
 from graftlab.video.films.desync import Desync, rework
-from graftlab.video.films.drawing import Hand
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.reading import Video
 
@@ -37,7 +37,7 @@ def seen(clip) -> list[SwapCodes]:
 
 
 def reworked(clip, **options):
-    return rework(model(), Hand(model()), clip, **options)
+    return rework(Renderer(model()), clip, **options)
 
 
 def made_of(structure, texture) -> torch.Tensor:

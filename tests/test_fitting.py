@@ -163,7 +163,7 @@ def network(bundle):
 
 def test_principal_is_the_fit_of_what_is_encoded(bundle, network):
     said = []
-    found = principal(network, bundle / "photos", 32, 4, on_progress=lambda *figures: said.append(figures))
+    found = principal(network, bundle / "photos", 32, 4, progress=lambda *figures: said.append(figures))
     squares = [read(path, 32, square=True) for path in sorted((bundle / "photos").glob("*.jpg"))]
     reference = fit(network.encode(torch.cat(squares)).texture, 4)
     assert found.model == fingerprint(network.state_dict())
@@ -225,7 +225,7 @@ def test_components_of_structures_are_those_of_their_cells(bundle, network):
 
 def test_between_is_the_difference_of_what_is_encoded(bundle, photos, network):
     said = []
-    found = between(network, bundle / "photos", photos, 32, "mine", on_progress=lambda *figures: said.append(figures))
+    found = between(network, bundle / "photos", photos, 32, "mine", progress=lambda *figures: said.append(figures))
     textures = []
     for folder in (bundle / "photos", photos):
         source = open_source(folder)
@@ -234,7 +234,7 @@ def test_between_is_the_difference_of_what_is_encoded(bundle, photos, network):
     assert torch.equal(found.vectors, wanted.vectors)
     assert found.model == network.fingerprint
     everything = sum(map(len, textures))
-    assert said[-1] == (everything, everything)
+    assert said[-1] == (everything, everything, "")
     facts = {"unreadable": 0, "photos": ["photos", "photos"], "size": 32, "seed": 0}
     assert found.about == {**wanted.about, **facts}
 

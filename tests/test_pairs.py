@@ -110,7 +110,7 @@ def test_workers_and_interruptions_change_nothing(tmp_path, draw, monkeypatch):
     one, drawn = draw(), []
     monkeypatch.setattr(one, "pictures", lambda numbers: drawn.append(numbers) or Drawing.pictures(one, numbers))
 
-    def stop(done, total):
+    def stop(done, *_):
         if done == 20:
             raise KeyboardInterrupt
 

@@ -82,7 +82,7 @@ def test_layers_without_sense_are_refused(network):
 def test_components_of_w(network, monkeypatch):
     monkeypatch.setattr("graftlab.editing.style_directions.BATCH", 90)
     said = []
-    found = principal_styles(network.codes_of, 200, 4, on_progress=lambda *figures: said.append(figures))
+    found = principal_styles(network.codes_of, 200, 4, progress=lambda *figures: said.append(figures))
     w = network.codes_of(range(200)).w[:, 0].double()
     _, values, axes = torch.linalg.svd(w - w.mean(0), full_matrices=False)
     assert torch.allclose(cosine(found.vectors, axes[:4]).abs(), torch.ones(4).double(), atol=1e-4)

@@ -111,7 +111,8 @@ def test_folder_of_a_run(tmp_path, photos):
     assert (run / "samples" / "000000000.jpg").is_file()
     averages = {}
 
-    def progress(seen, figures):
+    def progress(seen, total, note):
+        assert total == 48
         averages[seen] = {name: tensor.clone() for name, tensor in training.trainer.ema.state_dict().items()}
         assert (run / "report.html").is_file() == (seen >= 16)
 

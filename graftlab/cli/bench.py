@@ -70,11 +70,7 @@ def bench(
         wanted = speed.cases(sides, numbers(batches))
     with bar("measuring") as progress:
         here, best = machine.Machine.here(place), machine.ceiling(place, precisions)
-        speeds = list(
-            speed.measure(
-                network, wanted, best, precisions, place, lambda done, last: progress(done, note=str(last.case))
-            )
-        )
+        speeds = list(speed.measure(network, wanted, best, precisions, place, progress))
     name = preset or Path(model).stem
     if as_json:
         about = {"machine": here.to_dict(), "ceiling": best.to_dict(), "model": name}

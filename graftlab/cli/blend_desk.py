@@ -84,17 +84,12 @@ class RuleOptions(SwitchOptions, BlendConfig):
     compat: Annotated[str | None, how("pinkney: as the best-known script does --swap-at.")] = None
 
 
-def desk(network: Network, noise: str | None = None) -> Desk[Network]:
-    """What writes pictures of a model; None: with the noise that is usual for its kind."""
-    return Desk(network, network.config.size, False, noise or network.usual_noise, 0)
-
-
 def recipe() -> dict[str, Any]:
     """The command that is running, for pictures whose models the library adds."""
     return {"command": shlex.join(["graft", *command_line.get()]), "version": __version__}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FamilyDesk(Desk[Network]):
     """The first of several models that blend; the recipe knows all of them."""
 
@@ -102,8 +97,7 @@ class FamilyDesk(Desk[Network]):
 
     @classmethod
     def of(cls, family: Family, noise: str | None, seed: int) -> "FamilyDesk":
-        base = family.base
-        return cls(base, base.config.size, True, noise or base.usual_noise, seed, family.fingerprints)
+        return cls(family.base, noise, seed, square=True, fingerprints=family.fingerprints)
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -46,5 +46,5 @@ def blend(
     codes_in, across = inputs.codes_in(family.base, codes), grid_shape(len(inputs.names(family.base)))[1]
     frames, fps = shooting.length(3 * (len(models) - (not circle)) if alpha is swap_at is None else 4)
     networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed)
-    film = blends.blends(networks, change, codes_in, frames, fps, circle, across, desk.noise, desk.seed)
+    film = blends.blends(desk, networks, change, codes_in, frames, fps, circle, across)
     shooting.finish(film, desk, *models, *inputs.files)

@@ -14,8 +14,6 @@ from graftlab.cli.filming import (
     Shooting,
     Textures,
     TimelineFile,
-    encoded,
-    hand,
     is_still,
     timeline,
 )
@@ -43,7 +41,7 @@ def recon(video: Footage, shooting: Shooting) -> None:
 
     desk = shooting.desk()
     footage = shooting.video(video)
-    shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
+    shooting.finish(rework(desk, footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
 @spread
@@ -79,8 +77,7 @@ def desync(
     desk = shooting.desk()
     footage = shooting.video(video)
     film = rework(
-        desk.network(),
-        hand(desk),
+        desk,
         footage,
         moments,
         shooting.video(texture_from) if texture_from else None,
@@ -114,14 +111,14 @@ def textures(
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
-        codes = encoded(desk, source)
-        film = from_codes(hand(desk), partial(edit, codes), frames, fps, closed=loop)
+        codes = desk.encode(source)
+        film = from_codes(desk, partial(edit, codes), frames, fps, closed=loop)
         shooting.finish(film, desk, *inputs)
         return
     footage = shooting.video(source)
     frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
-    film = rework(desk.network(), hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
+    film = rework(desk, footage, edit=line.edit(footage.fps), frames=frames)
     shooting.finish(film, desk, *inputs)
 
 
@@ -169,14 +166,14 @@ def ride(
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
-        film = rework(desk.network(), hand(desk), footage, moments, other, edit=edit, frames=frames)
+        film = rework(desk, footage, moments, other, edit=edit, frames=frames)
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
     desk = desk.together(source)
-    scenes = [encoded(desk, path) for path in source]
+    scenes = [desk.encode(path) for path in source]
     frames, fps = shooting.length(10)
-    given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
-    shooting.finish(rides.ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
+    given = {"width": 2 * desk.side(), "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
+    shooting.finish(rides.ride(desk, scenes, frames, fps, **given), desk, *inputs)
 
 
 def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:

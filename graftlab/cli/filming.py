@@ -7,13 +7,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
-    FILM,
-    WITHOUT_PHOTOS,
     Desk,
     Device,
     FilmSize,
@@ -22,20 +19,20 @@ from graftlab.cli.desk import (
     Refine,
     Seed,
     UsualNoise,
+    autoencoder,
     spare,
     stylegan,
     writable,
 )
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
 from graftlab.cli.progress import bar, console
-from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import OWN_FILM
 from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed, upscaled
-from graftlab.video.films.drawing import Hand
-from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
+from graftlab.video.films.timeline import Timeline, encode_marks, parse_mark, read_marks
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -87,19 +84,20 @@ class Shooting:
 
     def desk(self, square: bool = False, own: bool = True) -> Desk[SwappingModel]:
         """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
-        given = (self.model, self.size, square, self.noise, self.seed, self.device, self.precision, self.refine)
-        return Desk.open(*given, own=FILM if own else None)
+        return autoencoder(**self._opening, size=self.size, square=square, own=OWN_FILM if own else None)
 
     def style_desk(self) -> Desk[StyleGAN2]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
-        if self.refine:
-            raise GraftError(WITHOUT_PHOTOS)
-        return stylegan(self.model, self.noise, self.seed, self.device, self.precision)
+        return stylegan(**self._opening)
+
+    @property
+    def _opening(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("model", "refine", "noise", "seed", "device", "precision")}
 
     def video(self, path: Path) -> Video:
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
 
-        video = Video.open(path, fps=self.fps, size=self.size, most=FILM)
+        video = Video.open(path, fps=self.fps, size=self.size, most=OWN_FILM)
         if video.note:
             console.print(f"{video.note}.", soft_wrap=True)
         return video
@@ -146,11 +144,6 @@ class Shooting:
 # -- what films are made of -------------------------------------------------------------------------------------------
 
 
-def hand(desk: Desk[Any]) -> Hand:
-
-    return Hand(desk.model, desk.noise, desk.seed)
-
-
 def is_still(path: Path) -> bool:
     """Whether a file is taken for a picture, and not for a video."""
 
@@ -167,12 +160,4 @@ def timeline(
     marks = [parse_mark(text, ease) for text in textures or ()] if file is None else read_marks(file)
     if not marks:
         return None
-    codes = [None if mark.picture == OWN else encoded(desk, Path(mark.picture)) for mark in marks]
-    return Timeline(tuple(Key(mark.at, each, mark.ease) for mark, each in zip(marks, codes, strict=True)))
-
-
-def encoded(desk: Desk[SwappingModel], path: Path) -> SwapCodes:
-    """Codes of one picture."""
-
-    with torch.no_grad():
-        return desk.network().encode(desk.read(path))
+    return encode_marks(desk, marks)

@@ -13,15 +13,15 @@ from rich.progress import Progress as Bars
 
 from graftlab.checkpoints import load
 from graftlab.checkpoints.catalogue import cache, hub, registry
-from graftlab.checkpoints.catalogue.download import Progress
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
+from graftlab.cli.desk import DEFAULT_MODEL, Json, Model, autoencoder
 from graftlab.cli.progress import console
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -164,7 +164,7 @@ def transfer(what: str) -> Iterator[Progress]:
     bars = Bars(*columns, console=console)
     task = bars.add_task(what, total=None)
 
-    def show(done: int, total: int | None) -> None:
+    def show(done: float, total: float | None = None, note: str = "") -> None:
         bars.start()
         bars.update(task, completed=done, total=total)
 
@@ -185,7 +185,7 @@ def demo(
     """
 
     photos = load.BUNDLED / "photos"
-    desk = Desk.open(model, square=True)
+    desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
     start = time.perf_counter()
     there, back = (
@@ -195,7 +195,7 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
-        scale=max(1, 256 // desk.size),
+        scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
     rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))

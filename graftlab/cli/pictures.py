@@ -7,9 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
-from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.formats.latents import read_latents
@@ -27,6 +25,7 @@ from graftlab.cli.desk import (
     Seed,
     Tile,
     UsualNoise,
+    autoencoder,
     spare,
     stylegan,
     writable,
@@ -40,9 +39,10 @@ from graftlab.data.image_source import printable
 from graftlab.editing import swaps
 from graftlab.editing.distributions import BEYOND, Distribution, beside
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe
 from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.sheets import Named, draw_interpolation, draw_reconstructions, draw_swaps
+from graftlab.work.texts import parse_numbers
 
 
 @spread
@@ -85,20 +85,16 @@ def grid(
 
     spare(out, structures, textures)
     desk = options.desk()
-    (rows, row_names), (columns, column_names) = (pictures(desk, path, out) for path in (structures, textures))
-    scale = desk.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns])
-    lines: list[Sequence[Tensor | None]] = [[None, *columns]]
+    rows, columns = pictures(desk, structures, out), pictures(desk, textures, out)
     with bar("swapping", len(rows) * len(columns)) as progress:
-        for picture, hybrids in zip(rows, swaps.grid(desk.network(), rows, columns, **desk.rendering), strict=True):
-            lines.append([picture, *hybrids])
-            progress((len(lines) - 1) * len(columns))
-    desk.write(sheet(lines, ["", *row_names], ["", *column_names], scale=scale), out)
+        found = draw_swaps(desk, rows, columns, progress)
+    desk.write(found, out)
 
 
-def pictures(desk: Desk, path: Path, out: Path) -> tuple[list[Tensor], list[str]]:
+def pictures(desk: Desk, path: Path, out: Path) -> Named:
     """All pictures of a folder or zip but the one to be written, or one picture, with their names."""
     if path.is_file() and not zipfile.is_zipfile(path):
-        return [desk.read(path)], [path.stem]
+        return [(path.stem, desk.read(path))]
 
     source = open_source(path)
     files = {i: path / name for i, name in enumerate(source.names)}
@@ -108,8 +104,8 @@ def pictures(desk: Desk, path: Path, out: Path) -> tuple[list[Tensor], list[str]
         del files[i]
     if not files:
         raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
-    images = [read(source.read(i), desk.size, desk.square, str(file)) for i, file in files.items()]
-    return images, [file.stem for file in files.values()]
+    side, square = desk.side(), desk.square
+    return [(file.stem, read(source.read(i), side, square, str(file))) for i, file in files.items()]
 
 
 @spread
@@ -127,17 +123,12 @@ def reconstruct(
 
     spare(out, *photos)
     desk = options.desk()
-    desk.scale(len(photos), 2)  # refuses too many
-    rows, names, figures = [], [], []
+    desk.scale(len(photos), 2)  # refuses too many before they are read
+    found, measured = draw_reconstructions(desk, [(photo.stem, desk.read(photo)) for photo in photos], tile)
     for photo in photos:
-        picture = desk.read(photo)
-        result = swaps.reconstruct(desk.network(picture, tile=tile), picture, **desk.rendering)
-        rows.append([picture, result.image])
-        figures.append({"photo": str(photo), "l1": result.l1[0], "psnr": result.psnr[0]})
         notice(desk, options.model, photo)
-        names.append(f"{photo.stem}: L1 {result.l1[0]:.3f}, {result.psnr[0]:.1f} dB")
-    scale = desk.scale(len(rows), 2, [picture for picture, _ in rows])
-    desk.write(sheet(rows, names, ["original", "reconstruction"], scale=scale), out)
+    desk.write(found, out)
+    figures = [{"photo": str(photo), **known} for photo, known in zip(photos, measured, strict=True)]
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
 
 
@@ -184,10 +175,7 @@ def encode(
 
     spare(out, options.model, *photos)
     desk = options.desk()
-    network = desk.network()
-    with torch.no_grad():
-        codes = Codes.cat([network.encode(desk.read(photo)) for photo in photos])
-    console.print(str(codes.save(out)), soft_wrap=True)
+    console.print(str(desk.encode(*photos).save(out)), soft_wrap=True)
 
 
 @spread
@@ -213,14 +201,13 @@ def decode(
     loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
     if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
         raise GraftError(f"{codes} holds no codes of {model}; name the network that they belong to (--model).")
-    opened = Desk.open if isinstance(loaded, SwapCodes) else stylegan
-    desk: Desk[Any] = larger.on(opened(model, noise=noise, seed=seed, device=device, precision=precision))
+    opened = autoencoder if isinstance(loaded, SwapCodes) else stylegan
+    desk: Desk[Any] = larger.on(opened(model=model, noise=noise, seed=seed, device=device, precision=precision))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     for i in range(len(loaded)):
         name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
-        with torch.no_grad():
-            desk.write(desk.model.decode(loaded[i], **desk.rendering), name)
+        desk.write(desk.decode(loaded[i]), name)
 
 
 @spread
@@ -228,9 +215,9 @@ def interpolate(
     a: Annotated[Path, typer.Argument(help="Where it starts.")],
     b: Annotated[Path, typer.Argument(help="Where it ends.")],
     out: Out = Path("strip.png"),
-    amounts: Annotated[str, typer.Option(help="0 is the first picture, 1 the second, beyond exaggerates.")] = (
-        "-0.5,0,0.25,0.5,0.75,1,1.5"
-    ),
+    amounts: Annotated[
+        str, typer.Option(help="0 is the first picture, 1 the second, beyond exaggerates; or a range, 0:1.")
+    ] = ("-0.5,0,0.25,0.5,0.75,1,1.5"),
     what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
     how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
     options: RenderingOptions = RenderingOptions(square=True),
@@ -240,14 +227,8 @@ def interpolate(
     graft interpolate day.jpg night.jpg --what texture --amounts 0,0.5,1,1.5 -o strip.png
     """
 
-    try:
-        steps = [float(amount) for amount in amounts.split(",")]
-    except ValueError:
-        raise GraftError(f"--amounts takes numbers with commas between, such as 0,0.5,1, not '{amounts}'.") from None
+    steps = parse_numbers(amounts, "--amounts")
     spare(out, a, b)
     desk = options.desk()
-    first, last = desk.read(a), desk.read(b)
-    scale = desk.scale(1, len(steps) + 2, [first, last])
-    strip = list(swaps.interpolate(desk.network(), first, last, steps, what, how, **desk.rendering))
-    labels = [a.stem, *(f"{step:g}" for step in steps), b.stem]
-    desk.write(sheet([[first, *strip, last]], columns=labels, scale=scale), out)
+    first, last = ((photo.stem, desk.read(photo)) for photo in (a, b))
+    desk.write(draw_interpolation(desk, first, last, steps, what, how), out)

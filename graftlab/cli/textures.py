@@ -12,9 +12,9 @@ from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
-from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
+from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import grid_shape, sheet
+from graftlab.rendering.sheets import draw_textures
 from graftlab.work.texts import parse_seeds
 
 From = Annotated[
@@ -73,19 +73,9 @@ def sample(
     numbers, weather = parse_seeds(seeds), known(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
-    picture = desk.read(photo)
-    down, across = grid_shape(len(numbers))
-    scale = desk.scale(down, across, [picture])
-    images = []
     with bar("rendering", len(numbers)) as progress:
-        for image in samples(desk.model, weather, desk.network().encode(picture), numbers, psi, **desk.rendering):
-            images.append(image)
-            progress(len(images))
-    if len(images) == 1:
-        desk.write(images[0], out)
-        return
-    rows = [images[i : i + across] for i in range(0, len(images), across)]
-    desk.write(sheet(rows, [str(number) for number in numbers[::across]], scale=scale), out)
+        found = draw_textures(desk, weather, desk.read(photo), numbers, psi, progress)
+    desk.write(found, out)
 
 
 @spread

@@ -228,7 +228,7 @@ def carry_out(settings: TrainConfig, run: Path, options: TrainingOptions) -> Non
             for note in advice(len(training.data), settings.augment) + training.notes:
                 console.print(note, style="yellow", soft_wrap=True)
         with bar("training", settings.images, training.trainer.seen) as progress:
-            finished = training.train(lambda seen, figures: progress(seen, note=training.trainer.summary(figures)))
+            finished = training.train(progress)
     if not finished:
         if training.first:
             seen = f"{training.trainer.seen:,}"
@@ -251,8 +251,8 @@ def know_textures(run: Path, settings: TrainConfig, device: str | None) -> None:
         if file.exists() and Distribution.load(file).model == views(model)[1]["fingerprint"]:
             continue
         photos, network = open_source(settings.data), load(model, SwappingAutoencoder, device=device)
-        with bar("knowing textures", min(KNOWN_PHOTOS, len(photos))) as progress:
-            known = distribution(network, photos, network.config.size, most=KNOWN_PHOTOS, on_progress=progress)
+        with bar("describing the textures", min(KNOWN_PHOTOS, len(photos))) as progress:
+            known = distribution(network, photos, network.config.size, most=KNOWN_PHOTOS, progress=progress)
         known.save(file)
 
 

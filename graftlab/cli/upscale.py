@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from graftlab.cli.desk import Desk, Device, Precision, spare
-from graftlab.cli.enlarging import UpscalerName, opened
+from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import film_file, is_still
 from graftlab.cli.progress import bar, console
 from graftlab.data import open_source
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
+from graftlab.rendering.renderer import open_upscaling
 from graftlab.video.film import Film, render, upscaled
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
@@ -57,9 +58,9 @@ def upscale(
     filming = moving and (out.suffix.lower() in FILMS or "%" in out.name)
     if not filming and out.suffix.lower() in FILMS:
         raise GraftError(f"{out} is a film, and a film is made of one video; name one, or a picture to write.")
-    larger = opened(upscaler, factor, device, precision, tile)
+    larger = open_upscaling(upscaler, factor, device, precision, tile)
     network: Network = larger.model  # type: ignore[assignment]  # it is both
-    desk = Desk(network, 0, False, "none", 0, larger=larger)
+    desk = Desk(network, larger=larger)
     if filming:
         write_film(desk, files[0], out, quality, codec)
         return

@@ -12,7 +12,7 @@ Names and keys are tensors because safetensors limits the header, and three mill
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from math import prod
@@ -28,6 +28,7 @@ from graftlab.errors import GraftError
 from graftlab.hardware import require_space
 from graftlab.work.files import atomic_write
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent
 
 DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
 MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours
@@ -112,7 +113,7 @@ def pack(
     out: str | Path,  # file to write, replaced only when the new one is complete
     size: int,  # side of the images, pixels
     crop: str = "short",  # name in CROPS
-    on_progress: Callable[[int, int], None] | None = None,  # called with (photos done, photos in all)
+    progress: Progress = silent,  # of photos
     crops_per_image: int = 1,  # 1: the centre; more: as many random crops of each photo
     seed: int = 0,  # of the random crops
 ) -> PackReport:
@@ -152,8 +153,7 @@ def pack(
                 index, key, cuts = result
                 for k, image in enumerate(cuts):
                     yield image, key, source.names[index] + (f"#{k}" if crops_per_image > 1 else "")
-            if on_progress:
-                on_progress(done, len(source))
+            progress(done, len(source))
 
     metadata = {"crop": crop, "crops_per_image": str(crops_per_image), "seed": str(seed), "source": source.path.name}
     count = write_pack(out, size, images(), metadata)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from io import BytesIO
@@ -14,6 +13,7 @@ from graftlab.data.image_source import ImageSource
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent, steps
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
 SHOWN = 20  # names kept per finding
@@ -92,12 +92,13 @@ class _Look:
     digest: bytes = b""
 
 
-def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = None) -> ScanReport:
-    """Read every image of a source once. on_progress(done, total) is called after each."""
+def scan(source: ImageSource, progress: Progress = silent) -> ScanReport:
+    """Read every image of a source once."""
     report = ScanReport(str(source.path), source.kind, len(source))
     first: dict[bytes, str] = {}  # digest -> name of the image that had it first
     sizes = []
-    for index, look in enumerate(ordered_map(partial(_look, source), range(len(source)))):
+    looks = ordered_map(partial(_look, source), range(len(source)))
+    for index, look in enumerate(steps(looks, progress, len(source))):
         name = source.names[index]
         for trait, reason in look.traits.items():
             report.findings[trait].add(f"{name}: {reason.removeprefix(name).strip()}" if reason else name)
@@ -105,8 +106,6 @@ def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = N
             report.findings["duplicated"].add(f"{name}: same as {first[look.digest]}")
         if look.size:
             sizes.append(look.size)
-        if on_progress:
-            on_progress(index + 1, len(source))
     report.usable = len(sizes)
     if sizes:
         report.width, report.height = (

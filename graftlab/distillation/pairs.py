@@ -8,7 +8,7 @@ Pair n is a function of the seed and of n. How many are drawn, in how many goes 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -32,13 +32,13 @@ from graftlab.images import to_uint8
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.files import atomic_write, lock
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, part, silent
 
 BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
 TYPICAL = 2000  # samples of w that tell how far from the mean is far
 MOST = 10**9  # pairs in a folder, whose shards have names of six digits
 TRIES = 1000  # after which a filter that lets nothing through is a mistake
 
-Progress = Callable[[int, int], None]
 """Told of every block: pairs done, and pairs in all."""
 
 
@@ -160,7 +160,7 @@ def make_pairs(
     count: int,
     workers: int = 1,
     names: dict[str, str] | None = None,  # of the two models, for people
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> PairsReport:
     """Draw what is missing of so many pairs: shards that are there and whole stay.
 
@@ -185,12 +185,8 @@ def make_pairs(
         total = done + sum(map(len, missing.values()))
         about = {"plan": digest(plan), **(names or {})}
         for number, numbers in missing.items():
-            before = done
-
-            def told(drawn: int, before: int = before) -> None:
-                progress(before + drawn, total)
-
-            write_shard(shard_path(folder, number), drawing, numbers, about, workers, told)
+            within = part(progress, done, total)
+            write_shard(shard_path(folder, number), drawing, numbers, about, workers, within)
             done += len(numbers)
     return told_of(folder, plan, len(missing))
 
@@ -217,7 +213,7 @@ def whole(path: Path, plan: dict[str, Any]) -> int:
 
 
 def write_shard(
-    path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Callable[[int], None]
+    path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Progress
 ) -> None:
     """Draw pairs and write them into one pack, whole or not at all."""
     blocks = [range(start, start + BLOCK) for start in range(numbers.start, numbers.stop, BLOCK)]

@@ -23,9 +23,10 @@ from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
-from graftlab.editing.fitting import FLAT, Moments, Progress, cells, choose, eigen, encoded
+from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, encoded
 from graftlab.editing.mixtures import Mixture, check_clusters, clustered, numbers
 from graftlab.errors import GraftError
+from graftlab.work.progress import Progress, silent
 
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
 HELD_OUT = 5  # one photo in so many
@@ -182,7 +183,7 @@ def distribution(
     axes: int = 32,  # along which codes vary by their own deviation; at most half as many as photos, or per cluster
     most: int = 5000,  # photos, chosen at random
     seed: int = 0,
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
     clusters: int = 1,  # Gaussians that textures are drawn from
 ) -> Distribution:
     """Fit a distribution to the codes of photos, one in five of which are held out.
@@ -196,7 +197,7 @@ def distribution(
     held_out: dict[str, list[Tensor]] = {part: [] for part in SwapCodes.parts}
     textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
-    for _, codes in encoded(model, source, chosen, size, on_progress):
+    for _, codes in encoded(model, source, chosen, size, progress):
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
         for part, rows in _rows(codes).items():
             if not apart.all():

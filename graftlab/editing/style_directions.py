@@ -17,8 +17,9 @@ from torch import Tensor
 from graftlab.checkpoints.formats.latents import read_components
 from graftlab.codes import StyleCodes
 from graftlab.editing.directions import Directions
-from graftlab.editing.fitting import FLAT, Moments, Progress, eigen, fit
+from graftlab.editing.fitting import FLAT, Moments, eigen, fit
 from graftlab.errors import GraftError
+from graftlab.work.progress import Progress, silent
 
 SEEDS = 10_000  # whose w tell how far w varies
 BATCH = 1000  # seeds mapped at once
@@ -27,14 +28,12 @@ Sampler = Callable[[Sequence[int]], StyleCodes]
 """Seeds to their codes w (N, L, Cw), as `StyleGAN2.codes_of`."""
 
 
-def principal_styles(
-    codes_of: Sampler, count: int = SEEDS, k: int = 10, on_progress: Progress | None = None
-) -> Directions:
+def principal_styles(codes_of: Sampler, count: int = SEEDS, k: int = 10, progress: Progress = silent) -> Directions:
     """The k principal components of the w of seeds 0 to `count` - 1 (GANSpace: Härkönen et al. 2020, section 2.1)."""
     models: set[str | None] = set()
 
     def rows() -> Iterator[Tensor]:
-        for codes in _drawn(codes_of, count, on_progress):
+        for codes in _drawn(codes_of, count, progress):
             models.add(codes.model)
             yield codes.w[:, 0]
 
@@ -48,7 +47,7 @@ def factorised(
     k: int = 10,
     layers: Iterable[int] | None = None,  # rows of w that those layers read, None: all
     count: int = SEEDS,
-    on_progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Directions:
     """Closed-form factorisation (SeFa: Shen and Zhou 2021, eq. 5): the k unit directions n of w that change the styles
     most, which are the eigenvectors of A'A of largest eigenvalue, A being all matrices one above the other.
@@ -63,7 +62,7 @@ def factorised(
     if not 1 <= k <= effective:
         raise GraftError(f"These layers follow w in {effective} ways; ask for as many directions or fewer, not {k}.")
     moments = Moments()
-    for codes in _drawn(codes_of, count, on_progress):
+    for codes in _drawn(codes_of, count, progress):
         moments.add(codes.w[:, 0])
     variances = ((axes[:k] @ moments.covariance) * axes[:k]).sum(1)
     return Directions(
@@ -96,11 +95,10 @@ def read_ganspace(path: Path, model: str | None = None) -> Directions:
 
 
 @torch.no_grad()
-def _drawn(codes_of: Sampler, count: int, on_progress: Progress | None) -> Iterator[StyleCodes]:
+def _drawn(codes_of: Sampler, count: int, progress: Progress) -> Iterator[StyleCodes]:
     if count < 2:
         raise GraftError(f"Take two seeds or more, not {count}.")
     for start in range(0, count, BATCH):
         stop = min(start + BATCH, count)
         yield codes_of(range(start, stop))
-        if on_progress:
-            on_progress(stop, count)
+        progress(stop, count)

@@ -29,6 +29,7 @@ from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
 from graftlab.work.files import lock
+from graftlab.work.progress import Progress, silent
 
 SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2
@@ -62,9 +63,6 @@ MAY_CHANGE = (
     "adapt",
     "adapt_images",
 )
-
-Progress = Callable[[int, dict[str, float]], None]
-"""Told after every step: images seen, and the latest figures."""
 
 
 class Run:
@@ -103,7 +101,7 @@ class Run:
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def train(self, progress: Progress = lambda seen, figures: None) -> bool:
+    def train(self, progress: Progress = silent) -> bool:
         """Train to the end, or until interrupted, and save the state; returns whether the end was reached."""
         with self._holding:
             self._train(progress)
@@ -125,7 +123,7 @@ class Run:
                     self._snapshot()
                 elif distributed.any_process(time.monotonic() > self._saved + SAVE_MINUTES * 60, trainer.device):
                     self.save()
-                progress(trainer.seen, self.stats.latest)
+                progress(trainer.seen, config.images, trainer.summary(self.stats.latest))
         if trainer.seen < config.images:
             self.save()
 

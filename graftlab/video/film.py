@@ -20,14 +20,13 @@ from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
 from graftlab.video.writing import Target, assemble, record
 from graftlab.work.parts import open_parts
+from graftlab.work.progress import Progress, silent
 
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth
 CLEAR = 128  # pixels of a short side up to which a preview enlarges frames
 NOTEBOOK = 4  # frames that a notebook shows of a film
 BLOCK = 32  # frames held in memory, 8-bit, while a film runs backwards
-
-Progress = Callable[[int, int, str], object]  # frames done, frames in all, a note
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def render(
     film: Film,
     out: str | Path,
     quality: int = 90,  # 0 to 100, of codecs that lose something
-    progress: Progress = lambda done, total, note: None,  # told of every frame
+    progress: Progress = silent,  # of frames
     resume: bool = True,  # continue what was begun with the same recipe, if there is one; False: begin anew
     codec: str | None = None,  # "h264", "vp9" or "av1"; None: the first that belongs to the extension
 ) -> Path:

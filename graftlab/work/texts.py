@@ -1,6 +1,7 @@
 """Numbers that people write in one text: lists and ranges, from-to, numbers by resolution."""
 
 from collections.abc import Callable
+from math import inf, nan
 from typing import TypeVar
 
 from graftlab.errors import GraftError
@@ -26,12 +27,34 @@ def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
 
 
 def parse_range(text: str, option: str) -> tuple[float, float]:
-    """ "0.3:1" as two numbers, "0.7" as the same twice. GraftError for anything else."""
-    first, colon, last = text.partition(":")
+    """ "0.3:1" or "0.3,1" as two numbers, "0.7" as the same twice. GraftError for anything else."""
+    first, colon, last = text.replace(",", ":").partition(":")
     try:
         return float(first), float(last if colon else first)
     except ValueError:
         raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None
+
+
+def parse_numbers(text: str, option: str) -> list[float]:
+    """ "-3,0,3" as numbers, and "-3:3" as five at even distances. GraftError for anything else."""
+    try:
+        if ":" not in text:
+            return [float(number) for number in text.split(",")]
+        first, last = map(float, text.split(":"))
+    except ValueError:
+        raise GraftError(f"{option} takes numbers such as -3,0,3, or a range such as -3:3, not '{text}'.") from None
+    return [first + (last - first) * i / 4 for i in range(5)]
+
+
+def parse_length(text: str, option: str, stride: int) -> float:
+    """A length in cells: "4", or in pixels "16px", of which a cell has `stride`. GraftError for anything else."""
+    try:
+        length = float(text.removesuffix("px"))
+    except ValueError:
+        length = nan
+    if not 0 <= length < inf:
+        raise GraftError(f"{option} takes cells, such as 4, or pixels, such as 16px, not '{text}'.")
+    return length / stride if text.endswith("px") else length
 
 
 def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:

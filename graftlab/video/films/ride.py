@@ -16,13 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.codes import SwapCodes
 from graftlab.editing.blends import panorama
 from graftlab.editing.tiles import Tiled
 from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
-from graftlab.video.films.drawing import Hand, check_finite
+from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.video.films.walk import spline
 
@@ -70,8 +72,7 @@ def bands(height: int, stride: int, reach: int, count: int, parallax: float) -> 
 
 
 def ride(
-    model: Autoencoder,
-    hand: Hand,
+    renderer: Renderer[SwappingModel],
     scenes: Sequence[SwapCodes],  # one picture each, all of one height
     frames: int,
     fps: Fraction,
@@ -93,7 +94,7 @@ def ride(
         raise GraftError(f"Parallax lies between 0 (none) and 1, which {parallax:g} does not (--parallax).")
     if width < 1 or depths < 1:
         raise GraftError(f"A ride needs a width and a depth of 1 or more, not {width} and {depths}.")
-    strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(model)
+    strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(renderer.model)
     stride, reach = tiled.stride, tiled.decoder_reach
     if depths > (rows := strip.structure.shape[2]):
         raise GraftError(f"These landscapes are {rows} cells high and have as many depths at the most, not {depths}.")
@@ -108,7 +109,7 @@ def ride(
         codes, share = texture(strip, number) if texture else strip, curve(number / frames)
         images = []
         for layer, way in zip(layers, ways, strict=True):
-            view = View(hand, codes, layer.rows, stride, reach, closed, number)
+            view = View(renderer, codes, layer.rows, stride, reach, closed, number)
             image = view.window(share * way, width)
             images.append(image * layer.weight.to(image))
         return reduce(torch.add, images)
@@ -120,7 +121,7 @@ def ride(
 class View:
     """Pixels of some rows of an endless strip."""
 
-    hand: Hand
+    renderer: Renderer[SwappingModel]
     codes: SwapCodes  # of the strip once
     rows: slice  # of cells
     stride: int  # pixels per cell
@@ -149,7 +150,7 @@ class View:
         part = replace(
             self.codes, structure=structure[..., cells], texture=texture[..., cells] if texture.ndim == 4 else texture
         )
-        image = self.hand.draw(part, self.number, origin=(self.rows.start, begin))
+        image = self.renderer.draw(part, self.number, origin=(self.rows.start, begin))
         return image[..., self.reach * self.stride :][..., : (last - first) * self.stride]
 
     def joined(self, first: int, last: int) -> Tensor:
