@@ -21,7 +21,7 @@ from graftlab.editing.directions import Directions
 from graftlab.networks.model import Decoder
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
-from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed
+from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reverse, slow
 from graftlab.video.films import blends as blending
 from graftlab.video.films import desync as footage
 from graftlab.video.films import recurse as recursion
@@ -46,9 +46,9 @@ __all__ = [
     "preview",
     "recurse",
     "render",
-    "reversed_",
+    "reverse",
     "ride",
-    "slowed",
+    "slow",
     "sweep",
     "textures",
     "walk",
@@ -176,7 +176,7 @@ def recurse(
     edit: Edit = Timeline(tuple(Key(at, key, ease) for at, key in sorted(marks.items()))).edit(rate)
     renderer = Renderer(model, noise, seed)
     film = recursion.recurse(renderer, picture, frames, rate, edit, motion or Motion(), **options)
-    return reversed_(film) if backwards else film
+    return reverse(film) if backwards else film
 
 
 def blend(

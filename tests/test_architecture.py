@@ -43,10 +43,10 @@ ROOMS = {
     "blending": "errors work artifacts config images figures codes networks checkpoints",
     "distillation": "errors work hardware config images codes networks data blending",
     "editing": "errors work artifacts config images figures codes data checkpoints",
-    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
-    "perception",
     "rendering": "errors work hardware images figures codes networks checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
+    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
+    "perception",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",

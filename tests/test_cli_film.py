@@ -13,11 +13,11 @@ from tiny import new_model, pictures, stylegan2
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.fitting import principal
-from graftlab.editing.style_directions import principal_styles
+from graftlab.editing.style_directions import ganspace
 from graftlab.images import read, read_recipe, to_uint8
 from graftlab.rendering import Renderer
 from graftlab.video.easing import between
-from graftlab.video.film import Film, render, slowed
+from graftlab.video.film import Film, render, slow
 from graftlab.video.films import walk
 from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.detail import Detail
@@ -226,7 +226,7 @@ def test_walks(graft, model, directions):
     way = walk.circle(keys[0], directions, 2, 3, turns=4)
     command = ("walk", HILL, "--path", "noise", "--directions", "d.safetensors", "--seed", 3, "--slow", 2, *SHORT)
     film = from_way(Renderer(model, seed=3), way, 4, FPS, True)
-    wrote(graft, command, slowed(film, 2))
+    wrote(graft, command, slow(film, 2))
 
 
 def test_walks_through_files_of_codes(graft, model, style):
@@ -269,7 +269,7 @@ def test_sweep(graft, model, directions):
 
 
 def test_sweep_of_a_stylegan2_from_a_seed(graft, style):
-    found = principal_styles(style.codes_of, 100, 2)
+    found = ganspace(style.codes_of, 100, 2)
     found.save("w.safetensors")
     way = sweep(style.codes_of([7], 0.5), found, {"component 1": (-2, 2)}, "smooth", layers=[0, 1])
     command = (

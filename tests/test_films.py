@@ -17,11 +17,11 @@ from graftlab.editing.recall import Recall
 from graftlab.errors import GraftError
 from graftlab.rendering import Renderer
 from graftlab.video.easing import between
-from graftlab.video.film import Film, render, reversed_
+from graftlab.video.film import Film, render, reverse
 from graftlab.video.films import walk
 from graftlab.video.films.detail import Detail, Keeper, fineness
 from graftlab.video.films.drawing import from_codes, from_way
-from graftlab.video.films.recurse import Chain, Motion, held_colours, moved, recurse, softened
+from graftlab.video.films.recurse import Chain, Motion, match_colours, move_structure, recurse, soften_structure
 from graftlab.video.films.ride import bands, endless, ride
 from graftlab.video.films.sweep import sweep
 from graftlab.video.films.timeline import Key, Mark, Timeline, parse_mark, read_marks
@@ -429,12 +429,12 @@ def test_a_chain_gives_its_frames_in_any_order_and_makes_each_at_most_twice():
 )
 def test_motions_move_cells(motion, wanted):
     x = codes().structure
-    assert torch.allclose(moved(x, motion.grid((8, 8))), wanted(x), atol=1e-5)
+    assert torch.allclose(move_structure(x, motion.grid((8, 8))), wanted(x), atol=1e-5)
 
 
 def test_motions_are_of_the_picture_and_not_of_the_square():
     x = codes(size=32).structure.repeat(1, 1, 1, 2)
-    turned = moved(x, Motion(1, rotate=90).grid((8, 16)))
+    turned = move_structure(x, Motion(1, rotate=90).grid((8, 16)))
     assert torch.allclose(turned[..., 4:12], torch.rot90(x[..., 4:12], 1, (2, 3)), atol=1e-5)
 
 
@@ -443,11 +443,11 @@ def test_softening_wears_down_what_alternates_and_nothing_else():
     checks = torch.tensor([1.0, -1.0]).repeat(4)
     rows, both = checks.expand(1, 3, 8, 8), checks * checks[:, None].expand(1, 3, 8, 8)
     inside = (slice(None), slice(None), slice(1, -1), slice(1, -1))  # at the border a neighbour is missing
-    assert torch.allclose(softened(rows, 0.05)[inside], 0.8 * rows[inside], atol=1e-6)
-    assert torch.allclose(softened(both, 0.05)[inside], 0.64 * both[inside], atol=1e-6)
-    assert softened(rows, 0.25)[inside].abs().max() < 1e-6
-    assert torch.allclose(softened(torch.ones_like(x), 0.1), torch.ones_like(x))
-    assert softened(x, 0) is x
+    assert torch.allclose(soften_structure(rows, 0.05)[inside], 0.8 * rows[inside], atol=1e-6)
+    assert torch.allclose(soften_structure(both, 0.05)[inside], 0.64 * both[inside], atol=1e-6)
+    assert soften_structure(rows, 0.25)[inside].abs().max() < 1e-6
+    assert torch.allclose(soften_structure(torch.ones_like(x), 0.1), torch.ones_like(x))
+    assert soften_structure(x, 0) is x
 
 
 def chained(made: list[int], frames: int = 100) -> Film:
@@ -459,7 +459,7 @@ def chained(made: list[int], frames: int = 100) -> Film:
     return Film(frames, FPS, chain, recipe={"film": "chain"}, remember=chain.remember)
 
 
-@pytest.mark.parametrize("how", [lambda film: film, reversed_])
+@pytest.mark.parametrize("how", [lambda film: film, reverse])
 def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, how):
     whole, made = [], []
     render(how(chained(whole)), tmp_path / "whole" / "%03d.png")
@@ -483,7 +483,7 @@ def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, h
 
 def test_zooming_out_brings_in_reflections_and_a_share_of_a_motion_is_less():
     x = codes().structure
-    out = moved(x, Motion(0.5).grid((8, 8)))
+    out = move_structure(x, Motion(0.5).grid((8, 8)))
     assert torch.allclose(out[..., :2], out[..., 2:4].flip(3), atol=1e-5)
     half = Motion(0.25, rotate=20).grid((8, 8), 0.5)
     assert torch.allclose(half, Motion(0.5, rotate=10).grid((8, 8)), atol=1e-6)
@@ -498,11 +498,11 @@ def test_shear_leans_upright_lines_to_the_left():
 
 def test_colours_are_held():
     image, like = pictures(seed=1), pictures(seed=2) * 0.3 + 0.2
-    held = held_colours(image, like, 1)
+    held = match_colours(image, like, 1)
     for statistic in (torch.mean, torch.std):
         assert torch.allclose(statistic(held, dim=(2, 3)), statistic(like, dim=(2, 3)), atol=1e-5)
-    assert held_colours(image, like, 0) is image
-    assert torch.allclose(held_colours(image, like, 0.5), (image + held) / 2, atol=1e-6)
+    assert match_colours(image, like, 0) is image
+    assert torch.allclose(match_colours(image, like, 0.5), (image + held) / 2, atol=1e-6)
 
 
 def test_the_motion_sets_in():
@@ -551,8 +551,8 @@ def test_detail_is_measured_and_held():
     assert fineness(0.3 * fine + coarse) == pytest.approx(0.3**2 / 2, rel=1e-4)
     keeper = Keeper(Detail(), model(), 0.3 * fine + 0.2 * coarse, 0, lambda number: Motion().back((64, 64)))
     for amount in (0.24, 0.42):
-        assert fineness(keeper.held(amount * fine + 0.2 * coarse)) == pytest.approx(0.3**2 / 2, rel=1e-3)
-    assert fineness(keeper.held(0.01 * fine)) < 0.016**2 / 2  # no more than half as strong again in one step
+        assert fineness(keeper.balance(amount * fine + 0.2 * coarse)) == pytest.approx(0.3**2 / 2, rel=1e-3)
+    assert fineness(keeper.balance(0.01 * fine)) < 0.016**2 / 2  # no more than half as strong again in one step
 
 
 def test_a_recursion_keeps_its_detail_and_is_the_same_from_any_frame():

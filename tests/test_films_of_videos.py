@@ -12,7 +12,7 @@ from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images import to_uint8
 from graftlab.rendering import Renderer
-from graftlab.video.film import Film, render, reversed_
+from graftlab.video.film import Film, render, reverse
 from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.reading import Video
@@ -140,6 +140,6 @@ def test_videos_without_sense_are_refused(clip):
 
 def test_back_and_forth(clip):
     film = reworked(clip)
-    twice = reversed_(reversed_(film))
+    twice = reverse(reverse(film))
     assert all((to_uint8(a) == to_uint8(b)).all() for a, b in zip(played(twice), played(film), strict=True))
-    assert [film.frame(3).sum(), film.frame(7).sum()] == [reversed_(film).frame(i).sum() for i in (7, 3)]
+    assert [film.frame(3).sum(), film.frame(7).sum()] == [reverse(film).frame(i).sum() for i in (7, 3)]

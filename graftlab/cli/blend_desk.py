@@ -1,6 +1,5 @@
 """What the commands that blend networks share: their options, and the models that pictures and films remember."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab import __version__
 from graftlab.blending.family import Family
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.rules import BlendConfig, Switch
 from graftlab.cli.desk import Desk
-from graftlab.cli.options import command_line
 from graftlab.cli.style import Class, Psi
 from graftlab.networks.model import Network
 
@@ -82,11 +79,6 @@ class RuleOptions(SwitchOptions, BlendConfig):
     noise: Annotated[str | None, whose("constant noise")] = None
     strength: Annotated[str | None, whose("strengths of the noise")] = None
     compat: Annotated[str | None, how("pinkney: as the best-known script does --swap-at.")] = None
-
-
-def recipe() -> dict[str, Any]:
-    """The command that is running, for pictures whose models the library adds."""
-    return {"command": shlex.join(["graft", *command_line.get()]), "version": __version__}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ import typer
 from graftlab.blending.axes import AXES
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
-from graftlab.cli.blend_desk import CodesOf, Force, InputOptions, SwitchOptions, recipe
-from graftlab.cli.desk import Device, picture, spare, writable
+from graftlab.cli.blend_desk import CodesOf, Force, InputOptions, SwitchOptions
+from graftlab.cli.desk import Device, made_by, picture, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 
@@ -50,4 +50,4 @@ def sheet(
     """
 
     spare(out, *models, *inputs.files)
-    say(draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, recipe(), bar, say))
+    say(draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say))

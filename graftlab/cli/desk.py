@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -18,7 +18,7 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
-from graftlab.work.texts import LARGEST_SEED
+from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
 
 DEFAULT_MODEL = "landscapes-128"
 
@@ -35,7 +35,6 @@ def writable(path: Path) -> Path:
 
 def picture(path: Path) -> Path:
     """The path, if a picture can be written there."""
-
     if path.suffix.lower() not in FORMATS:
         raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
     return writable(path)
@@ -126,6 +125,22 @@ def stylegan(
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The options of commands that draw codes of either kind of model."""
+
+    model: Model = DEFAULT_MODEL
+    noise: UsualNoise = None
+    seed: Seed = 0
+    device: Device = None
+    precision: Precision = "float32"
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """What `autoencoder` and `stylegan` are given."""
+        return {option.name: getattr(self, option.name) for option in fields(ModelOptions)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
     """The options of commands that read pictures for a Swapping Autoencoder."""
 
@@ -185,6 +200,5 @@ class FittingOptions:
 
     def open(self) -> tuple[SwappingModel, int]:
         """The model, and the side of the squares, pixels."""
-
         model = autoencoder(model=self.model, device=self.device, precision=self.precision).model
         return model, self.size or model.config.size

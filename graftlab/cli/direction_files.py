@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.cli.desk import Json, spare, writable
-from graftlab.cli.progress import console
+from graftlab.cli.progress import say
 from graftlab.data.image_source import printable
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
@@ -39,7 +39,7 @@ def rename(
     """
 
     spare(out, file)
-    console.print(str(Directions.load(file).renamed(old, new).save(out)), soft_wrap=True)
+    say(Directions.load(file).rename(old, new).save(out))
 
 
 def compose(
@@ -61,7 +61,7 @@ def compose(
             gains[part] = float(gain)
         except ValueError:
             raise GraftError(f"A term is a direction and its gain, such as hour=1.5, not '{term}'.") from None
-    console.print(str(Directions.load(file).composed(name, gains).save(out)), soft_wrap=True)
+    say(Directions.load(file).compose(name, gains).save(out))
 
 
 def orthogonalise(
@@ -81,12 +81,11 @@ def orthogonalise(
     spare(out, file, *([others] if others else []))
     directions = Directions.load(file)
     rivals = (Directions.load(others) if others else directions).select(against)
-    console.print(str(directions.orthogonalised(name, rivals).save(out)), soft_wrap=True)
+    say(directions.orthogonalise(name, rivals).save(out))
 
 
 def tell(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
-
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
         for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
@@ -103,15 +102,15 @@ def tell(directions: Directions, as_json: bool) -> None:
 
 def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
     """What is known of one direction."""
-    end = directions.told("toward").get(name)
+    end = directions.entries("toward").get(name)
     facts = [f"{explained:.1%} of the variance"] if explained else []
     if followed := [f"{factor} {r:+.2f}" for factor, r in correlations.items() if abs(r) >= SHOWN]:
         facts.append(f"follows {', '.join(followed)}")
-    if isinstance(terms := directions.told("composed").get(name), dict):
+    if isinstance(terms := directions.entries("composed").get(name), dict):
         facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
-    if isinstance(others := directions.told("orthogonal").get(name), list):
+    if isinstance(others := directions.entries("orthogonal").get(name), list):
         facts.append(f"at right angles to {', '.join(map(str, others))}")
-    match directions.told("difference").get(name), directions.told("separation").get(name):
+    match directions.entries("difference").get(name), directions.entries("separation").get(name):
         case float() as whole, {"right": float() as right, "distance": float() as distance}:
             facts.append(f"the whole difference is a gain of {whole:.2f}")
             facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")

@@ -26,13 +26,13 @@ from graftlab.cli.desk import (
 )
 from graftlab.cli.direction_files import File, OutFile, tell
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
 from graftlab.editing import directions as editing
-from graftlab.editing import fitting
+from graftlab.editing import fitting, style_directions
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
-from graftlab.editing.style_directions import SEEDS, factorised, principal_styles, read_ganspace
+from graftlab.editing.style_directions import SEEDS
 from graftlab.errors import GraftError
 from graftlab.networks.affines import affines
 from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
@@ -94,7 +94,7 @@ def between(
     with bar("encoding", 2 * most) as progress:
         found = fitting.between(model, before, after, side, name, most, options.seed, progress)
     keep(found, out, as_json)
-    if (right := found.told("separation")[name]["right"]) < FEW:
+    if (right := found.entries("separation")[name]["right"]) < FEW:
         console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
 
 
@@ -117,7 +117,7 @@ def sefa(
     if beyond := [layer for layer in rows if layer >= network.config.layers]:
         raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
     with bar("mapping", SEEDS) as progress:
-        found = factorised(affines(network, rows), network.codes_of, count, rows, progress=progress)
+        found = style_directions.sefa(affines(network, rows), network.codes_of, count, rows, progress=progress)
     keep(found, out, as_json)
 
 
@@ -141,13 +141,13 @@ def ganspace(
     spare(out, model, *([components] if components else []))
     network = stylegan(model, device=device).model
     if components:
-        found = read_ganspace(components, network.fingerprint)
+        found = style_directions.read_ganspace(components, network.fingerprint)
         if (channels := network.config.w_channels) != len(found.mean):
             raise GraftError(f"{components} is of a w of {len(found.mean)} channels, and this model's has {channels}.")
         found = found.select(found.names[:count])
     else:
         with bar("mapping", SEEDS) as progress:
-            found = principal_styles(network.codes_of, k=count, progress=progress)
+            found = style_directions.ganspace(network.codes_of, k=count, progress=progress)
     keep(found, out, as_json)
 
 
@@ -155,7 +155,7 @@ def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
     found.save(out)
     tell(found, as_json)
-    console.print(str(out), soft_wrap=True)
+    say(out)
 
 
 def sweep(

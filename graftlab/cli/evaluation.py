@@ -10,7 +10,7 @@ import typer
 from graftlab.checkpoints.load import load
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
 from graftlab.data.image_source import printable
 from graftlab.errors import GraftError
@@ -71,7 +71,6 @@ class MeasuringOptions:
 
     def open(self, model: str) -> tuple[SwappingModel, FeatureNetwork, FeatureNetwork]:
         """The model, the feature network and the judge beside it."""
-
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
         return load(model, SwappingModel, device=self.device, precision=self.precision), features, judge
@@ -158,7 +157,6 @@ def compare(
 
 def tell(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-
     typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
     if out is not None:
-        console.print(str(write_report(result, out)), soft_wrap=True)
+        say(write_report(result, out))

@@ -8,17 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.filming import (
-    Ease,
-    Loop,
-    Shooting,
-    Textures,
-    TimelineFile,
-    is_still,
-    timeline,
-)
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
-from graftlab.cli.walks import pictures_of
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
 from graftlab.video.films import ride as rides
@@ -91,8 +82,7 @@ def desync(
 def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Ease = "smooth",
     loop: Loop = False,
 ) -> None:
@@ -104,10 +94,10 @@ def textures(
     """
 
     desk = shooting.desk()
-    line = timeline(desk, texture, file, ease)
+    line = over_time.timeline(desk, ease)
     if line is None:
         raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
-    inputs = [source, *pictures_of(texture, file)]
+    inputs = [source, *over_time.files()]
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
@@ -126,8 +116,7 @@ def textures(
 def ride(
     source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Annotated[
         str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
     ] = None,
@@ -158,7 +147,7 @@ def ride(
     if not real and (texture_offset or texture_from or average):
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
     desk = shooting.desk()
-    line, inputs = timeline(desk, texture, file, "smooth"), [*source, *pictures_of(texture, file)]
+    line, inputs = over_time.timeline(desk), [*source, *over_time.files()]
     if real:
         footage = shooting.video(source[0])
         frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)

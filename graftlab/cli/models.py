@@ -17,7 +17,7 @@ from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
 from graftlab.cli.desk import DEFAULT_MODEL, Json, Model, autoencoder
-from graftlab.cli.progress import console
+from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
@@ -44,7 +44,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         try:
             entries.append({"name": name, **describe(here[name])})
         except GraftError as error:  # one damaged file does not hide the others
-            console.print(str(error), soft_wrap=True)
+            say(error)
     if as_json:
         typer.echo(json.dumps(entries, indent=1))
         return
@@ -57,12 +57,11 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     console.print(f"{len(missing)} more can be fetched by 'graft models get NAME':")
     for offer in missing:
         hand = " (by hand)" if offer.by_hand else ""
-        console.print(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}", soft_wrap=True)
+        say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
 
 
 def line(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
-
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
         about |= {"trained_on": offer.about, "licence": offer.licence}
@@ -96,7 +95,7 @@ def get(
         )
     with transfer(name) as progress:
         path = cache.get(name, keep_original, progress)
-    console.print(f"Its licence: {entry.licence}; {entry.page}", soft_wrap=True)
+    say(f"Its licence: {entry.licence}; {entry.page}")
     tell(name, path, as_json)
 
 
@@ -130,7 +129,7 @@ def remove(
         typer.echo(json.dumps({"name": name, "removed": deleted}))
         return
     for path in deleted:
-        console.print(f"{path}: removed", soft_wrap=True)
+        say(f"{path}: removed")
 
 
 @models_app.command()
@@ -148,7 +147,7 @@ def tell(name: str, path: Path, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"name": name, "file": str(path)}))
     else:
-        console.print(f"{name} is {path}", soft_wrap=True)
+        say(f"{name} is {path}")
 
 
 @contextmanager
@@ -203,7 +202,7 @@ def demo(
     lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
     scale = desk.scale(len(DEMO_ROWS) + 1, len(DEMO_COLUMNS) + 1)
     desk.write(sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale), out / "grid.png")
-    console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", soft_wrap=True)
+    say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
 DEMO_PAIR = ("peaks", "pier-fog")

@@ -14,17 +14,13 @@ from graftlab.checkpoints.formats.latents import read_latents
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
-    Device,
     EncodingOptions,
     Json,
-    Model,
+    ModelOptions,
     Out,
     PictureOptions,
-    Precision,
     RenderingOptions,
-    Seed,
     Tile,
-    UsualNoise,
     autoencoder,
     spare,
     stylegan,
@@ -32,7 +28,7 @@ from graftlab.cli.desk import (
 )
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data import open_source
 from graftlab.data.image_source import printable
@@ -134,7 +130,6 @@ def reconstruct(
 
 def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
-
     if not (file := beside(model)).exists():
         return
     known = Distribution.load(file)
@@ -144,12 +139,11 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     found = known.novelty(codes)
     if far := " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND):
         line = f"{photo} lies beyond {BEYOND}% of what {model} was trained on, by its {far} (see graft novelty)"
-        console.print(printable(line), soft_wrap=True)
+        say(printable(line))
 
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
-
     if not as_json:
         typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
         return
@@ -175,7 +169,7 @@ def encode(
 
     spare(out, options.model, *photos)
     desk = options.desk()
-    console.print(str(desk.encode(*photos).save(out)), soft_wrap=True)
+    say(desk.encode(*photos).save(out))
 
 
 @spread
@@ -184,11 +178,7 @@ def decode(
         Path, typer.Argument(help="File of codes, from 'graft encode' or 'graft sample --codes', or others' W latents.")
     ],
     out: Out = Path("decoded.png"),
-    model: Model = DEFAULT_MODEL,
-    noise: UsualNoise = None,
-    seed: Seed = 0,
-    device: Device = None,
-    precision: Precision = "float32",
+    options: ModelOptions = ModelOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
     """Turn codes back into pictures; several become NAME-000, NAME-001 ...
@@ -199,10 +189,10 @@ def decode(
     """
 
     loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
-    if not isinstance(loaded, SwapCodes) and model == DEFAULT_MODEL:
-        raise GraftError(f"{codes} holds no codes of {model}; name the network that they belong to (--model).")
+    if not isinstance(loaded, SwapCodes) and options.model == DEFAULT_MODEL:
+        raise GraftError(f"{codes} holds no codes of {options.model}; name the network that they belong to (--model).")
     opened = autoencoder if isinstance(loaded, SwapCodes) else stylegan
-    desk: Desk[Any] = larger.on(opened(model=model, noise=noise, seed=seed, device=device, precision=precision))
+    desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     for i in range(len(loaded)):

@@ -217,7 +217,6 @@ def textures(texts: Sequence[str] | None) -> tuple[list[Path], list[float] | Non
 
 def place(photo: Path, text: str, square: bool) -> tuple[float, float]:
     """Shares of width and height, in the picture as read, of a place told in pixels of the file or percent of it."""
-
     sides = open_rgb(photo).size
     told = [(number(part.strip().removesuffix("%")), part.strip().endswith("%")) for part in text.split(",")]
     if len(told) != 2 or any(isnan(value) for value, _ in told):

@@ -9,7 +9,7 @@ import typer
 from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
 from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution
@@ -49,7 +49,7 @@ def fit(
     model, side = options.open()
     with bar("encoding", most) as progress:
         found = distribution(model, photos, side, axes, most, options.seed, progress, mixture)
-    console.print(str(found.save(out)), soft_wrap=True)
+    say(found.save(out))
 
 
 @spread
@@ -110,7 +110,6 @@ def novelty(
 
 def known(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
-
     file = source or beside(model)
     if source is None and not file.exists():
         raise GraftError(

@@ -7,15 +7,7 @@ import typer
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import Desk, Square
-from graftlab.cli.filming import (
-    Ease,
-    Loop,
-    Shooting,
-    Textures,
-    TimelineFile,
-    is_still,
-    timeline,
-)
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
@@ -27,7 +19,7 @@ from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
-from graftlab.video.films.timeline import Key, Timeline, parse_mark, read_marks
+from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
 from graftlab.work.texts import parse_range, parse_seeds
 
@@ -44,8 +36,7 @@ def recurse(
     shear: Annotated[float, typer.Option(help="Degrees per frame.")] = 0.0,
     ramp: Annotated[float, typer.Option(help="Seconds in which the motion sets in.")] = 0.0,
     ease: Ease = "smooth",
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
     hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
     soften: Annotated[
@@ -67,7 +58,7 @@ def recurse(
         raise GraftError(f"A recursion's preset is detailed or classic, not '{preset}'.")
     motion = recursion.Motion(zoom, rotate, parse_range(shift, "--shift"), shear)
     desk = shooting.desk(square)
-    line = timeline(desk, texture, file, ease)
+    line = over_time.timeline(desk, ease)
     if reencode and line:
         raise GraftError("--reencode takes each frame's own texture; leave out --texture and --timeline.")
     frames, fps = shooting.length(12)
@@ -88,7 +79,7 @@ def recurse(
         soften,
         detail=recursion.Detail(recall, novelty) if preset == "detailed" else None,
     )
-    shooting.finish(film, desk, picture, *pictures_of(texture, file), backwards=True)
+    shooting.finish(film, desk, picture, *over_time.files(), backwards=True)
 
 
 @spread
@@ -195,16 +186,8 @@ def sweep(
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
-def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:
-    """What --texture and --timeline have a film read: files that it must not be written over."""
-
-    marks = [parse_mark(text) for text in textures or ()]
-    return [*(mark.picture for mark in marks + (read_marks(file) if file else [])), *([file] if file else [])]
-
-
 def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-
     loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     if styles and len(loaded) < len(paths):

@@ -14,7 +14,7 @@ from graftlab.codes import Codes
 from graftlab.editing import directions as editing
 from graftlab.editing import swaps
 from graftlab.editing.directions import Directions
-from graftlab.editing.distributions import Distribution, samples
+from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -143,7 +143,7 @@ def draw_textures(
     down, across = grid_shape(len(seeds))
     scale = renderer.scale(down, across, [picture])
     codes = renderer.network().encode(picture)
-    drawn = samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
+    drawn = draw_samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
     images = list(steps(drawn, progress, len(seeds)))
     if len(images) == 1:
         return images[0]

@@ -44,14 +44,14 @@ def weave(
     textures: Sequence[Tensor] = (),
     weights: Sequence[float] | None = None,  # as of `panorama`
 ) -> Tensor:
-    """Structures of one size, each in its place (`blends.woven`)."""
+    """Structures of one size, each in its place (`blends.weave`)."""
     network, codes = encode(renderer, [*pictures, *textures])
     if isinstance(along, str):
         height, width = codes[0].structure.shape[2:]
         shares = list(masks.bands(len(pictures), (height, width), along, fade)[1:].split(1))
     else:
         shares = [_fit(renderer, mask, codes[0], fade * renderer.model.config.stride) for mask in along]
-    return _draw(renderer, network, _paint(blends.woven(codes[: len(pictures)], shares), codes, weights))
+    return _draw(renderer, network, _paint(blends.weave(codes[: len(pictures)], shares), codes, weights))
 
 
 def paint_regions(
@@ -64,7 +64,7 @@ def paint_regions(
     """A picture that has other pictures' textures where masks are white."""
     network, codes = encode(renderer, [picture, *textures])
     shares = [_fit(renderer, mask, codes[0], soft) for mask in where]
-    return _draw(renderer, network, blends.woven(codes, shares, "texture"))
+    return _draw(renderer, network, blends.weave(codes, shares, "texture"))
 
 
 def mix(
@@ -90,7 +90,7 @@ def select(
     """The mask (1, 1, H, W) of all places whose structure is like that of some."""
     structure = tiled_if_large(renderer.model, picture).encode(picture).structure.cpu()
     found = [masks.alike(structure, place, threshold, softness) for place in places]
-    return masks.resized(torch.stack(found).amax(0), (picture.shape[2], picture.shape[3]))
+    return masks.resize(torch.stack(found).amax(0), (picture.shape[2], picture.shape[3]))
 
 
 @torch.no_grad()
@@ -115,4 +115,4 @@ def _paint(joined: SwapCodes, codes: Sequence[SwapCodes], weights: Sequence[floa
 def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
     """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
     height, width = (cells * renderer.model.config.stride for cells in codes.structure.shape[2:])
-    return masks.soften(masks.resized(mask, (height, width)), soft)
+    return masks.soften(masks.resize(mask, (height, width)), soft)

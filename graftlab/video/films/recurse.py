@@ -72,7 +72,7 @@ class Motion:
         return torch.cat([back, where[:, None]], 1)
 
 
-def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
+def move_structure(structure: Tensor, grid: Tensor | None) -> Tensor:
     """A map (1, C, h, w) resampled; beyond its borders it is reflected."""
     if grid is None:
         return structure
@@ -80,7 +80,7 @@ def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
     return F.grid_sample(structure, grid, "bilinear", "reflection", align_corners=False)
 
 
-def softened(structure: Tensor, share: float) -> Tensor:
+def soften_structure(structure: Tensor, share: float) -> Tensor:
     """A map (1, C, h, w) whose cells give this share to each neighbour, along both sides.
 
     What alternates from cell to cell loses four times the share: at 0.25 it is gone."""
@@ -91,7 +91,7 @@ def softened(structure: Tensor, share: float) -> Tensor:
     return F.conv2d(channels, torch.outer(weights, weights)[None, None]).transpose(0, 1)
 
 
-def held_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
+def match_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
     """A picture (1, 3, H, W) whose mean and deviation per channel are drawn towards another's: 0 not, 1 wholly."""
     if not hold:
         return image
@@ -136,13 +136,13 @@ def recurse(
     def step(image: Tensor, number: int) -> Tensor:
         codes = model.encode(image)
         grid = motion.grid((codes.structure.shape[2], codes.structure.shape[3]), amount(number))
-        codes = replace(codes, structure=softened(moved(codes.structure, grid), softness))
+        codes = replace(codes, structure=soften_structure(move_structure(codes.structure, grid), softness))
         if detail is None:
             drawn = renderer.draw(texture(codes, number), number).to(picture)
-            return held_colours(drawn, picture, hold_colours).clamp(-1, 1)
+            return match_colours(drawn, picture, hold_colours).clamp(-1, 1)
         kept = keeper(detail)
-        drawn = kept.drawn(codes, lambda each: texture(each, number), lambda each: renderer.draw(each, number), number)
-        return kept.held(held_colours(drawn.to(picture), picture, hold_colours)).clamp(-1, 1)
+        drawn = kept.draw(codes, lambda each: texture(each, number), lambda each: renderer.draw(each, number), number)
+        return kept.balance(match_colours(drawn.to(picture), picture, hold_colours)).clamp(-1, 1)
 
     chain = Chain(picture, step, frames)
     return Film(frames, fps, chain, recipe=recipe or {}, remember=chain.remember)

@@ -135,14 +135,14 @@ class View:
         (1, 3, H, width), H of the whole strip, zero above and below the rows."""
         begin = floor(left)
         first, last = (begin - 1) // self.stride, -(-(begin + width + 2) // self.stride)  # the taps need 1 and 2 more
-        image = self.joined(first, last) if self.closed else self.drawn(first, last)
+        image = self.join(first, last) if self.closed else self.draw(first, last)
         image = image[..., begin - 1 - first * self.stride :]
         # A cubic through four neighbours: a straight line between two would blur most halfway, and the blur would beat.
         image = reduce(torch.add, (tap * image[..., i : i + width] for i, tap in enumerate(spline(left - begin))))
         height = self.codes.structure.shape[2]
         return F.pad(image, (0, 0, self.rows.start * self.stride, (height - self.rows.stop) * self.stride))
 
-    def drawn(self, first: int, last: int) -> Tensor:
+    def draw(self, first: int, last: int) -> Tensor:
         """Cells `first` to `last`, with the noise of their place: another in every round."""
         begin, end = first - self.reach, last + self.reach
         structure, texture = self.codes.structure[:, :, self.rows], self.codes.texture
@@ -153,12 +153,12 @@ class View:
         image = self.renderer.draw(part, self.number, origin=(self.rows.start, begin))
         return image[..., self.reach * self.stride :][..., : (last - first) * self.stride]
 
-    def joined(self, first: int, last: int) -> Tensor:
+    def join(self, first: int, last: int) -> Tensor:
         """The same with every round alike: near its ends the noise of one fades into that of the next."""
         once, images = self.codes.structure.shape[3], []
         for lap in range((first - JOIN) // once, (last + JOIN - 1) // once + 1):
             begin, end = max(first, lap * once - JOIN), min(last, (lap + 1) * once + JOIN)
-            image = self.drawn(begin - lap * once, end - lap * once)
+            image = self.draw(begin - lap * once, end - lap * once)
             at = torch.arange(begin * self.stride, end * self.stride).to(image) + 0.5 - lap * once * self.stride
             inside = torch.minimum(at, once * self.stride - at) / (2 * JOIN * self.stride) + 0.5
             beside = ((begin - first) * self.stride, (last - end) * self.stride)
