@@ -12,8 +12,9 @@ from graftlab.blending.diff import tabulate
 from graftlab.blending.files import blend_files
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.kinship import kinship
+from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
-from graftlab.cli.blend_desk import Force, InputOptions, Photos, RuleOptions
+from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
 from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
@@ -26,7 +27,7 @@ EXTENSION = ".safetensors"
 @spread
 def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names: A and B, or with --weights any number.")],
-    rule: RuleOptions,
+    rule: Annotated[BlendConfig, HOW],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model to write.", callback=writable)] = Path(
         "blend.safetensors"
     ),

@@ -19,6 +19,7 @@ from graftlab.checkpoints.readers import open_model
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
+from graftlab.data.image_source import ImageSource
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
@@ -53,7 +54,7 @@ MAY_CHANGE = (
     "recipe.views",
     "recipe.r1",
     "recipe.patch_r1",
-    "recipe.path",
+    "recipe.path_length",
     "recipe.l1",
     "recipe.texture",
     "recipe.structure",
@@ -75,12 +76,10 @@ class Run:
         device: torch.device,
         compiled: bool | None = None,  # torch.compile the ordinary steps; None: on CUDA only
     ) -> None:
-        augment.check(config.augment)
-        crop_mode(config.crop)
+        source = check(config)
         self.folder, self.config = folder, config
         self.share = distributed.share(config.batch)
         self.first = distributed.rank() == 0  # the one process that writes
-        source = open_source(config.data)
         with ExitStack() as holding:
             if self.first:
                 make_folder(folder)
@@ -147,7 +146,7 @@ class Run:
                 kept = self.folder / "models"
                 kept.mkdir(exist_ok=True)
                 trainer.ema.save(kept / f"{seen:09d}.safetensors", about)
-            trainer.ema.save(self.folder / "last.safetensors", about, discriminators=trainer.judges())
+            trainer.ema.save(self.folder / "last.safetensors", about, discriminators=trainer.discriminator_weights())
         self.save()
         if self.first:
             write_report(self.folder)
@@ -162,7 +161,7 @@ class Run:
     def _show(self) -> None:
         """The sample sheet of this moment, always of the same pictures."""
         seen = self.trainer.seen
-        sheet = self.trainer.samples(self._shown())
+        sheet = self.trainer.samples(self._sheet_pictures())
         write(sheet, self.folder / "samples" / f"{seen:09d}.jpg", {"images seen": seen})
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -215,7 +214,7 @@ class Run:
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
-            rows = self._shown().split(SHEET_SIDE)
+            rows = self._sheet_pictures().split(SHEET_SIDE)
             write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
             self._show()
 
@@ -229,7 +228,7 @@ class Run:
                 "get better."
             )
 
-    def _shown(self) -> Tensor:
+    def _sheet_pictures(self) -> Tensor:
         """The pictures of the sheets: held-out ones and, where these are too few, training pictures after them."""
         missing = min(SHEET_SIDE**2 - len(self.references), len(self.data))
         more = [self.data.batch(0, missing)] if missing > 0 else []
@@ -256,6 +255,13 @@ class Run:
         distributed.barrier()
         if self.first:
             write_settings(path, self.config)
+
+
+def check(config: TrainConfig) -> ImageSource:
+    """The photos of a run. GraftError if they cannot be opened, or are to be changed in ways that there are not."""
+    augment.check(config.augment)
+    crop_mode(config.crop)
+    return open_source(config.data)
 
 
 def make_folder(folder: Path) -> None:
