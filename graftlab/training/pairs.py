@@ -189,7 +189,9 @@ def count_whole(path: Path, plan: dict[str, Any]) -> int:
     """How many pairs a shard holds; none if it is missing, damaged, cut off or of another plan, and to be drawn
     again."""
     try:
-        return len(open_shard(path, plan)) // 2
+        shard = open_shard(path, plan)
+        shard.verify()
+        return len(shard) // 2
     except GraftError:
         return 0
 

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
 from graftlab.data.image_source import ImageSource
+from graftlab.data.inventory import take_stock
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
@@ -94,7 +96,7 @@ class Run:
             self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
-            self.notes: list[str] = []  # sentences for who started the run
+            self.notes = [told] if (told := source.left_out.told()) else []  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
@@ -188,15 +190,15 @@ class Run:
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()
         header: dict[str, Any] | None = None
-        damaged: dict[Path, GraftError] = {}
+        damaged: dict[Path, Exception] = {}
         for state in self._states():
             try:
                 tensors, header = read_tensors(state)
-            except GraftError as error:  # cut off: the state before it is as good
-                damaged[state] = error
+                self.trainer.restore(tensors, header)
+                self.best, _ = header["best"], header["stats"]
+            except (KeyError, TypeError, ValueError) as error:  # GraftError among them
+                damaged[state], header = error, None  # the state before is as good
                 continue
-            self.trainer.restore(tensors, header)
-            self.best = header["best"]
             break
         else:
             if self.config.base:
@@ -210,10 +212,14 @@ class Run:
             return
         if header is not None:
             self.stats.restore(header["stats"])
+            if told := take_stock(self.folder / "photos.json", self.data, self.trainer.seen):
+                self.notes.append(told)
+                self.stats.append({"seen": self.trainer.seen, "photos": len(self.data.source)})
             for path in damaged:  # else it would count as one of the states kept
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
+            take_stock(self.folder / "photos.json", self.data, 0)
             rows = self._sheet_pictures().split(SHEET_SIDE)
             write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
             self._show()
@@ -221,6 +227,7 @@ class Run:
     def _adopt(self) -> None:
         """Begin with the weights of the model that is fine-tuned."""
         base = open_model(locate(self.config.base))
+        checked(base)
         if not self.trainer.adopt(base):
             missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
             self.notes.append(
