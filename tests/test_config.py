@@ -21,7 +21,7 @@ from graftlab.config import (
     preset,
     recipe,
 )
-from graftlab.config.base import stated
+from graftlab.config.base import type_and_limits
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -211,7 +211,7 @@ def test_hostile_numbers_cost_nothing(name):
 
 
 def test_the_largest_networks_are_described_at_once():
-    limits = {field.name: stated(field.type)[1] for field in fields(SwappingConfig)}
+    limits = {field.name: type_and_limits(field.type)[1] for field in fields(SwappingConfig)}
     largest = {name: limit.high for name, limit in limits.items() if limit and name != "texture_downsamplings"}
     started = time.process_time()
     with torch.device("meta"):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from graftlab.config.base import IMAGES, KINDS, Config, Within, stated
+from graftlab.config.base import IMAGES, KINDS, Config, Within, type_and_limits
 
 NONE = inspect.Parameter.empty
 THOUSANDS = {"k": 1_000, "m": 1_000_000}  # after a number of images
@@ -37,7 +37,7 @@ class Fields:
         """The options, in order."""
         known, helps = {each.name: each for each in fields(self.config)}, docstrings(self.config)
         for name in self.names.split() or known:
-            (kind, limits), default, help = stated(known[name].type), known[name].default, helps[name]
+            (kind, limits), default, help = type_and_limits(known[name].type), known[name].default, helps[name]
             default = self.changed.get(name, default)
             if otherwise := self.unset if isinstance(self.unset, str) else self.unset.get(name):
                 default, help = None, f"{help.removesuffix('.')}; by default {otherwise}."

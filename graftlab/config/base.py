@@ -31,7 +31,7 @@ Images = Annotated[int, IMAGES]
 Seed = Annotated[int, Within(0, 2**32 - 1)]  # what the seeds of single steps are made of must fit 64 bits
 
 
-def stated(annotation: Any) -> tuple[Any, Within | None]:
+def type_and_limits(annotation: Any) -> tuple[Any, Within | None]:
     """The type of a field, and its limits if it has any."""
     if get_origin(annotation) is Annotated:
         return annotation.__origin__, annotation.__metadata__[0]
@@ -50,7 +50,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            (kind, limits), name, value = stated(field.type), field.name, getattr(self, field.name)
+            (kind, limits), name, value = type_and_limits(field.type), field.name, getattr(self, field.name)
             if isinstance(kind, type):
                 fits = isinstance(value, (int, float) if kind is float else kind)
                 fits = fits and isinstance(value, bool) == (kind is bool)  # which Python counts among the whole numbers

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from graftlab.config.base import Config, Images, Seed, Share, Steps, Weight, Within, require, stated
+from graftlab.config.base import Config, Images, Seed, Share, Steps, Weight, Within, require, type_and_limits
 from graftlab.config.stylegan2 import StyleGAN2Config
 from graftlab.config.swapping import SwappingConfig
 from graftlab.errors import GraftError
@@ -16,7 +16,7 @@ RecipeT = TypeVar("RecipeT", bound=Config)
 
 def reweigh(recipe: RecipeT, weights: Mapping[str, float]) -> RecipeT:
     """A recipe with other numbers. GraftError for a name that it does not have."""
-    known = [field.name for field in fields(recipe) if stated(field.type)[0] is float]
+    known = [field.name for field in fields(recipe) if type_and_limits(field.type)[0] is float]
     if unknown := [name for name in weights if name not in known]:
         raise GraftError(f"The recipe has no number '{unknown[0]}' (--weight); the names are {', '.join(known)}.")
     return replace(recipe, **weights)

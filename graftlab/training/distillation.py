@@ -14,9 +14,9 @@ from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.translator import PairDiscriminator, Translator
 from graftlab.objectives.distillation import objective, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE, total
+from graftlab.objectives.terms import LOGISTIC_CHANCE
 from graftlab.training.swapping import deep_distance
-from graftlab.training.trainer import Step, Trainer, accuracies, means
+from graftlab.training.trainer import Step, Trainer, accuracies
 
 VALIDATION_PAIRS = 200
 SHEET_PAIRS = 8
@@ -66,15 +66,13 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
                 *("discriminators", self.model, self.discriminators, photos, pictures, recipe),
                 augment=self._augment(photos),
             )
-        self._descend("discriminators", total(terms, recipe.weights))
-        return means(terms) | accuracies(terms, LOGISTIC_CHANCE)
+        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         (photos, pictures), recipe = halves(images), self.config.recipe
         with exact_convolutions():
             terms = r1_penalty(self.discriminators, photos, pictures, self._augment(photos))
-            self._descend("discriminators", total(terms, recipe.weights) * recipe.r1_interval)
-        return means(terms)
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def student_step(self, images: Tensor) -> dict[str, float]:
         (photos, pictures), recipe = halves(images), self.config.recipe
@@ -85,9 +83,9 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
                     augment=self._augment(photos),
                     deep=self._deep,
                 )
-            self._descend("model", total(terms, recipe.weights))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe

@@ -9,11 +9,11 @@ from graftlab.config import SwappingTrainConfig
 from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.projected import Seen, adversaries, objective
-from graftlab.objectives.terms import HINGE_CHANCE, Augment, no_augment, total
+from graftlab.objectives.terms import HINGE_CHANCE, Augment, no_augment
 from graftlab.perception.efficientnet import channels, efficientnet_lite
 from graftlab.training import augment
 from graftlab.training.swapping import Autoencoding
-from graftlab.training.trainer import Step, accuracies, means
+from graftlab.training.trainer import Step, accuracies
 
 
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
@@ -55,17 +55,16 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
                     disguise=self._disguise(images),
                     truths=truths,
                 )
-            self._descend("model", total(terms, self.config.recipe.weights))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms), seen.detach()
+        return figures, seen.detach()
 
     def discriminator_step(self, seen: Seen) -> dict[str, float]:
         recipe = self.config.recipe
         if not recipe.adversarial:
             return {}
         terms = self._adversaries("discriminators", self.discriminators, seen, recipe)
-        self._descend("discriminators", total(terms, recipe.weights))
-        return means(terms) | accuracies(terms, HINGE_CHANCE)
+        return self._minimise("discriminators", terms) | accuracies(terms, HINGE_CHANCE)
 
     def _disguise(self, images: Tensor) -> Augment:
         share = self.config.recipe.recolour

@@ -11,12 +11,11 @@ from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
-from graftlab.objectives.terms import HINGE_CHANCE, Augment, total
+from graftlab.objectives.terms import HINGE_CHANCE, Augment
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
-from graftlab.training import distributed
 from graftlab.training.stylegan2 import StyleTraining
-from graftlab.training.trainer import Step, accuracies, means
+from graftlab.training.trainer import Step
 
 
 class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
@@ -49,7 +48,7 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
 
     def both_step(self, images: Tensor) -> dict[str, float]:
         """First the discriminator learns, then the generator by what it has learnt."""
-        augment, weights = self._augment(images, self.strength), self.config.recipe.weights
+        augment = self._augment(images, self.strength)
         w = self._draw_codes(len(images), learn=True)
         with self._autocast():
             made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
@@ -57,14 +56,11 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
             real = self._maps(images, augment)
         seen = tuple(maps.detach() for maps in made)
         terms = self._adversarial("discriminators", self.discriminators, real, seen)
-        self._descend("discriminators", total(terms, weights))
-        right = distributed.average(accuracies(terms, HINGE_CHANCE))
-        self._signs.append(2 * right["D_accuracy_real"] - 1)
+        figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
         with self._freeze_discriminators():
-            wanted = self._adversarial("generator", self.discriminators, real, made)
-            self._descend("model", total(wanted, weights))
+            figures |= self._minimise("model", self._adversarial("generator", self.discriminators, real, made))
         self._average(self.config.batch)
-        return means(terms) | means(wanted) | right
+        return figures
 
     def _maps(self, images: Tensor, augment: Augment) -> Maps:
         """What the teacher sees in pictures."""

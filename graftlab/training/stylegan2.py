@@ -20,11 +20,11 @@ from graftlab.hardware import exact_convolutions
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE, total
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.training import distributed
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, fill, means
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, fill
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
@@ -68,8 +68,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             w = self._draw_codes(max(1, len(images) // PATH_SHRINK))
             terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
             self.path_mean = distributed.mean(mean)
-            self._descend("model", total(terms, recipe.weights) * recipe.path_interval)
-        return means(terms) | {"path_length": self.path_mean.item()}
+            return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}
 
     def _draw_codes(self, count: int, learn: bool = False) -> Tensor:
         """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
@@ -92,6 +91,12 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
             self._adapt()
         return {"augmented": self.strength}
+
+    def _accuracies(self, terms: Terms, chance: float) -> dict[str, float]:
+        """Those of the discriminator, over all processes; what augmentation is adapted to."""
+        right = distributed.average(accuracies(terms, chance))
+        self._signs.append(2 * right["D_accuracy_real"] - 1)
+        return right
 
     def _adapt(self) -> None:
         """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
@@ -223,17 +228,13 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
                 *("discriminators", self.model, self.discriminators, w, images),
                 augment=self._augment(images, self.strength),
             )
-        self._descend("discriminators", total(terms, self.config.recipe.weights))
-        right = distributed.average(accuracies(terms, LOGISTIC_CHANCE))
-        self._signs.append(2 * right["D_accuracy_real"] - 1)
-        return means(terms) | right
+        return self._minimise("discriminators", terms) | self._accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe = self.config.recipe
         with exact_convolutions():
             terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength))
-            self._descend("discriminators", total(terms, recipe.weights) * recipe.r1_interval)
-        return means(terms)
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def generator_step(self, images: Tensor) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
@@ -244,9 +245,9 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
                     *("generator", self.model, self.discriminators, w, images),
                     augment=self._augment(images, self.strength),
                 )
-            self._descend("model", total(terms, self.config.recipe.weights))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe

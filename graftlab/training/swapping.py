@@ -15,10 +15,10 @@ from graftlab.images import l1, psnr
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.swapping import objective, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE, Distance, total
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Distance
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, means
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies
 
 VALIDATION_IMAGES = 64
 SHEET_IMAGES = 6
@@ -114,15 +114,13 @@ class SwappingTrainer(Autoencoding[Discriminators]):
             terms = self._objective(
                 *("discriminators", self.model, self.discriminators, images, recipe), augment=self._augment(images)
             )
-        self._descend("discriminators", total(terms, recipe.weights))
-        return means(terms) | accuracies(terms, LOGISTIC_CHANCE)
+        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe, size = self.config.recipe, self.config.network.patch_size
         with exact_convolutions():
             terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
-            self._descend("discriminators", total(terms, recipe.weights) * recipe.r1_interval)
-        return means(terms)
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         recipe = self.config.recipe
@@ -134,9 +132,9 @@ class SwappingTrainer(Autoencoding[Discriminators]):
                     truths=truths,
                     deep=self._deep,
                 )
-            self._descend("model", total(terms, recipe.weights))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch * (2 if self.config.recipe.adversarial else 1))
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         if not self.config.recipe.adversarial:

@@ -17,7 +17,7 @@ from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
-from graftlab.objectives.terms import Terms
+from graftlab.objectives.terms import Terms, total
 from graftlab.training import augment, distributed, ema
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
@@ -146,6 +146,11 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         return self.discriminators.state_dict()
 
     # -- one optimiser step --------------------------------------------------------------------------------------------
+
+    def _minimise(self, which: str, terms: Terms, times: int = 1) -> dict[str, float]:
+        """One optimiser step along the recipe's sum of terms, that often at once; returns their means."""
+        self._descend(which, total(terms, self.config.recipe.weights) * times)
+        return means(terms)
 
     def _descend(self, which: str, loss: Tensor) -> None:
         """One optimiser step, or none if any gradient is not finite."""
