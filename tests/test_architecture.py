@@ -42,7 +42,7 @@ ROOMS = {
     "checkpoints blending editing perception evaluation",
     "blending": "errors work artifacts config images figures codes networks checkpoints",
     "editing": "errors work artifacts config images figures codes data checkpoints",
-    "rendering": "errors work hardware images figures codes networks checkpoints editing inversion",
+    "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
     "perception",
@@ -190,6 +190,17 @@ def test_importing_is_light(module: str):
     code = f"import sys, {module}; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_commands_compute_nothing():
+    """They read options, call the library and write; what needs tensors lies there, for who calls it from Python."""
+    users = {
+        module
+        for module, tree in TREES.items()
+        if module.startswith("graftlab.cli.")
+        and any(name.split(".")[0] in ("torch", "numpy") for _, name in imports(module, ast.walk(tree)))
+    }
+    assert users <= {"graftlab.cli.training", "graftlab.cli.distillation"}
 
 
 def test_only_the_face_and_the_command_line_import_by_name():

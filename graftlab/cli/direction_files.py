@@ -12,8 +12,6 @@ from graftlab.data.image_source import printable
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 
-SHOWN = 0.2  # correlations below this are left out of the text
-
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
 
@@ -24,7 +22,7 @@ def show(file: File, as_json: Json = False) -> None:
     graft directions show landscapes-128
     """
 
-    tell(Directions.load(file), as_json)
+    print_directions(Directions.load(file), as_json)
 
 
 def rename(
@@ -84,7 +82,7 @@ def orthogonalise(
     say(directions.orthogonalise(name, rivals).save(out))
 
 
-def tell(directions: Directions, as_json: bool) -> None:
+def print_directions(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
@@ -95,23 +93,6 @@ def tell(directions: Directions, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
         return
     for entry in entries:
-        typer.echo(printable(line(directions, **entry)))
+        typer.echo(printable(directions.describe(entry["name"])))
     if directions.layers is not None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
-
-
-def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
-    """What is known of one direction."""
-    end = directions.entries("toward").get(name)
-    facts = [f"{explained:.1%} of the variance"] if explained else []
-    if followed := [f"{factor} {r:+.2f}" for factor, r in correlations.items() if abs(r) >= SHOWN]:
-        facts.append(f"follows {', '.join(followed)}")
-    if isinstance(terms := directions.entries("composed").get(name), dict):
-        facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
-    if isinstance(others := directions.entries("orthogonal").get(name), list):
-        facts.append(f"at right angles to {', '.join(map(str, others))}")
-    match directions.entries("difference").get(name), directions.entries("separation").get(name):
-        case float() as whole, {"right": float() as right, "distance": float() as distance}:
-            facts.append(f"the whole difference is a gain of {whole:.2f}")
-            facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
-    return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"

@@ -24,7 +24,7 @@ from graftlab.cli.desk import (
     spare,
     stylegan,
 )
-from graftlab.cli.direction_files import File, OutFile, tell
+from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
@@ -33,7 +33,6 @@ from graftlab.editing import fitting, style_directions
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
 from graftlab.editing.style_directions import SEEDS
-from graftlab.errors import GraftError
 from graftlab.networks.affines import affines
 from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
 from graftlab.work.texts import parse_numbers, parse_seeds
@@ -114,8 +113,6 @@ def sefa(
     spare(out, model)
     network = stylegan(model, device=device).model
     rows = parse_seeds(layers, "--layers")
-    if beyond := [layer for layer in rows if layer >= network.config.layers]:
-        raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
     with bar("mapping", SEEDS) as progress:
         found = style_directions.sefa(affines(network, rows), network.codes_of, count, rows, progress=progress)
     keep(found, out, as_json)
@@ -141,9 +138,7 @@ def ganspace(
     spare(out, model, *([components] if components else []))
     network = stylegan(model, device=device).model
     if components:
-        found = style_directions.read_ganspace(components, network.fingerprint)
-        if (channels := network.config.w_channels) != len(found.mean):
-            raise GraftError(f"{components} is of a w of {len(found.mean)} channels, and this model's has {channels}.")
+        found = style_directions.read_ganspace(components, network.fingerprint, network.config.w_channels)
         found = found.select(found.names[:count])
     else:
         with bar("mapping", SEEDS) as progress:
@@ -154,7 +149,7 @@ def ganspace(
 def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
     found.save(out)
-    tell(found, as_json)
+    print_directions(found, as_json)
     say(out)
 
 

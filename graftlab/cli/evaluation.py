@@ -92,7 +92,7 @@ def truth(
     with bar("swapping", pairs) as progress:
         size = options.size or network.config.size
         result = truths.truth(network, grid, size, pairs, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 @spread
@@ -111,7 +111,7 @@ def folder(
     with bar("measuring", most) as progress:
         size = options.size or network.config.size
         result = folders.folder(network, photos, size, most, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 def samples(
@@ -138,7 +138,7 @@ def samples(
     network = load(model, StyleGAN2, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 def compare(
@@ -152,10 +152,10 @@ def compare(
     graft eval compare measured-before measured-after
     """
 
-    tell(side_by_side(a, b), out, as_json)
+    print_result(side_by_side(a, b), out, as_json)
 
 
-def tell(result: Result, out: Path | None, as_json: bool) -> None:
+def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
     typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
     if out is not None:

@@ -151,7 +151,7 @@ def ride(
     if real:
         footage = shooting.video(source[0])
         frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
-        edit = drifting(line, frames, footage.fps, loop)
+        edit = drift(line, frames, footage.fps, loop)
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
@@ -161,11 +161,11 @@ def ride(
     desk = desk.together(source)
     scenes = [desk.encode(path) for path in source]
     frames, fps = shooting.length(10)
-    given = {"width": 2 * desk.side(), "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
+    given = {"width": 2 * desk.side(), "closed": loop, "texture": drift(line, frames, fps, loop), **given}
     shooting.finish(rides.ride(desk, scenes, frames, fps, **given), desk, *inputs)
 
 
-def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
+def drift(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None

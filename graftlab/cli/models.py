@@ -21,6 +21,7 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
@@ -52,7 +53,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         console.print("No model comes with this installation; give a file to --model.")
     offers = {offer.name: offer for offer in registry.known()}
     for entry in entries:
-        typer.echo(line(entry, offers.get(entry["name"])))
+        typer.echo(describe_entry(entry, offers.get(entry["name"])))
     missing = [offer for offer in offers.values() if offer.name not in here]
     console.print(f"{len(missing)} more can be fetched by 'graft models get NAME':")
     for offer in missing:
@@ -60,7 +61,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
 
 
-def line(entry: dict[str, Any], offer: Entry | None) -> str:
+def describe_entry(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
@@ -85,7 +86,7 @@ def get(
     """
 
     if hub.is_id(name):
-        tell(name, hub.fetch(name), as_json)
+        print_place(name, hub.fetch(name), as_json)
         return
     entry = registry.find(name)
     others = [other.name for other in registry.known() if other.source == entry.source and other is not entry]
@@ -96,7 +97,7 @@ def get(
     with transfer(name) as progress:
         path = cache.get(name, keep_original, progress)
     say(f"Its licence: {entry.licence}; {entry.page}")
-    tell(name, path, as_json)
+    print_place(name, path, as_json)
 
 
 @models_app.command()
@@ -111,7 +112,7 @@ def add(
     """
 
     path = cache.add(file, name)
-    tell(path.stem, path, as_json)
+    print_place(path.stem, path, as_json)
 
 
 @models_app.command()
@@ -142,7 +143,7 @@ def where() -> None:
     typer.echo(registry.cache_folder())
 
 
-def tell(name: str, path: Path, as_json: bool) -> None:
+def print_place(name: str, path: Path, as_json: bool) -> None:
     """Where a model now is."""
     if as_json:
         typer.echo(json.dumps({"name": name, "file": str(path)}))
@@ -197,11 +198,10 @@ def demo(
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
-    hybrids = swaps.grid(desk.model, rows, columns, **desk.rendering)
-    lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
-    scale = desk.scale(len(DEMO_ROWS) + 1, len(DEMO_COLUMNS) + 1)
-    desk.write(sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale), out / "grid.png")
+    rows, columns = (
+        [(name, desk.read(photos / f"{name}.jpg")) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS)
+    )
+    desk.write(draw_swaps(desk, rows, columns), out / "grid.png")
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 

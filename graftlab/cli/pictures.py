@@ -1,7 +1,6 @@
 """`graft swap`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
 import json
-import zipfile
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -30,14 +29,13 @@ from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
-from graftlab.data import open_source
 from graftlab.data.image_source import printable
 from graftlab.editing import swaps
 from graftlab.editing.distributions import BEYOND, Distribution, beside
 from graftlab.errors import GraftError
-from graftlab.images import read, read_recipe
+from graftlab.images import read
 from graftlab.networks.swapping import SwappingModel
-from graftlab.rendering.sheets import Named, draw_interpolation, draw_reconstructions, draw_swaps
+from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, draw_swaps, read_named
 from graftlab.work.texts import parse_numbers
 
 
@@ -81,27 +79,10 @@ def grid(
 
     spare(out, structures, textures)
     desk = options.desk()
-    rows, columns = pictures(desk, structures, out), pictures(desk, textures, out)
+    rows, columns = read_named(desk, structures, out), read_named(desk, textures, out)
     with bar("swapping", len(rows) * len(columns)) as progress:
         found = draw_swaps(desk, rows, columns, progress)
     desk.write(found, out)
-
-
-def pictures(desk: Desk, path: Path, out: Path) -> Named:
-    """All pictures of a folder or zip but the one to be written, or one picture, with their names."""
-    if path.is_file() and not zipfile.is_zipfile(path):
-        return [(path.stem, desk.read(path))]
-
-    source = open_source(path)
-    files = {i: path / name for i, name in enumerate(source.names)}
-    for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
-        if read_recipe(out) is None:  # not an earlier sheet of ours
-            raise GraftError(f"{out} is a picture that this command reads; name another.")
-        del files[i]
-    if not files:
-        raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
-    side, square = desk.side(), desk.square
-    return [(file.stem, read(source.read(i), side, square, str(file))) for i, file in files.items()]
 
 
 @spread

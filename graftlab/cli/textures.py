@@ -70,7 +70,7 @@ def sample(
     """
 
     spare(out, photo, *([source] if source else []))
-    numbers, weather = parse_seeds(seeds), known(source, options.model)
+    numbers, weather = parse_seeds(seeds), open_distribution(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
     with bar("rendering", len(numbers)) as progress:
@@ -92,7 +92,7 @@ def novelty(
     graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
     """
 
-    distribution = known(source, options.model)
+    distribution = open_distribution(source, options.model)
     desk = options.desk()
     figures: list[dict[str, Any]] = []
     for photo in photos:
@@ -108,7 +108,7 @@ def novelty(
         typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
 
 
-def known(source: Path | None, model: str) -> Distribution:
+def open_distribution(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
     file = source or beside(model)
     if source is None and not file.exists():

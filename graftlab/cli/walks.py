@@ -127,7 +127,7 @@ def walk(
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
-        desk, codes = opened(shooting, keys or [], square)
+        desk, codes = open_keys(shooting, keys or [], square)
         legs = TURNS.get(path, len(codes))
         styles = isinstance(codes[0], StyleCodes)
         if hold_layers and not styles:
@@ -178,7 +178,7 @@ def sweep(
         desk = shooting.style_desk()
         codes = [start for _, start, _ in find_starts(desk, picture, psi)]
     else:
-        desk, codes = opened(shooting, [picture], square=False)
+        desk, codes = open_keys(shooting, [picture], square=False)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
@@ -186,7 +186,7 @@ def sweep(
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
-def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
+def open_keys(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
     loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())

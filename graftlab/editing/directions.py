@@ -25,6 +25,7 @@ from graftlab.errors import GraftError
 TENSORS = ("vectors", "mean", "explained")  # of a file
 PARTS = ("texture", "structure", "w")  # of codes, which directions may change
 BY_NAME = ("correlations", "toward", "difference", "separation", "composed", "orthogonal")  # tables of `about`
+CLEAR = 0.2  # correlation from which on a direction is said to follow something
 LEFT = 1e-4  # share of a direction's length below which nothing but rounding is left
 
 
@@ -82,6 +83,22 @@ class Directions(Artifact):
         """An entry of `about` that tells something of each direction, by name; empty if there is none."""
         table = self.about.get(key)
         return table if isinstance(table, dict) else {}
+
+    def describe(self, name: str) -> str:
+        """What is known of a direction, in a line."""
+        explained, end = float(self.explained[self.index(name)]), self.entries("toward").get(name)
+        facts = [f"{explained:.1%} of the variance"] if explained else []
+        if followed := [f"{factor} {r:+.2f}" for factor, r in self.correlations(name).items() if abs(r) >= CLEAR]:
+            facts.append(f"follows {', '.join(followed)}")
+        if isinstance(terms := self.entries("composed").get(name), dict):
+            facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
+        if isinstance(others := self.entries("orthogonal").get(name), list):
+            facts.append(f"at right angles to {', '.join(map(str, others))}")
+        match self.entries("difference").get(name), self.entries("separation").get(name):
+            case float() as whole, {"right": float() as right, "distance": float() as distance}:
+                facts.append(f"the whole difference is a gain of {whole:.2f}")
+                facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
+        return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"
 
     # -- using them ---------------------------------------------------------------------------------------------------
 

@@ -77,14 +77,20 @@ def sefa(
     )
 
 
-def read_ganspace(path: Path, model: str | None = None) -> Directions:
+def read_ganspace(
+    path: Path,
+    model: str | None = None,  # fingerprint
+    channels: int | None = None,  # of the model's w; None: any
+) -> Directions:
     """GANSpace's .npz of components as directions of w; shares are those of the layer that it analysed.
 
-    GraftError if the file holds none, or some of a space with rows for layers."""
+    GraftError if the file holds none, some of a space with rows for layers, or some of another w."""
     found = read_components(path)
-    count, layers, _ = found.directions.shape
+    count, layers, width = found.directions.shape
     if layers != 1:
         raise GraftError(f"{path} has components that differ from layer to layer; only those of one w can be read.")
+    if channels not in (None, width):
+        raise GraftError(f"{path} is of a w of {width} channels, and this model's has {channels}.")
     vectors = found.directions[:, 0] * found.deviations[:, None]
     names = tuple(f"component {i + 1}" for i in range(count))
     about = {"origin": "GANSpace", "components": count}

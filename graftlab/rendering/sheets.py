@@ -3,6 +3,7 @@
 Pictures come and go with their names. A sheet that would be too large is refused before any of it is drawn.
 """
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Codes
+from graftlab.data import open_source
 from graftlab.editing import directions as editing
 from graftlab.editing import swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
+from graftlab.images import read, read_recipe
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
@@ -28,6 +31,25 @@ Named = Sequence[tuple[str, Tensor]]
 
 Start = tuple[str, Codes, Tensor | None]
 """Where a strip begins: its name, the codes of one picture, and the picture if there is one."""
+
+
+def read_named(renderer: Renderer[Any], path: Path, out: Path) -> Named:
+    """All pictures of a folder or zip but the one to be written, or one picture, with their names.
+
+    GraftError if that is a picture which nothing of ours has made, and if none is left."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        return [(path.stem, renderer.read(path))]
+
+    source = open_source(path)
+    files = {i: path / name for i, name in enumerate(source.names)}
+    for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
+        if read_recipe(out) is None:  # not an earlier sheet of ours
+            raise GraftError(f"{out} is a picture that this command reads; name another.")
+        del files[i]
+    if not files:
+        raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
+    side, square = renderer.side(), renderer.square
+    return [(file.stem, read(source.read(i), side, square, str(file))) for i, file in files.items()]
 
 
 def draw_swaps(
