@@ -39,9 +39,8 @@ ROOMS = {
     "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
-    "checkpoints perception evaluation",
+    "checkpoints blending editing perception evaluation",
     "blending": "errors work artifacts config images figures codes networks checkpoints",
-    "distillation": "errors work hardware config images codes networks data blending",
     "editing": "errors work artifacts config images figures codes data checkpoints",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
@@ -50,10 +49,10 @@ ROOMS = {
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
-    "graftlab": "errors images codes networks checkpoints blending editing inversion video films showing",
+    "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending distillation editing video inversion rendering perception evaluation graftlab benchmarking",
+    "training blending editing video inversion rendering perception evaluation graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -459,8 +459,10 @@ def chained(made: list[int], frames: int = 100) -> Film:
     return Film(frames, FPS, chain, recipe={"film": "chain"}, remember=chain.remember)
 
 
+@pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("how", [lambda film: film, reverse])
-def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, how):
+def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, how, flipped):
+    """A frame that was kept and is damaged is made again, from the one before it."""
     whole, made = [], []
     render(how(chained(whole)), tmp_path / "whole" / "%03d.png")
     film = how(chained([]))
@@ -473,6 +475,9 @@ def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, h
 
     with pytest.raises(KeyboardInterrupt):
         render(replace(film, start=cut), tmp_path / "film" / "%03d.png")
+    if flipped:
+        (bad,) = tmp_path.rglob("chain-00000070.*")
+        bad.write_bytes(bad.read_bytes()[:-1] + bytes([bad.read_bytes()[-1] ^ 1]))
     render(how(chained(made)), tmp_path / "film" / "%03d.png")
     for number in range(100):
         names = [tmp_path / folder / f"{number:03d}.png" for folder in ("whole", "film")]

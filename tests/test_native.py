@@ -232,7 +232,9 @@ def test_what_was_changed_after_writing_is_noticed(tmp_path):
         refused(r"no longer holds what was written \(SHA-256\); fetch", read_tensors, path)
     path.write_bytes(whole.replace(b'"b"', b'"c"'))
     refused("no longer holds what was written", read_tensors, path)
-    path.write_bytes(whole.replace(b"sha256", b"crc256"))  # a file of before there were digests
+    path.write_bytes(whole.replace(b"sha256", b"sha252"))
+    refused("no longer holds what was written", read_tensors, path)
+    save_file(tensors, path, {"graftlab": json.dumps({"name": "one"})})  # of before there were digests
     assert read_tensors(path)[1] == {"name": "one"}
 
 

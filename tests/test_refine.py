@@ -83,7 +83,7 @@ def test_without_memory_it_is_refused(monkeypatch):
     monkeypatch.setattr(hardware, "free_memory", lambda device: needed)
     refine(MODEL, IMAGES[:1], Refining(steps=1))
     monkeypatch.setattr(hardware, "free_memory", lambda device: needed - 1)
-    with pytest.raises(GraftError, match=r"Refining a picture of 32 x 30 pixels needs .* GB are free; make it smaller"):
+    with pytest.raises(GraftError, match=r"Refining a picture of 32 x 30 pixels needs .* are free; make it smaller"):
         refine(MODEL, IMAGES[:1], Refining(steps=1))
     monkeypatch.setattr(hardware, "free_memory", lambda device: None)  # where that is not told
     refine(MODEL, IMAGES[:1], Refining(steps=1))

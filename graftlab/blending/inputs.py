@@ -33,12 +33,12 @@ class Inputs:
     """What models are shown. GraftError for texts that name no seeds."""
 
     seeds: str | None = None
-    """Latents of StyleGAN2s: 7 or 1,4,10-20."""
+    """Latents of StyleGAN2s: 7 or 1,4,10-20; a few by default."""
     psi: float = 0.7
     """Truncation: 1 as trained, towards 0 more typical and less varied."""
     label: int | None = None
     """Class, of conditional models."""
-    photo: Sequence[Path] | None = None
+    photo: list[Path] | None = None
     """Pictures, or folders of them, for autoencoders; bundled ones by default."""
 
     def __post_init__(self) -> None:

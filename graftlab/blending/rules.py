@@ -79,7 +79,7 @@ class BlendConfig(Switch):
     """These resolutions from B, all others from A: 16-64."""
     weights: Path | None = None
     """JSON or YAML: each resolution with the shares of all models."""
-    clusters: Sequence[str] | None = None
+    clusters: list[str] | None = None
     """Only the channels of some clusters from B: parts.json:3,sky; one file for each layer."""
     hard: bool = False
     """Channels belong to one cluster wholly, not to all in proportion."""

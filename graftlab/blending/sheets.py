@@ -32,7 +32,7 @@ from graftlab.figures.sheets import EASY, Layout, block, grid_shape
 from graftlab.images import to_image, to_tensor
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
-from graftlab.work.parts import Parts, open_parts
+from graftlab.work.parts import Parts, open_parts, seal
 from graftlab.work.progress import Progress, Watch, silent, unwatched
 
 AT_ONCE = 8  # pictures decoded together
@@ -152,16 +152,20 @@ class _Drawing:
         self.layout, self.scale = lay_out(out, grid, *block(first, self.in_a_row).shape[2:])
 
     def draw_rows(self, parts: Parts, progress: Progress) -> None:
-        """Make the rows that are not there yet."""
+        """Make the rows that are not there yet, and those that were damaged since."""
         across, done = self.layout.across, min(parts.done(), self.layout.down)
         note = parts.note or (f"continued at row {done + 1}" if done else "")
         progress(done * across, note=note)
         for row in range(done, self.layout.down):
-            self._draw_row(row, parts, progress, note)
+            cells = []
+            for column in range(across):
+                cells.append(to_image(block(self.artist.draw(self.grid.cell(row, column)), self.in_a_row, self.scale)))
+                progress(row * across + column + 1, note=note)
+            strip = self.layout.row(row, cells)
+            seal(atomic_write(parts.path(row), partial(strip.save, format="PNG", compress_level=1)))
 
     def put_together(self, parts: Parts, watch: Watch) -> None:
         """All rows as one picture, or as a page with tiles."""
-        down = self.layout.down
         if self.out.suffix.lower() != PAGE:
             whole = np.concatenate([*self._strips(parts, silent)])
             images.write(to_tensor(Image.fromarray(whole)), self.out, self.recipe)
@@ -169,31 +173,18 @@ class _Drawing:
         axes = (self.grid.rows, self.grid.columns)
         rows, columns = ([f"{axis.name} {label}" for label in axis.labels] for axis in axes)
         cells = {**self.layout.grid(), "rows": rows, "columns": columns}
-        with watch("cutting rows into tiles", down) as progress:
+        with watch("cutting rows into tiles", self.layout.down) as progress:
             strips = self._strips(parts, progress)
             write_page(strips, self.layout.size, self.out, self.grid.title, cells, self.recipe)
 
     def _strips(self, parts: Parts, progress: Progress) -> Iterator[np.ndarray]:
         """The sheet from the top down, one file open at a time: there may be more than a process may have open."""
         yield np.asarray(self.layout.head())
-        for row in range(self.layout.down):
-            strip = read_strip(parts.path(row))
-            if strip is None or strip.shape[1] != self.layout.size[0]:
-                self._draw_row(row, parts)
-                strip = read_strip(parts.path(row))
-            if strip is None:
-                raise GraftError(f"{parts.path(row)} cannot be read back; choose another disk.")
-            yield strip
-            progress(row + 1)
+        for done, path in enumerate(parts.files()[: self.layout.down], start=1):
+            with Image.open(path) as strip:
+                yield np.asarray(strip)
+            progress(done)
         yield np.asarray(self.layout.foot())
-
-    def _draw_row(self, row: int, parts: Parts, progress: Progress = silent, note: str = "") -> None:
-        cells, across = [], self.layout.across
-        for column in range(across):
-            cells.append(to_image(block(self.artist.draw(self.grid.cell(row, column)), self.in_a_row, self.scale)))
-            progress(row * across + column + 1, note=note)
-        strip = self.layout.row(row, cells)
-        atomic_write(parts.path(row), partial(strip.save, format="PNG", compress_level=1))
 
 
 def lay_out(out: Path, grid: Grid, height: int, width: int) -> tuple[Layout, int]:
@@ -211,14 +202,3 @@ def lay_out(out: Path, grid: Grid, height: int, width: int) -> tuple[Layout, int
             f"A sheet of {right:,} × {bottom:,} pixels is too large for a picture; write a page, -o x.html."
         )
     return layout, 1
-
-
-def read_strip(path: Path) -> np.ndarray | None:
-    """A row of cells as uint8 (h, W, 3); None if its file is not there any more, or not as it was written."""
-    try:
-        with Image.open(path) as strip:
-            strip.verify()  # all checksums, which decoding does not look at
-        with Image.open(path) as strip:
-            return np.asarray(strip.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError):
-        return None

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from graftlab.blending.axes import AXES
+from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
-from graftlab.cli.blend_desk import CodesOf, Force, InputOptions, SwitchOptions
+from graftlab.cli.blend_desk import HOW, CodesOf, Force, InputOptions
 from graftlab.cli.desk import Device, made_by, picture, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
@@ -33,7 +34,7 @@ def sheet(
     columns: Annotated[
         str, typer.Option(help="The same; seeds and photos are those of --seeds and --photo.")
     ] = "levels",
-    switch: SwitchOptions = SwitchOptions(),
+    switch: Annotated[Switch, HOW] = Switch(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
     force: Force = False,

@@ -12,9 +12,10 @@ from graftlab.blending.diff import tabulate
 from graftlab.blending.files import blend_files
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.kinship import kinship
+from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
-from graftlab.cli.blend_desk import Force, InputOptions, Photos, RuleOptions, desk
-from graftlab.cli.desk import Device, Json, picture, spare, writable
+from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
+from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
@@ -26,7 +27,7 @@ EXTENSION = ".safetensors"
 @spread
 def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names: A and B, or with --weights any number.")],
-    rule: RuleOptions,
+    rule: Annotated[BlendConfig, HOW],
     out: Annotated[Path, typer.Option("--out", "-o", help="Model to write.", callback=writable)] = Path(
         "blend.safetensors"
     ),
@@ -55,7 +56,7 @@ def blend(
         say(found.sentence)
     inputs.check(blended.network)
     if samples is not None:
-        desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
+        Desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
     blended.save(out, half)
     if as_json:
         typer.echo(json.dumps({"file": str(out), **blended.to_dict()}, indent=1))
@@ -86,7 +87,7 @@ def diff(
     with bar("comparing", len(probes)) as progress:
         moved = compare(mine, theirs, steps(probes, progress, len(probes)))
     if out is not None:
-        desk(mine, "fixed").write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
+        Desk(mine, "fixed").write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
     if as_json:
         layers = [each.to_dict() for each in moved]
         typer.echo(json.dumps({"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}, indent=1))

@@ -11,8 +11,8 @@ from graftlab.blending.clusters import Clusters, check_clusters, doubt, draw_hea
 from graftlab.blending.clusters import fit as find
 from graftlab.blending.inputs import Inputs
 from graftlab.checkpoints.load import load
-from graftlab.cli.blend_desk import Photos, desk
-from graftlab.cli.desk import Device, Json, picture, spare, writable
+from graftlab.cli.blend_desk import Photos
+from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.work.progress import steps
@@ -58,7 +58,7 @@ def fit(
         found = find(network, features, parts, steps(probes, progress, len(probes)), seed)
     found.save(out)
     if samples is not None:
-        desk(network, "fixed").write(draw_heat(network, found, probes[:ROWS], bar), samples)
+        Desk(network, "fixed").write(draw_heat(network, found, probes[:ROWS], bar), samples)
     tell(found, features, as_json)
     say(out)
 
@@ -83,7 +83,7 @@ def show(
     features = features_at(network, found.layer)
     if sentence := doubt(clusters, found, [network]):
         say(sentence)
-    desk(network, "fixed").write(draw_heat(network, found, inputs.probes(network), bar), out)
+    Desk(network, "fixed").write(draw_heat(network, found, inputs.probes(network), bar), out)
     tell(found, features, as_json)
 
 

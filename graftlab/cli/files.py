@@ -12,6 +12,7 @@ from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
 from graftlab.cli.desk import Json, spare, writable
 from graftlab.cli.progress import say
+from graftlab.data.pack import Pack, is_pack
 
 AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a model's name; no code in it is run.")]
 
@@ -52,15 +53,19 @@ def convert(
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:
-    """Read every byte of a model file and compare the hashes that it and graftlab know.
+    """Read every byte of a model or of a file that graftlab wrote, and compare it with the hashes known of it.
 
     graft verify metfaces.safetensors
     """
 
-    told = checks.verify(locate(file))
+    path = locate(file)
+    told = checks.verify(path, Pack(path).verify if is_pack(path) else None)
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
     weights = "as the file says" if told["recorded"] else "the file tells none to compare"
     known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
-    typer.echo(f"{file}\n  sha256 {told['sha256']} ({known})\n  weights {told['fingerprint']} ({weights})")
+    proven = "all of it as it was written" if told["proven"] else "it carries no digest of all that it holds"
+    typer.echo(f"{file}: {proven}\n  sha256 {told['sha256']} ({known})")
+    if told["fingerprint"]:
+        typer.echo(f"  weights {told['fingerprint']} ({weights})")

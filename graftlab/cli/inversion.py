@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,9 @@ from graftlab import inversion
 from graftlab.cli.desk import Device, Json, Model, Out, picture, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
-from graftlab.cli.options import spread
+from graftlab.cli.options import Fields, spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, say
-from graftlab.cli.training import counted
 from graftlab.errors import GraftError
 from graftlab.inversion.photos import STEPS
 from graftlab.inversion.training import EncoderTraining
@@ -28,8 +27,6 @@ from graftlab.work.texts import LARGEST_SEED
 FRAMES = 100  # of the film of a search
 FPS = frame_rate(25)
 
-FeatureWeight = Annotated[float, typer.Option("--features", min=0, help="Weight of the deep-feature distance.")]
-PixelWeight = Annotated[float, typer.Option("--pixels", min=0, help="Weight of the squared difference of pixels.")]
 Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
 NewFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)]
 
@@ -43,8 +40,8 @@ class SearchOptions:
         int | None, typer.Option(min=0, help=f"Of the search; {STEPS}, with --encoder none unless they are asked for.")
     ] = None
     encoder: Annotated[Path | None, typer.Option(help="What 'graft train-encoder' made of this model.")] = None
-    features: FeatureWeight = 1.0
-    pixels: PixelWeight = 1.0
+    features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 1.0
+    pixels: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of pixels.")] = 1.0
     free_noise: Annotated[
         bool, typer.Option("--free-noise", help="Search for the noise too, so that grain stays out of w (not kept).")
     ] = False
@@ -164,20 +161,15 @@ def toonify(
         desk.write(redrawn, out)
 
 
+@spread
 def train_encoder(
     model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to read.")],
     out: NewFile = Path("encoder.safetensors"),
-    images: Annotated[int, counted("Length of the training in images, such as 100k.")] = 100_000,
-    batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 16,
-    width: Annotated[int, typer.Option(min=1, help="Most channels of its layers.")] = 128,
-    codes: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of codes.")] = 1.0,
-    pixels: PixelWeight = 1.0,
-    features: FeatureWeight = 1.0,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, at first.")] = 0.005,
     resume: Resume = True,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of its weights and of the pictures.")] = 0,
     device: Device = None,
+    *,
+    training: Annotated[dict[str, Any], Fields(EncoderTraining)],
 ) -> None:
     """Train a network that guesses the codes of a picture at once, for 'graft invert'; the same command resumes.
 
@@ -185,16 +177,7 @@ def train_encoder(
     """
 
     spare(out, model)
-    settings = EncoderTraining(
-        images=images,
-        batch=batch,
-        width=width,
-        learning_rate=learning_rate,
-        codes=codes,
-        pixels=pixels,
-        features=features,
-        seed=seed,
-    )
+    settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
     with resumable(out):
         encoder = inversion.train_encoder(network, settings, out, resume, bar)

@@ -241,7 +241,7 @@ COMMANDS: Panels = {
         ),
         "verify": Row(
             "files.verify",
-            "Read every byte of a model file and compare the hashes that it and graftlab know.",
+            "Read every byte of a model or of a file that graftlab wrote, and compare it with the hashes known of it.",
         ),
         "bench": Row(
             "bench.bench",

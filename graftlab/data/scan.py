@@ -10,13 +10,13 @@ from statistics import median_low
 from PIL import ExifTags, Image
 
 from graftlab.data.image_source import ImageSource
+from graftlab.data.left_out import Finding, LeftOut
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, silent, steps
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
-SHOWN = 20  # names kept per finding
 
 # What a finding is called, and what is done about it.
 FINDINGS = {
@@ -31,19 +31,6 @@ FINDINGS = {
     "grayscale": "become gray RGB",
     "duplicated": "same bytes as an earlier one, kept",
 }
-
-
-@dataclass
-class Finding:
-    """How many images share a trait, and the first of their names; `name: reason` where there is one."""
-
-    count: int = 0
-    names: list[str] = field(default_factory=list)
-
-    def add(self, name: str) -> None:
-        self.count += 1
-        if len(self.names) < SHOWN:
-            self.names.append(name)
 
 
 @dataclass(frozen=True)
@@ -66,6 +53,7 @@ class ScanReport:
     findings: dict[str, Finding] = field(default_factory=lambda: {name: Finding() for name in FINDINGS})
     width: Spread = Spread()
     height: Spread = Spread()
+    left_out: LeftOut = field(default_factory=LeftOut)  # files that are there and are no images, by kind
 
     def summary(self) -> str:
         """A few lines for people: only what was found, with the first names."""
@@ -77,7 +65,7 @@ class ScanReport:
             if finding.count:
                 more = ", ..." if finding.count > 3 else ""
                 lines.append(f"  {name:<11}{finding.count:,} ({FINDINGS[name]}): {', '.join(finding.names[:3])}{more}")
-        return "\n".join(lines)
+        return "\n".join(lines + self.left_out.lines())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -94,7 +82,7 @@ class _Look:
 
 def scan(source: ImageSource, progress: Progress = silent) -> ScanReport:
     """Read every image of a source once."""
-    report = ScanReport(str(source.path), source.kind, len(source))
+    report = ScanReport(str(source.path), source.kind, len(source), left_out=source.left_out)
     first: dict[bytes, str] = {}  # digest -> name of the image that had it first
     sizes = []
     looks = ordered_map(partial(_look, source), range(len(source)))

@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.images.plugins import assisted
 from graftlab.images.srgb import to_srgb, upright
 from graftlab.work.files import atomic_write
 
@@ -107,7 +108,7 @@ def identified(file: BinaryIO, name: str) -> Image.Image:
     with _pillow_cap:  # Pillow's own cap is a global, warns at 89 and fails at 179 million pixels: ours stands alone
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(file)
+            image = assisted(file, name) or Image.open(file)
         finally:
             Image.MAX_IMAGE_PIXELS = cap
     width, height = image.size

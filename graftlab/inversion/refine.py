@@ -9,13 +9,13 @@ because codes far from it draw the picture and nothing else: their hybrids look 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Weight, Within, require
 from graftlab.hardware import require_memory
 from graftlab.inversion.descent import Descent
 from graftlab.inversion.likeness import Likeness
@@ -32,23 +32,13 @@ MARGIN = 1.5  # on what layers keep for the way back: for what the way back itse
 class Refining(Config):
     """How codes are refined."""
 
-    steps: int = 100
-    learning_rate: float = 0.1  # of Adam, for the structure, in root mean squares of a code's numbers
-    texture_rate: float = 0.03  # the same for the texture
-    structure_near: float = 0.01  # weight of the squared distance from the encoder's, in mean squares of its numbers
-    texture_near: float = 0.1  # the same for the texture
-    pixels: float = 1.0  # weight of the mean squared difference of pixels
-    features: float = 0.0  # weight of the deep-feature distance, which needs a feature network
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "steps": (0, 10**6),
-        "learning_rate": (0, 10),
-        "texture_rate": (0, 10),
-        "structure_near": (0, 1e6),
-        "texture_near": (0, 1e6),
-        "pixels": (0, 1e6),
-        "features": (0, 1e6),
-    }
+    steps: Annotated[int, Within(0, 10**6)] = 100
+    learning_rate: Annotated[float, Within(0, 10)] = 0.1  # of Adam, for the structure, in root mean squares of a code
+    texture_rate: Annotated[float, Within(0, 10)] = 0.03  # the same for the texture
+    structure_near: Weight = 0.01  # weight of the squared distance from the encoder's, in mean squares of its numbers
+    texture_near: Weight = 0.1  # the same for the texture
+    pixels: Weight = 1.0  # weight of the mean squared difference of pixels
+    features: Weight = 0.0  # weight of the deep-feature distance, which needs a feature network
 
 
 class Refinement:

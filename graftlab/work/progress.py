@@ -1,6 +1,6 @@
 """How far long work is, for whoever waits for it: one signature for all that takes long."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
@@ -17,12 +17,14 @@ def silent(done: float, total: float | None = None, note: str = "") -> None:
     """The progress of work that nobody waits for."""
 
 
-Watch = Callable[[str, int | None], AbstractContextManager[Progress]]
-"""Begins to show the progress of some work: what it is ("refining"), and how much in all."""
+class Watch(Protocol):
+    """Begins to show the progress of some work: what it is ("refining"), how much in all, and what is done already."""
+
+    def __call__(self, what: str, total: int | None = None, done: int = 0) -> AbstractContextManager[Progress]: ...
 
 
 @contextmanager
-def unwatched(what: str, total: int | None = None) -> Iterator[Progress]:
+def unwatched(what: str, total: int | None = None, done: int = 0) -> Iterator[Progress]:
     """The `Watch` that shows nothing."""
     yield silent
 

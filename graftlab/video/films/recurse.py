@@ -32,6 +32,7 @@ from graftlab.video.films.detail import DETAILED, Detail, Keeper
 from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.work.files import atomic_write
+from graftlab.work.parts import seal, unsealed
 
 SOFTENED = 0.05  # share that a cell gives to each neighbour where nothing else keeps stripes away
 
@@ -169,7 +170,7 @@ class Chain:
     def remember(self, folder: Path) -> None:
         """Keep the first frame of each block in a folder too, and begin with those that are there."""
         self._folder = folder
-        while (path := self._path(folder, len(self._firsts))).exists():
+        while path := unsealed(self._path(folder, len(self._firsts))):
             self._firsts.append(load_file(path)["picture"])
 
     def _path(self, folder: Path, block: int) -> Path:
@@ -184,5 +185,5 @@ class Chain:
             self._firsts.append(following)
             if self._folder:
                 stored = save({"picture": following.contiguous()})
-                atomic_write(self._path(self._folder, block + 1), lambda file: file.write(stored))
+                seal(atomic_write(self._path(self._folder, block + 1), lambda file: file.write(stored)))
         return images
