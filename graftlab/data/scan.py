@@ -13,6 +13,7 @@ from graftlab.data.image_source import ImageSource
 from graftlab.data.left_out import Finding, LeftOut
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
+from graftlab.images.srgb import orientation, upright_size
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, silent, steps
 
@@ -29,6 +30,7 @@ FINDINGS = {
     "rotated": "turned upright as their EXIF says",
     "alpha": "laid over white",
     "grayscale": "become gray RGB",
+    "noted": "read, with something to know",
     "duplicated": "same bytes as an earlier one, kept",
 }
 
@@ -113,9 +115,11 @@ def _look(source: ImageSource, index: int) -> _Look:
     if "huge" in traits:
         return _Look(None, traits, digest)
     try:
-        open_rgb(data, name, shrink_to=TINY)  # all of the file is decoded, at the smallest size the format offers
+        picture = open_rgb(data, name, shrink_to=TINY)  # all of the file is decoded, at the smallest size it offers
     except GraftError as error:
         return _Look(None, {**traits, "unreadable": str(error)}, digest)
+    if notes := picture.info.get("notes"):
+        traits["noted"] = "; ".join(notes)
     return _Look((width, height), traits, digest)
 
 
@@ -123,14 +127,13 @@ def _header(data: bytes, name: str) -> tuple[int, int, dict[str, str]]:
     """(width, height, traits) as the header states them; nothing is decoded. No traits if it cannot be read."""
     try:
         with identified(BytesIO(data), name) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            width, height = reversed(image.size) if orientation in (5, 6, 7, 8) else image.size
+            width, height = upright_size(image)
             seen = {
                 "tiny": min(width, height) < TINY,
                 "animated": getattr(image, "is_animated", False),
                 "cmyk": image.mode == "CMYK",
                 "deep": _is_deep(image, data),
-                "rotated": orientation in range(2, 9),
+                "rotated": orientation(image) in range(2, 9),
                 "alpha": image.has_transparency_data,
                 "grayscale": image.mode[0] in "1LIF" and image.mode != "LAB",
             }

@@ -26,7 +26,7 @@ BEGINNINGS = {  # of the formats that Pillow reads, and of others that people ta
     "AVIF": rb"....ftyp(avi[fs]|(mif1|msf1).{8,12}avi[fs])",
     HEIC: rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
     JXL: rb"\xff\x0a|\0\0\0\x0cJXL ",
-    RAW: rb"....ftypcrx |II\*\0....CR|FUJIFILMCCD-RAW|FOVb|II(RO|RS|U\0)|MMOR|\0MRM",
+    RAW: rb"....ftypcrx |II\*\0....CR|II\x1a\0\0\0HEAPCCDR|FUJIFILMCCD-RAW|FOVb|II(RO|RS|U\0)|MMOR|\0MRM",
     TIFF: rb"II[*+]\0|MM\0[*+]",
     VIDEO: rb"....(ftyp|moov|mdat)|\x1aE\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xb3\xba]|FLV\x01",
 }
