@@ -11,7 +11,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion import work
 from graftlab.inversion.descent import ramps
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, drawn, sampled, standardised
+from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, draw, sampled, standardised
 from graftlab.inversion.work import carry_out
 
 MODEL = tiny.stylegan2()
@@ -31,7 +31,7 @@ def done(*given, **named):
 
 
 def distance(codes):
-    return (drawn(MODEL, codes) - IMAGES).square().mean().item()
+    return (draw(MODEL, codes) - IMAGES).square().mean().item()
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])

@@ -20,7 +20,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, read, read_recipe, to_uint8
 from graftlab.video import writing
-from graftlab.video.film import Film, render, reversed_
+from graftlab.video.film import Film, render, reverse
 from graftlab.video.reading import Video
 from graftlab.work import parts as parts_module
 
@@ -282,7 +282,7 @@ def test_other_options_begin_again_too(tmp_path):
         assert begun[0] == 0, options
 
 
-@pytest.mark.parametrize("shown", [lambda film: film, reversed_])
+@pytest.mark.parametrize("shown", [lambda film: film, reverse])
 def test_films_without_a_recipe_are_never_continued(tmp_path, shown):
     """Nothing tells two of them apart."""
     with pytest.raises(StopError):

@@ -110,13 +110,13 @@ def translate(
     """
 
     network = load(model, Translator, device=device, precision=precision)
-    desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
+    desk = larger.on(Desk(network, size=size, square=square))
     names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
     for name in names:
         spare(name, model, *photos)
     for photo, name in zip(photos, names, strict=True):
         if not enlarge:
-            check_large_enough(photo, desk.size)
+            check_large_enough(photo, desk.side())
         with torch.no_grad():
             desk.write(network.translate(desk.read(photo)), name)
 

@@ -11,7 +11,7 @@ from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
 from graftlab.cli.desk import Json, spare, writable
-from graftlab.cli.progress import console
+from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
 
 AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a model's name; no code in it is run.")]
@@ -48,8 +48,8 @@ def convert(
     spare(out, source)
     file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
     for note in file.notes:
-        console.print(note, soft_wrap=True)
-    console.print(f"{out}: {file.kind}, from {file.format}", soft_wrap=True)
+        say(note)
+    say(f"{out}: {file.kind}, from {file.format}")
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:

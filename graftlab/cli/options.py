@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import wraps
 from itertools import pairwise
 from textwrap import dedent
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -56,21 +56,23 @@ class Fields:
 
 @dataclass(frozen=True)
 class Group:
-    """The fields of a dataclass as options, whose defaults are those of `chosen` if there is one."""
+    """The fields of a dataclass as options, whose defaults are those of `chosen` if there is one.
+
+    What is annotated with no option has for its help what stands under the field. `heading` is theirs in the help."""
 
     dataclass: Any
     chosen: Any
+    heading: str | None = None
 
     def parameters(self) -> Iterator[inspect.Parameter]:
-        hints = get_type_hints(self.dataclass, include_extras=True)
+        hints, helps = get_type_hints(self.dataclass, include_extras=True), docstrings(self.dataclass)
         for each in fields(self.dataclass):
             default = each.default if self.chosen is NONE else getattr(self.chosen, each.name)
-            yield inspect.Parameter(
-                each.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=NONE if default is MISSING else default,
-                annotation=hints[each.name],
-            )
+            default, hint = NONE if default is MISSING else default, hints[each.name]
+            if each.name in helps and get_origin(hint) is not Annotated:
+                flags = [f"--{each.name.replace('_', '-')}"]  # of a switch, the only one
+                default = typer.Option(default, *flags, help=helps[each.name], rich_help_panel=self.heading)
+            yield inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
 
     def collect(self, values: dict[str, Any]) -> Any:
         return self.dataclass(**values)
@@ -81,13 +83,14 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     follow the others.
 
     Their defaults are those of the parameter's default, `options: ReadingOptions = ReadingOptions(square=True)`, or
-    else those of the dataclass."""
+    else those of the dataclass; `Annotated[BlendConfig, "How to blend"]` is their heading in the help."""
     signature, hints = inspect.signature(function), get_type_hints(function, include_extras=True)
     groups: dict[str, tuple[Fields | Group, list[inspect.Parameter]]] = {}
     for name, parameter in signature.parameters.items():
-        annotated = next((one for one in get_args(hints[name])[1:] if isinstance(one, Fields)), None)
-        if annotated or is_dataclass(hints[name]):
-            group = annotated or Group(hints[name], parameter.default)
+        kind, *notes = get_args(hints[name]) if get_origin(hints[name]) is Annotated else [hints[name]]
+        annotated = next((note for note in notes if isinstance(note, Fields)), None)
+        if annotated or is_dataclass(kind):
+            group = annotated or Group(kind, parameter.default, *notes)
             groups[name] = group, list(group.parameters())
     own = [parameter for name, parameter in signature.parameters.items() if name not in groups]
     shared = [option for _, options in groups.values() for option in options]
@@ -102,10 +105,10 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def docstrings(config: type[Config]) -> dict[str, str]:
-    """The sentence under each field of a configuration, those of the classes that it extends among them."""
+def docstrings(config: type) -> dict[str, str]:
+    """The sentence under each field of a dataclass, those of the classes that it extends among them."""
     found: dict[str, str] = {}
-    for one in reversed(config.__mro__[: config.__mro__.index(Config)]):
+    for one in reversed([each for each in config.__mro__ if is_dataclass(each) and each is not Config]):
         (body,) = ast.parse(dedent(inspect.getsource(one))).body
         for statement, under in pairwise(body.body):  # type: ignore[attr-defined]
             match statement, under:

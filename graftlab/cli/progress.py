@@ -12,6 +12,11 @@ from rich.text import Text
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
+def say(what: object) -> None:
+    """A sentence for people, or the path of what was written, on stderr."""
+    console.print(str(what), soft_wrap=True)
+
+
 class Rate(ProgressColumn):
     """Images per second: of late while there is work, on the whole at its end."""
 

@@ -164,7 +164,7 @@ def principal(
 
     def batches() -> Iterator[Tensor]:
         nonlocal pictures
-        for _, codes in encoded(model, source, chosen, size, progress):
+        for _, codes in encode_photos(model, source, chosen, size, progress):
             fingerprints.add(codes.model)
             pictures += len(codes)
             yield codes.texture if part == "texture" else cells(codes.structure).flatten(0, 1)
@@ -210,7 +210,7 @@ def _textures(
     model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress
 ) -> tuple[Tensor, str | None]:
     """Textures (N, Ct) of photos, and the model's fingerprint. GraftError for fewer than two."""
-    batches = [codes for _, codes in encoded(model, source, chosen, size, progress)]
+    batches = [codes for _, codes in encode_photos(model, source, chosen, size, progress)]
     if (count := sum(map(len, batches))) < 2:
         raise GraftError(
             f"{source.path} has {count} readable picture{'' if count == 1 else 's'}; a mean needs two or more, best 20."
@@ -231,7 +231,7 @@ def cells(structure: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encoded(
+def encode_photos(
     model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
 ) -> Iterator[tuple[list[int], SwapCodes]]:
     """Codes of the central squares of photos, batch by batch, with the photos' numbers; unreadable ones are missing."""

@@ -193,6 +193,6 @@ def standardised(noise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def drawn(model: StyleGAN2, codes: StyleCodes, batch: int = 8) -> Tensor:
+def draw(model: StyleGAN2, codes: StyleCodes, batch: int = 8) -> Tensor:
     """Pictures (N, 3, H, W) of codes, drawn a batch at a time, on the CPU."""
     return torch.cat([model.decode(codes[which]).cpu() for which in parts(len(codes), batch)])

@@ -1,12 +1,15 @@
 """Work in steps that can be interrupted: what the search, the tuning and the training of an encoder have in common."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.work.parts import open_parts
 from graftlab.work.progress import Progress, silent
 
 SAVE_EVERY = 30.0  # seconds
@@ -43,3 +46,14 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None)
         if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
             saved = monotonic()
+
+
+@contextmanager
+def keep_state(out: str | Path | None, plan: Mapping[str, Any], resume: bool) -> Iterator[tuple[Path | None, str]]:
+    """A hidden folder beside a file for states of work that is to become it, of an earlier call if its plan was equal,
+    and why not if it was another. It stays until `parts.forget`: who writes the file does so first."""
+    if out is None:
+        yield None, ""
+        return
+    with open_parts(Path(out), ".safetensors", 1, plan, resume) as parts:
+        yield parts.folder, parts.note

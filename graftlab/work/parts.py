@@ -92,7 +92,7 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
     """The parts of a film that is to become `out`, those of an earlier call if its plan (JSON) was equal.
 
     GraftError if another process holds them or the folder cannot be written."""
-    folder = out.with_name(f".{out.name}.parts")
+    folder = _folder(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder / "lock", f"{out} is being written by another process: wait for it, or choose another name.")
@@ -111,6 +111,15 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
         yield parts
     if parts.finished:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(out: str | Path) -> None:
+    """Remove what is kept for a file, if there is anything."""
+    shutil.rmtree(_folder(Path(out)), ignore_errors=True)
+
+
+def _folder(out: Path) -> Path:
+    return out.with_name(f".{out.name}.parts")
 
 
 def _plan_in(folder: Path) -> Any:

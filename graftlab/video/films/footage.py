@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, Following, SwapCodes
-from graftlab.video.films.drawing import AT_ONCE
+from graftlab.rendering.renderer import AT_ONCE
 from graftlab.video.reading import Video
 from graftlab.work.parts import seal, unsealed
 
