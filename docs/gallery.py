@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Every picture of the documents that the bundled model makes, and `docs/gallery.md`, which shows them.
 
-    python docs/gallery.py                    # all but those that train networks, in some minutes
-    python docs/gallery.py panorama tuning    # some, those too
-    python docs/gallery.py --text             # the document alone
+    python docs/gallery.py                    # all entries except those that train networks, in a few minutes
+    python docs/gallery.py panorama tuning    # named entries, including those that train networks
+    python docs/gallery.py --text             # only the document
 
 `docs/gallery.toml` holds the entries: a title, a sentence, and the commands that make the pictures. The document is
-written from them, so that it shows the commands that were run. What they need on the way goes to `demo/` and `runs/`.
+written from them, so it shows the commands that were run. Intermediate files go to `demo/` and `runs/`.
 """
 
 import os
