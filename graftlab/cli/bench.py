@@ -42,7 +42,7 @@ def bench(
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; PyTorch's choice by default.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure this machine: what it reaches at its best, and pictures encoded, decoded, swapped or sampled per second.
+    """Measure this machine: its peak performance, and pictures encoded, decoded, swapped or sampled per second.
 
     graft bench
 

@@ -32,7 +32,7 @@ def blend(
     codes: CodesOf = None,
     force: Force = False,
 ) -> None:
-    """The network changes while the latents, or photos, stay: from model to model, or by the level of a swap.
+    """Change the network while the latents, or photos, stay fixed: from model to model, or by the level of a swap.
 
     graft film blend faces.pkl cartoons.pkl --seeds 1-6 -o cartoons.mp4
 

@@ -72,7 +72,7 @@ def sheet(
     resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True,
     device: Device = None,
 ) -> None:
-    """Blends in rows and columns: snapshots by swap level, share by level, model by model; same latents or photos.
+    """Draw a grid of blends of the same latents or photos: snapshots by swap level, share by level, model by model.
 
     graft sheet faces.pkl runs/cartoons --columns levels:4,8,16,32 --seeds 1-4
 

@@ -93,7 +93,7 @@ def blend(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and what lies between.
+    """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and everything in between.
 
     graft blend faces.pkl cartoons.pkl --swap-at 32 -o toon.safetensors --samples toon.png
 
@@ -146,7 +146,7 @@ def diff(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """How far each layer of B has moved from A's: its weights, and what it makes of the same latents or photos.
+    """Measure how far each layer of B has moved from A's: its weights, and its activations for the same inputs.
 
     graft diff faces.pkl cartoons.pkl -o moved.png
     """

@@ -45,7 +45,7 @@ def fit(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Cluster what a layer makes of many pictures: wherever there is sky, its features point roughly the same way.
+    """Cluster a layer's features over many pictures: wherever there is sky, they point in roughly the same direction.
 
     graft clusters fit faces.pkl --layer 32 --parts 8 --seeds 0-199 -o parts.json --samples parts.png
     """
@@ -78,7 +78,7 @@ def show(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """A sheet of pictures, and where each cluster lies in them.
+    """Draw a sheet of pictures and where each cluster lies in them.
 
     graft clusters show faces.pkl parts.json --seeds 300-305 -o parts.png
     """

@@ -19,7 +19,7 @@ OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions t
 
 
 def show(file: File, as_json: Json = False) -> None:
-    """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
+    """Show the directions of a file: names, shares of the variance, and correlations with known factors.
 
     graft directions show landscapes-128
     """
@@ -73,7 +73,7 @@ def orthogonalise(
     ] = None,
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
-    """Take out of a direction what it shares with others, so that it changes those no more.
+    """Remove from a direction what it shares with others, so that it no longer changes those.
 
     graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
     """

@@ -85,7 +85,7 @@ def between(
     as_json: Json = False,
     options: FittingOptions = FittingOptions(),
 ) -> None:
-    """Find the direction from the textures of some photos to those of others, and how well it tells them apart.
+    """Find the direction from the textures of some photos to those of others, and how well it separates them.
 
     graft directions between day/ night/ --name night -o night.directions.safetensors
     """
@@ -132,7 +132,7 @@ def ganspace(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Find the directions in which a StyleGAN2's w varies most (GANSpace), or take over what GANSpace has found.
+    """Find the directions in which a StyleGAN2's w varies most (GANSpace), or import a file of GANSpace.
 
     graft directions ganspace -m metfaces.pkl -k 20 -o styles.directions.safetensors
 
@@ -185,7 +185,7 @@ def sweep(
     precision: Precision = "float32",
     refine: Refine = 0,
 ) -> None:
-    """A strip of gains for each picture and direction, the original in the margin.
+    """Draw a strip of gains for each picture and direction, with the original in the margin.
 
     graft directions sweep fuji.jpg alps.jpg landscapes-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
 

@@ -44,7 +44,7 @@ def pairs(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pairs.")] = 0,
     device: Device = None,
 ) -> None:
-    """Draw pairs of pictures of the same w by a base and its blend, for 'graft distill'; the same command goes on.
+    """Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; the same command resumes.
 
     graft pairs --base alps.safetensors --blend desert.safetensors --count 50k -o pairs/
     """
@@ -84,7 +84,7 @@ def distill(
     augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
     options: TrainingOptions = TrainingOptions(images=200_000),
 ) -> None:
-    """Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.
+    """Train a student that redraws photos in one pass, as inversion and a blend do in two; the same command resumes.
 
     graft distill pairs/ --run runs/student --images 200k
 

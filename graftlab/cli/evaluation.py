@@ -84,7 +84,7 @@ def truth(
     pairs: Annotated[int, typer.Option(min=1, help="Number of swaps.")] = 150,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
+    """Swap rendered landscapes, whose true hybrids are known, and measure how close the model comes.
 
     graft eval truth landscapes-128 --grid truth-grid --out measured
     """
@@ -103,7 +103,7 @@ def folder(
     most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
+    """Reconstruct and swap photos: measure what is lost, and whether hybrids look like photos.
 
     graft eval folder ~/photos --model landscapes-128 --out measured
     """
@@ -128,7 +128,7 @@ def samples(
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Whether a StyleGAN2's samples look like photos: their kernel distance.
+    """Measure whether a StyleGAN2's samples look like photos, by their kernel distance.
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """
@@ -148,7 +148,7 @@ def compare(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Two results side by side.
+    """Show two results side by side.
 
     graft eval compare measured-before measured-after
     """

@@ -17,7 +17,7 @@ AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a m
 
 
 def inspect(file: AnyFile, as_json: Json = False) -> None:
-    """What a file is: kind, architecture, parameters, training images, licence, where it came from.
+    """Show what a file is: kind, architecture, parameters, training images, licence, origin.
 
     graft inspect network-snapshot-000500.pkl
     """
@@ -52,7 +52,7 @@ def convert(
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:
-    """Read every byte of a model file and compare the hashes that it and graftlab know.
+    """Read all of a model file and check it against the hashes that it and graftlab record.
 
     graft verify metfaces.safetensors
     """

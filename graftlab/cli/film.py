@@ -36,7 +36,7 @@ Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.
 
 @spread
 def recon(video: Footage, shooting: Shooting) -> None:
-    """A video through its codes: same size, speed and sound.
+    """Encode and decode a video: same size, speed and sound.
 
     graft film recon window.mp4 -o recon.mp4
     """
@@ -59,7 +59,7 @@ def desync(
     average_what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
     ends: Annotated[str, typer.Option(help="Before the first and after the last: wrap, hold or mirror.")] = "wrap",
 ) -> None:
-    """A video whose textures come from other moments than its structures.
+    """Redraw a video with textures from other moments than its structures.
 
     graft film desync window.mp4 --texture-offset 2.0 -o offset.mp4
 
@@ -99,7 +99,7 @@ def textures(
     ease: Ease = "smooth",
     loop: Loop = False,
 ) -> None:
-    """Textures that melt into each other, over a video or a picture.
+    """Fade from texture to texture, over a video or a picture.
 
     graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
 
@@ -146,7 +146,7 @@ def ride(
     texture_from: Other = None,
     average: Average = 0.0,
 ) -> None:
-    """A train ride: past landscapes joined into an endless one, or a real one in other textures.
+    """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
     graft film ride fuji.jpg alps.jpg lake.jpg --parallax 0.5 --loop -o ride.mp4
 

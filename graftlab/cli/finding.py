@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 def find(
     words: Annotated[list[str] | None, typer.Argument(help="What you would like to do, in a few words.")] = None,
 ) -> None:
-    """Which command or slider does something: say it in your words.
+    """Find the command or slider for a task that you describe in your own words.
 
     graft help more snow
     """

@@ -79,7 +79,7 @@ def invert(
     seed: SearchSeed = 0,
     device: Device = None,
 ) -> None:
-    """Find the codes from which a StyleGAN2 draws photos, all at once; the same command resumes.
+    """Find the codes from which a StyleGAN2 draws the given photos; the same command resumes.
 
     graft invert fuji.jpg alps.jpg -m alps.safetensors -o codes.safetensors
 
@@ -149,7 +149,7 @@ def toonify(
     device: Device = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.
+    """Redraw a photo: find its codes in one StyleGAN2, and decode them with another that was made from it.
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
@@ -193,7 +193,7 @@ def train_encoder(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of its weights and of the pictures.")] = 0,
     device: Device = None,
 ) -> None:
-    """Train a network that guesses the codes of a picture at once, for 'graft invert'; the same command resumes.
+    """Train a network that estimates a picture's codes in one pass, for 'graft invert'; the same command resumes.
 
     graft train-encoder alps.safetensors -o encoder.safetensors --images 100k
     """

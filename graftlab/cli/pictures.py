@@ -55,7 +55,7 @@ def swap(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Put one picture's structure with another's texture.
+    """Combine one picture's structure with another's texture.
 
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
@@ -78,7 +78,7 @@ def grid(
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
-    """Every structure with every texture on one sheet, the originals in the margins.
+    """Draw a sheet of every structure with every texture, with the originals in the margins.
 
     graft grid --structures mountains/ --textures weather/ -o grid.png
     """
@@ -120,7 +120,7 @@ def reconstruct(
     tile: Tile = None,
     options: RenderingOptions = RenderingOptions(),
 ) -> None:
-    """Pictures beside what their codes keep of them, with L1 (share of the full range) and PSNR.
+    """Draw pictures beside their reconstructions, with L1 (share of the full range) and PSNR.
 
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
@@ -177,7 +177,7 @@ def encode(
     ),
     options: EncodingOptions = EncodingOptions(),
 ) -> None:
-    """Turn pictures into codes: structure and texture, in one file that knows its model.
+    """Encode pictures as structure and texture codes, in one file that records its model.
 
     graft encode fuji.jpg alps.jpg --square -o codes.safetensors
     """
@@ -203,7 +203,7 @@ def decode(
     precision: Precision = "float32",
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Turn codes back into pictures; several become NAME-000, NAME-001 ...
+    """Decode codes into pictures; several become NAME-000, NAME-001 ...
 
     graft decode codes.safetensors -o decoded.png
 
@@ -235,7 +235,7 @@ def interpolate(
     how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
-    """A strip from one picture's codes to another's.
+    """Draw a strip that interpolates from one picture's codes to another's.
 
     graft interpolate day.jpg night.jpg --what texture --amounts 0,0.5,1,1.5 -o strip.png
     """

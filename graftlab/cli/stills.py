@@ -49,7 +49,7 @@ def panorama(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Join structures to one wide picture, or a tall one, in which they melt into each other.
+    """Join structures into one wide or tall picture, in which they merge gradually.
 
     graft panorama fuji.jpg alps.jpg lake.jpg --overlap 12 -o panorama.png
 
@@ -80,7 +80,7 @@ def weave(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.
+    """Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.
 
     graft weave fuji.jpg alps.jpg --along diagonal --fade 8 -o woven.png
 
@@ -119,7 +119,7 @@ def regions(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Give parts of a picture other pictures' textures; masks say where, and share where they overlap.
+    """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
     graft regions fuji.jpg --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
     """
@@ -147,7 +147,7 @@ def mix(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Give a picture a mixture of textures, by weights of any sum.
+    """Give a picture a weighted mixture of textures; weights may have any sum.
 
     graft mix fuji.jpg --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
     """
@@ -171,7 +171,7 @@ def select(
     ] = None,
     options: ViewingOptions = ViewingOptions(),
 ) -> None:
-    """Click a place, get a mask of all places whose structure is alike.
+    """Make a mask of all places whose structure is similar to that of a given place.
 
     graft select fuji.jpg --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
     """

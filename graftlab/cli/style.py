@@ -77,7 +77,7 @@ def sample(
     codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
     """
@@ -120,7 +120,7 @@ def mix_styles(
     psi: Psi = 0.7,
     label: Class = None,
 ) -> None:
-    """A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
+    """Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
     """

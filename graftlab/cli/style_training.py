@@ -127,7 +127,7 @@ def finetune(
     keep_models: KeepModels = True,
     options: TrainingOptions = TrainingOptions(images=100_000, snapshot_every=5_000),
 ) -> None:
-    """Train a StyleGAN2 or a Swapping Autoencoder on, with other photos; the same command resumes.
+    """Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 

@@ -61,7 +61,7 @@ def sample(
     options: RenderingOptions = RenderingOptions(square=True),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """A picture under random textures, by number: the same seed gives the same texture in any company.
+    """Draw a picture with random textures, by seed: a seed always gives the same texture.
 
     graft textures sample fuji.jpg --seeds 0-15 --psi 0.8 -o weathers.png
 
@@ -94,7 +94,7 @@ def novelty(
     as_json: Json = False,
     options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
-    """How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.
+    """Measure how unlike a model's training photos, or those of --from, pictures are: a percentile of held-out photos.
 
     graft novelty fuji.jpg cat.jpg
 

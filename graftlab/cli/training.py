@@ -34,7 +34,7 @@ def scan(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
     as_json: Json = False,
 ) -> None:
-    """Read every photo once and say what is there: sizes, unreadable files, duplicates, odd kinds.
+    """Read every photo once and report sizes, unreadable files, duplicates and unusual kinds.
 
     graft data scan ~/photos
     """
@@ -54,7 +54,7 @@ def pack(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of random crops.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write photos in the form that is fastest to train from: one memory-mapped file at the training size.
+    """Write photos in the form that is fastest for training: one memory-mapped file at the training size.
 
     graft data pack ~/photos -o photos.pack --size 128
     """

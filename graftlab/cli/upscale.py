@@ -41,7 +41,7 @@ def upscale(
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Make pictures, or a video with its sound, larger. Several become NAME-000 and so on, or go into a folder.
+    """Enlarge pictures, or a video with its sound. Several become NAME-000 and so on, or go into a folder.
 
     graft upscale hybrid.png -o large.png
 

@@ -65,7 +65,7 @@ def recurse(
     novelty: Annotated[float, typer.Option(help="Noise in each step's structure, from which new things grow.")] = 0.1,
     square: Square = False,
 ) -> None:
-    """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
+    """Encode, move the structure, decode, and repeat. Played backwards unless --no-reverse.
 
     graft film recurse fuji.jpg -o dive.mp4
 
@@ -119,7 +119,7 @@ def walk(
     label: Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model.")] = None,
     square: Square = True,
 ) -> None:
-    """A walk from picture to picture through their codes; a circle, or noise, leaves one picture and comes back.
+    """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
     graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
 
@@ -212,7 +212,7 @@ def sweep(
     layers: Annotated[str | None, typer.Option(help="Rows of w that change, such as 4-7; FILE's own.")] = None,
     psi: Psi = 0.7,
 ) -> None:
-    """A direction's gain from one number to another and back.
+    """Sweep a direction's gain from one number to another and back.
 
     graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
 
