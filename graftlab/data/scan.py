@@ -1,4 +1,4 @@
-"""What is in a data set, before a night is spent on it: every image is decoded once, and none stops the scan."""
+"""A check of a data set before a night of training: every image is decoded once, and no bad image stops the scan."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Spread:
-    """Smallest, middle and largest of a number, pixels; all 0 if there were none."""
+    """Smallest, median and largest value, in pixels; all 0 if there were none."""
 
     min: int = 0
     median: int = 0
@@ -68,7 +68,7 @@ class ScanReport:
     height: Spread = Spread()
 
     def summary(self) -> str:
-        """A few lines for people: only what was found, with the first names."""
+        """A readable summary in a few lines: only what was found, with the first names."""
         lines = [f"{self.path} ({self.kind}): {self.usable:,} of {self.total:,} images usable"]
         for label, spread in (("width", self.width), ("height", self.height)):
             if self.usable:

@@ -1,4 +1,4 @@
-"""Photos in a folder, a zip or an LMDB, told apart by their content and never by an extension."""
+"""Photos in a folder, a zip or an LMDB, distinguished by content and never by extension."""
 
 import os
 import re
@@ -29,7 +29,7 @@ NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows thei
 
 
 def open_source(path: str | Path) -> ImageSource:
-    """Open whatever holds the photos. GraftError if there are none."""
+    """Open a source of photos of any type. GraftError if there are none."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -58,8 +58,8 @@ def open_source(path: str | Path) -> ImageSource:
 class FolderSource(ImageSource):
     """Every image below a folder, in the order of their paths relative to it.
 
-    Hidden files and folders are left out. Symbolic links are followed, and each folder is entered once, so a link to
-    a folder above ends there.
+    Hidden files and folders are left out. Symbolic links are followed, but each folder is entered only once, so links
+    to a parent folder do no harm.
     """
 
     kind = "folder"
@@ -130,7 +130,7 @@ def _is_image_name(name: str) -> bool:
 
 
 class ZipSource(ImageSource):
-    """The images in a zip, in the order of their names. Nothing is extracted, so no name can reach outside it."""
+    """The images in a zip, in the order of their names. Nothing is extracted, so no path can lead outside it."""
 
     kind = "zip"
 
@@ -242,7 +242,7 @@ class _KeyNames(Sequence[str]):
 
 
 def _largest_size(path: Path, view: Any, length: bytes) -> list[bytes]:
-    """Keys of the largest size of which all images are there. GraftError listing the sizes if there is none."""
+    """Keys of the largest complete size. GraftError, listing the sizes, if there is none."""
     count = int(length) if length.isdigit() and len(length) < 12 else 0
     plausible = range(1, view.stat()["entries"] + 1)  # more than there are entries is a damaged number
     sizes, cursor = [], view.cursor()
@@ -266,7 +266,7 @@ _environments_lock = Lock()
 
 
 def _open_lmdb(path: Path) -> Any:
-    """A read-only environment. One per file and process, as LMDB demands, closed with its last user."""
+    """A read-only environment. One per file and process, as LMDB requires, closed with its last user."""
     try:
         import lmdb
     except ImportError as error:

@@ -76,7 +76,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def upright(image: Image.Image, shot: Image.Image) -> Image.Image:
-    """The picture turned as the EXIF orientation of the one it came from says."""
+    """The picture rotated by the EXIF orientation of the one it came from."""
     orientation = _orientation(shot)
     # ImageOps.exif_transpose also rewrites the EXIF block, and fails on the odd ones cameras make
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image

@@ -1,4 +1,4 @@
-"""The weights by which w enters a StyleGAN2: all that closed-form factorisation needs of the network."""
+"""The weights by which w enters a StyleGAN2, which is all that closed-form factorisation needs."""
 
 from collections.abc import Container
 
@@ -10,7 +10,7 @@ from graftlab.networks.stylegan2 import StyleGAN2, SynthesisBlock
 def affines(network: StyleGAN2, layers: Container[int]) -> list[Tensor]:
     """The affine layers (C, Cw) of the convolutions that read these rows of w, coarsest first ("A" in Fig. 2).
 
-    The layers to red, green, blue are left out: they colour what is there."""
+    ToRGB layers are left out: they only colour the features."""
     found = []
     for block in network.synthesis.blocks:
         assert isinstance(block, SynthesisBlock)
