@@ -22,7 +22,7 @@ from graftlab.networks.swapping import SwappingModel
 
 KEPT = 8  # models held in memory at once
 
-Force = Annotated[bool, typer.Option("--force", help="Go on with networks that seem unrelated.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue with networks that seem unrelated.")]
 CodesOf = Annotated[
     str | None,
     typer.Option(

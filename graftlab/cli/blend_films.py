@@ -18,14 +18,16 @@ from graftlab.video.films import blends
 def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names, two or more.")],
     shooting: Shooting,
-    alpha: Annotated[str | None, typer.Option(help="Share of B over time, of two models: 0:1, or -0.5:1.5.")] = None,
+    alpha: Annotated[str | None, typer.Option(help="Share of B over time, for two models: 0:1, or -0.5:1.5.")] = None,
     swap_at: Annotated[
         str | None, typer.Option("--swap-at", help="Up to this resolution from A, over time: 64:4, or one.")
     ] = None,
-    width: Annotated[float | None, typer.Option(help="Of the switch of --swap-at; 0.5.")] = None,
-    circle: Annotated[bool, typer.Option("--circle", help="Through all models and back to the first.")] = False,
+    width: Annotated[float | None, typer.Option(help="Width of the switch of --swap-at; 0.5 by default.")] = None,
+    circle: Annotated[bool, typer.Option("--circle", help="Pass through all models and return to the first.")] = False,
     ease: Ease = "smooth",
-    seeds: Annotated[str | None, typer.Option(help="Of StyleGAN2s, all in every frame: 7 or 1,4,10-20; 0-3.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds of StyleGAN2s, all in every frame: 7 or 1,4,10-20; 0-3 by default.")
+    ] = None,
     psi: Psi = 0.7,
     label: Class = None,
     photo: Photos = None,

@@ -48,7 +48,7 @@ def sheet(
     models: Annotated[list[str], typer.Argument(help="A, then B: a model, or a folder for all models in it, or more.")],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Picture (.png), or for any size a page (.html).", callback=sheet_file),
+        typer.Option("--out", "-o", help="Picture (.png), or a page of any size (.html).", callback=sheet_file),
     ] = Path("sheet.png"),
     rows: Annotated[
         str | None,
@@ -57,19 +57,31 @@ def sheet(
     columns: Annotated[
         str, typer.Option(help="The same; seeds and photos are those of --seeds and --photo.")
     ] = "levels",
-    swap_at: Annotated[int | None, typer.Option("--swap-at", help="Level of all cells, if no axis has levels.")] = None,
-    alpha: Annotated[float | None, typer.Option(help="Share of B in all cells, if no axis has it; all of it.")] = None,
-    level: Annotated[int, typer.Option(help="1: the switch at a level one convolution later.")] = 0,
-    width: Annotated[float | None, typer.Option(help="Of a gradual switch, such as 0.5; hard by default.")] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="Up to the level from B, finer ones from A.")] = False,
-    part: Annotated[str | None, typer.Option(help="Of autoencoders: encoder, generator or both (the default).")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of StyleGAN2s, all in every cell: 7 or 1,4,10-20; 0-3.")] = None,
+    swap_at: Annotated[
+        int | None, typer.Option("--swap-at", help="Level for all cells, if no axis has levels.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Share of B in all cells, if no axis sets it; 1 by default.")
+    ] = None,
+    level: Annotated[int, typer.Option(help="1 moves the switch at a level one convolution later.")] = 0,
+    width: Annotated[
+        float | None, typer.Option(help="Width of a gradual switch, such as 0.5; a hard switch by default.")
+    ] = None,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Take layers up to the level from B, finer ones from A.")
+    ] = False,
+    part: Annotated[
+        str | None, typer.Option(help="Part of autoencoders: encoder, generator or both (the default).")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds of StyleGAN2s, all in every cell: 7 or 1,4,10-20; 0-3 by default.")
+    ] = None,
     psi: Psi = 0.7,
     label: Class = None,
     photo: Photos = None,
     codes: CodesOf = None,
     force: Force = False,
-    resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True,
+    resume: Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")] = True,
     device: Device = None,
 ) -> None:
     """Draw a grid of blends of the same latents or photos: snapshots by swap level, share by level, model by model.

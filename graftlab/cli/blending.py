@@ -40,7 +40,7 @@ Rows = Sequence[tuple[Layer, Sequence[list[float]]]]  # every tensor with the sh
 
 Photos = Annotated[
     list[Path] | None,
-    typer.Option("--photo", help="A picture, or folder, for autoencoders; any number; bundled ones by default."),
+    typer.Option("--photo", help="A picture or folder, for autoencoders; may be repeated; bundled photos by default."),
 ]
 
 
@@ -54,14 +54,17 @@ def blend(
         "blend.safetensors"
     ),
     swap_at: Annotated[
-        int | None, typer.Option("--swap-at", help="Up to and including this resolution from A, finer ones from B.")
+        int | None,
+        typer.Option("--swap-at", help="Take layers up to and including this resolution from A, finer ones from B."),
     ] = None,
-    level: Annotated[int | None, typer.Option(help="1: the switch of --swap-at one convolution later.")] = None,
+    level: Annotated[int | None, typer.Option(help="1 moves the switch of --swap-at one convolution later.")] = None,
     width: Annotated[
-        float | None, typer.Option(help="Of a gradual switch, such as 0.5; a hard one by default.")
+        float | None, typer.Option(help="Width of a gradual switch, such as 0.5; a hard switch by default.")
     ] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="A and B the other way round.")] = False,
-    alpha: Annotated[float | None, typer.Option(help="The same share of B everywhere; may lie beyond 0 and 1.")] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Exchange the roles of A and B.")] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="The same share of B everywhere; may be below 0 or above 1.")
+    ] = None,
     curve: Annotated[str | None, typer.Option(help="Shares of B by resolution: 4:0,16:0.2,64:1.")] = None,
     band: Annotated[str | None, typer.Option(help="These resolutions from B, all others from A: 16-64.")] = None,
     weights: Annotated[
@@ -69,24 +72,28 @@ def blend(
     ] = None,
     clusters: Annotated[
         list[str] | None,
-        typer.Option(help="Only the channels of some clusters from B: parts.json:3,sky; one file for each layer."),
+        typer.Option(help="Take only the channels of these clusters from B: parts.json:3,sky; one file per layer."),
     ] = None,
     hard: Annotated[
-        bool, typer.Option("--hard", help="Channels belong to one cluster wholly, not to all in proportion.")
+        bool, typer.Option("--hard", help="Assign each channel to one cluster, not to all in proportion.")
     ] = False,
-    part: Annotated[str | None, typer.Option(help="Of autoencoders: encoder, generator or both (the default).")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part of autoencoders: encoder, generator or both (the default).")
+    ] = None,
     mapping: Annotated[str | None, whose("mapping network (and its average, unless told)")] = None,
     average: Annotated[str | None, whose("average of w, towards which truncation draws")] = None,
     affine: Annotated[str | None, whose("affine layers, from w or texture to the convolutions")] = None,
     to_rgb: Annotated[str | None, whose("layers to red, green, blue")] = None,
     noise: Annotated[str | None, whose("constant noise")] = None,
     strength: Annotated[str | None, whose("strengths of the noise")] = None,
-    compat: Annotated[str | None, typer.Option(help="pinkney: as the best-known script does --swap-at.")] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Print every tensor with the shares it has.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Blend networks that seem unrelated all the same.")] = False,
+    compat: Annotated[str | None, typer.Option(help="pinkney: do --swap-at like the best-known script.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every tensor with its shares.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Blend networks even if they seem unrelated.")] = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
-    samples: Annotated[Path | None, typer.Option(help="Picture: the same latents, or photos, of all models.")] = None,
-    seeds: Annotated[str, typer.Option(help="Of the samples of a StyleGAN2: 7 or 1,4,10-20.")] = "0-5",
+    samples: Annotated[
+        Path | None, typer.Option(help="Picture to write: the same latents, or photos, with all models.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2's samples: 7 or 1,4,10-20.")] = "0-5",
     psi: Psi = 0.7,
     label: Class = None,
     photo: Photos = None,
@@ -139,9 +146,9 @@ def blend(
 
 def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
-    b: Annotated[str, typer.Argument(help="Another, with the same layers.")],
+    b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw a chart: .png, .jpg, .webp or .tif.")] = None,
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 whose activations are compared.")] = "0-7",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,

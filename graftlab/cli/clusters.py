@@ -26,21 +26,23 @@ ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 
 
 Network_ = Annotated[str, typer.Argument(help="A model file or name.", metavar="MODEL")]
-File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' writes them.")]
-OutJson = Annotated[Path, typer.Option("--out", "-o", help="Clusters to write: .json.", callback=writable)]
+File = Annotated[Path, typer.Argument(help="File of clusters, from 'graft clusters fit'.")]
+OutJson = Annotated[Path, typer.Option("--out", "-o", help="File of clusters to write: .json.", callback=writable)]
 OutSheet = Annotated[Path, typer.Option("--out", "-o", help="Picture to write.", callback=picture)]
 
 
 def fit(
     model: Network_,
-    layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
+    layer: Annotated[str, typer.Option(help="Layer whose features are clustered: a resolution in pixels, or a name.")],
     parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to look at.")] = "0-199",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose pictures are used.")] = "0-199",
     photo: Photos = None,
     out: OutJson = Path("clusters.json"),
-    samples: Annotated[Path | None, typer.Option(help="Picture: heat maps of the clusters on some of these.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Picture to write: heat maps of the clusters on some of these.")
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Of the positions that are looked at, and of the search.")
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of positions, and of the clustering.")
     ] = 0,
     as_json: Json = False,
     device: Device = None,
@@ -73,7 +75,7 @@ def show(
     model: Network_,
     clusters: File,
     out: OutSheet = Path("clusters.png"),
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,

@@ -28,20 +28,20 @@ EXAMPLES = 12  # pairs on the sheet
 
 def pairs(
     base: Annotated[str, typer.Option(help="The StyleGAN2 that draws the photos.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws what they should become.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command goes on with it.")] = Path(
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the targets.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command continues it.")] = Path(
         "pairs"
     ),
     count: Annotated[int, counted("Pairs to have, such as 50k.")] = 50_000,
-    psi: Annotated[str, typer.Option(help="Truncation: a number, or a range of which each pair has its own.")] = (
-        "0.5-1"
-    ),
+    psi: Annotated[
+        str, typer.Option(help="Truncation psi: a number, or a range from which each pair draws its own.")
+    ] = ("0.5-1"),
     keep: Annotated[
-        float, typer.Option(help="Share of the base's w that may become a pair, those nearest to the mean; 1: all.")
+        float, typer.Option(help="Share of the base's w that may become a pair, those closest to the mean; 1: all.")
     ] = 0.9,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Threads that draw; the pairs are the same.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Drawing threads; they do not change the pairs.")] = 1,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pairs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the pairs.")] = 0,
     device: Device = None,
 ) -> None:
     """Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; the same command resumes.
@@ -73,13 +73,13 @@ def truncation(text: str) -> tuple[float, float]:
 
 @spread
 def distill(
-    pairs: Annotated[Path, typer.Argument(help="What 'graft pairs' made.")],
+    pairs: Annotated[Path, typer.Argument(help="Folder of pairs, from 'graft pairs'.")],
     run: RunFolder,
     width: Annotated[int, typer.Option(help="Channels of the student at the pictures' resolution.")] = 32,
     blocks: Annotated[int, typer.Option(help="Its residual blocks at the coarsest resolution.")] = 4,
     l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the distance to the blend's pictures.")] = 10.0,
-    gan: Annotated[float, typer.Option(min=0, help="Weight of the patch discriminators; 0: without any.")] = 1.0,
-    matching: Annotated[float, typer.Option(min=0, help="Weight of the distance of their features.")] = 10.0,
+    gan: Annotated[float, typer.Option(min=0, help="Weight of the patch discriminators; 0: none.")] = 1.0,
+    matching: Annotated[float, typer.Option(min=0, help="Weight of the feature-matching loss.")] = 10.0,
     features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 0.0,
     augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
     options: TrainingOptions = TrainingOptions(images=200_000),
@@ -111,13 +111,15 @@ def distill(
 @spread
 def translate(
     photos: Annotated[list[Path], typer.Argument(help="Photos of any shape.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="A student, of 'graft distill'.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A student, from 'graft distill'.")],
     out: Out = Path("translated.png"),
     size: Annotated[
-        int | None, typer.Option(min=8, help="Short side of the pictures, pixels; the student's by default.")
+        int | None, typer.Option(min=8, help="Short side of the pictures, in pixels; the student's by default.")
     ] = None,
     square: Square = False,
-    enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than that too.")] = False,
+    enlarge: Annotated[
+        bool, typer.Option("--enlarge", help="Enlarge smaller photos instead of refusing them.")
+    ] = False,
     device: Device = None,
     precision: Precision = "float32",
     larger: Enlarging = Enlarging(),

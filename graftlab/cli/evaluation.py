@@ -63,7 +63,7 @@ class MeasuringOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures; the model's by default.")] = None
     out: Out = None
     as_json: Json = False
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of swaps.")] = 0
     features: Network = DEFAULT_FEATURES
     judge: Judge = DEFAULT_JUDGE
     device: Device = None
@@ -100,7 +100,7 @@ def truth(
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     model: Model = DEFAULT_MODEL,
-    most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
+    most: Annotated[int, typer.Option(min=2, help="Maximum number of photos, and of swaps.")] = 500,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
     """Reconstruct and swap photos: measure what is lost, and whether hybrids look like photos.
@@ -118,12 +118,12 @@ def folder(
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
-    count: Annotated[int, typer.Option(min=2, help="Samples, and photos at the most.")] = 2000,
+    count: Annotated[int, typer.Option(min=2, help="Number of samples, and maximum number of photos.")] = 2000,
     psi: Psi = 1.0,
     label: Class = None,
     out: Out = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the first sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the first sample.")] = 0,
     judge: Judge = DEFAULT_JUDGE,
     device: Device = None,
     precision: Precision = "float32",
@@ -144,7 +144,7 @@ def samples(
 
 def compare(
     a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    b: Annotated[Path, typer.Argument(help="Another result.")],
     out: Out = None,
     as_json: Json = False,
 ) -> None:

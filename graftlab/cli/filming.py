@@ -42,12 +42,16 @@ from graftlab.video.writing import Target
 FPS = "25"
 
 Ease = Annotated[str, typer.Option(help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce.")]
-Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
+Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, for seamless repetition.")]
 Textures = Annotated[
     list[str] | None,
-    typer.Option("--texture", "-t", help="SECONDS:PICTURE, again for each; 'own' in its place is the frame's own."),
+    typer.Option(
+        "--texture", "-t", help="SECONDS:PICTURE, may be repeated; 'own' as PICTURE is the frame's own texture."
+    ),
 ]
-TimelineFile = Annotated[Path | None, typer.Option("--timeline", help="TOML file with the textures (docs/films.md).")]
+TimelineFile = Annotated[
+    Path | None, typer.Option("--timeline", help="Timeline file with the textures (docs/films.md).")
+]
 
 
 def film_file(path: Path) -> Path:
@@ -65,16 +69,20 @@ class Shooting:
             "--out", "-o", help="Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", callback=film_file
         ),
     ] = Path("film.mp4")
-    preview: Annotated[bool, typer.Option("--preview", help="Only a sheet of 12 frames, NAME-preview.jpg.")] = False
-    frames: Annotated[int | None, typer.Option(help="Length in frames; of a video, its beginning.")] = None
-    seconds: Annotated[float | None, typer.Option(help="Length in seconds; of a video, its beginning.")] = None
+    preview: Annotated[bool, typer.Option("--preview", help="Write only a sheet of 12 frames, NAME-preview.jpg.")] = (
+        False
+    )
+    frames: Annotated[int | None, typer.Option(help="Length in frames; for a video, of its beginning.")] = None
+    seconds: Annotated[float | None, typer.Option(help="Length in seconds; for a video, of its beginning.")] = None
     fps: Annotated[str | None, typer.Option(help=f"Frames per second; {FPS}, or those of the video.")] = None
     reverse: Annotated[bool | None, typer.Option(help="Play it backwards.")] = None
     boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False
-    slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
-    quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
-    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
-    resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
+    slow: Annotated[int, typer.Option(min=1, help="Slow down by this factor, with frames mixed in between.")] = 1
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Quality of the encoder.")] = 90
+    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the usual one for the extension.")] = (
+        None
+    )
+    resume: Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")] = True
     model: Model = DEFAULT_MODEL
     size: FilmSize = None
     refine: Refine = 0

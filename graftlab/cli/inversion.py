@@ -38,38 +38,50 @@ STEPS = 500  # of a search that begins with nothing
 FRAMES = 100  # of the film of a search
 FPS = 25
 
-Space = Annotated[str, typer.Option(help="w+ (a row for each layer: closer) or w (one for all: tamer).")]
+Space = Annotated[
+    str, typer.Option(help="w+ (one w per layer: closer to the photo) or w (one for all: easier to edit).")
+]
 Steps = Annotated[
     int | None, typer.Option(min=0, help=f"Of the search; {STEPS}, with --encoder none unless they are asked for.")
 ]
-EncoderFile = Annotated[Path | None, typer.Option("--encoder", help="What 'graft train-encoder' made of this model.")]
+EncoderFile = Annotated[
+    Path | None, typer.Option("--encoder", help="An encoder for this model, from 'graft train-encoder'.")
+]
 FeatureWeight = Annotated[float, typer.Option("--features", min=0, help="Weight of the deep-feature distance.")]
 PixelWeight = Annotated[float, typer.Option("--pixels", min=0, help="Weight of the squared difference of pixels.")]
 FreeNoise = Annotated[
-    bool, typer.Option("--free-noise", help="Search for the noise too, so that grain stays out of w (not kept).")
+    bool,
+    typer.Option(
+        "--free-noise", help="Optimise the noise too, so that grain does not affect w (the noise is not kept)."
+    ),
 ]
-Enlarge = Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than the model's pictures too.")]
-Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
-Batch = Annotated[int, typer.Option(min=1, help="Photos drawn at once: more take more memory.")]
-SearchSeed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Of the search.")]
+Enlarge = Annotated[
+    bool, typer.Option("--enlarge", help="Enlarge photos smaller than the model's pictures instead of refusing them.")
+]
+Resume = Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")]
+Batch = Annotated[int, typer.Option(min=1, help="Photos per batch; more need more memory.")]
+SearchSeed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of the search.")]
 NewFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)]
 
 
 def invert(
-    photos: Annotated[list[Path], typer.Argument(help="Photos; their middle is taken, in the shape of the model's.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, centre-cropped to the shape of the model's pictures.")],
     model: Model,
     out: NewFile = Path("codes.safetensors"),
     space: Space = "w+",
     steps: Steps = None,
     encoder: EncoderFile = None,
     tune: Annotated[
-        int, typer.Option(min=0, help="Then bend the generator for so many steps, such as 100: NAME-model.safetensors.")
+        int,
+        typer.Option(
+            min=0, help="Then fine-tune the generator for this many steps, such as 100: NAME-model.safetensors."
+        ),
     ] = 0,
     features: FeatureWeight = 1.0,
     pixels: PixelWeight = 1.0,
     free_noise: FreeNoise = False,
     sheet: Annotated[
-        Path | None, typer.Option(help="Picture of photos beside their codes' pictures; NAME.png.")
+        Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
     film: Annotated[Path | None, typer.Option(help="Film of the search to write.")] = None,
     enlarge: Enlarge = False,
@@ -129,14 +141,19 @@ def invert(
 @spread
 def toonify(
     photo: Annotated[Path, typer.Argument(help="The photo.")],
-    base: Annotated[str, typer.Option(help="The StyleGAN2 that knows photos like this one.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws them in its own way.")],
+    base: Annotated[str, typer.Option(help="A StyleGAN2 trained on photos like this one.")],
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the result.")],
     out: Out = Path("toon.png"),
     box: Annotated[
-        str | None, typer.Option(help="left,top,width,height in pixels of what is redrawn; without, the middle alone.")
+        str | None,
+        typer.Option(
+            help="left,top,width,height in pixels of the region to redraw; by default only the centre is drawn."
+        ),
     ] = None,
-    soft: Annotated[float, typer.Option(help="Of the box, the share over which its edge is soft.")] = 0.1,
-    codes: Annotated[Path | None, typer.Option(help="What 'graft invert' found for this photo, with --base.")] = None,
+    soft: Annotated[float, typer.Option(help="Width of the box's soft edge, as a share of the box.")] = 0.1,
+    codes: Annotated[
+        Path | None, typer.Option(help="Codes of this photo, from 'graft invert' with the --base model.")
+    ] = None,
     space: Space = "w+",
     steps: Steps = None,
     encoder: EncoderFile = None,
@@ -179,18 +196,18 @@ def toonify(
 
 
 def train_encoder(
-    model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to read.")],
+    model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to encode.")],
     out: NewFile = Path("encoder.safetensors"),
     images: Annotated[int, counted("Length of the training in images, such as 100k.")] = 100_000,
     batch: Annotated[int, typer.Option(min=1, help="Images per step.")] = 16,
-    width: Annotated[int, typer.Option(min=1, help="Most channels of its layers.")] = 128,
+    width: Annotated[int, typer.Option(min=1, help="Maximum number of channels of its layers.")] = 128,
     codes: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of codes.")] = 1.0,
     pixels: PixelWeight = 1.0,
     features: FeatureWeight = 1.0,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam, at first.")] = 0.005,
+    learning_rate: Annotated[float, typer.Option(help="Initial learning rate of Adam.")] = 0.005,
     resume: Resume = True,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of its weights and of the pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of its weights and of the pictures.")] = 0,
     device: Device = None,
 ) -> None:
     """Train a network that estimates a picture's codes in one pass, for 'graft invert'; the same command resumes.

@@ -32,7 +32,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
     graft models --json
 
-    JSON is of the models on this machine.
+    With --json, only the models on this machine.
     """
     if context.invoked_subcommand is not None:
         return

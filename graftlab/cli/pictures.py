@@ -47,10 +47,10 @@ from graftlab.networks.swapping import SwappingModel
 
 @spread
 def swap(
-    structure: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
-    texture: Annotated[Path, typer.Argument(help="The picture that gives the texture.")],
+    structure: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
+    texture: Annotated[Path, typer.Argument(help="The picture that supplies the texture.")],
     out: Out = Path("swap.png"),
-    both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
+    both: Annotated[bool, typer.Option("--both", help="Also write the reverse swap, as NAME-reverse.")] = False,
     tile: Tile = None,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
@@ -73,8 +73,8 @@ def swap(
 
 @spread
 def grid(
-    structures: Annotated[Path, typer.Option(help="Folder, zip or picture: the rows.")],
-    textures: Annotated[Path, typer.Option(help="Folder, zip or picture: the columns.")],
+    structures: Annotated[Path, typer.Option(help="Folder, zip or picture for the rows.")],
+    textures: Annotated[Path, typer.Option(help="Folder, zip or picture for the columns.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
@@ -171,7 +171,7 @@ def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
 
 @spread
 def encode(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures of one size, or any with --square.")],
+    photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size, or any with --square.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
         "codes.safetensors"
     ),
@@ -193,7 +193,10 @@ def encode(
 @spread
 def decode(
     codes: Annotated[
-        Path, typer.Argument(help="File of codes, from 'graft encode' or 'graft sample --codes', or others' W latents.")
+        Path,
+        typer.Argument(
+            help="File of codes, from 'graft encode' or 'graft sample --codes', or W latents of other programs."
+        ),
     ],
     out: Out = Path("decoded.png"),
     model: Model = DEFAULT_MODEL,
@@ -225,14 +228,14 @@ def decode(
 
 @spread
 def interpolate(
-    a: Annotated[Path, typer.Argument(help="Where it starts.")],
-    b: Annotated[Path, typer.Argument(help="Where it ends.")],
+    a: Annotated[Path, typer.Argument(help="The first picture.")],
+    b: Annotated[Path, typer.Argument(help="The second picture.")],
     out: Out = Path("strip.png"),
-    amounts: Annotated[str, typer.Option(help="0 is the first picture, 1 the second, beyond exaggerates.")] = (
+    amounts: Annotated[str, typer.Option(help="0 is the first picture, 1 the second; amounts beyond 1 exaggerate.")] = (
         "-0.5,0,0.25,0.5,0.75,1,1.5"
     ),
     what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
-    how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
+    how: Annotated[str, typer.Option(help="linear, or spherical (along a great circle at constant speed).")] = "linear",
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """Draw a strip that interpolates from one picture's codes to another's.

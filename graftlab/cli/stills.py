@@ -40,10 +40,12 @@ def several(photos: list[Path]) -> list[Path]:
 
 @spread
 def panorama(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures, from the left, or from the top.", callback=several)],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Pictures, from left to right or from top to bottom.", callback=several)
+    ],
     out: Out = Path("panorama.png"),
-    how: Annotated[str, typer.Option(help="side (by side), or stack (from the top down).")] = "side",
-    overlap: Annotated[str, typer.Option(help="What neighbours share, in cells, or in pixels as 16px.")] = "8",
+    how: Annotated[str, typer.Option(help="side (side by side) or stack (one above the other).")] = "side",
+    overlap: Annotated[str, typer.Option(help="Overlap of neighbours, in cells, or in pixels as 16px.")] = "8",
     fade: Annotated[str | None, typer.Option(help=FADE + " Short by default, where structures are alike.")] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
@@ -67,7 +69,7 @@ def panorama(
 
 @spread
 def weave(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures of one size.", callback=several)],
+    photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size.", callback=several)],
     out: Out = Path("woven.png"),
     along: Annotated[
         list[str] | None,
@@ -110,12 +112,14 @@ def weave(
 
 @spread
 def regions(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure, and the texture of the rest.")],
+    photo: Annotated[
+        Path, typer.Argument(help="The picture that supplies the structure, and the texture outside the masks.")
+    ],
     texture: Annotated[
-        list[str], typer.Option("--texture", "-t", help="MASK=PICTURE: this texture where the mask is white.")
+        list[str], typer.Option("--texture", "-t", help="MASK=PICTURE: PICTURE's texture where the mask is white.")
     ],
     out: Out = Path("regions.png"),
-    soft: Annotated[float, typer.Option(help="Width of the masks' edges, pixels of the picture.")] = 8.0,
+    soft: Annotated[float, typer.Option(help="Width of the masks' edges, in pixels of the picture.")] = 8.0,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
@@ -138,9 +142,9 @@ def regions(
 
 @spread
 def mix(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
     texture: Annotated[
-        list[str], typer.Option("--texture", "-t", help="A picture, FILE or FILE:WEIGHT; may be given again.")
+        list[str], typer.Option("--texture", "-t", help="A picture, FILE or FILE:WEIGHT; may be repeated.")
     ],
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
@@ -162,12 +166,16 @@ def mix(
 @spread
 def select(
     photo: Annotated[Path, typer.Argument(help="A picture.")],
-    at: Annotated[list[str], typer.Option(help="A place in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")],
+    at: Annotated[
+        list[str], typer.Option(help="A position in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")
+    ],
     out: Out = Path("mask.png"),
-    threshold: Annotated[float, typer.Option(help="Cosine from which on cells are alike, -1 to 1.")] = 0.8,
-    softness: Annotated[float, typer.Option(help="Range of cosines around it over which the mask rises.")] = 0.1,
+    threshold: Annotated[float, typer.Option(help="Minimum cosine similarity of selected cells, -1 to 1.")] = 0.8,
+    softness: Annotated[
+        float, typer.Option(help="Range of cosines around the threshold over which the mask rises.")
+    ] = 0.1,
     overlay: Annotated[
-        Path | None, typer.Option(help="Picture of the selection, to write too: the rest is gray.")
+        Path | None, typer.Option(help="Also write a picture of the selection, with the rest in gray.")
     ] = None,
     options: ViewingOptions = ViewingOptions(),
 ) -> None:

@@ -44,7 +44,7 @@ Adapt = Annotated[
         "projected.",
     ),
 ]
-R1 = Annotated[float | None, typer.Option(min=0, help="Gamma of R1; by default what fits size and batch.")]
+R1 = Annotated[float | None, typer.Option(min=0, help="Gamma of R1; by default chosen by size and batch.")]
 PathLength = Annotated[
     float | None,
     typer.Option(
@@ -52,7 +52,7 @@ PathLength = Annotated[
     ),
 ]
 Frozen = Annotated[
-    int, typer.Option(min=0, help="Blocks of the discriminator, from the picture on, that do not learn (FreezeD).")
+    int, typer.Option(min=0, help="Number of frozen blocks of the discriminator, from the picture on (FreezeD).")
 ]
 
 
@@ -63,16 +63,18 @@ def train(
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, medium, full.")] = "small",
     size: Size = None,
     recipe: Annotated[
-        str, typer.Option(help="What judges: stylegan2, or projected, which sees features of a frozen network.")
+        str, typer.Option(help="Discriminator: stylegan2, or projected, on the features of a frozen network.")
     ] = "stylegan2",
     grow: Annotated[
-        str, typer.Option(help="Begin with a model for smaller pictures, whose blocks are the first ones here.")
+        str, typer.Option(help="Start from a model for smaller pictures, whose blocks become the first ones.")
     ] = "",
     augment: Augment = None,
     adapt: Adapt = None,
     r1: R1 = None,
     path_length: PathLength = None,
-    mixing: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures drawn of two latent vectors.")] = 0.9,
+    mixing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of pictures drawn from two latents (style mixing).")
+    ] = 0.9,
     crop: Crop = "short",
     keep_models: KeepModels = False,
     options: TrainingOptions = TrainingOptions(learning_rate=0.0025),
@@ -113,15 +115,15 @@ def finetune(
         typer.Option(help=f"{AUGMENT_HELP} Of a StyleGAN2 as in 'graft stylegan train'; none by default for others."),
     ] = None,
     adapt: Annotated[
-        float | None, typer.Option(min=0, max=0.99, help="Of a StyleGAN2: as in 'graft stylegan train'.")
+        float | None, typer.Option(min=0, max=0.99, help="For a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
     frozen: Frozen = 0,
     r1: R1 = None,
     path_length: Annotated[
-        float | None, typer.Option(min=0, help="Of a StyleGAN2: as in 'graft stylegan train'.")
+        float | None, typer.Option(min=0, help="For a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
     mixing: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Of a StyleGAN2: as in 'graft stylegan train'.")
+        float | None, typer.Option(min=0, max=1, help="For a StyleGAN2: as in 'graft stylegan train'.")
     ] = None,
     crop: Crop = "short",
     keep_models: KeepModels = True,
@@ -131,7 +133,7 @@ def finetune(
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 
-    The model of every snapshot stays in models/, and knows its parent: for graft blend.
+    Keeps the model of every snapshot in models/, with a record of its parent, for graft blend.
     """
 
     file = open_model(locate(base))

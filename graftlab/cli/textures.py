@@ -18,23 +18,23 @@ from graftlab.figures.sheets import sheet
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="A distribution, from 'graft textures fit'; that of the model's training by default."),
+    typer.Option(
+        "--from", help="A distribution, from 'graft textures fit'; by default that of the model's training pictures."
+    ),
 ]
 
 
 @spread
 def fit(
-    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
-    axes: Annotated[
-        int, typer.Option(min=1, help="Along which textures vary freely; at most half as many as photos.")
-    ] = 32,
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, preferably hundreds.")],
+    axes: Annotated[int, typer.Option(min=1, help="Principal axes; at most half as many as photos.")] = 32,
     mixture: Annotated[
-        int, typer.Option(min=1, help="Draw from so many Gaussians, of 10 photos or more each (needs scikit-learn).")
+        int, typer.Option(min=1, help="Number of Gaussians, of at least 10 photos each (needs scikit-learn).")
     ] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
         "textures.safetensors"
     ),
-    most: Annotated[int, typer.Option(min=10, help="Photos at the most, chosen at random.")] = 5000,
+    most: Annotated[int, typer.Option(min=10, help="Maximum number of photos, chosen at random.")] = 5000,
     options: FittingOptions = FittingOptions(),
 ) -> None:
     """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
@@ -53,7 +53,7 @@ def fit(
 
 @spread
 def sample(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
     source: From = None,
     seeds: Seeds = "0-15",
     psi: Psi = 0.8,

@@ -48,10 +48,10 @@ def scan(
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
-    size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, pixels: the training size.")] = 128,
-    crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
-    crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; the centre if one.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of random crops.")] = 0,
+    size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, in pixels: the training size.")] = 128,
+    crop: Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")] = "short",
+    crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; 1 takes the centre.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of random crops.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Write photos in the form that is fastest for training: one memory-mapped file at the training size.
@@ -85,8 +85,8 @@ def counted(help: str) -> Any:
 
 Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")]
 RunFolder = Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")]
-Size = Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")]
-Crop = Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")]
+Size = Annotated[int | None, typer.Option(help="Side of the training pictures, in pixels.")]
+Crop = Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")]
 KeepModels = Annotated[bool, typer.Option(help="Keep the model of every snapshot, in models/.")]
 AUGMENT_HELP = "For small folders, with commas between: colour, translation, cutout, geometry."
 
@@ -97,19 +97,19 @@ class TrainingOptions:
 
     images: Annotated[int, counted("Length of the run in images, such as 500k or 25M.")] = 500_000
     batch: Annotated[int, typer.Option(help="Images per step, an even number.")] = 16
-    learning_rate: Annotated[float, typer.Option(help="Of Adam.")] = 0.002
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.002
     mirror: Annotated[bool, typer.Option(help="Flip half of the photos left to right.")] = True
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order, crops and latent vectors.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of weights, order, crops and latents.")] = 0
     snapshot_every: Annotated[int, counted("Images between sample sheets and saved states.")] = 10_000
     record_every: Annotated[int, counted("Images between lines of stats.jsonl.")] = 1_000
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; the fastest by default.")] = None
-    precision: Annotated[
-        str | None, typer.Option(help="bfloat16 or float32; by default what the device is good at.")
-    ] = None
+    precision: Annotated[str | None, typer.Option(help="bfloat16 or float32; by default the best for the device.")] = (
+        None
+    )
     compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
+        bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile; by default only on CUDA.")
     ] = None
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate the cost, with a short probe.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False
 
     @property
@@ -146,7 +146,7 @@ def train(
     ] = None,
     weight: Annotated[
         list[str] | None,
-        typer.Option(help="Another number of the recipe, as texture=2 or recolour=0.5; may be given several times."),
+        typer.Option(help="Another number of the recipe, as texture=2 or recolour=0.5; may be repeated."),
     ] = None,
     side: Annotated[
         int, typer.Option(help="Side of the training pictures, if not the networks' size; with --recipe projected.")
@@ -156,7 +156,9 @@ def train(
     views: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Share of photos seen with another of their scene, as lake@dawn.jpg and lake@noon.jpg."
+            min=0,
+            max=1,
+            help="Share of photos paired with another view of their scene, as lake@dawn.jpg and lake@noon.jpg.",
         ),
     ] = 0.0,
     shared_lights: Annotated[
