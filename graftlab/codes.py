@@ -117,7 +117,7 @@ class Codes(Artifact):
         self._check(self, *parts)
         names, shapes = parts or self.parts, [getattr(self, name).shape[1:] for name in parts or self.parts]
         if matrix.ndim != 2:
-            raise GraftError(f"Codes are made of a matrix (M, D), not of {tuple(matrix.shape)}.")
+            raise GraftError(f"Codes are made from a matrix (M, D), not of {tuple(matrix.shape)}.")
         if matrix.shape[1] != sum(shape.numel() for shape in shapes):
             raise GraftError(f"Rows of {matrix.shape[1]} numbers do not fit codes of {self.flatten(*parts).shape[1]}.")
         pieces = dict(zip(names, matrix.split([shape.numel() for shape in shapes], dim=1), strict=True))

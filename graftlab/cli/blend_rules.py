@@ -49,7 +49,7 @@ def chosen(
     if hard and clusters is None:
         raise GraftError("--hard belongs to --clusters; leave it out or give that.")
     if compat not in (None, "pinkney"):
-        raise GraftError(f"--compat knows pinkney, not '{compat}'.")
+        raise GraftError(f"--compat must be pinkney, not '{compat}'.")
     if weights is not None:
         if reverse:
             raise GraftError("--reverse is for two models without --weights; name the models in another order.")
@@ -152,7 +152,7 @@ def fitting(network: Network, compat: str | None, part: str | None, channels: bo
     if network.takes == "seeds" and part is not None:
         raise GraftError("--part is for autoencoders, and these are StyleGAN2s; leave it out.")
     if channels and part == "encoder":
-        raise GraftError("--clusters are of a generator's channels; leave --part encoder out.")
+        raise GraftError("--clusters selects channels of a generator; leave out --part encoder.")
     if compat and network.takes != "seeds":
         raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
 

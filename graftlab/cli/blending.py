@@ -113,7 +113,7 @@ def blend(
         spare(picture(samples), *photo_files(photo))
     spare(out, *models)
     if len(models) < 2 or (len(models) > 2 and weights is None):
-        raise GraftError(f"A blend is of two models, or with --weights of any number, not of {len(models)}.")
+        raise GraftError(f"A blend takes two models, or any number with --weights, not {len(models)}.")
     parts = [Chosen.read(text) for text in clusters] if clusters else None
     spare(out, *(each.path for each in parts or []))
     rule_for = chosen(swap_at, level, width, reverse, alpha, curve, band, weights, parts, hard, compat)

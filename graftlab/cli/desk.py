@@ -97,7 +97,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")
 UsualNoise = Annotated[
     str | None,
     typer.Option(
-        help="fixed (the same in every picture), random (another in each), none, or const (a StyleGAN2's own); "
+        help="fixed (the same in every picture), random (different in each), none, or const (a StyleGAN2's own); "
         "by default const for a StyleGAN2, fixed for others."
     ),
 ]

@@ -44,13 +44,13 @@ Network = Annotated[
     str,
     typer.Option(
         help="Feature network: efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, inception, "
-        "dinov2 or clip; after a colon, the place of its weights."
+        "dinov2 or clip; optionally a colon and the path to its weights."
     ),
 ]
 Judge = Annotated[
     str,
     typer.Option(
-        help="Network that judges textures, one that taught no model: efficientnet-lite0, efficientnet-lite1 or "
+        help="Network that judges textures, not used in training: efficientnet-lite0, efficientnet-lite1 or "
         "efficientnet-lite2."
     ),
 ]

@@ -24,8 +24,8 @@ Textures = Annotated[
     typer.Option(
         "--texture",
         "-t",
-        help="seam: each picture keeps its own (the default). mix: their mean. Or a picture, FILE or FILE:WEIGHT, "
-        "several of which are mixed.",
+        help="seam: each picture keeps its own (the default). mix: their mean. Or a picture, FILE or FILE:WEIGHT; "
+        "several are mixed.",
     ),
 ]
 FADE = "Length of the cross-fade, in cells, or in pixels as 16px."

@@ -40,8 +40,8 @@ Adapt = Annotated[
     typer.Option(
         min=0,
         max=0.99,
-        help="Overfitting that augmentation is adapted to (ADA); 0 augments always. By default 0.6, or 0 with --recipe "
-        "projected.",
+        help="Target overfitting for adaptive augmentation (ADA); 0 always augments. By default 0.6, or 0 with "
+        "--recipe projected.",
     ),
 ]
 R1 = Annotated[float | None, typer.Option(min=0, help="Gamma of R1; by default chosen by size and batch.")]
@@ -106,13 +106,13 @@ def finetune(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="stylegan2 or projected; of a Swapping Autoencoder official, paper or projected. By default projected "
-            "if the model's own discriminators are, else the first."
+            help="stylegan2 or projected; for a Swapping Autoencoder official, paper or projected. By default "
+            "projected if the model's own discriminators are, else the first."
         ),
     ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(help=f"{AUGMENT_HELP} Of a StyleGAN2 as in 'graft stylegan train'; none by default for others."),
+        typer.Option(help=f"{AUGMENT_HELP} For a StyleGAN2 as in 'graft stylegan train'; none by default for others."),
     ] = None,
     adapt: Annotated[
         float | None, typer.Option(min=0, max=0.99, help="For a StyleGAN2: as in 'graft stylegan train'.")
@@ -176,7 +176,7 @@ def finetune(
             weights = replace(weights, r1=r1)
         settings = config.SwappingTrainConfig(recipe=weights, augment=listed(augment or ""), **common)
     else:
-        raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
+        raise GraftError(f"{base} is a {file.format}, which graftlab can use but not train.")
     carry_out(settings, run, options)
 
 

@@ -61,7 +61,7 @@ def check(page: Path) -> None:
     if not VIEWER.is_file():
         raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (npm).")
     if page.suffix.lower() != ".html":
-        raise GraftError(f"{page} is no page; end its name in .html.")
+        raise GraftError(f"{page} must end in .html.")
     tiles = tiles_of(page)
     if tiles.exists() and not (tiles / "0" / "0_0.jpg").is_file():
         raise GraftError(f"{tiles} is there already and holds no tiles; name another page than {page}.")

@@ -74,7 +74,7 @@ def _explained(name: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise GraftError(f"{name} is a folder: name a picture inside it.") from error
     except PermissionError as error:
-        raise GraftError(f"{name} may not be read: change its permissions.") from error
+        raise GraftError(f"{name} cannot be read: change its permissions.") from error
     except UnidentifiedImageError as error:
         raise GraftError(f"{name} is not an image in a format known here: convert it to PNG or JPEG.") from error
     except MemoryError as error:

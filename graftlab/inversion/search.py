@@ -148,7 +148,7 @@ class Search:
         if start is None:
             return self.centre.mean.repeat(count, rows, 1)
         if len(start) != count:
-            raise GraftError(f"There are {count} photos and {len(start)} codes to begin with; give one for each.")
+            raise GraftError(f"There are {count} photos and {len(start)} starting codes; give one for each.")
         w = start.w.to(self.likeness.photos)
         return w.mean(1, keepdim=True) if rows == 1 else w.clone()
 

@@ -153,7 +153,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         container = av.open(str(path), options={"protocol_whitelist": "file"})  # playlists may name other files only
     except PermissionError as error:
-        raise GraftError(f"{path} may not be read: change its permissions.") from error
+        raise GraftError(f"{path} cannot be read: change its permissions.") from error
     except (av.FFmpegError, OSError) as error:
         what = f"{path} is no video, or its beginning or end is missing ({_reason(error)})"
         raise GraftError(f"{what}: fetch or export it again.") from error
