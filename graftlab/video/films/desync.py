@@ -41,8 +41,8 @@ class Desync:
         check_finite(offset=self.offset, speed=self.speed)
         if max(abs(self.offset), abs(self.speed)) > FARTHEST:
             raise GraftError(
-                f"A texture's offset (seconds) and speed must be between -{FARTHEST} and {FARTHEST}, not "
-                f"{self.offset:g} and {self.speed:g}."
+                f"A texture's offset (seconds) and speed lie between -{FARTHEST} and {FARTHEST}, which one of "
+                f"{self.offset:g} and {self.speed:g} does not."
             )
         if self.ends not in get_args(Ends):
             raise GraftError(f"A texture's ends are {', '.join(get_args(Ends))}, not '{self.ends}' (--ends).")
