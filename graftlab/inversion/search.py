@@ -11,14 +11,14 @@ others.
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import Annotated
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.codes import StyleCodes
-from graftlab.config.base import Config, Seed, Within, require
+from graftlab.config.base import Config, require
 from graftlab.errors import GraftError
 from graftlab.inversion.descent import Descent, parts
 from graftlab.inversion.likeness import Likeness
@@ -38,11 +38,18 @@ class Settings(Config):
     """How codes are searched for."""
 
     space: str = "w+"  # "w": the same row for every layer; "w+": a row for each, which finds more and means less
-    steps: Annotated[int, Within(0, 10**6)] = 500
-    learning_rate: Annotated[float, Within(1e-6, 10)] = 0.25  # of Adam, in standard deviations of w, to suit any model
-    jitter: Annotated[float, Within(0, 10)] = 0.05  # deviation of the noise added to w at first, as a share of w's
+    steps: int = 500
+    learning_rate: float = 0.25  # of Adam, in standard deviations of w, so that it suits any model's
+    jitter: float = 0.05  # deviation of the noise added to w at first, as a share of w's
     free_noise: bool = False  # search for the noise too, which keeps grain out of w; what is found of it is put aside
-    seed: Seed = 0
+    seed: int = 0
+
+    limits: ClassVar[dict[str, tuple[float, float]]] = {
+        "steps": (0, 10**6),
+        "learning_rate": (1e-6, 10),
+        "jitter": (0, 10),
+        "seed": (0, 2**32 - 1),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
