@@ -29,23 +29,26 @@ def numbers(text: str) -> list[int]:
 def bench(
     model: Model = DEFAULT_MODEL,
     preset: Annotated[str | None, typer.Option(help="Measure untrained networks of this preset instead.")] = None,
-    sizes: Annotated[str | None, typer.Option(help="Sides of the pictures, pixels; the model's own and 256.")] = None,
-    batches: Annotated[str, typer.Option(help="Pictures at once.")] = "1,8",
+    sizes: Annotated[
+        str | None, typer.Option(help="Sides of the pictures, in pixels; by default the model's own and 256.")
+    ] = None,
+    batches: Annotated[str, typer.Option(help="Batch sizes.")] = "1,8",
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 or both with a comma; what the device is good at.")
+        str | None,
+        typer.Option(help="float32, bfloat16 or both, separated by a comma; by default the best for the device."),
     ] = None,
     device: Device = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; PyTorch's choice by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; PyTorch's choice by default.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure this machine: what it reaches at its best, and pictures encoded, decoded, swapped or sampled per second.
+    """Measure this machine: its peak performance, and pictures encoded, decoded, swapped or sampled per second.
 
     graft bench
 
     graft bench --preset church256 --sizes 256,512 --batches 1
 
-    Rates are medians of repeats. Beside each stands its arithmetic as a share of what one large convolution reaches
-    here, by which machines can be compared.
+    Rates are medians of repeats. The table also gives the arithmetic rate as a share of what one large convolution
+    reaches on this machine, so that machines can be compared.
     """
 
     precisions = precision.split(",") if precision else []

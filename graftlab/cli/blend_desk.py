@@ -24,8 +24,8 @@ CodesOf = Annotated[
     str | None,
     typer.Option(
         "--codes",
-        help="base: all decode the codes of the first model (default of StyleGAN2s); own: each makes its own of the "
-        "same seeds or photos (default of autoencoders).",
+        help="base: all decode the codes of the first model (default for StyleGAN2s); own: each makes its own from "
+        "the same seeds or photos (default for autoencoders).",
     ),
 ]
 

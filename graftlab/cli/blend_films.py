@@ -28,7 +28,7 @@ def blend(
     codes: CodesOf = None,
     force: Force = False,
 ) -> None:
-    """The network changes while the latents, or photos, stay: from model to model, or by the level of a swap.
+    """Change the network while the latents, or photos, stay fixed: from model to model, or by the level of a swap.
 
     graft film blend faces.pkl cartoons.pkl --seeds 1-6 -o cartoons.mp4
 
@@ -38,7 +38,9 @@ def blend(
     """
 
     if shooting.model != DEFAULT_MODEL or shooting.size is not None:
-        raise GraftError("The models are arguments of this command, and have their size; leave out --model and --size.")
+        raise GraftError(
+            "This command takes its models as arguments and uses their size; leave out --model and --size."
+        )
     if shooting.refine:
         raise GraftError("A film of blends has the same codes for all its models; leave out --refine.")
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)

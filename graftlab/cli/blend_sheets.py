@@ -25,7 +25,7 @@ def sheet(
     models: Annotated[list[str], typer.Argument(help="A, then B: a model, or a folder for all models in it, or more.")],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="Picture (.png), or for any size a page (.html).", callback=sheet_file),
+        typer.Option("--out", "-o", help="Picture (.png), or a page of any size (.html).", callback=sheet_file),
     ] = Path("sheet.png"),
     rows: Annotated[
         str | None,
@@ -38,10 +38,10 @@ def sheet(
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
     force: Force = False,
-    resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True,
+    resume: Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")] = True,
     device: Device = None,
 ) -> None:
-    """Blends in rows and columns: snapshots by swap level, share by level, model by model; same latents or photos.
+    """Draw a grid of blends of the same latents or photos: snapshots by swap level, share by level, model by model.
 
     graft sheet faces.pkl runs/cartoons --columns levels:4,8,16,32 --seeds 1-4
 

@@ -39,7 +39,7 @@ def blend(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and what lies between.
+    """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and everything in between.
 
     graft blend faces.pkl cartoons.pkl --swap-at 32 -o toon.safetensors --samples toon.png
 
@@ -67,14 +67,14 @@ def blend(
 
 def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
-    b: Annotated[str, typer.Argument(help="Another, with the same layers.")],
+    b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw a chart: .png, .jpg, .webp or .tif.")] = None,
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 whose activations are compared.")] = "0-7",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """How far each layer of B has moved from A's: its weights, and what it makes of the same latents or photos.
+    """Measure how far each layer of B has moved from A's: its weights, and its activations for the same inputs.
 
     graft diff faces.pkl cartoons.pkl -o moved.png
     """

@@ -30,17 +30,19 @@ def fit(
     model: Model,
     layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
     parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to look at.")] = "0-199",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose pictures are used.")] = "0-199",
     photo: Photos = None,
     out: OutJson = Path("clusters.json"),
-    samples: Annotated[Path | None, typer.Option(help="Picture: heat maps of the clusters on some of these.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Picture to write: heat maps of the clusters on some of these.")
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Of the positions that are looked at, and of the search.")
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of positions, and of the clustering.")
     ] = 0,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Cluster what a layer makes of many pictures: wherever there is sky, its features point roughly the same way.
+    """Cluster a layer's features over many pictures: wherever there is sky, they point in roughly the same direction.
 
     graft clusters fit faces.pkl --layer 32 --parts 8 --seeds 0-199 -o parts.json --samples parts.png
     """
@@ -67,12 +69,12 @@ def show(
     model: Model,
     clusters: File,
     out: OutSheet = Path("clusters.png"),
-    seeds: Annotated[str, typer.Option(help="Latents of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """A sheet of pictures, and where each cluster lies in them.
+    """Draw a sheet of pictures and where each cluster lies in them.
 
     graft clusters show faces.pkl parts.json --seeds 300-305 -o parts.png
     """

@@ -52,7 +52,7 @@ Out = Annotated[
     Path, typer.Option("--out", "-o", help="Picture to write: .png, .jpg, .webp or .tif.", callback=picture)
 ]
 Size = Annotated[
-    int | None, typer.Option(min=1, help="Short side at which pictures are read, pixels; the model's by default.")
+    int | None, typer.Option(min=1, help="Short side at which pictures are read, in pixels; the model's by default.")
 ]
 OwnSize = Annotated[
     int | None,
@@ -70,22 +70,24 @@ FilmSize = Annotated[
 ]
 Refine = Annotated[
     int,
-    typer.Option(min=0, max=10_000, help="Steps that bring a picture's codes nearer to it; 100 is a good number."),
+    typer.Option(
+        min=0, max=10_000, help="Optimisation steps that bring a picture's codes closer to it; 100 is a good number."
+    ),
 ]
 Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
-Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (another in each) or none.")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the noise, fixed or random.")]
+Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,
-    typer.Option(min=128, help="Work in tiles of so many pixels a side; by default only above 2 million pixels."),
+    typer.Option(min=128, help="Work in tiles of this side, in pixels; by default only above 2 million pixels."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 UsualNoise = Annotated[
     str | None,
     typer.Option(
-        help="fixed (the same in every picture), random (another in each), none, or const (a StyleGAN2's own); "
+        help="fixed (the same in every picture), random (different in each), none, or const (a StyleGAN2's own); "
         "by default const for a StyleGAN2, fixed for others."
     ),
 ]
@@ -193,8 +195,10 @@ class FittingOptions:
     """The options of commands that fit something to the codes of many photos."""
 
     model: Model = DEFAULT_MODEL
-    size: Annotated[int | None, typer.Option(min=1, help="Side of the squares, pixels; the model's by default.")] = None
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks the photos.")] = 0
+    size: Annotated[int | None, typer.Option(min=1, help="Side of the squares, in pixels; the model's by default.")] = (
+        None
+    )
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of photos.")] = 0
     device: Device = None
     precision: Precision = "float32"
 

@@ -17,7 +17,7 @@ OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions t
 
 
 def show(file: File, as_json: Json = False) -> None:
-    """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
+    """Show the directions of a file: names, shares of the variance, and correlations with known factors.
 
     graft directions show landscapes-128
     """
@@ -27,8 +27,8 @@ def show(file: File, as_json: Json = False) -> None:
 
 def rename(
     file: File,
-    old: Annotated[str, typer.Argument(help="The name it has; 'component 3' is enough of 'component 3 (season)'.")],
-    new: Annotated[str, typer.Argument(help="The name it gets.")],
+    old: Annotated[str, typer.Argument(help="Its present name; 'component 3' is enough for 'component 3 (season)'.")],
+    new: Annotated[str, typer.Argument(help="Its new name.")],
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
     """Give a direction another name.
@@ -42,7 +42,7 @@ def rename(
 
 def compose(
     file: File,
-    name: Annotated[str, typer.Argument(help="What to call the sum.")],
+    name: Annotated[str, typer.Argument(help="Name of the sum.")],
     terms: Annotated[list[str], typer.Argument(help="Directions and their gains, such as hour=1.5 season=-0.5.")],
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
@@ -64,14 +64,14 @@ def compose(
 
 def orthogonalise(
     file: File,
-    name: Annotated[str, typer.Argument(help="The direction that loses what it shares with the others.")],
-    against: Annotated[list[str], typer.Option(help="One of the others; may be given again.")],
+    name: Annotated[str, typer.Argument(help="The direction to make orthogonal to the others.")],
+    against: Annotated[list[str], typer.Option(help="One of the others; may be repeated.")],
     others: Annotated[
-        str | None, typer.Option("--from", help="File or bundled model that has the others; FILE by default.")
+        str | None, typer.Option("--from", help="File or bundled model with the others; FILE by default.")
     ] = None,
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
-    """Take out of a direction what it shares with others, so that it changes those no more.
+    """Remove from a direction what it shares with others, so that it no longer changes those.
 
     graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
     """

@@ -42,7 +42,7 @@ COMPONENTS = 10  # by default
 
 
 Count = Annotated[int, typer.Option("--count", "-k", min=1, help="Number of directions.")]
-Most = Annotated[int, typer.Option(min=2, help="Photos at the most, chosen at random.")]
+Most = Annotated[int, typer.Option(min=2, help="Maximum number of photos, chosen at random.")]
 NEW = Path("directions.safetensors")
 
 
@@ -50,9 +50,10 @@ NEW = Path("directions.safetensors")
 def fit(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     count: Annotated[
-        int | None, typer.Option("--count", "-k", min=1, help="Number of directions; 10, or as many as there can be.")
+        int | None,
+        typer.Option("--count", "-k", min=1, help="Number of directions; by default 10, or as many as possible."),
     ] = None,
-    part: Annotated[str, typer.Option(help="texture, or structure: what its cells have in common.")] = "texture",
+    part: Annotated[str, typer.Option(help="texture, or structure (directions of its cells).")] = "texture",
     out: OutFile = NEW,
     most: Most = 5000,
     as_json: Json = False,
@@ -75,15 +76,17 @@ def fit(
 
 @spread
 def between(
-    before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos: where it starts.")],
-    after: Annotated[Path, typer.Argument(help="The same: where it leads. 20 photos on either side are enough.")],
-    name: Annotated[str, typer.Option(help="What to call it.")] = "difference",
+    before: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos where the direction starts.")],
+    after: Annotated[
+        Path, typer.Argument(help="The same, where the direction leads. 20 photos on either side are enough.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the direction.")] = "difference",
     out: OutFile = NEW,
     most: Most = 5000,
     as_json: Json = False,
     options: FittingOptions = FittingOptions(),
 ) -> None:
-    """Find the direction from the textures of some photos to those of others, and how well it tells them apart.
+    """Find the direction from the textures of some photos to those of others, and how well it separates them.
 
     graft directions between day/ night/ --name night -o night.directions.safetensors
     """
@@ -121,14 +124,14 @@ def sefa(
 def ganspace(
     model: Model,
     components: Annotated[
-        Path | None, typer.Argument(help="GANSpace's own .npz; without it, the components of the w of seeds.")
+        Path | None, typer.Argument(help="A .npz file of GANSpace; without it, the components of the w of seeds.")
     ] = None,
     count: Count = COMPONENTS,
     out: OutFile = NEW,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Find the directions in which a StyleGAN2's w varies most (GANSpace), or take over what GANSpace has found.
+    """Find the directions in which a StyleGAN2's w varies most (GANSpace), or import a file of GANSpace.
 
     graft directions ganspace -m metfaces.pkl -k 20 -o styles.directions.safetensors
 
@@ -159,13 +162,17 @@ def sweep(
         typer.Argument(help="Pictures; for directions of a StyleGAN2's w, seeds such as 7 or 0-3, or files of codes."),
     ],
     file: File,
-    name: Annotated[list[str] | None, typer.Option(help="A direction; may be given again. All by default.")] = None,
-    first: Annotated[int | None, typer.Option(min=1, help="Only so many of them, from the first on.")] = None,
-    gains: Annotated[str, typer.Option(help="Standard deviations; 0 is the picture through its codes.")] = (
+    name: Annotated[list[str] | None, typer.Option(help="A direction; may be repeated. All by default.")] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Use only this many directions, from the first on.")] = None,
+    gains: Annotated[str, typer.Option(help="Gains in standard deviations; 0 is the picture's reconstruction.")] = (
         "-3,-1.5,0,1.5,3"
     ),
-    mask: Annotated[Path | None, typer.Option(help="A picture, white where they change; everywhere without.")] = None,
-    layers: Annotated[str | None, typer.Option(help="Rows of w that they change, such as 4-7; FILE's own.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture, white where the directions apply; everywhere by default.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
+    ] = None,
     out: Out = Path("sweep.png"),
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model file or bundled name; FILE's if that is one.")
@@ -179,7 +186,7 @@ def sweep(
     precision: Precision = "float32",
     refine: Refine = 0,
 ) -> None:
-    """A strip of gains for each picture and direction, the original in the margin.
+    """Draw a strip of gains for each picture and direction, with the original in the margin.
 
     graft directions sweep fuji.jpg alps.jpg landscapes-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
 

@@ -30,8 +30,8 @@ EXAMPLES = 12  # pairs on the sheet
 @spread
 def pairs(
     base: Annotated[str, typer.Option(help="The StyleGAN2 that draws the photos.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws what they should become.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command goes on with it.")] = Path(
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the targets.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command continues it.")] = Path(
         "pairs"
     ),
     count: Annotated[int, count_option("Pairs to have, such as 50k.")] = 50_000,
@@ -44,7 +44,7 @@ def pairs(
     *,
     settings: Annotated[dict[str, Any], Fields(PairsConfig, "keep seed")],
 ) -> None:
-    """Draw pairs of pictures of the same w by a base and its blend, for 'graft distill'; the same command goes on.
+    """Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; the same command resumes.
 
     graft pairs --base alps.safetensors --blend desert.safetensors --count 50k -o pairs/
     """
@@ -72,7 +72,7 @@ def truncation(text: str) -> tuple[float, float]:
 
 @spread
 def distill(
-    pairs: Annotated[Path, typer.Argument(help="What 'graft pairs' made.")],
+    pairs: Annotated[Path, typer.Argument(help="Folder of pairs, from 'graft pairs'.")],
     run: RunFolder,
     *,
     sizes: Annotated[dict[str, Any], Fields(TranslatorConfig, "width blocks")],
@@ -80,7 +80,7 @@ def distill(
     settings: Annotated[dict[str, Any], Fields(DistillConfig, COMMON, UNSET)],
     machine: Machine = Machine(),
 ) -> None:
-    """Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.
+    """Train a student that redraws photos in one pass, as inversion and a blend do in two; the same command resumes.
 
     graft distill pairs/ --run runs/student --images 200k
 
@@ -93,13 +93,15 @@ def distill(
 @spread
 def translate(
     photos: Annotated[list[Path], typer.Argument(help="Photos of any shape.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="A student, of 'graft distill'.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A student, from 'graft distill'.")],
     out: Out = Path("translated.png"),
     size: Annotated[
-        int | None, typer.Option(min=8, help="Short side of the pictures, pixels; the student's by default.")
+        int | None, typer.Option(min=8, help="Short side of the pictures, in pixels; the student's by default.")
     ] = None,
     square: Square = False,
-    enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than that too.")] = False,
+    enlarge: Annotated[
+        bool, typer.Option("--enlarge", help="Enlarge smaller photos instead of refusing them.")
+    ] = False,
     device: Device = None,
     precision: Precision = "float32",
     larger: Enlarging = Enlarging(),

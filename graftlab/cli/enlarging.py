@@ -13,7 +13,7 @@ DeskT = TypeVar("DeskT", bound=Desk)
 
 Upscale = Annotated[
     int | None,
-    typer.Option(min=1, max=4, help="Make what is written so many times as large, by --upscaler: 2, 3 or 4."),
+    typer.Option(min=1, max=4, help="Enlarge the output by this factor, with --upscaler: 2, 3 or 4."),
 ]
 UpscalerName = Annotated[
     str | None,

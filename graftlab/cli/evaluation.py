@@ -44,13 +44,13 @@ Network = Annotated[
     str,
     typer.Option(
         help="Feature network: efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, inception, "
-        "dinov2 or clip; after a colon, the place of its weights."
+        "dinov2 or clip; optionally a colon and the path to its weights."
     ),
 ]
 Judge = Annotated[
     str,
     typer.Option(
-        help="Network that judges textures, one that taught no model: efficientnet-lite0, efficientnet-lite1 or "
+        help="Network that judges textures, not used in training: efficientnet-lite0, efficientnet-lite1 or "
         "efficientnet-lite2."
     ),
 ]
@@ -63,7 +63,7 @@ class MeasuringOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures; the model's by default.")] = None
     out: Out = None
     as_json: Json = False
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of swaps.")] = 0
     features: Network = DEFAULT_FEATURES
     judge: Judge = DEFAULT_JUDGE
     device: Device = None
@@ -83,7 +83,7 @@ def truth(
     pairs: Annotated[int, typer.Option(min=1, help="Number of swaps.")] = 150,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
+    """Swap rendered landscapes, whose true hybrids are known, and measure how close the model comes.
 
     graft eval truth landscapes-128 --grid truth-grid --out measured
     """
@@ -99,10 +99,10 @@ def truth(
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     model: Model = DEFAULT_MODEL,
-    most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
+    most: Annotated[int, typer.Option(min=2, help="Maximum number of photos, and of swaps.")] = 500,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
+    """Reconstruct and swap photos: measure what is lost, and whether hybrids look like photos.
 
     graft eval folder ~/photos --model landscapes-128 --out measured
     """
@@ -117,17 +117,17 @@ def folder(
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
-    count: Annotated[int, typer.Option(min=2, help="Samples, and photos at the most.")] = 2000,
+    count: Annotated[int, typer.Option(min=2, help="Number of samples, and maximum number of photos.")] = 2000,
     psi: Psi = 1.0,
     label: Class = None,
     out: Out = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the first sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the first sample.")] = 0,
     judge: Judge = DEFAULT_JUDGE,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Whether a StyleGAN2's samples look like photos: their kernel distance.
+    """Measure whether a StyleGAN2's samples look like photos, by their kernel distance.
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """
@@ -143,11 +143,11 @@ def samples(
 
 def compare(
     a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    b: Annotated[Path, typer.Argument(help="Another result.")],
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Two results side by side.
+    """Show two results side by side.
 
     graft eval compare measured-before measured-after
     """

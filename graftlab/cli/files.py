@@ -18,7 +18,7 @@ AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a m
 
 
 def inspect(file: AnyFile, as_json: Json = False) -> None:
-    """What a file is: kind, architecture, parameters, training images, licence, where it came from.
+    """Show what a file is: kind, architecture, parameters, training images, licence, origin.
 
     graft inspect network-snapshot-000500.pkl
     """
@@ -33,9 +33,9 @@ def convert(
         Path, typer.Argument(help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2.", callback=writable)
     ],
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
-    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Even if weights are no finite numbers.")] = False,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
-        str, typer.Option(help="Store what differs from this model, its parent: a quarter of the size.")
+        str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
 ) -> None:
     """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.

@@ -17,15 +17,15 @@ from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.drawing import from_codes
 from graftlab.video.films.timeline import Edit, Timeline
 
-Footage = Annotated[Path, typer.Argument(help="Video.")]
+Footage = Annotated[Path, typer.Argument(help="The video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
 Average = Annotated[float, typer.Option(help="Seconds over which codes are averaged.")]
-Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.")]
+Other = Annotated[Path | None, typer.Option(help="Video that supplies the textures.")]
 
 
 @spread
 def recon(video: Footage, shooting: Shooting) -> None:
-    """A video through its codes: same size, speed and sound.
+    """Encode and decode a video: same size, speed and sound.
 
     graft film recon window.mp4 -o recon.mp4
     """
@@ -40,15 +40,19 @@ def desync(
     video: Footage,
     shooting: Shooting,
     texture_offset: Offset = 0.0,
-    texture_held: Annotated[float | None, typer.Option(help="Second whose texture is held.")] = None,
-    texture_speed: Annotated[float, typer.Option(help="Speed of the texture; 1 is the structure's.")] = 1.0,
-    texture_reversed: Annotated[bool, typer.Option("--texture-reversed", help="Textures from the end on.")] = False,
+    texture_held: Annotated[
+        float | None, typer.Option(help="Second from which the texture is taken throughout.")
+    ] = None,
+    texture_speed: Annotated[float, typer.Option(help="Speed of the texture, relative to the structure.")] = 1.0,
+    texture_reversed: Annotated[
+        bool, typer.Option("--texture-reversed", help="Take textures from the end backwards.")
+    ] = False,
     texture_from: Other = None,
     average: Average = 0.0,
     average_what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
     ends: Annotated[str, typer.Option(help="Before the first and after the last: wrap, hold or mirror.")] = "wrap",
 ) -> None:
-    """A video whose textures come from other moments than its structures.
+    """Redraw a video with textures from other moments than its structures.
 
     graft film desync window.mp4 --texture-offset 2.0 -o offset.mp4
 
@@ -80,13 +84,13 @@ def desync(
 
 @spread
 def textures(
-    source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
+    source: Annotated[Path, typer.Argument(help="Video or picture that supplies the structure.")],
     shooting: Shooting,
     over_time: TextureOptions = TextureOptions(),
     ease: Ease = "smooth",
     loop: Loop = False,
 ) -> None:
-    """Textures that melt into each other, over a video or a picture.
+    """Fade from texture to texture, over a video or a picture.
 
     graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
 
@@ -114,25 +118,29 @@ def textures(
 
 @spread
 def ride(
-    source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
+    source: Annotated[list[Path], typer.Argument(help="A video from a train window, or pictures of landscapes.")],
     shooting: Shooting,
     over_time: TextureOptions = TextureOptions(),
     ease: Annotated[
         str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
     ] = None,
     speed: Annotated[float | None, typer.Option(help="Widths of the film per second; 0.25, below 0 back.")] = None,
-    parallax: Annotated[float | None, typer.Option(help="Share by which what is far is slower, 0 to 1; 0.")] = None,
-    depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3.")] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=0, help="Cells over which landscapes melt into each other; 16.")
+    parallax: Annotated[
+        float | None, typer.Option(help="Share by which distant parts are slower, 0 to 1; 0 by default.")
     ] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Of the film, pixels; twice the height.")] = None,
+    depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3 by default.")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Cells by which landscapes overlap; 16 by default.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Width of the film, in pixels; twice the height by default.")
+    ] = None,
     loop: Loop = False,
     texture_offset: Offset = 0.0,
     texture_from: Other = None,
     average: Average = 0.0,
 ) -> None:
-    """A train ride: past landscapes joined into an endless one, or a real one in other textures.
+    """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
     graft film ride fuji.jpg alps.jpg lake.jpg --parallax 0.5 --loop -o ride.mp4
 

@@ -42,9 +42,11 @@ class Shooting(ModelOptions):
             "--out", "-o", help="Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", callback=film_file
         ),
     ] = Path("film.mp4")
-    preview: Annotated[bool, typer.Option("--preview", help="Only a sheet of 12 frames, NAME-preview.jpg.")] = False
-    frames: Annotated[int | None, typer.Option(help="Length in frames; of a video, its beginning.")] = None
-    seconds: Annotated[float | None, typer.Option(help="Length in seconds; of a video, its beginning.")] = None
+    preview: Annotated[bool, typer.Option("--preview", help="Write only a sheet of 12 frames, NAME-preview.jpg.")] = (
+        False
+    )
+    frames: Annotated[int | None, typer.Option(help="Length in frames; for a video, of its beginning.")] = None
+    seconds: Annotated[float | None, typer.Option(help="Length in seconds; for a video, of its beginning.")] = None
     fps: Annotated[str | None, typer.Option(help=f"Frames per second; {FPS}, or those of the video.")] = None
     reverse: Annotated[bool | None, typer.Option(help="Play it backwards.")] = None
     boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False

@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 def find(
     words: Annotated[list[str] | None, typer.Argument(help="What you would like to do, in a few words.")] = None,
 ) -> None:
-    """Which command or slider does something: say it in your words.
+    """Find the command or slider for a task that you describe in your own words.
 
     graft help more snow
     """
@@ -67,7 +67,7 @@ def find(
     scored = sorted(((score(said, answer), answer) for answer in answers), key=lambda pair: -pair[0])
     found = [answer for points, answer in scored[:BEST] if points]
     if not found:
-        raise GraftError(f"Nothing here is about '{' '.join(words or [])}'; 'graft --help' lists all commands.")
+        raise GraftError(f"No command or slider matches '{' '.join(words or [])}'; 'graft --help' lists all commands.")
     for answer in found:
         typer.echo(f"{answer.command}\n    {answer.help}")
     console.print("Any of them with --help tells the rest.")

@@ -65,22 +65,25 @@ def resumable(out: Path) -> Iterator[None]:
 
 @spread
 def invert(
-    photos: Annotated[list[Path], typer.Argument(help="Photos; their middle is taken, in the shape of the model's.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, centre-cropped to the shape of the model's pictures.")],
     model: Model,
     out: NewFile = Path("codes.safetensors"),
     search: SearchOptions = SearchOptions(),
     tune: Annotated[
-        int, typer.Option(min=0, help="Then bend the generator for so many steps, such as 100: NAME-model.safetensors.")
+        int,
+        typer.Option(
+            min=0, help="Then fine-tune the generator for this many steps, such as 100: NAME-model.safetensors."
+        ),
     ] = 0,
     sheet: Annotated[
-        Path | None, typer.Option(help="Picture of photos beside their codes' pictures; NAME.png.")
+        Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
     film: Annotated[Path | None, typer.Option(help="Film of the search to write.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Photos drawn at once: more take more memory.")] = 8,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Find the codes from which a StyleGAN2 draws photos, all at once; the same command resumes.
+    """Find the codes from which a StyleGAN2 draws the given photos; the same command resumes.
 
     graft invert fuji.jpg alps.jpg -m alps.safetensors -o codes.safetensors
 
@@ -134,11 +137,18 @@ def invert(
 @spread
 def toonify(
     photo: Annotated[Path, typer.Argument(help="The photo.")],
-    base: Annotated[str, typer.Option(help="The StyleGAN2 that knows photos like this one.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws them in its own way.")],
+    base: Annotated[str, typer.Option(help="A StyleGAN2 trained on photos like this one.")],
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the result.")],
     out: Out = Path("toon.png"),
     box: Annotated[
-        str | None, typer.Option(help="left,top,width,height in pixels of what is redrawn; without, the middle alone.")
+        str | None,
+        typer.Option(
+            help="left,top,width,height in pixels of the region to redraw; by default only the centre is drawn."
+        ),
+    ] = None,
+    soft: Annotated[float, typer.Option(help="Width of the box's soft edge, as a share of the box.")] = 0.1,
+    codes: Annotated[
+        Path | None, typer.Option(help="Codes of this photo, from 'graft invert' with the --base model.")
     ] = None,
     soft: Annotated[float, typer.Option(help="Of the box, the share over which its edge is soft.")] = 0.1,
     codes: Annotated[Path | None, typer.Option(help="What 'graft invert' found for this photo, with --base.")] = None,
@@ -146,7 +156,7 @@ def toonify(
     device: Device = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.
+    """Redraw a photo: find its codes in one StyleGAN2, and decode them with another that was made from it.
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
@@ -163,7 +173,7 @@ def toonify(
 
 @spread
 def train_encoder(
-    model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to read.")],
+    model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to encode.")],
     out: NewFile = Path("encoder.safetensors"),
     resume: Resume = True,
     as_json: Json = False,
@@ -171,7 +181,7 @@ def train_encoder(
     *,
     training: Annotated[dict[str, Any], Fields(EncoderTraining)],
 ) -> None:
-    """Train a network that guesses the codes of a picture at once, for 'graft invert'; the same command resumes.
+    """Train a network that estimates a picture's codes in one pass, for 'graft invert'; the same command resumes.
 
     graft train-encoder alps.safetensors -o encoder.safetensors --images 100k
     """

@@ -29,11 +29,11 @@ models_app = typer.Typer(rich_markup_mode="markdown")
 
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """Models by name: those that come with graftlab, those in the cache, and those that can be fetched.
+    """Show models by name: those bundled with graftlab, those in the cache, and those that can be downloaded.
 
     graft models --json
 
-    JSON is of the models on this machine.
+    With --json, only the models on this machine.
     """
     if context.invoked_subcommand is not None:
         return

@@ -41,15 +41,15 @@ from graftlab.work.texts import parse_numbers
 
 @spread
 def swap(
-    structure: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
-    texture: Annotated[Path, typer.Argument(help="The picture that gives the texture.")],
+    structure: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
+    texture: Annotated[Path, typer.Argument(help="The picture that supplies the texture.")],
     out: Out = Path("swap.png"),
-    both: Annotated[bool, typer.Option("--both", help="The other way round too, as NAME-reverse.")] = False,
+    both: Annotated[bool, typer.Option("--both", help="Also write the reverse swap, as NAME-reverse.")] = False,
     tile: Tile = None,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Put one picture's structure with another's texture.
+    """Combine one picture's structure with another's texture.
 
     graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
     """
@@ -67,12 +67,12 @@ def swap(
 
 @spread
 def grid(
-    structures: Annotated[Path, typer.Option(help="Folder, zip or picture: the rows.")],
-    textures: Annotated[Path, typer.Option(help="Folder, zip or picture: the columns.")],
+    structures: Annotated[Path, typer.Option(help="Folder, zip or picture for the rows.")],
+    textures: Annotated[Path, typer.Option(help="Folder, zip or picture for the columns.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
-    """Every structure with every texture on one sheet, the originals in the margins.
+    """Draw a sheet of every structure with every texture, with the originals in the margins.
 
     graft grid --structures mountains/ --textures weather/ -o grid.png
     """
@@ -93,7 +93,7 @@ def reconstruct(
     tile: Tile = None,
     options: RenderingOptions = RenderingOptions(),
 ) -> None:
-    """Pictures beside what their codes keep of them, with L1 (share of the full range) and PSNR.
+    """Draw pictures beside their reconstructions, with L1 (share of the full range) and PSNR.
 
     graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
     """
@@ -137,13 +137,13 @@ def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
 
 @spread
 def encode(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures of one size, or any with --square.")],
+    photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size, or any with --square.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
         "codes.safetensors"
     ),
     options: EncodingOptions = EncodingOptions(),
 ) -> None:
-    """Turn pictures into codes: structure and texture, in one file that knows its model.
+    """Encode pictures as structure and texture codes, in one file that records its model.
 
     graft encode fuji.jpg alps.jpg --square -o codes.safetensors
     """
@@ -156,13 +156,16 @@ def encode(
 @spread
 def decode(
     codes: Annotated[
-        Path, typer.Argument(help="File of codes, from 'graft encode' or 'graft sample --codes', or others' W latents.")
+        Path,
+        typer.Argument(
+            help="File of codes, from 'graft encode' or 'graft sample --codes', or W latents of other programs."
+        ),
     ],
     out: Out = Path("decoded.png"),
     options: ModelOptions = ModelOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Turn codes back into pictures; several become NAME-000, NAME-001 ...
+    """Decode codes into pictures; several become NAME-000, NAME-001 ...
 
     graft decode codes.safetensors -o decoded.png
 
@@ -183,17 +186,17 @@ def decode(
 
 @spread
 def interpolate(
-    a: Annotated[Path, typer.Argument(help="Where it starts.")],
-    b: Annotated[Path, typer.Argument(help="Where it ends.")],
+    a: Annotated[Path, typer.Argument(help="The first picture.")],
+    b: Annotated[Path, typer.Argument(help="The second picture.")],
     out: Out = Path("strip.png"),
     amounts: Annotated[
         str, typer.Option(help="0 is the first picture, 1 the second, beyond exaggerates; or a range, 0:1.")
     ] = ("-0.5,0,0.25,0.5,0.75,1,1.5"),
     what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
-    how: Annotated[str, typer.Option(help="linear, or spherical: a great circle at constant speed.")] = "linear",
+    how: Annotated[str, typer.Option(help="linear, or spherical (along a great circle at constant speed).")] = "linear",
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
-    """A strip from one picture's codes to another's.
+    """Draw a strip that interpolates from one picture's codes to another's.
 
     graft interpolate day.jpg night.jpg --what texture --amounts 0,0.5,1,1.5 -o strip.png
     """

@@ -19,8 +19,8 @@ Textures = Annotated[
     typer.Option(
         "--texture",
         "-t",
-        help="seam: each picture keeps its own (the default). mix: their mean. Or a picture, FILE or FILE:WEIGHT, "
-        "several of which are mixed.",
+        help="seam: each picture keeps its own (the default). mix: their mean. Or a picture, FILE or FILE:WEIGHT; "
+        "several are mixed.",
     ),
 ]
 FADE = "Length of the cross-fade, in cells, or in pixels as 16px."
@@ -35,16 +35,18 @@ def several(photos: list[Path]) -> list[Path]:
 
 @spread
 def panorama(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures, from the left, or from the top.", callback=several)],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Pictures, from left to right or from top to bottom.", callback=several)
+    ],
     out: Out = Path("panorama.png"),
-    how: Annotated[str, typer.Option(help="side (by side), or stack (from the top down).")] = "side",
-    overlap: Annotated[str, typer.Option(help="What neighbours share, in cells, or in pixels as 16px.")] = "8",
+    how: Annotated[str, typer.Option(help="side (side by side) or stack (one above the other).")] = "side",
+    overlap: Annotated[str, typer.Option(help="Overlap of neighbours, in cells, or in pixels as 16px.")] = "8",
     fade: Annotated[str | None, typer.Option(help=FADE + " Short by default, where structures are alike.")] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Join structures to one wide picture, or a tall one, in which they melt into each other.
+    """Join structures into one wide or tall picture, in which they merge gradually.
 
     graft panorama fuji.jpg alps.jpg lake.jpg --overlap 12 -o panorama.png
 
@@ -63,7 +65,7 @@ def panorama(
 
 @spread
 def weave(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures of one size.", callback=several)],
+    photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size.", callback=several)],
     out: Out = Path("woven.png"),
     along: Annotated[
         list[str] | None,
@@ -76,7 +78,7 @@ def weave(
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.
+    """Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.
 
     graft weave fuji.jpg alps.jpg --along diagonal --fade 8 -o woven.png
 
@@ -104,16 +106,18 @@ def weave(
 
 @spread
 def regions(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure, and the texture of the rest.")],
+    photo: Annotated[
+        Path, typer.Argument(help="The picture that supplies the structure, and the texture outside the masks.")
+    ],
     texture: Annotated[
-        list[str], typer.Option("--texture", "-t", help="MASK=PICTURE: this texture where the mask is white.")
+        list[str], typer.Option("--texture", "-t", help="MASK=PICTURE: PICTURE's texture where the mask is white.")
     ],
     out: Out = Path("regions.png"),
-    soft: Annotated[float, typer.Option(help="Width of the masks' edges, pixels of the picture.")] = 8.0,
+    soft: Annotated[float, typer.Option(help="Width of the masks' edges, in pixels of the picture.")] = 8.0,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Give parts of a picture other pictures' textures; masks say where, and share where they overlap.
+    """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
     graft regions fuji.jpg --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
     """
@@ -130,16 +134,16 @@ def regions(
 
 @spread
 def mix(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
     texture: Annotated[
-        list[str], typer.Option("--texture", "-t", help="A picture, FILE or FILE:WEIGHT; may be given again.")
+        list[str], typer.Option("--texture", "-t", help="A picture, FILE or FILE:WEIGHT; may be repeated.")
     ],
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Give a picture a mixture of textures, by weights of any sum.
+    """Give a picture a weighted mixture of textures; weights may have any sum.
 
     graft mix fuji.jpg --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
     """
@@ -153,16 +157,20 @@ def mix(
 @spread
 def select(
     photo: Annotated[Path, typer.Argument(help="A picture.")],
-    at: Annotated[list[str], typer.Option(help="A place in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")],
+    at: Annotated[
+        list[str], typer.Option(help="A position in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")
+    ],
     out: Out = Path("mask.png"),
-    threshold: Annotated[float, typer.Option(help="Cosine from which on cells are alike, -1 to 1.")] = 0.8,
-    softness: Annotated[float, typer.Option(help="Range of cosines around it over which the mask rises.")] = 0.1,
+    threshold: Annotated[float, typer.Option(help="Minimum cosine similarity of selected cells, -1 to 1.")] = 0.8,
+    softness: Annotated[
+        float, typer.Option(help="Range of cosines around the threshold over which the mask rises.")
+    ] = 0.1,
     overlay: Annotated[
-        Path | None, typer.Option(help="Picture of the selection, to write too: the rest is gray.")
+        Path | None, typer.Option(help="Also write a picture of the selection, with the rest in gray.")
     ] = None,
     options: ViewingOptions = ViewingOptions(),
 ) -> None:
-    """Click a place, get a mask of all places whose structure is alike.
+    """Make a mask of all places whose structure is similar to that of a given place.
 
     graft select fuji.jpg --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
     """

@@ -20,7 +20,7 @@ from graftlab.work.texts import parse_seeds
 
 BATCH = 8  # pictures made at a time
 
-Seeds = Annotated[str, typer.Option(help="Numbers of pictures: 7 or 1,4,10-20.")]
+Seeds = Annotated[str, typer.Option(help="Seeds of pictures: 7 or 1,4,10-20.")]
 
 
 def finite(psi: float) -> float:
@@ -31,10 +31,12 @@ def finite(psi: float) -> float:
 
 
 Psi = Annotated[
-    float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.", callback=finite)
+    float, typer.Option(help="Truncation psi: 1 as trained, towards 0 more typical and less varied.", callback=finite)
 ]
-Cutoff = Annotated[int | None, typer.Option(min=0, help="Truncate this many layers, from the coarsest up; all.")]
-Class = Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model, from 0 up.")]
+Cutoff = Annotated[
+    int | None, typer.Option(min=0, help="Truncate only this many layers, from the coarsest on; all by default.")
+]
+Class = Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model, from 0.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +61,13 @@ def sample(
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
     label: Class = None,
-    separate: Annotated[bool, typer.Option("--separate", help="A file for each, NAME-SEED, not one sheet.")] = False,
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
+    ] = False,
     codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
     """
@@ -99,14 +103,14 @@ def sample(
 @spread
 def mix_styles(
     options: StyleOptions,
-    rows: Annotated[str, typer.Option(help="Seeds that give the other layers.")] = "0-3",
-    columns: Annotated[str, typer.Option(help="Seeds that give the layers of --layers.")] = "4-9",
+    rows: Annotated[str, typer.Option(help="Seeds that supply the other layers.")] = "0-3",
+    columns: Annotated[str, typer.Option(help="Seeds that supply the layers of --layers.")] = "4-9",
     layers: Annotated[str, typer.Option(help="Rows of w that come from the columns; 0 is the coarsest.")] = "0-6",
     out: Out = Path("mixed-styles.png"),
     psi: Psi = 0.7,
     label: Class = None,
 ) -> None:
-    """A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
+    """Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
     """

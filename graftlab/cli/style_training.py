@@ -24,7 +24,7 @@ def train(
         str, typer.Option(help="What trains: stylegan2, or projected, which sees features of a frozen network.")
     ] = "stylegan2",
     grow: Annotated[
-        str, typer.Option(help="Begin with a model for smaller pictures, whose blocks are the first ones here.")
+        str, typer.Option(help="Start from a model for smaller pictures, whose blocks become the first ones.")
     ] = "",
     weight: OtherWeights = None,
     *,
@@ -72,8 +72,8 @@ def finetune(
     recipe: Annotated[
         str,
         typer.Option(
-            help="stylegan2 or projected; of a Swapping Autoencoder official, paper or projected. By default projected "
-            "if the model's own discriminators are, else the first."
+            help="stylegan2 or projected; for a Swapping Autoencoder official, paper or projected. By default "
+            "projected if the model's own discriminators are, else the first."
         ),
     ] = "",
     weight: OtherWeights = None,
@@ -94,11 +94,11 @@ def finetune(
     ],
     machine: Machine = Machine(),
 ) -> None:
-    """Train a StyleGAN2 or a Swapping Autoencoder on, with other photos; the same command resumes.
+    """Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 
-    The model of every snapshot stays in models/, and knows its parent: for graft blend.
+    Keeps the model of every snapshot in models/, with a record of its parent, for graft blend.
     """
 
     weights |= r1 | weigh(weight)

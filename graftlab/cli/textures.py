@@ -19,23 +19,23 @@ from graftlab.work.texts import parse_seeds
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="A distribution, from 'graft textures fit'; that of the model's training by default."),
+    typer.Option(
+        "--from", help="A distribution, from 'graft textures fit'; by default that of the model's training pictures."
+    ),
 ]
 
 
 @spread
 def fit(
-    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
-    axes: Annotated[
-        int, typer.Option(min=1, help="Along which textures vary freely; at most half as many as photos.")
-    ] = 32,
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, preferably hundreds.")],
+    axes: Annotated[int, typer.Option(min=1, help="Principal axes; at most half as many as photos.")] = 32,
     mixture: Annotated[
-        int, typer.Option(min=1, help="Draw from so many Gaussians, of 10 photos or more each (needs scikit-learn).")
+        int, typer.Option(min=1, help="Number of Gaussians, of at least 10 photos each (needs scikit-learn).")
     ] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
         "textures.safetensors"
     ),
-    most: Annotated[int, typer.Option(min=10, help="Photos at the most, chosen at random.")] = 5000,
+    most: Annotated[int, typer.Option(min=10, help="Maximum number of photos, chosen at random.")] = 5000,
     options: FittingOptions = FittingOptions(),
 ) -> None:
     """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
@@ -54,7 +54,7 @@ def fit(
 
 @spread
 def sample(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
     source: From = None,
     seeds: Seeds = "0-15",
     psi: Psi = 0.8,
@@ -62,7 +62,7 @@ def sample(
     options: RenderingOptions = RenderingOptions(square=True),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """A picture under random textures, by number: the same seed gives the same texture in any company.
+    """Draw a picture with random textures, by seed: a seed always gives the same texture.
 
     graft textures sample fuji.jpg --seeds 0-15 --psi 0.8 -o weathers.png
 
@@ -85,7 +85,7 @@ def novelty(
     as_json: Json = False,
     options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
-    """How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.
+    """Measure how unlike a model's training photos, or those of --from, pictures are: a percentile of held-out photos.
 
     graft novelty fuji.jpg cat.jpg
 

@@ -24,7 +24,7 @@ def scan(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack.")],
     as_json: Json = False,
 ) -> None:
-    """Read every photo once and say what is there: sizes, unreadable files, duplicates, odd kinds.
+    """Read every photo once and report sizes, unreadable files, duplicates and unusual kinds.
 
     graft data scan ~/photos
     """
@@ -38,13 +38,13 @@ def scan(
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
-    size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, pixels: the training size.")] = 128,
-    crop: Annotated[str, typer.Option(help="How photos become squares: short, resize or random.")] = "short",
-    crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; the centre if one.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of random crops.")] = 0,
+    size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, in pixels: the training size.")] = 128,
+    crop: Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")] = "short",
+    crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; 1 takes the centre.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of random crops.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write photos in the form that is fastest to train from: one memory-mapped file at the training size.
+    """Write photos in the form that is fastest for training: one memory-mapped file at the training size.
 
     graft data pack ~/photos -o photos.pack --size 128
     """
@@ -75,9 +75,9 @@ class Machine:
 
     device: Device = None
     compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on CUDA by default.")
+        bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile; by default only on CUDA.")
     ] = None
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it will cost: a short probe.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only estimate the cost, with a short probe.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures of --dry-run as JSON.")] = False
 
     def train(self, config: TrainConfig, run: Path) -> None:

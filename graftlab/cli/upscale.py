@@ -30,19 +30,20 @@ def upscale(
             "--out", "-o", help="Picture, folder or film to write; upscaled.png, or .mp4.", callback=lambda out: out
         ),
     ] = None,
-    factor: Annotated[
-        int | None, typer.Option(min=1, max=4, help="How many times as large; what the upscaler is made for.")
-    ] = None,
+    factor: Annotated[int | None, typer.Option(min=1, max=4, help="Factor; by default that of the upscaler.")] = None,
     upscaler: UpscalerName = None,
     tile: Annotated[
-        int | None, typer.Option(min=64, help="Work in tiles of so many pixels a side; 256, or more for deep networks.")
+        int | None,
+        typer.Option(min=64, help="Work in tiles of this side, in pixels; by default 256, or more for deep networks."),
     ] = None,
-    quality: Annotated[int, typer.Option(min=0, max=100, help="Of a film's encoder.")] = 90,
-    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None,
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Quality of a film's encoder.")] = 90,
+    codec: Annotated[
+        str | None, typer.Option(help="h264, vp9 or av1; by default the usual one for the extension.")
+    ] = None,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Make pictures, or a video with its sound, larger. Several become NAME-000 and so on, or go into a folder.
+    """Enlarge pictures, or a video with its sound. Several become NAME-000 and so on, or go into a folder.
 
     graft upscale hybrid.png -o large.png
 

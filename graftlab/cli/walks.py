@@ -28,26 +28,28 @@ PATHS = ("linear", "spherical", "spline", *TURNS)
 
 @spread
 def recurse(
-    picture: Annotated[Path, typer.Argument(help="Where it begins, or, played backwards, ends.")],
+    picture: Annotated[Path, typer.Argument(help="The picture where the film begins or, played backwards, ends.")],
     shooting: Shooting,
     zoom: Annotated[float, typer.Option(help="Factor per frame; below 1 the picture shrinks.")] = 0.98,
     rotate: Annotated[float, typer.Option(help="Degrees per frame, anticlockwise.")] = 0.0,
     shift: Annotated[str, typer.Option(help="RIGHT:DOWN per frame, in widths and heights.")] = "0:0",
     shear: Annotated[float, typer.Option(help="Degrees per frame.")] = 0.0,
-    ramp: Annotated[float, typer.Option(help="Seconds in which the motion sets in.")] = 0.0,
+    ramp: Annotated[float, typer.Option(help="Seconds over which the motion starts.")] = 0.0,
     ease: Ease = "smooth",
     over_time: TextureOptions = TextureOptions(),
     reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
     hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
     soften: Annotated[
-        float | None, typer.Option(help="Softening of each step's structure, 0 to 0.25, against stripes.")
+        float | None, typer.Option(help="How much each step softens the structure, 0 to 0.25, against stripes.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="detailed, or classic: nothing but encode, move, decode.")] = "detailed",
-    recall: Annotated[float, typer.Option(help="How much each step becomes like the first picture's parts.")] = 0.7,
+    preset: Annotated[str, typer.Option(help="detailed, or classic (only encode, move, decode).")] = "detailed",
+    recall: Annotated[
+        float, typer.Option(help="How much each step is drawn towards parts of the first picture.")
+    ] = 0.7,
     novelty: Annotated[float, typer.Option(help="Noise in each step's structure, from which new things grow.")] = 0.1,
     square: Square = False,
 ) -> None:
-    """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
+    """Encode, move the structure, decode, and repeat. Played backwards unless --no-reverse.
 
     graft film recurse fuji.jpg -o dive.mp4
 
@@ -86,21 +88,25 @@ def recurse(
 def walk(
     shooting: Shooting,
     keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
     path: Annotated[
         str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
     ] = "linear",
-    what: Annotated[str, typer.Option(help="Of pictures: texture, structure or both.")] = "both",
+    what: Annotated[str, typer.Option(help="Codes of pictures that change: texture, structure or both.")] = "both",
     ease: Ease = "smooth",
     loop: Loop = False,
-    radius: Annotated[float, typer.Option(help="Of a picture's circle or noise, standard deviations.")] = 2.0,
-    directions: Annotated[str | None, typer.Option(help="Along which those go; the model's.")] = None,
-    psi: Annotated[str | None, typer.Option(help="Truncation of seeds: 0.7, or 0.3:1, in a loop and back.")] = None,
-    hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay as they begin: 0-3.")] = None,
-    label: Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model.")] = None,
+    radius: Annotated[float, typer.Option(help="Radius of a picture's circle or noise, in standard deviations.")] = 2.0,
+    directions: Annotated[
+        str | None, typer.Option(help="Directions of the circle or noise; by default the model's.")
+    ] = None,
+    psi: Annotated[
+        str | None, typer.Option(help="Truncation psi of seeds: 0.7, or 0.3:1 (in a loop also back).")
+    ] = None,
+    hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
+    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
     square: Square = True,
 ) -> None:
-    """A walk from picture to picture through their codes; a circle, or noise, leaves one picture and comes back.
+    """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
     graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
 
@@ -157,14 +163,16 @@ def sweep(
     picture: Annotated[Path, typer.Argument(help="Picture, or file of codes; for directions of w, a seed too.")],
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
     shooting: Shooting,
-    name: Annotated[list[str] | None, typer.Option(help="A direction, again for more; the first by default.")] = None,
-    gains: Annotated[str, typer.Option(help="From and to, standard deviations.")] = "-3:3",
+    name: Annotated[list[str] | None, typer.Option(help="A direction, may be repeated; the first by default.")] = None,
+    gains: Annotated[str, typer.Option(help="First and last gain, in standard deviations.")] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
-    layers: Annotated[str | None, typer.Option(help="Rows of w that change, such as 4-7; FILE's own.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
+    ] = None,
     psi: Psi = 0.7,
 ) -> None:
-    """A direction's gain from one number to another and back.
+    """Sweep a direction's gain from one number to another and back.
 
     graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
 

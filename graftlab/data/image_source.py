@@ -1,4 +1,4 @@
-"""What the rest of the package asks of a collection of photos, and how a photo is recognised by its content."""
+"""The interface of a collection of photos, and how a photo is identified by its content."""
 
 import hashlib
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class ImageSource(Protocol):
 
 
 def content_key(data: bytes | memoryview) -> str:
-    """Recognise an image by its bytes: SHA-256 of the length and of the first and last 64 KiB, 64 hex digits."""
+    """Identify an image by its bytes: SHA-256 of the length and of the first and last 64 KiB, 64 hex digits."""
     return key_of_ends(len(data), data[:ENDS], data[-ENDS:])
 
 
@@ -59,7 +59,7 @@ def printable(name: str) -> str:
 
 
 def check_bytes(length: int, name: str) -> None:
-    """Refuse an image too large to be one, before memory is taken for it."""
+    """Refuse a file too large to be an image, before memory is allocated for it."""
     if length > MAX_BYTES:
         raise GraftError(
             f"{name} claims {length / 2**20:,.0f} MiB, more than the {MAX_BYTES // 2**20} MiB one image may have."

@@ -120,7 +120,7 @@ class Pack(ImageSource):
         return as_png(self.take(np.array([index]))[0])
 
     def key(self, index: int) -> str:
-        """The key of the photo the image was cut from: packing moves nothing between training and validation."""
+        """The key of the photo the image was cut from, so packing moves nothing between training and validation."""
         return self._keys[index].tobytes().hex()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,7 +160,7 @@ def pack(
 ) -> PackReport:
     """Crop every photo once and write them all into one file.
 
-    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk has no room, or if
+    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk is full, or if
     an option is impossible.
     """
     out = Path(out)
@@ -215,9 +215,9 @@ Entry = tuple[np.ndarray, str, str]
 
 
 def write_pack(out: Path, size: int, entries: Iterable[Entry], metadata: dict[str, str]) -> int:
-    """Write images as they come, replacing the file only when all have; returns how many there were.
+    """Write images as they arrive, replacing the file only after the last; returns their number.
 
-    `metadata` goes into the header and may be filled while the images come."""
+    `metadata` goes into the header and may be filled while images arrive."""
     keys: list[bytes] = []
     digests: list[bytes] = []
     names: list[str] = []

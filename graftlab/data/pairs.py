@@ -1,11 +1,11 @@
 """Pairs for distillation: a folder of packs, in which every two consecutive images belong together.
 
-    pairs.json     what drew them: all that a pair depends on
-    000000.pack    the first pairs, images by the base and by the blend in turn; a shard is whole or not there
+    pairs.json     everything that a pair depends on
+    000000.pack    the first pairs, images by the base and by the blend alternately; a shard is complete or absent
     000001.pack    ...
 
-Read, a pair is one image twice as high as wide, the base's above the blend's, so that whatever crops nothing and
-mirrors left to right may take it for a photo.
+When read, a pair is one image twice as high as wide, the base's above the blend's, so that code that does not crop
+and mirrors only left to right can treat it as a photo.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ AGAIN = "make it again with the same 'graft pairs' command"
 class Pairs(ImageSource):
     """A folder of pairs. `images[i]` is pair i, uint8 (2 * size, size, 3), read from the memory map.
 
-    GraftError if it is no such folder, a shard is missing, damaged or cut off, or belongs to other pairs."""
+    GraftError if it is not such a folder, or if a shard is missing, damaged, truncated or belongs to other pairs."""
 
     kind = "pairs"
 
@@ -82,7 +82,7 @@ def is_pairs(path: Path) -> bool:
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
-    """What a folder says of its pairs. GraftError if it is no folder of pairs."""
+    """The plan of a folder of pairs. GraftError if it is not a folder of pairs."""
     if not is_pairs(folder):
         raise GraftError(f"{folder} is no folder of pairs; make one with 'graft pairs'.")
     try:
@@ -96,7 +96,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def digest(plan: Mapping[str, Any]) -> str:
-    """A plan in 64 hex digits; shards carry it, so that none of other models or options gets among them."""
+    """A plan in 64 hex digits; shards carry it, so that shards of other models or options are never mixed in."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
@@ -105,7 +105,7 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def open_shard(path: Path, plan: Mapping[str, Any]) -> Pack:
-    """GraftError if it is missing, damaged or cut off, or holds pairs of another plan."""
+    """Open a shard. GraftError if it is missing, damaged or truncated, or holds pairs of another plan."""
     if not path.exists():
         raise GraftError(f"{path} is missing between others; {AGAIN}.")
     try:

@@ -1,4 +1,4 @@
-"""What is in a data set, before a night is spent on it: every image is decoded once, and none stops the scan."""
+"""A check of a data set before a night of training: every image is decoded once, and no bad image stops the scan."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ FINDINGS = {
 
 @dataclass(frozen=True)
 class Spread:
-    """Smallest, middle and largest of a number, pixels; all 0 if there were none."""
+    """Smallest, median and largest value, in pixels; all 0 if there were none."""
 
     min: int = 0
     median: int = 0
@@ -58,7 +58,7 @@ class ScanReport:
     left_out: LeftOut = field(default_factory=LeftOut)  # files that are there and are no images, by kind
 
     def summary(self) -> str:
-        """A few lines for people: only what was found, with the first names."""
+        """A readable summary in a few lines: only what was found, with the first names."""
         lines = [f"{self.path} ({self.kind}): {self.usable:,} of {self.total:,} images usable"]
         for label, spread in (("width", self.width), ("height", self.height)):
             if self.usable:

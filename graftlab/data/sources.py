@@ -27,7 +27,7 @@ NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows thei
 
 
 def open_source(path: str | Path) -> ImageSource:
-    """Open whatever holds the photos. GraftError if there are none."""
+    """Open a source of photos of any type. GraftError if there are none."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -152,7 +152,7 @@ def _is_image_name(name: str) -> bool:
 
 
 class ZipSource(ImageSource):
-    """The images in a zip, in the order of their names. Nothing is extracted, so no name can reach outside it."""
+    """The images in a zip, in the order of their names. Nothing is extracted, so no path can lead outside it."""
 
     kind = "zip"
 

@@ -1,7 +1,7 @@
-"""Batches addressed by position: which image comes at position p, and how it is cropped, is a function of (seed, p).
+"""Batches addressed by position: the image at position p, and its crop, are a function of (seed, p).
 
-A run that stops and resumes at the same number of images seen therefore continues with the same batches, and nothing
-about the data has to be stored. Several processes read disjoint positions of the same sequence.
+So a run that stops and resumes at the same number of images seen continues with the same batches, and no state of the
+data has to be stored. Several processes read disjoint positions of the same sequence.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -87,8 +87,8 @@ class TrainingImages:
         (count, 3, height, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
-        With views, the places 4k to 4k + 3 of some k are filled with scenes seen more than once, cropped and mirrored
-        alike, so that hybrids are known: `truths` says which.
+        With views, the places 4k to 4k + 3 of some k are filled with scenes of several views, cropped and mirrored
+        alike, so that true hybrids are known: `truths` says which.
         """
         ranks, framed, _, alone = self._places(position, count)
         if isinstance(self.source, Pack | Pairs):

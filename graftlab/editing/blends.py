@@ -102,14 +102,16 @@ def panorama(
     whole cells. GraftError for structures that differ across the row, an overlap that is not smaller than each, a fade
     beyond the overlap."""
     if how not in ("side", "stack"):
-        raise GraftError(f"A panorama runs to the side or is a stack, not '{how}'.")
+        raise GraftError(f"The direction of a panorama is side or stack, not '{how}'.")
     vectors, (along, across) = _vectors(codes), (3, 2) if how == "side" else (2, 3)
     lengths, gradual = [each.structure.shape[along] for each in codes], overlap if fade is None else fade
     if len({each.structure.shape[across] for each in codes}) > 1:
-        raise GraftError("Structures of different height (in a stack: width) do not join; read squares (--square).")
+        raise GraftError(
+            "Structures of different heights (in a stack: widths) cannot be joined; read squares (--square)."
+        )
     if not 0 <= overlap < min(lengths):
         raise GraftError(
-            f"An overlap of {overlap} cells does not lie from 0 to less than the smallest picture's {min(lengths)}."
+            f"The overlap must be from 0 to less than the smallest picture's {min(lengths)} cells, not {overlap}."
         )
     if not 0 <= gradual <= overlap:
         raise GraftError(f"A fade of {gradual:g} cells does not fit into an overlap of {overlap}; make that larger.")

@@ -238,9 +238,9 @@ class Directions(Artifact):
         if set(tensors) != set(TENSORS):
             raise GraftError(f"their tensors are {', '.join(sorted(tensors)) or 'missing'}")
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise GraftError("their names are no text")
+            raise GraftError("their names are not text")
         if layers is not None and not (isinstance(layers, list) and all(type(layer) is int for layer in layers)):
-            raise GraftError("their layers are no numbers")
+            raise GraftError("their layers are not numbers")
         rows = None if layers is None else tuple(layers)
         return cls(**{**tensors, **header, "names": tuple(names), "layers": rows})
 

@@ -161,7 +161,7 @@ class Distribution(Artifact):
         more = any(name.startswith(CLUSTERS) for name in tensors)
         clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
         if tensors:
-            raise GraftError(f"nobody knows its {', '.join(tensors)}")
+            raise GraftError(f"it has unknown tensors {', '.join(tensors)}")
         return cls(texture=parts["texture"], structure=parts["structure"], **header, clusters=clusters)
 
 

@@ -35,7 +35,7 @@ def soften(mask: Tensor, width: float) -> Tensor:
 
     A mean over squares; beyond the border the mask goes on as it ends. GraftError for a width below 0."""
     if not 0 <= width < float("inf"):
-        raise GraftError(f"An edge cannot be soft over {width:g} pixels; give 0 or more.")
+        raise GraftError(f"A soft edge cannot be {width:g} pixels wide; give 0 or more.")
     half = min(round(width / 2), max(mask.shape[2:]))
     for down, across in ((half, 0), (0, half)):
         mask = F.pad(mask, (across, across, down, down), mode="replicate")

@@ -91,7 +91,7 @@ def interpolate(
     if what not in WHAT:
         raise GraftError(f"Only {', '.join(WHAT)} can be interpolated, not '{what}'.")
     if how not in WAYS:
-        raise GraftError(f"The way is {' or '.join(WAYS)}, not '{how}'.")
+        raise GraftError(f"Interpolation is {' or '.join(WAYS)}, not '{how}'.")
     for amount in amounts:
         if not isfinite(amount) or abs(amount) > FARTHEST:
             raise GraftError(f"An amount lies between -{FARTHEST} and {FARTHEST}, which {amount:g} does not.")

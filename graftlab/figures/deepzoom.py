@@ -66,7 +66,7 @@ def check(page: Path) -> None:
     if not VIEWER.is_file():
         raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (npm).")
     if page.suffix.lower() != ".html":
-        raise GraftError(f"{page} is no page; end its name in .html.")
+        raise GraftError(f"{page} must end in .html.")
     tiles = tiles_of(page)
     if tiles.exists() and not (tiles.is_dir() and any(is_tile(path, tiles) for path in tiles.glob("*/*"))):
         raise GraftError(f"{tiles} is there already and holds no tiles; name another page than {page}.")

@@ -1,4 +1,4 @@
-"""The weights by which w enters a StyleGAN2: all that closed-form factorisation needs of the network."""
+"""The weights by which w enters a StyleGAN2, which is all that closed-form factorisation needs."""
 
 from collections.abc import Collection
 

@@ -6,10 +6,10 @@ It appeared before the authors' own and differs from it where the paper leaves d
 - the generator's layers are StyleGAN2's, whose demodulation depends on the texture;
 - the structure code enters the generator as it is, and the picture leaves it unmodulated;
 - there are four blocks at the structure code's resolution, of widths 4, 8, 12 and 16 times the encoder's first;
-- skips are filtered and never activated; in the doubling blocks, zeros between the pixels are not made up for, so that
+- skips are filtered and never activated; in upsampling blocks, zeros between the pixels are not compensated, so that
   the skip has a quarter of its strength;
 - residual blocks widen in the first convolution, filters are (1, 3, 3, 1) everywhere, and beyond the border there are
-  zeros, except before the encoder's first convolution of each block, which reflects.
+  zeros, except before the first convolution of each encoder block, which uses reflection.
 """
 
 from itertools import count, pairwise
@@ -117,7 +117,7 @@ class Generator(nn.Module):
 
 
 class RosinalityAutoencoder(SwappingModel):
-    """rosinality's autoencoder: its codes are read and edited as the authors' are."""
+    """rosinality's autoencoder; its codes are used like those of the authors' networks."""
 
     kind = "swapping-autoencoder-rosinality"
     config: RosinalityConfig

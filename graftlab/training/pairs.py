@@ -149,7 +149,7 @@ def make_pairs(
     GraftError if the folder holds pairs of other models or options, or is in use, or the disk has no room. After any
     interruption the same call goes on, at the price of a shard."""
     if not 1 <= count <= MOST:
-        raise GraftError(f"A folder holds from one pair to {MOST:,}, not {count:,}; give another number (--count).")
+        raise GraftError(f"A folder holds 1 to {MOST:,} pairs, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
     open_folder(folder, plan)
     with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."):

@@ -225,13 +225,11 @@ def open_address(address: str, headers: dict[str, str], local: bool) -> Any:
             error.close()
             at = joined(at, error.headers["Location"])
         except ValueError:
-            raise GraftError(f"{at} is no address; {HAND}.") from None
+            raise GraftError(f"{at} is not a valid address; {HAND}.") from None
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
-                raise GraftError(
-                    f"{at} shows no certificate that can be trusted ({reason.verify_message}); {HAND}."
-                ) from None
+                raise GraftError(f"{at} has no trusted certificate ({reason.verify_message}); {HAND}.") from None
             raise CutError(str(reason) or type(reason).__name__) from None
     raise GraftError(f"{address} redirects more than {REDIRECTS} times; {HAND}.")
 

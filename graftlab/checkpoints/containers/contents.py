@@ -121,7 +121,7 @@ def read_torch_zip(data: memoryview, found: dict[str, archives.Member], folder: 
         archives.stored(member, name, where)
     order = found.get(f"{folder}byteorder")
     if order and archives.checked(order, "byteorder", where) != b"little":
-        refuse(where, "was written on a machine with the other order of bytes (big endian)")
+        refuse(where, "was written on a machine with the other byte order (big endian)")
     allowance = Allowance(where, len(data))
     storages: dict[str, Storage] = {}
 

@@ -89,7 +89,7 @@ def ride(
     """The view out of the window, driving to the right. GraftError for options that make no sense."""
     check_finite(speed=speed, parallax=parallax)
     if abs(speed) > FASTEST:
-        raise GraftError(f"A ride passes up to {FASTEST} widths per second, which {speed:g} is not (--speed).")
+        raise GraftError(f"A ride moves by at most {FASTEST} widths per second, not {speed:g} (--speed).")
     if not 0 <= parallax < 1:
         raise GraftError(f"Parallax lies between 0 (none) and 1, which {parallax:g} does not (--parallax).")
     if width < 1 or depths < 1:

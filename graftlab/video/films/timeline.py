@@ -64,7 +64,7 @@ def read_marks(path: Path) -> list[Mark]:
 
 def _mark(path: Path, entry: object, ease: object) -> Mark:
     if not isinstance(entry, dict) or set(entry) - {"at", "picture", "ease"} or not {"at", "picture"} <= set(entry):
-        raise GraftError(f"{path}: a texture has 'at' (seconds), 'picture' and perhaps 'ease', not {entry}.")
+        raise GraftError(f"{path}: a texture has 'at' (seconds), 'picture' and optionally 'ease', not {entry}.")
     at, picture, ease = entry["at"], entry["picture"], entry.get("ease", ease)
     if isinstance(at, bool) or not (isinstance(at, int | float) and isinstance(picture, str) and isinstance(ease, str)):
         raise GraftError(f"{path}: 'at' is a number, 'picture' and 'ease' are text, unlike in {entry}.")
