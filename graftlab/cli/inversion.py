@@ -150,8 +150,6 @@ def toonify(
     codes: Annotated[
         Path | None, typer.Option(help="Codes of this photo, from 'graft invert' with the --base model.")
     ] = None,
-    soft: Annotated[float, typer.Option(help="Of the box, the share over which its edge is soft.")] = 0.1,
-    codes: Annotated[Path | None, typer.Option(help="What 'graft invert' found for this photo, with --base.")] = None,
     search: SearchOptions = SearchOptions(),
     device: Device = None,
     larger: Enlarging = Enlarging(),
