@@ -263,6 +263,24 @@ def test_numbers_for_colours_come_before_a_profile_and_may_say_nothing_new():
     assert grays(narrow) == [0, 255]
 
 
+def test_gamma_and_chromaticities_of_a_png():
+    """Linear light; Adobe RGB, which has another green; what says the same as sRGB, or nonsense, changes nothing."""
+    linear = png(chunk(b"gAMA", struct.pack(">I", 100_000)), rows=b"\0" + bytes([0, 55, 255] * 2))
+    assert np.asarray(open_rgb(linear))[0, 0].tolist() == [0, 128, 255]
+    adobe = chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000))
+    green = png(adobe, rows=b"\0\xff\xff\xff\x80\xc8\x80")
+    white, found = np.asarray(open_rgb(green))[0].astype(int).tolist()
+    assert white == [255] * 3
+    assert np.abs(np.array(found) - [76, 200, 124]).max() <= 1  # linear: 1.3984 R - 0.3984 G, G, 1.0429 B - 0.0429 G
+    srgb = chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+    for extra in (
+        [chunk(b"gAMA", struct.pack(">I", 45455)), srgb],
+        [chunk(b"cHRM", bytes(32))],
+        [chunk(b"sRGB", b"\0"), adobe],
+    ):
+        assert np.asarray(open_rgb(png(*extra)))[0].tolist() == PLAIN
+
+
 # ---------------------------------------------------------------- colours by number
 
 
@@ -324,6 +342,11 @@ def test_the_last_bytes_of_a_jpeg_may_be_missing():
     assert notes(whole) == ""
     with pytest.raises(GraftError, match="damaged or cut short"):
         open_rgb(whole[:-400])
+    progressive = jpeg(noise(), progressive=True)
+    picture = np.asarray(open_rgb(progressive[:-2]))
+    assert np.array_equal(picture, np.asarray(open_rgb(progressive)))
+    with pytest.raises(GraftError, match="damaged or cut short"):
+        open_rgb(progressive[: len(progressive) // 2])
 
 
 def test_too_much_exif_is_left_out():

@@ -12,11 +12,12 @@ import numpy as np
 
 STRIP = 2**18  # pixels converted at a time
 
-# Chromaticities (x, y) of red, green, blue and white (H.273, Table 2). All that are left out are BT.709's or so near
-# that nobody converts them.
+Chromaticities = tuple[tuple[float, float], ...]  # x and y of red, green, blue and white
+
+# H.273, Table 2. All that are left out are BT.709's or so near that nobody converts them.
 _D65 = (0.3127, 0.3290)
-_BT709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
-PRIMARIES = {
+BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
+PRIMARIES: dict[int, Chromaticities] = {
     9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), _D65),  # BT.2020
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),  # DCI-P3
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), _D65),  # Display P3
@@ -31,20 +32,21 @@ KNEE = 0.8  # of reference white, up to which light stays as it is
 
 @dataclass(frozen=True)
 class Colour:
-    """Primaries and transfer of a picture, by number."""
+    """Primaries and transfer of a picture, by number, or as a PNG may state them."""
 
-    primaries: int = 1
-    transfer: int = 13
+    primaries: int | Chromaticities = 1
+    transfer: int | float = 13  # a float is the power by which light became code values, as of `gAMA`
 
     @property
     def is_srgb(self) -> bool:
         """Whether there is nothing to convert."""
-        return self.primaries not in PRIMARIES and self.transfer not in (LINEAR, PQ, HLG)
+        known = isinstance(self.primaries, int) and self.primaries not in PRIMARIES
+        return known and self.transfer not in (LINEAR, PQ, HLG) and not isinstance(self.transfer, float)
 
     @property
     def high_dynamic_range(self) -> str:
         """PQ, HLG, or nothing."""
-        return HIGH_DYNAMIC_RANGE.get(self.transfer, "")
+        return HIGH_DYNAMIC_RANGE.get(int(self.transfer), "")
 
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 or uint16 (H, W, 3) of full range -> uint8 (H, W, 3) in sRGB.
@@ -65,14 +67,16 @@ class Colour:
 
     @cached_property
     def _to_xyz(self) -> np.ndarray:
-        return to_xyz(PRIMARIES.get(self.primaries, _BT709)).astype(np.float32)
+        given = self.primaries
+        return to_xyz(PRIMARIES.get(given, BT709) if isinstance(given, int) else given).astype(np.float32)
 
     @cached_property
     def _to_bt709(self) -> np.ndarray:
-        return (np.linalg.inv(to_xyz(_BT709)) @ self._to_xyz).astype(np.float32)
+        matrix = np.linalg.inv(to_xyz(BT709)) @ self._to_xyz
+        return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)  # white stays white
 
 
-def to_xyz(chromaticities: tuple[tuple[float, float], ...]) -> np.ndarray:
+def to_xyz(chromaticities: Chromaticities) -> np.ndarray:
     """Linear RGB -> XYZ, (3, 3), for the x and y of red, green, blue and white (SMPTE RP 177)."""
     red, green, blue, white = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in chromaticities)
     columns = np.stack([red, green, blue], 1)
@@ -93,11 +97,13 @@ def compressed(light: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _light(transfer: int, largest: int) -> np.ndarray:
+def _light(transfer: int | float, largest: int) -> np.ndarray:
     """The light of every code value from 0 to the largest, float32; 1 is reference white, of HLG the scene's peak."""
     value = np.arange(largest + 1) / largest
     if transfer == LINEAR:
         light = value
+    elif isinstance(transfer, float):
+        light = value ** (1 / transfer)
     elif transfer == PQ:  # BT.2100, Table 4
         root = value ** (32 / 2523)
         light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (16384 / 2610) * 10_000 / WHITE

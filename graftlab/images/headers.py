@@ -15,6 +15,7 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # How files begin that people take for pictures and Pillow does not read, and what to do about them.
 _OTHERS = {
     rb"\x76\x2f\x31\x01": "is in OpenEXR: convert it to PNG",
+    rb"....ftypavi[fs]|RIFF....WEBP": "is damaged in its header: fetch or export it again",
     rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "is a video: name a picture",
     rb"%PDF": "is a PDF: export its pictures as PNG",
     rb"\s*<(\?xml|svg)": "is a drawing (SVG), not a picture of pixels: export it as PNG",
@@ -51,9 +52,22 @@ def is_jpeg(file: BinaryIO) -> bool:
 
 
 def with_an_end(file: BinaryIO) -> BinaryIO:
-    """A JPEG with something in the place of its last bytes; if more than those are missing, it remains cut short."""
+    """A JPEG with something in the place of its last bytes; if more than those are missing, it remains cut short.
+
+    A progressive one is decoded only with a marker at its end; it gets that if all of its scans have begun."""
     file.seek(0)
-    return BytesIO(file.read() + MISSING)
+    data = file.read()
+    parts, begun, steps = set[int](), set[tuple[int, int]](), False
+    for scan in re.finditer(rb"\xff\xda\0[\x06-\x0c]([\x01-\x04])", data):  # ITU-T T.81, B.2.3
+        at = scan.end() + 2 * scan[1][0]
+        if at + 3 > len(data):
+            break
+        first, last, bits = data[at : at + 3]
+        steps |= last - first < 63
+        parts |= set(data[scan.end() : at : 2])
+        if bits & 15 == 0:  # the last bit of these coefficients
+            begun |= {(part, i) for part in data[scan.end() : at : 2] for i in range(first, last + 1)}
+    return BytesIO(data + MISSING + (b"\xff\xd9" if steps and len(begun) == 64 * len(parts) else b""))
 
 
 def what_else(file: BinaryIO) -> str:

@@ -6,13 +6,13 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from graftlab.images.colours import Colour
+from graftlab.images.colours import BT709, Colour
 from graftlab.images.depth import eight_bit, is_deep
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode -> RGB: depth, transparency, then colour. Of the metadata only `notes` are carried over."""
-    icc, cicp = image.info.get("icc_profile"), image.info.get("cicp")
+    icc, cicp, stated = image.info.get("icc_profile"), image.info.get("cicp"), _stated(image)
     notes = list(image.info.get("notes", ()))
     gray = image.mode[0] in "1LIF" and image.mode != "LAB"
     if is_deep(image):
@@ -36,6 +36,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if cicp:
         image, told = _from_cicp(image, *cicp)
         notes += told
+    elif not transform and not stated.is_srgb:
+        image = Image.fromarray(stated.to_srgb(np.asarray(image)))
 
     if alpha:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
@@ -52,6 +54,19 @@ def _from_cicp(image: Image.Image, primaries: int, transfer: int, _: int, full: 
         return image, []
     kind = colour.high_dynamic_range
     return Image.fromarray(colour.to_srgb(np.asarray(image))), [f"{kind} is tone-mapped to sRGB"] if kind else []
+
+
+def _stated(image: Image.Image) -> Colour:
+    """What a PNG says in `gAMA` and `cHRM`, if it says nothing better and that is not nearly sRGB."""
+    info = image.info
+    if image.format != "PNG" or "srgb" in info:
+        return Colour()
+    gamma, (*white, rx, ry, gx, gy, bx, by) = info.get("gamma", 0), info.get("chromaticity", (0,) * 8)
+    given = ((rx, ry), (gx, gy), (bx, by), tuple(white))
+    near = max(abs(a - b) for pair in zip(given, BT709, strict=True) for a, b in zip(*pair, strict=True)) < 0.01
+    sound = min(map(min, given)) > 0 and abs(np.linalg.det([(x, y, 1) for x, y in given[:3]])) > 0.01
+    power = float(gamma) if 0.1 < gamma < 10 and abs(gamma * 2.2 - 1) > 0.05 else 13
+    return Colour(given if sound and not near else 1, power)
 
 
 @lru_cache(maxsize=1)

@@ -100,12 +100,14 @@ def colour(frame: Any) -> Colour:
     return Colour(frame.color_primaries, frame.color_trc)
 
 
-def colour_notes(frame: Any) -> list[str]:
-    """What people should know of how a frame's colours are read."""
-    notes = [f"{kind} is tone-mapped to sRGB"] if (kind := colour(frame).high_dynamic_range) else []
+def notes(frame: Any) -> list[str]:
+    """What people should know of how the pixels of a frame are read."""
+    told = [f"{kind} is tone-mapped to sRGB"] if (kind := colour(frame).high_dynamic_range) else []
     if frame.colorspace not in MATRICES:
-        notes.append(f"its colours are coded by a matrix not known here (number {frame.colorspace}) and may be wrong")
-    return notes
+        told.append(f"its colours are coded by a matrix not known here (number {frame.colorspace}) and may be wrong")
+    if frame.interlaced_frame:
+        told.append("it is interlaced, two moments in each frame, and stays so")
+    return told
 
 
 def _rgb(frame: Any) -> np.ndarray:

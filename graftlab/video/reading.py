@@ -19,7 +19,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.video import pyav
-from graftlab.video.decoding import colour_notes, decoded, opened, upright
+from graftlab.video.decoding import decoded, notes, opened, upright
 from graftlab.video.film import frame_rate
 from graftlab.video.times import Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
@@ -88,17 +88,16 @@ class Video:
         if not wanted:  # the last picture, too, if it is shown for less than half a frame
             frames = max(frames, 1 + next(numbers(times.ticks[-1:], times.base, rate, start)))
         video = cls(path, rate, frames, shape[:2], has_audio, start, "", size, square, times, aspect)
-        notes = colour_notes(frame)
+        told_of_pixels = notes(frame)
         if aspect != stated:
-            notes.append(f"its pixels, {float(stated):.3g} times as wide as high by its header, are taken as square")
-        return replace(video, note=video._told(promised, own, notes))
+            told_of_pixels.append(
+                f"its pixels, {float(stated):.3g} times as wide as high by its header, are taken as square"
+            )
+        return replace(video, note=video._told(promised, own, told_of_pixels))
 
     def _told(self, promised: Fraction | None, own: Fraction, of_pixels: list[str]) -> str:
         """What is not as one might think, in a line."""
         times, said = self.times, list[str]()
-        readable = max(times.seconds, times.end)
-        if promised and promised - readable > 2 / own and not times.joints:
-            said.append(f"cut short, {float(readable):.1f} of its {float(promised):.1f} seconds can be read")
         if times.joints:
             more = f", and {len(times.joints) - 1} more times" if len(times.joints) > 1 else ""
             at = float(times.joints[0] * times.base)
@@ -114,6 +113,10 @@ class Video:
             said.append(f"{kept} of {pictures} distinct frames are kept at {length}")
         elif self.fps == own and self.frames != pictures:
             said.append(f"variable rate: {pictures} distinct frames, {length}")
+        readable = max(times.seconds, times.end)
+        if promised and promised - readable > 2 / own and not times.joints:
+            cut = f"is cut short: {float(readable):.1f} of its {float(promised):.1f} seconds can be read"
+            return "; ".join([f"{self.path} {cut}", *said])
         return f"{self.path}: {'; '.join(said)}" if said else ""
 
     @property
