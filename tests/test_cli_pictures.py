@@ -18,6 +18,7 @@ from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
 from graftlab.figures.sheets import sheet
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
+from graftlab.work.examples import example, with_examples
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
@@ -359,3 +360,15 @@ def test_any_name(graft, name):
     assert result.out.startswith(str(Path(f"photos/{name}.png: L1")))
     assert result.err == f"{Path(f'{name}/{name}.png')}\n"
     assert graft("grid", "--structures", "photos", "--textures", HILL).code == 0
+
+
+def test_bundled_photographs_have_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert torch.equal(read("@peaks"), read(example("peaks")))
+    assert with_examples("mask.png=@peaks") == f"mask.png={example('peaks')}"
+    assert with_examples("3:@peaks:0.5") == f"3:{example('peaks')}:0.5"
+    assert with_examples("me@home.jpg") == "me@home.jpg"
+    assert run(["swap", "@peaks", "@stream", "--size", "64", "-o", "x.png"]) == 0
+    assert read_recipe(tmp_path / "x.png")["command"] == "graft swap @peaks @stream --size 64 -o x.png"
+    assert run(["swap", "@peaks", "@nope"]) == 2
+    assert "@autumn-hills" in capsys.readouterr().err

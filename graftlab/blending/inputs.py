@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from graftlab.blending.blend import adopt
-from graftlab.checkpoints import load as loading
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
+from graftlab.work.examples import examples
 from graftlab.work.texts import parse_seeds
 
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none
@@ -52,7 +52,7 @@ class Inputs:
     @cached_property
     def files(self) -> list[Path]:
         """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
-        paths = self.photo or sorted((loading.BUNDLED / "photos").glob("*.jpg"))[:FEW_PHOTOS]
+        paths = self.photo or examples()[:FEW_PHOTOS]
         found = [*chain(*(_pictures_in(path) if path.is_dir() else [path] for path in paths))]
         if not found:
             raise GraftError(f"{paths[0]} holds no pictures; name another folder, or pictures (--photo).")

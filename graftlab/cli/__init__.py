@@ -10,6 +10,7 @@ from graftlab.cli.lazy import LazyGroup, stand_ins
 from graftlab.cli.options import command_line
 from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
+from graftlab.work.examples import with_examples
 from graftlab.work.memory import keep_freed_memory
 
 
@@ -57,7 +58,7 @@ def run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     command_line.set(arguments)
     try:
-        app(arguments, prog_name="graft")
+        app([with_examples(argument) for argument in arguments], prog_name="graft")
     except SystemExit as stop:  # Typer's own: 0 done, 2 wrong usage, 130 interrupted
         return int(stop.code or 0)
     except Exception as error:

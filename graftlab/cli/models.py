@@ -11,7 +11,6 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from graftlab.checkpoints import load
 from graftlab.checkpoints.catalogue import cache, hub, registry
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
@@ -22,6 +21,7 @@ from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.rendering.sheets import draw_swaps
+from graftlab.work.examples import example
 from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
@@ -184,9 +184,8 @@ def demo(
     graft demo --out demo
     """
 
-    photos = load.BUNDLED / "photos"
     desk = autoencoder(model=model, square=True)
-    structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
+    structure, texture = (desk.read(example(name)) for name in DEMO_PAIR)
     start = time.perf_counter()
     there, back = (
         swaps.swap(desk.model, *pair, **desk.rendering) for pair in ((structure, texture), (texture, structure))
@@ -198,13 +197,11 @@ def demo(
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    rows, columns = (
-        [(name, desk.read(photos / f"{name}.jpg")) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS)
-    )
+    rows, columns = ([(name, desk.read(example(name))) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
     desk.write(draw_swaps(desk, rows, columns), out / "grid.png")
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
-DEMO_PAIR = ("peaks", "pier-fog")
-DEMO_ROWS = ("peaks", "autumn-hills", "lake-evening", "render-summer")
-DEMO_COLUMNS = ("render-winter", "render-sunset", "render-night", "hilltop-sunset", "lake-dusk")
+DEMO_PAIR = ("peaks", "render-mist")
+DEMO_ROWS = ("peaks", "autumn-hills", "render-canyon", "render-summer")
+DEMO_COLUMNS = ("render-winter", "render-sunset", "render-night", "hilltop-sunset", "render-island")

@@ -21,6 +21,7 @@ from graftlab.images.depth import corrected
 from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
 from graftlab.images.plugins import assisted
 from graftlab.images.srgb import to_srgb, upright
+from graftlab.work.examples import with_examples
 from graftlab.work.files import atomic_write
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
@@ -104,7 +105,7 @@ def _explained(name: str) -> Iterator[None]:
 def _binary(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
     """A seekable binary file, closed at the end only if opened here."""
     if isinstance(source, str | Path):
-        path = Path(source)
+        path = Path(with_examples(str(source)))
         if path.is_dir():  # Windows would speak of permissions
             raise IsADirectoryError(source)
         if path.exists() and not path.is_file():  # it might never end, or never begin
