@@ -148,6 +148,7 @@ def test_toonify_pastes_back(graft, network):
         (("invert", "0.png", "-m", "base.safetensors", "--encoder", "blend.safetensors"), "holds no encoder"),
         (("invert", "0.png", "-m", "base.safetensors", "--pixels", "0"), "give either a weight"),
         (("invert", "0.png", "-m", "base.safetensors", "-o", "codes.png"), "would be one file"),
+        (("invert", "0.png", "-m", "base.safetensors", "-o", "s.png", "--film", "s.png"), "would be one file"),
         (("invert", "none.png", "-m", "base.safetensors"), "none.png does not exist"),
         (
             ("toonify", "0.png", "--base", "base.safetensors", "--blend", "large.safetensors"),

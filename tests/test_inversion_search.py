@@ -11,7 +11,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion import work
 from graftlab.inversion.descent import ramps
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, draw, sampled, standardised
+from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, draw, sample_codes, standardise
 from graftlab.inversion.work import carry_out
 
 MODEL = tiny.stylegan2()
@@ -49,7 +49,7 @@ def test_a_picture_of_the_model_is_found_again(space):
 
 
 def test_it_begins_at_the_mean_of_w():
-    mean = sampled(MODEL, 5000, torch.Generator().manual_seed(9)).w[:, 0].mean(0)
+    mean = sample_codes(MODEL, 5000, torch.Generator().manual_seed(9)).w[:, 0].mean(0)
     begun = search(steps=0)
     carry_out(begun)
     assert (begun.codes.w - mean).abs().max() < 0.1 * Centre.of(MODEL).unit
@@ -86,8 +86,8 @@ def test_interrupted_and_continued_it_finds_the_same(free_noise, tmp_path, monke
     carry_out(again, lambda done, *_: told.append(done), file)
     assert told == [6, *range(7, 13)]  # stopped while it was told of the seventh, before that was saved
     assert torch.equal(again.codes.w, whole.codes.w)
-    assert [codes.w.tolist() for codes in again.kept()] == [codes.w.tolist() for codes in whole.kept()]
-    assert len(whole.kept()) == 3
+    assert [codes.w.tolist() for codes in again.recall()] == [codes.w.tolist() for codes in whole.recall()]
+    assert len(whole.recall()) == 3
 
 
 def test_what_is_finished_is_not_done_again(tmp_path):
@@ -161,14 +161,14 @@ def test_autocorrelation_in_closed_form():
 
 
 def test_maps_are_standardised_each_on_its_own():
-    maps = standardised(torch.randn(2, 1, 8, 8) * torch.tensor([3.0, 0.1])[:, None, None, None] + 5)
+    maps = standardise(torch.randn(2, 1, 8, 8) * torch.tensor([3.0, 0.1])[:, None, None, None] + 5)
     assert torch.allclose(maps.mean((1, 2, 3)), torch.zeros(2), atol=1e-5)
     assert torch.allclose(maps.square().mean((1, 2, 3)), torch.ones(2), atol=1e-4)
 
 
 def test_the_centre_of_w():
     centre = Centre.of(MODEL)
-    w = sampled(MODEL, 20_000, torch.Generator().manual_seed(3)).w[:, 0]
+    w = sample_codes(MODEL, 20_000, torch.Generator().manual_seed(3)).w[:, 0]
     assert centre.unit == pytest.approx(w.var(0).mean().sqrt().item(), rel=0.05)
     assert torch.equal(centre.mean, Centre.of(MODEL).mean)
 

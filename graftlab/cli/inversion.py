@@ -92,14 +92,12 @@ def invert(
     graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """
 
-    shown, bent = (
-        picture(out.with_suffix(".png") if sheet is None else sheet),
-        out.with_name(f"{out.stem}-model.safetensors"),
-    )
+    shown = picture(out.with_suffix(".png") if sheet is None else sheet)
+    bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film_file(film)] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
         spare(target, *photos, model, *([search.encoder] if search.encoder else []))
-    if len({*written, shown}) == len(written):
+    if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
         if search.steps == 0 or (search.steps is None and search.encoder):

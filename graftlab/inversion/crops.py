@@ -64,7 +64,7 @@ def cut(image: Tensor, box: Box, size: tuple[int, int], name: str, enlarge: bool
             f"{name} shows {box.width} x {box.height} pixels, fewer than the {size[1]} x {size[0]} that the model "
             "draws: give a larger photo or box, or enlarge it (--enlarge)."
         )
-    return scaled(image[:, :, *box.area], size)
+    return rescale(image[:, :, *box.area], size)
 
 
 def paste(image: Tensor, piece: Tensor, box: Box, soft: float = 0.1) -> Tensor:
@@ -74,7 +74,7 @@ def paste(image: Tensor, piece: Tensor, box: Box, soft: float = 0.1) -> Tensor:
     GraftError for a share outside of [0, 0.5]."""
     if not 0 <= soft <= 0.5:
         raise GraftError(f"The soft edge is a share of the box from 0 to 0.5, not {soft:g}.")
-    piece = scaled(piece, (box.height, box.width))
+    piece = rescale(piece, (box.height, box.width))
     half = round(soft * min(box.height, box.width) / 2)
     mask = torch.zeros(1, 1, box.height, box.width)
     mask[:, :, half : box.height - half, half : box.width - half] = 1
@@ -83,7 +83,7 @@ def paste(image: Tensor, piece: Tensor, box: Box, soft: float = 0.1) -> Tensor:
     return result
 
 
-def scaled(image: Tensor, size: tuple[int, int]) -> Tensor:
+def rescale(image: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture (1, 3, H, W) at another size (height, width), within [-1, 1]."""
     if tuple(image.shape[2:]) == size:
         return image

@@ -10,7 +10,7 @@ from graftlab.artifacts import Artifact, finite
 from graftlab.codes import StyleCodes
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
-from graftlab.inversion.crops import scaled
+from graftlab.inversion.crops import rescale
 from graftlab.inversion.search import Centre
 from graftlab.networks.layers import Conv, Linear, ResidualBlock
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -60,7 +60,7 @@ class Encoder(nn.Module, Artifact):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) in [-1, 1] of the generator's size; returns (N, L, Cw)."""
-        x = self.from_rgb(scaled(images, self.size).contiguous(memory_format=torch.channels_last))
+        x = self.from_rgb(rescale(images, self.size).contiguous(memory_format=torch.channels_last))
         for block in self.blocks:
             x = block(x)
         hidden = self.hidden(x.flatten(1))

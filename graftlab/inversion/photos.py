@@ -104,7 +104,7 @@ def invert(
                 carry_out(search, part(progress, 0, total, len(images)), file)
         codes = search.codes
         made, untuned = draw(model, codes, batch), None
-        history = [*search.kept(), codes] if frames else []
+        history = [*search.recall(), codes] if frames else []
         if tune:
             work, each = Tuning(model, codes, likeness, tune, batch), min(batch, len(codes))
             with watch("tuning", total := tune * each) as progress:

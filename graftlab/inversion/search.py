@@ -66,12 +66,12 @@ class Centre:
     def of(cls, model: StyleGAN2) -> "Centre":
         """By 10,000 samples, of all classes of a conditional model, the same at every call."""
         generator = torch.Generator().manual_seed(0)
-        w = torch.cat([sampled(model, MAPPED, generator).w[:, 0] for _ in range(SAMPLES // MAPPED)])
+        w = torch.cat([sample_codes(model, MAPPED, generator).w[:, 0] for _ in range(SAMPLES // MAPPED)])
         mean = w.mean(0)
         return cls(mean, (w - mean).square().sum(1).mean().sqrt().item())
 
 
-def sampled(model: StyleGAN2, count: int, generator: torch.Generator) -> StyleCodes:
+def sample_codes(model: StyleGAN2, count: int, generator: torch.Generator) -> StyleCodes:
     """Codes W of so many pictures at random, of a conditional model each of any class."""
     z = torch.randn(count, model.config.z_channels, generator=generator)
     classes = model.config.classes
@@ -110,7 +110,7 @@ class Search:
         """W+ (N, L, Cw) of the photos; in W all rows are equal."""
         return self._rows(self.w.detach())
 
-    def kept(self) -> list[StyleCodes]:
+    def recall(self) -> list[StyleCodes]:
         """Codes after every `keep_every` steps, from the beginning on."""
         return [self._rows(w) for w in self.history]
 
@@ -120,7 +120,7 @@ class Search:
             self.history.append(self.w.detach().clone())
         loss = self.descent.step((self.done + 0.5) / self.steps)
         for each in self.maps:
-            each.data = standardised(each.data)
+            each.data = standardise(each.data)
         return loss
 
     def state(self) -> dict[str, Tensor]:
@@ -186,7 +186,7 @@ def autocorrelation(noise: Tensor) -> Tensor:
         noise = F.avg_pool2d(noise, 2) * 2  # four values of unit variance have a mean of half their deviation
 
 
-def standardised(noise: Tensor) -> Tensor:
+def standardise(noise: Tensor) -> Tensor:
     """Every map (N, 1, H, W) with a mean of 0 and a mean square of 1."""
     noise = noise - noise.mean((1, 2, 3), keepdim=True)
     return noise * noise.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-12).rsqrt()

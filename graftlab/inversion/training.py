@@ -17,7 +17,7 @@ from graftlab.config.base import Config, Images, Seed, Weight, Within
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Centre, sampled
+from graftlab.inversion.search import Centre, sample_codes
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.perception.features import FeatureNetwork
 
@@ -84,7 +84,7 @@ class EncoderTrainer:
         """Codes (n, L, Cw) and pictures (n, 3, H, W): a function of the seed and of `number`."""
         count, layers = self.settings.batch, self.model.config.layers
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
-        w, other = (sampled(self.model, count, generator).w for _ in range(2))
+        w, other = (sample_codes(self.model, count, generator).w for _ in range(2))
         switch = torch.randint(1, layers + 1, (count, 1, 1), generator=generator)  # first row of the other
         switch[::2] = layers
         mixed = torch.where((torch.arange(layers)[:, None] < switch).to(w.device), w, other)
