@@ -47,8 +47,10 @@ def test_every_finding(tmp_path, monkeypatch):
         "rotated": ["turned.jpg"],
         "alpha": ["alpha.png"],
         "grayscale": ["deep.png", "deep.tif", "gray.png"],
+        "noted": ["deep.png", "deep.tif"],
         "duplicated": ["same.png"],
     }
+    assert report.findings["noted"].names[0].startswith("deep.png: no value is above 4095 of 65535")
     assert report.findings["duplicated"].names == ["same.png: same as plain.png"]
     assert (report.height.max, report.width.min) == (120, 20)  # turned.jpg stands upright: 50 wide, 120 high
     assert "10 of 14 images usable" in report.summary()

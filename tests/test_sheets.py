@@ -79,7 +79,7 @@ def test_labels_of_rows_have_room_for_a_name_and_its_figures():
 
 
 def test_a_sheet_is_no_larger_than_a_picture_may_be(monkeypatch):
-    monkeypatch.setattr("graftlab.figures.sheets.MAX_PIXELS", 56 * 56)  # one picture and its margins
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 56 * 56)  # one picture and its margins
     assert sheet([[RED]]).shape[2:] == (56, 56)
     with pytest.raises(GraftError, match="fewer"):
         sheet([[RED, RED]])

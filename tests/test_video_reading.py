@@ -1,6 +1,7 @@
 """Videos as films: every frame once, at its time, upright; what cannot be read is refused in one sentence."""
 
 import math
+import os
 import struct
 import sys
 import threading
@@ -11,10 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from graftlab.errors import GraftError
-from graftlab.images import to_uint8
+from graftlab.images import from_uint8, to_uint8
+from graftlab.video import CONVERSION
+from graftlab.video.film import Film, frame_rate, render
 from graftlab.video.reading import Video
+from graftlab.video.times import best_rate, distinct
 
 av = pytest.importorskip("av")
 
@@ -144,31 +149,215 @@ def test_pixels_that_are_not_square_become_so(tmp_path):
     assert Video.open(path).size == (32, 64)
 
 
-TURNED = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}  # clockwise, as cameras store it
+# Display matrices (a, b, c, d): a pixel at x, y is shown at ax + cy, bx + dy. As cameras store turns, and mirrors.
+MATRICES = {
+    (1, 0, 0, 1): lambda pixels: pixels,
+    (0, 1, -1, 0): lambda pixels: np.rot90(pixels, -1),
+    (-1, 0, 0, -1): lambda pixels: np.rot90(pixels, 2),
+    (0, -1, 1, 0): lambda pixels: np.rot90(pixels),
+    (-1, 0, 0, 1): np.fliplr,
+    (1, 0, 0, -1): np.flipud,
+    (0, 1, 1, 0): lambda pixels: pixels.swapaxes(0, 1),
+    (0, -1, -1, 0): lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+}
 
 
-@pytest.mark.parametrize("degrees", TURNED)
-def test_the_rotation_flag_turns_pictures_upright(tmp_path, degrees):
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_the_display_matrix_turns_and_mirrors_pictures_upright(tmp_path, matrix):
     pixels = gray(0)
-    pixels[:8, :8] = 255  # the corner from which turning is seen
+    pixels[:8, :16] = 255  # the corner from which all eight are seen
     path = write_video(tmp_path / "phone.mp4", [pixels] * 3)
-    data, (a, b, c, d) = bytearray(path.read_bytes()), TURNED[degrees]
-    matrix = data.index(b"tkhd") + 4 + 40  # ISO 14496-12, 8.3.2: nine numbers, 16.16 and 2.30
-    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    data, (a, b, c, d) = bytearray(path.read_bytes()), matrix
+    start = data.index(b"tkhd") + 4 + 40  # ISO 14496-12, 8.3.2: nine numbers, 16.16 and 2.30
+    data[start : start + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
-    video = Video.open(path)
-    wanted = np.rot90(pixels, -degrees // 90)
+    video, wanted = Video.open(path), MATRICES[matrix](pixels)
     assert video.size == wanted.shape[:2]
     assert np.abs(to_uint8(video.frame(1))[0].astype(int) - wanted).mean() < 6
 
 
 def test_colours_of_a_tagged_video_are_true(tmp_path):
     """Red is where the two ways to make colour differences of RGB are far apart."""
-    from graftlab.video.film import Film, render
-
     red = torch.tensor([1.0, -0.8, -0.6]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
     path = render(Film(3, Fraction(10), lambda number: red), tmp_path / "red.mp4", quality=100)
     assert (Video.open(path).frame(1) - red).abs().max() < 0.04
+
+
+CODES = {"PQ": 16, "HLG": 18}  # ITU-T H.273, Table 3
+
+
+def encoded_light(nits: np.ndarray, transfer: str) -> np.ndarray:
+    """BT.2020 light of a display, in nits -> code values from 0 to 1, by the formulas of BT.2100."""
+    if transfer == "PQ":
+        power = (nits / 10000) ** 0.1593017578125
+        return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    luminance = nits @ [0.2627, 0.678, 0.0593] / 1000
+    scene = nits / 1000 * luminance[..., None] ** (1 / 1.2 - 1)
+    return np.where(scene <= 1 / 12, (3 * scene) ** 0.5, 0.17883277 * np.log(12 * scene - 0.28466892) + 0.55991073)
+
+
+@pytest.mark.parametrize("transfer", CODES)
+def test_high_dynamic_range_becomes_srgb(tmp_path, transfer):
+    """Patches of sRGB, a white sheet 203 nits bright, in BT.2020 and 10 bits, and one as bright as the display."""
+    patches = np.array([[128] * 3, [60, 120, 90], [200, 30, 30], [255] * 3])
+    light = np.where(patches > 10, ((patches / 255 + 0.055) / 1.055) ** 2.4, patches / 255 / 12.92)
+    bt2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.088, 0.8956]])  # BT.2087
+    nits = np.vstack([203 * light @ bt2020.T, [[1000] * 3]])
+    row = np.rint(encoded_light(nits, transfer) * 65535).astype(np.uint16).repeat(16, axis=0)
+    path = tmp_path / "hdr.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"qp": "1"})
+        stream.height, stream.width, stream.pix_fmt = 32, 80, "yuv444p10le"
+        context = stream.codec_context
+        context.color_primaries, context.color_trc, context.colorspace = 9, CODES[transfer], 9
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(row[None].repeat(32, axis=0), format="rgb48le")
+            frame = frame.reformat(format="yuv444p10le", dst_colorspace="bt2020", interpolation=CONVERSION)
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    video = Video.open(path)
+    found = to_uint8(video.frame(1))[0, 16, 8::16]
+    assert np.abs(found[:3].astype(int) - patches[:3]).max() <= 4  # what is no highlight stays what it is
+    assert np.abs(found[3].astype(int) - 243).max() <= 2  # the operator leaves room for highlights
+    assert found[4].min() >= 254
+    assert f"{transfer} is tone-mapped" in video.note
+
+
+@pytest.mark.parametrize("lines", [576, 720])
+def test_untagged_colours_are_those_of_television_or_of_high_definition(tmp_path, lines):
+    """Red and blue are where the matrices of BT.601 and BT.709 are far apart."""
+    path, pixels = tmp_path / "untagged.mp4", np.full((lines, 64, 3), (220, 30, 60), np.uint8)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=10, options={"crf": "4", "preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = lines, 64, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="itu709" if lines >= 720 else "itu601")
+        frame.colorspace, frame.pts = 2, 0
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    assert np.abs(to_uint8(Video.open(path).frame(0))[0].astype(int) - pixels).max() <= 4
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    path = tmp_path / "clear.apng"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("apng", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 16, 16, "rgba"
+        for number, alpha in enumerate((0, 255)):
+            frame = av.VideoFrame.from_ndarray(np.full((16, 16, 4), (30, 60, 90, alpha), np.uint8), format="rgba")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    clear, opaque = (to_uint8(frame)[0, 8, 8].tolist() for frame in Video.open(path).play())
+    assert (clear, opaque) == ([255] * 3, [30, 60, 90])
+
+
+# -- times ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_keeps_the_frames_around_it(tmp_path):
+    """Ten pictures in 0.4 s, 20 s of the last, ten more: one a second on average, but 24 keep each of them."""
+    ticks = [4 * i for i in range(10)] + [2000 + 4 * i for i in range(10)]
+    path = write_video(tmp_path / "v.mp4", [gray(i) for i in range(20)], 25, ticks)
+    video = Video.open(path)
+    assert (video.fps, video.frames) == (24, 490)
+    seen = numbers(video.play())
+    assert (seen[:10], seen[480:]) == (list(range(10)), list(range(10, 20)))
+    assert set(seen[10:480]) == {9}
+    assert video.note == f"{path}: variable rate: 20 distinct frames, 24 fps, film of 20.4 s"
+    assert numbers([video.frame(479), video.frame(483)]) == [9, 13]
+
+
+def test_the_pictures_of_a_gif_are_all_there_at_their_delays(tmp_path):
+    delays = [20, 30, 500, 20, 20, 1000, 40, 40, 40, 40]  # milliseconds
+    pictures = [Image.fromarray(gray(i)) for i in range(10)]
+    pictures[0].save(tmp_path / "v.gif", save_all=True, append_images=pictures[1:], duration=delays)
+    video = Video.open(tmp_path / "v.gif")
+    assert sorted(set(numbers(video.play()))) == list(range(10))
+    assert (video.fps, video.duration) == (50, Fraction(88, 50))
+    assert "10 distinct frames, 50 fps" in video.note
+
+
+@pytest.mark.parametrize(
+    ("ticks", "told", "rate", "kept"),
+    [
+        (range(0, 960, 40), [], 25, 24),  # milliseconds, as browsers record
+        ([round(i * 1001 / 30) for i in range(3000)], [1000], Fraction(30000, 1001), 3000),
+        ([0, 15, 49, 64, 99, 114, 149], [1000], Fraction(6000, 149), 7),  # none is half a frame off
+        ([0, 15, 30, 100, 150, 166, 250], [1000], 60, 7),
+        ([0, 10, 20, 30, 1000], [1000], 50, 4),  # 100 would keep all, but 60 is the ceiling
+        ([i * 100 // 12 for i in range(240)], [120], 120, 240),  # a constant rate may be higher
+        ([0, 500, 1100, 1500, 2300, 2900], [2, 30], Fraction(50, 29), 6),  # slides
+        ([0, 3_600_000, 7_200_000], [], Fraction(1, 1001), 3),
+        ([0], [1000], 25, 1),
+    ],
+)
+def test_the_rate_keeps_every_picture_up_to_sixty_a_second(ticks, told, rate, kept):
+    found = best_rate(ticks, Fraction(1, 1000), [Fraction(each) for each in told])
+    assert frame_rate(found) == pytest.approx(rate, rel=0.002)
+    assert distinct(ticks, Fraction(1, 1000), found) == kept
+
+
+def test_a_stated_rate_is_obeyed_and_a_loss_is_said(tmp_path):
+    path = write_video(tmp_path / "v.mp4", [gray(i) for i in range(20)], 25, [4 * i for i in range(20)])
+    slow = Video.open(path, fps=5)
+    assert (slow.fps, slow.frames) == (5, 4)
+    assert "4 of 20 distinct frames are kept at 5 fps" in slow.note
+    assert Video.open(path, fps=50).note == ""
+
+
+def test_a_stream_without_times_has_the_rate_of_its_codec(tmp_path):
+    path = write_video(tmp_path / "raw.h264", [gray(i) for i in range(GRAYS)], 24)
+    video = Video.open(path)
+    assert (video.frames, video.fps, video.note) == (GRAYS, 24, "")
+    assert numbers(video.play()) == list(range(GRAYS))
+    assert numbers([video.frame(7)]) == [7]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.ts", "libx264"), ("v.mpg", "mpeg2video")])
+def test_recordings_joined_byte_by_byte_are_shown_one_after_the_other(tmp_path, name, codec):
+    path = write_video(tmp_path / name, [gray(i) for i in range(GRAYS)], 25, codec=codec, options={"g": "8"})
+    path.write_bytes(path.read_bytes() * 3)
+    video = Video.open(path)
+    assert (video.frames, video.fps) == (3 * GRAYS, 25)
+    assert numbers(video.play()) == 3 * list(range(GRAYS))
+    assert numbers(video.play(GRAYS + 5))[:3] == [5, 6, 7]
+    assert numbers([video.frame(2 * GRAYS + 3)]) == [3]
+    assert "begins anew or jumps at 0.8 s, and 1 more times: joined" in video.note
+
+
+@pytest.mark.parametrize("name", ["v.ts", "v.mkv"])
+def test_a_clock_that_jumps_by_hours_is_joined(tmp_path, name):
+    ticks = [4 * i + (6 * 360_000 if i >= 12 else 0) for i in range(GRAYS)]
+    video = Video.open(write_video(tmp_path / name, [gray(i) for i in range(GRAYS)], 25, ticks))
+    assert numbers(video.play()) == list(range(GRAYS))
+    assert "jumps at 0.5 s: joined" in video.note
+
+
+def test_pictures_of_another_size_are_fitted_to_the_first(tmp_path):
+    """Upright instead of wide, from a key frame on; what sticks out of the first size is cut off."""
+    path, tall = tmp_path / "turned.mkv", gray(6, 64, 32)
+    tall[:15] = tall[49:] = 255
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libvpx", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        packets = []
+        for pictures in ([gray(i) for i in range(5)], [tall] * 5):
+            encoder = av.CodecContext.create("libvpx", "w")
+            encoder.height, encoder.width = pictures[0].shape[:2]
+            encoder.pix_fmt, encoder.time_base, encoder.options = "yuv420p", Fraction(1, 10), {"crf": "4", "b": "1M"}
+            for pixels in pictures:
+                packets += encoder.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+            packets += encoder.encode(None)
+        for number, packet in enumerate(packets):
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 10)
+            out.mux(packet)
+    for options in ({}, {"size": 16}, {"size": 16, "square": True}):
+        video = Video.open(path, **options)
+        assert numbers(video.play()) == [0, 1, 2, 3, 4, *[6] * 5]
+        assert {tuple(frame.shape[2:]) for frame in video.play()} == {video.size}
+        assert "change their size at 0.5 s: fitted to" in video.note
 
 
 def test_nothing_is_decoded_far_ahead(plain):
@@ -177,6 +366,25 @@ def test_nothing_is_decoded_far_ahead(plain):
     before = threading.active_count()
     frames.close()
     assert threading.active_count() == before - 1, "the thread ends with the iterator"
+
+
+def test_the_sound_of_joined_recordings_is_joined(tmp_path):
+    path = write_video(tmp_path / "v.ts", [gray(i) for i in range(20)], 25, sound=0.8)
+    path.write_bytes(path.read_bytes() * 2)
+    video = Video.open(path)
+    film = Film(video.frames, video.fps, video.frame, video.play, video.path)
+    for name in ("film.mp4", "film.webm"):  # copied, encoded anew
+        with av.open(str(render(film, tmp_path / name))) as movie:
+            ends = [max(p.pts * p.time_base for p in movie.demux(audio=0) if p.size)]
+        assert 1.4 < ends[0] < 1.65
+
+
+def test_titles_in_another_encoding_do_not_matter(tmp_path):
+    path = write_video(tmp_path / "v.mkv", [gray(i) for i in range(3)])
+    with av.open(str(path)) as movie:
+        name = movie.metadata["ENCODER"].encode()
+    path.write_bytes(path.read_bytes().replace(name, b"\xe9\xff" + name[2:]))
+    assert numbers(Video.open(path).play()) == [0, 1, 2]
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -196,8 +404,6 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, plain):
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(np.random.default_rng(0).bytes(5000))
     empty.write_bytes(b"")
-    from PIL import Image
-
     Image.new("RGB", (20, 20)).save(photo)
     for path in (text, photo, empty, noise):
         message = refused(path)
@@ -205,6 +411,12 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, plain):
         assert "no video" in message
     assert "does not exist" in refused(tmp_path / "none.mp4")
     assert "folder" in refused(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "pipe or a device" in refused(tmp_path / "pipe.mp4")
 
 
 def test_sound_alone_is_refused(tmp_path):
@@ -235,9 +447,6 @@ def test_a_video_cut_short_before_its_index_is_refused(tmp_path, plain):
 
 def test_of_a_video_cut_short_behind_its_index_the_beginning_is_read(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (30, 32, 48, 3)).astype(np.uint8)
-    from graftlab.images import from_uint8
-    from graftlab.video.film import Film, render
-
     film = Film(30, Fraction(10), lambda number: from_uint8(pixels[number : number + 1]))
     whole = render(film, tmp_path / "whole.mp4").read_bytes()
     path = tmp_path / "half.mp4"

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.cli.desk import Json, spare, writable
-from graftlab.cli.progress import console
+from graftlab.cli.progress import say
 from graftlab.data.image_source import printable
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-
-SHOWN = 0.2  # correlations below this are left out of the text
 
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
@@ -24,7 +22,7 @@ def show(file: File, as_json: Json = False) -> None:
     graft directions show landscapes-128
     """
 
-    tell(Directions.load(file), as_json)
+    print_directions(Directions.load(file), as_json)
 
 
 def rename(
@@ -39,7 +37,7 @@ def rename(
     """
 
     spare(out, file)
-    console.print(str(Directions.load(file).renamed(old, new).save(out)), soft_wrap=True)
+    say(Directions.load(file).rename(old, new).save(out))
 
 
 def compose(
@@ -61,7 +59,7 @@ def compose(
             gains[part] = float(gain)
         except ValueError:
             raise GraftError(f"A term is a direction and its gain, such as hour=1.5, not '{term}'.") from None
-    console.print(str(Directions.load(file).composed(name, gains).save(out)), soft_wrap=True)
+    say(Directions.load(file).compose(name, gains).save(out))
 
 
 def orthogonalise(
@@ -81,12 +79,11 @@ def orthogonalise(
     spare(out, file, *([others] if others else []))
     directions = Directions.load(file)
     rivals = (Directions.load(others) if others else directions).select(against)
-    console.print(str(directions.orthogonalised(name, rivals).save(out)), soft_wrap=True)
+    say(directions.orthogonalise(name, rivals).save(out))
 
 
-def tell(directions: Directions, as_json: bool) -> None:
+def print_directions(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
-
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
         for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
@@ -96,23 +93,6 @@ def tell(directions: Directions, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
         return
     for entry in entries:
-        typer.echo(printable(line(directions, **entry)))
+        typer.echo(printable(directions.describe(entry["name"])))
     if directions.layers is not None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
-
-
-def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
-    """What is known of one direction."""
-    end = directions.told("toward").get(name)
-    facts = [f"{explained:.1%} of the variance"] if explained else []
-    if followed := [f"{factor} {r:+.2f}" for factor, r in correlations.items() if abs(r) >= SHOWN]:
-        facts.append(f"follows {', '.join(followed)}")
-    if isinstance(terms := directions.told("composed").get(name), dict):
-        facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
-    if isinstance(others := directions.told("orthogonal").get(name), list):
-        facts.append(f"at right angles to {', '.join(map(str, others))}")
-    match directions.told("difference").get(name), directions.told("separation").get(name):
-        case float() as whole, {"right": float() as right, "distance": float() as distance}:
-            facts.append(f"the whole difference is a gain of {whole:.2f}")
-            facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
-    return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"

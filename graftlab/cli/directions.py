@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from torch import Tensor
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
-    WITHOUT_PHOTOS,
     Desk,
     Device,
     FittingOptions,
@@ -22,22 +20,22 @@ from graftlab.cli.desk import (
     Size,
     Square,
     UsualNoise,
+    autoencoder,
     spare,
     stylegan,
 )
-from graftlab.cli.direction_files import File, OutFile, tell
+from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
-from graftlab.cli.style import Psi, seeds_of
-from graftlab.codes import Codes
+from graftlab.cli.progress import bar, console, say
+from graftlab.cli.style import Psi
 from graftlab.editing import directions as editing
-from graftlab.editing import fitting
+from graftlab.editing import fitting, style_directions
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
-from graftlab.editing.style_directions import SEEDS, factorised, principal_styles, read_ganspace
-from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
+from graftlab.editing.style_directions import SEEDS
 from graftlab.networks.affines import affines
+from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
+from graftlab.work.texts import parse_numbers, parse_seeds
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
 COMPONENTS = 10  # by default
@@ -98,7 +96,7 @@ def between(
     with bar("encoding", 2 * most) as progress:
         found = fitting.between(model, before, after, side, name, most, options.seed, progress)
     keep(found, out, as_json)
-    if (right := found.told("separation")[name]["right"]) < FEW:
+    if (right := found.entries("separation")[name]["right"]) < FEW:
         console.print(f"Only {right:.0%} is little (a coin gives 50%): choose photos that differ more, or more photos.")
 
 
@@ -117,11 +115,9 @@ def sefa(
 
     spare(out, model)
     network = stylegan(model, device=device).model
-    rows = seeds_of(layers, "--layers")
-    if beyond := [layer for layer in rows if layer >= network.config.layers]:
-        raise GraftError(f"--layers: this model has layers 0 to {network.config.layers - 1}, not {beyond[0]}.")
+    rows = parse_seeds(layers, "--layers")
     with bar("mapping", SEEDS) as progress:
-        found = factorised(affines(network, rows), network.codes_of, count, rows, on_progress=progress)
+        found = style_directions.sefa(affines(network, rows), network.codes_of, count, rows, progress=progress)
     keep(found, out, as_json)
 
 
@@ -145,21 +141,19 @@ def ganspace(
     spare(out, model, *([components] if components else []))
     network = stylegan(model, device=device).model
     if components:
-        found = read_ganspace(components, network.fingerprint)
-        if (channels := network.config.w_channels) != len(found.mean):
-            raise GraftError(f"{components} is of a w of {len(found.mean)} channels, and this model's has {channels}.")
+        found = style_directions.read_ganspace(components, network.fingerprint, network.config.w_channels)
         found = found.select(found.names[:count])
     else:
         with bar("mapping", SEEDS) as progress:
-            found = principal_styles(network.codes_of, k=count, on_progress=progress)
+            found = style_directions.ganspace(network.codes_of, k=count, progress=progress)
     keep(found, out, as_json)
 
 
 def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
     found.save(out)
-    tell(found, as_json)
-    console.print(str(out), soft_wrap=True)
+    print_directions(found, as_json)
+    say(out)
 
 
 def sweep(
@@ -201,70 +195,20 @@ def sweep(
     graft directions sweep 0-3 styles.directions.safetensors -m metfaces.pkl --first 10 --layers 0-5 -o styles.png
     """
 
-    try:
-        steps = [float(gain) for gain in gains.split(",")]
-    except ValueError:
-        raise GraftError(f"--gains takes numbers with commas between, such as -3,0,3, not '{gains}'.") from None
+    steps = parse_numbers(gains, "--gains")
     spare(out, file, *pictures, *([mask] if mask else []))
     directions = editing.Directions.load(file)
     names = [directions.names[directions.index(wanted)] for wanted in (name or directions.names)[:first]]
     model = model or (file if file in bundled_directions() else DEFAULT_MODEL)
     styles = directions.part == "w"
-    if styles and refine:
-        raise GraftError(WITHOUT_PHOTOS)
+    opening: dict[str, Any] = {"noise": noise, "seed": seed, "device": device, "precision": precision, "refine": refine}
     desk: Desk[Any] = (
-        stylegan(model, noise, seed, device, precision)
-        if styles
-        else Desk.open(model, size, square, noise, seed, device, precision, refine)
+        stylegan(model, **opening) if styles else autoencoder(model=model, size=size, square=square, **opening)
     )
     desk.scale(len(pictures) * len(names), len(steps) + 1)  # refuses too many
-    starts = [start for path in pictures for start in (drawn(desk, path, psi) if styles else [encoded(desk, path)])]
-    desk.scale(len(starts) * len(names), len(steps) + (not styles))  # one argument may be many seeds
-    region = None if mask is None else region_of(desk, mask, [original for _, _, original in starts])
-    chosen = None if layers is None else seeds_of(layers, "--layers")
-    rows, labels = [], []
-    one, single = len(starts) == 1, len(names) == 1
+    starts = [start for source in pictures for start in find_starts(desk, source, psi)]
+    region = None if mask is None else read_mask(desk, mask, starts)
+    rows = None if layers is None else parse_seeds(layers, "--layers")
     with bar("rendering", len(starts) * len(names) * len(steps)) as progress:
-        for label, codes, original in starts:
-            strips = editing.sweep(desk.model, directions, codes, names, steps, region, chosen, **desk.rendering)
-            for direction, strip in zip(names, strips, strict=True):
-                rows.append(strip if original is None else [original, *strip])
-                labels.append(direction if one else label if single else f"{label}: {direction}")
-                progress(len(rows) * len(steps))
-    title = names[0] if single else starts[0][0] if one else None
-    columns = [*([] if styles else ["original"]), *(f"{step:+g}" if step else "0" for step in steps)]
-    scale = desk.scale(len(rows), len(columns), [row[0] for row in rows])
-    desk.write(sheet(rows, labels, columns, title, scale=scale), out)
-
-
-Start = tuple[str, Codes, Tensor | None]
-"""Where a strip begins: what to call it, codes of one picture, and the picture if there is one."""
-
-
-def encoded(desk: Desk[Any], path: Path) -> Start:
-    """A picture and its codes."""
-    picture = desk.read(path)
-    return path.stem, desk.network(picture).encode(picture), picture
-
-
-def drawn(desk: Desk[Any], source: Path, psi: float) -> list[Start]:
-    """Codes of a StyleGAN2, from a file or by seeds."""
-
-    if source.exists():
-        codes = Codes.load(source)
-        return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
-    seeds = seeds_of(str(source), "A StyleGAN2 has no pictures to begin with; it")
-    return [(f"seed {seed}", desk.model.codes_of([seed], psi), None) for seed in seeds]
-
-
-def region_of(desk: Desk[Any], mask: Path, originals: list[Tensor | None]) -> Tensor:
-    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
-    image = desk.read(mask)
-    for original in originals:
-        if original is not None and original.shape != image.shape:
-            (height, width), (rows, columns) = image.shape[2:], original.shape[2:]
-            raise GraftError(
-                f"--mask {mask} is {width} x {height} pixels beside a picture of {columns} x {rows}; "
-                "make it as wide and as high as the picture."
-            )
-    return image.mean(1, keepdim=True) / 2 + 0.5
+        found = draw_sweep(desk, directions, starts, names, steps, region, rows, progress)
+    desk.write(found, out)

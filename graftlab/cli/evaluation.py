@@ -10,7 +10,7 @@ import typer
 from graftlab.checkpoints.load import load
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
 from graftlab.data.image_source import printable
 from graftlab.errors import GraftError
@@ -71,7 +71,6 @@ class MeasuringOptions:
 
     def open(self, model: str) -> tuple[SwappingModel, FeatureNetwork, FeatureNetwork]:
         """The model, the feature network and the judge beside it."""
-
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
         return load(model, SwappingModel, device=self.device, precision=self.precision), features, judge
@@ -93,7 +92,7 @@ def truth(
     with bar("swapping", pairs) as progress:
         size = options.size or network.config.size
         result = truths.truth(network, grid, size, pairs, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 @spread
@@ -112,7 +111,7 @@ def folder(
     with bar("measuring", most) as progress:
         size = options.size or network.config.size
         result = folders.folder(network, photos, size, most, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 def samples(
@@ -139,7 +138,7 @@ def samples(
     network = load(model, StyleGAN2, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 def compare(
@@ -153,12 +152,11 @@ def compare(
     graft eval compare measured-before measured-after
     """
 
-    tell(side_by_side(a, b), out, as_json)
+    print_result(side_by_side(a, b), out, as_json)
 
 
-def tell(result: Result, out: Path | None, as_json: bool) -> None:
+def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-
     typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
     if out is not None:
-        console.print(str(write_report(result, out)), soft_wrap=True)
+        say(write_report(result, out))

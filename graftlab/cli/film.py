@@ -8,19 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.filming import (
-    Ease,
-    Loop,
-    Shooting,
-    Textures,
-    TimelineFile,
-    encoded,
-    hand,
-    is_still,
-    timeline,
-)
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
-from graftlab.cli.walks import pictures_of
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
 from graftlab.video.films import ride as rides
@@ -43,7 +32,7 @@ def recon(video: Footage, shooting: Shooting) -> None:
 
     desk = shooting.desk()
     footage = shooting.video(video)
-    shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
+    shooting.finish(rework(desk, footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
 @spread
@@ -83,8 +72,7 @@ def desync(
     desk = shooting.desk()
     footage = shooting.video(video)
     film = rework(
-        desk.network(),
-        hand(desk),
+        desk,
         footage,
         moments,
         shooting.video(texture_from) if texture_from else None,
@@ -98,8 +86,7 @@ def desync(
 def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that supplies the structure.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Ease = "smooth",
     loop: Loop = False,
 ) -> None:
@@ -111,21 +98,21 @@ def textures(
     """
 
     desk = shooting.desk()
-    line = timeline(desk, texture, file, ease)
+    line = over_time.timeline(desk, ease)
     if line is None:
         raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
-    inputs = [source, *pictures_of(texture, file)]
+    inputs = [source, *over_time.files()]
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
-        codes = encoded(desk, source)
-        film = from_codes(hand(desk), partial(edit, codes), frames, fps, closed=loop)
+        codes = desk.encode(source)
+        film = from_codes(desk, partial(edit, codes), frames, fps, closed=loop)
         shooting.finish(film, desk, *inputs)
         return
     footage = shooting.video(source)
     frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
-    film = rework(desk.network(), hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
+    film = rework(desk, footage, edit=line.edit(footage.fps), frames=frames)
     shooting.finish(film, desk, *inputs)
 
 
@@ -133,8 +120,7 @@ def textures(
 def ride(
     source: Annotated[list[Path], typer.Argument(help="A video from a train window, or pictures of landscapes.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Annotated[
         str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
     ] = None,
@@ -169,25 +155,25 @@ def ride(
     if not real and (texture_offset or texture_from or average):
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
     desk = shooting.desk()
-    line, inputs = timeline(desk, texture, file, "smooth"), [*source, *pictures_of(texture, file)]
+    line, inputs = over_time.timeline(desk), [*source, *over_time.files()]
     if real:
         footage = shooting.video(source[0])
         frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
-        edit = drifting(line, frames, footage.fps, loop)
+        edit = drift(line, frames, footage.fps, loop)
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
-        film = rework(desk.network(), hand(desk), footage, moments, other, edit=edit, frames=frames)
+        film = rework(desk, footage, moments, other, edit=edit, frames=frames)
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
     desk = desk.together(source)
-    scenes = [encoded(desk, path) for path in source]
+    scenes = [desk.encode(path) for path in source]
     frames, fps = shooting.length(10)
-    given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
-    shooting.finish(rides.ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
+    given = {"width": 2 * desk.side(), "closed": loop, "texture": drift(line, frames, fps, loop), **given}
+    shooting.finish(rides.ride(desk, scenes, frames, fps, **given), desk, *inputs)
 
 
-def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
+def drift(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None

@@ -9,12 +9,13 @@ import typer
 from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
-from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+from graftlab.cli.progress import bar, say
+from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
-from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
+from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
+from graftlab.rendering.sheets import draw_textures
+from graftlab.work.texts import parse_seeds
 
 From = Annotated[
     Path | None,
@@ -48,7 +49,7 @@ def fit(
     model, side = options.open()
     with bar("encoding", most) as progress:
         found = distribution(model, photos, side, axes, most, options.seed, progress, mixture)
-    console.print(str(found.save(out)), soft_wrap=True)
+    say(found.save(out))
 
 
 @spread
@@ -69,22 +70,12 @@ def sample(
     """
 
     spare(out, photo, *([source] if source else []))
-    numbers, weather = seeds_of(seeds), known(source, options.model)
+    numbers, weather = parse_seeds(seeds), open_distribution(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
-    picture = desk.read(photo)
-    down, across = shape(len(numbers))
-    scale = desk.scale(down, across, [picture])
-    images = []
     with bar("rendering", len(numbers)) as progress:
-        for image in samples(desk.model, weather, desk.network().encode(picture), numbers, psi, **desk.rendering):
-            images.append(image)
-            progress(len(images))
-    if len(images) == 1:
-        desk.write(images[0], out)
-        return
-    rows = [images[i : i + across] for i in range(0, len(images), across)]
-    desk.write(sheet(rows, [str(number) for number in numbers[::across]], scale=scale), out)
+        found = draw_textures(desk, weather, desk.read(photo), numbers, psi, progress)
+    desk.write(found, out)
 
 
 @spread
@@ -101,7 +92,7 @@ def novelty(
     graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
     """
 
-    distribution = known(source, options.model)
+    distribution = open_distribution(source, options.model)
     desk = options.desk()
     figures: list[dict[str, Any]] = []
     for photo in photos:
@@ -117,9 +108,8 @@ def novelty(
         typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
 
 
-def known(source: Path | None, model: str) -> Distribution:
+def open_distribution(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
-
     file = source or beside(model)
     if source is None and not file.exists():
         raise GraftError(

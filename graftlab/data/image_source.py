@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from graftlab.data.left_out import LeftOut
 from graftlab.errors import GraftError
 
 ENDS = 64 * 1024  # bytes hashed at either end of a file
@@ -20,6 +21,7 @@ class ImageSource(Protocol):
     kind: str  # what it is, in a word or two for people
     path: Path
     names: Sequence[str]  # one per image, printable; distinct wherever the format makes them so
+    left_out: LeftOut = LeftOut()  # what is there and is no image
 
     def __len__(self) -> int:
         return len(self.names)

@@ -28,8 +28,7 @@ AGAIN = "make it again with the same 'graft pairs' command"
 
 
 class Pairs(ImageSource):
-    """A folder of pairs. `images[i]` is pair i, uint8 (2 * size, size, 3), read from the memory map; `images[[4, 2]]`
-    are several.
+    """A folder of pairs. `images[i]` is pair i, uint8 (2 * size, size, 3), read from the memory map.
 
     GraftError if it is not such a folder, or if a shard is missing, damaged, truncated or belongs to other pairs."""
 
@@ -50,6 +49,14 @@ class Pairs(ImageSource):
     def read(self, index: int) -> bytes:
         return as_png(self.images[index])
 
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Pairs by number, (n, 2 * size, size, 3) uint8, in memory. GraftError if one is not what was written."""
+        pairs = []
+        for index in indices.tolist():
+            shard, place = self.place(index)
+            pairs.append(shard.take(np.array([2 * place, 2 * place + 1])))
+        return np.stack(pairs).reshape(-1, 2 * self.size, self.size, 3)
+
     def key(self, index: int) -> str:
         shard, place = self.place(index)
         return shard.key(2 * place)
@@ -66,11 +73,8 @@ class _Images:
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs
 
-    def __getitem__(self, index: int | np.ndarray) -> np.ndarray:
-        if isinstance(index, np.ndarray):
-            return np.stack([self[int(one)] for one in index])
-        shard, place = self._pairs.place(index)
-        return shard.images[2 * place : 2 * place + 2].reshape(2 * shard.size, shard.size, 3)
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._pairs.take(np.array([index]))[0]
 
 
 def is_pairs(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from io import BytesIO
@@ -11,12 +10,14 @@ from statistics import median_low
 from PIL import ExifTags, Image
 
 from graftlab.data.image_source import ImageSource
+from graftlab.data.left_out import Finding, LeftOut
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
+from graftlab.images.srgb import orientation, upright_size
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent, steps
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
-SHOWN = 20  # names kept per finding
 
 # What a finding is called, and what is done about it.
 FINDINGS = {
@@ -29,21 +30,9 @@ FINDINGS = {
     "rotated": "turned upright as their EXIF says",
     "alpha": "laid over white",
     "grayscale": "become gray RGB",
+    "noted": "read, with something to know",
     "duplicated": "same bytes as an earlier one, kept",
 }
-
-
-@dataclass
-class Finding:
-    """How many images share a trait, and the first of their names; `name: reason` where there is one."""
-
-    count: int = 0
-    names: list[str] = field(default_factory=list)
-
-    def add(self, name: str) -> None:
-        self.count += 1
-        if len(self.names) < SHOWN:
-            self.names.append(name)
 
 
 @dataclass(frozen=True)
@@ -66,6 +55,7 @@ class ScanReport:
     findings: dict[str, Finding] = field(default_factory=lambda: {name: Finding() for name in FINDINGS})
     width: Spread = Spread()
     height: Spread = Spread()
+    left_out: LeftOut = field(default_factory=LeftOut)  # files that are there and are no images, by kind
 
     def summary(self) -> str:
         """A readable summary in a few lines: only what was found, with the first names."""
@@ -77,7 +67,7 @@ class ScanReport:
             if finding.count:
                 more = ", ..." if finding.count > 3 else ""
                 lines.append(f"  {name:<11}{finding.count:,} ({FINDINGS[name]}): {', '.join(finding.names[:3])}{more}")
-        return "\n".join(lines)
+        return "\n".join(lines + self.left_out.lines())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -92,12 +82,13 @@ class _Look:
     digest: bytes = b""
 
 
-def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = None) -> ScanReport:
-    """Read every image of a source once. on_progress(done, total) is called after each."""
-    report = ScanReport(str(source.path), source.kind, len(source))
+def scan(source: ImageSource, progress: Progress = silent) -> ScanReport:
+    """Read every image of a source once."""
+    report = ScanReport(str(source.path), source.kind, len(source), left_out=source.left_out)
     first: dict[bytes, str] = {}  # digest -> name of the image that had it first
     sizes = []
-    for index, look in enumerate(ordered_map(partial(_look, source), range(len(source)))):
+    looks = ordered_map(partial(_look, source), range(len(source)))
+    for index, look in enumerate(steps(looks, progress, len(source))):
         name = source.names[index]
         for trait, reason in look.traits.items():
             report.findings[trait].add(f"{name}: {reason.removeprefix(name).strip()}" if reason else name)
@@ -105,8 +96,6 @@ def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = N
             report.findings["duplicated"].add(f"{name}: same as {first[look.digest]}")
         if look.size:
             sizes.append(look.size)
-        if on_progress:
-            on_progress(index + 1, len(source))
     report.usable = len(sizes)
     if sizes:
         report.width, report.height = (
@@ -126,9 +115,11 @@ def _look(source: ImageSource, index: int) -> _Look:
     if "huge" in traits:
         return _Look(None, traits, digest)
     try:
-        open_rgb(data, name, shrink_to=TINY)  # all of the file is decoded, at the smallest size the format offers
+        picture = open_rgb(data, name, shrink_to=TINY)  # all of the file is decoded, at the smallest size it offers
     except GraftError as error:
         return _Look(None, {**traits, "unreadable": str(error)}, digest)
+    if notes := picture.info.get("notes"):
+        traits["noted"] = "; ".join(notes)
     return _Look((width, height), traits, digest)
 
 
@@ -136,14 +127,13 @@ def _header(data: bytes, name: str) -> tuple[int, int, dict[str, str]]:
     """(width, height, traits) as the header states them; nothing is decoded. No traits if it cannot be read."""
     try:
         with identified(BytesIO(data), name) as image:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            width, height = reversed(image.size) if orientation in (5, 6, 7, 8) else image.size
+            width, height = upright_size(image)
             seen = {
                 "tiny": min(width, height) < TINY,
                 "animated": getattr(image, "is_animated", False),
                 "cmyk": image.mode == "CMYK",
                 "deep": _is_deep(image, data),
-                "rotated": orientation in range(2, 9),
+                "rotated": orientation(image) in range(2, 9),
                 "alpha": image.has_transparency_data,
                 "grayscale": image.mode[0] in "1LIF" and image.mode != "LAB",
             }

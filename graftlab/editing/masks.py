@@ -25,7 +25,7 @@ def read(path: str | Path) -> Tensor:
     return mask
 
 
-def resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """The mask at another height and width, whatever its aspect; smaller masks are means over areas."""
     return F.interpolate(mask.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
 
@@ -96,4 +96,4 @@ def overlay(picture: Tensor, mask: Tensor) -> Tensor:
     """The picture (1, 3, H, W), in gray and dimmed where the mask is 0."""
     gray = picture.mean(1, keepdim=True)
     dimmed = ((gray + 1) * DIMMED - 1).expand_as(picture)
-    return torch.lerp(dimmed, picture, resized(mask, (picture.shape[2], picture.shape[3])))
+    return torch.lerp(dimmed, picture, resize(mask, (picture.shape[2], picture.shape[3])))

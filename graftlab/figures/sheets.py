@@ -14,12 +14,15 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from graftlab import images
 from graftlab.errors import GraftError
 from graftlab.figures.fonts import Font, lettering
-from graftlab.images import MAX_PIXELS, to_image, to_tensor
+from graftlab.images import to_image, to_tensor
 
 _PAPER, _MAT, _INK = (255, 255, 255), (243, 243, 244), (60, 60, 67)
 _SMALLEST_TEXT, _LARGEST_TEXT = 12, 28  # pixels
+EASY = 128  # pixels to which small pictures are enlarged
+_SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 _LABEL = 18  # text heights that a row's label may be long, or the width of a picture if that is more
 
 
@@ -141,7 +144,7 @@ def sheet(
     across, down = max(map(len, pictures)), len(pictures)
     width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
     layout = Layout(down, across, height, width, rows, columns, title, gap)
-    if layout.size[0] * layout.size[1] > MAX_PIXELS:
+    if layout.size[0] * layout.size[1] > images.MAX_PIXELS:
         raise GraftError(too_large(down, across, width, height))
     return to_tensor(stacked([layout.head(), *map(layout.row, range(down), pictures), layout.foot()]))
 
@@ -156,19 +159,38 @@ def stacked(strips: Sequence[Image.Image]) -> Image.Image:
     return paper
 
 
-def block(images: Tensor, across: int, scale: int = 1) -> Tensor:
+def block(pictures: Tensor, across: int, scale: int = 1) -> Tensor:
     """Pictures (N, 3, h, w) side by side, so many in a row and without gaps: one picture (1, 3, H, W)."""
-    images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % across), value=1)  # white
-    rows = [torch.cat(list(row), dim=2) for row in images.split(across)]
+    pictures = pictures.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    pictures = F.pad(pictures, (0, 0, 0, 0, 0, 0, 0, -len(pictures) % across), value=1)  # white
+    rows = [torch.cat(list(row), dim=2) for row in pictures.split(across)]
     return torch.cat(rows, dim=1)[None]
+
+
+def fit_scale(down: int, across: int, side: int, size: tuple[int, int] | None = None) -> int:
+    """Whole pixels by which a sheet of so many pictures enlarges them, so that one can judge a small model by eye.
+
+    Pictures of a model whose side is given are enlarged to about 128 pixels; `size` is their largest height and width,
+    if they are not squares of that side. GraftError for a sheet that would be too large even so: best asked before the
+    pictures are made."""
+    height, width = size or (side, side)
+    for scale in range(max(1, EASY // side), 0, -1):
+        if down * across * (height * scale + _SPACE) * (width * scale + _SPACE) <= images.MAX_PIXELS:
+            return scale
+    raise GraftError(too_large(down, across, width, height))
+
+
+def grid_shape(count: int) -> tuple[int, int]:
+    """Rows and columns of a sheet of so many pictures, a little wider than high."""
+    across = min(count, max(1, round((count * 1.5) ** 0.5)))
+    return -(-count // across), across
 
 
 def too_large(down: int, across: int, width: int, height: int) -> str:
     """The sentence for a sheet of more than MAX_PIXELS."""
     return (
-        f"A sheet of {down} × {across} pictures of {width} × {height} pixels has more than the {MAX_PIXELS // 10**6} "
-        "million pixels a picture may have: take fewer or smaller pictures."
+        f"A sheet of {down} × {across} pictures of {width} × {height} pixels has more than the "
+        f"{images.MAX_PIXELS // 10**6} million pixels a picture may have: take fewer or smaller pictures."
     )
 
 

@@ -13,15 +13,19 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.images.depth import corrected
+from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
+from graftlab.images.plugins import assisted
 from graftlab.images.srgb import to_srgb, upright
 from graftlab.work.files import atomic_write
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
 STRIP = 2**20  # pixels converted at a time, so that copies of large pictures stay small
+MAX_STREAM = 2**29  # bytes read of what cannot seek
 SMALLEST = 8  # pixels a side, below which enlarging a picture only invents one
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -44,12 +48,27 @@ def open_rgb(
 ) -> Image.Image:
     """Read anything Pillow reads as an upright 8-bit sRGB picture, by content and not by extension.
 
-    The EXIF orientation is applied; the embedded ICC profile (CMYK too) is converted to sRGB, a broken one is
-    ignored; transparency is composited over white; 16-bit and float grays are scaled, not clipped; an animation gives
-    its first frame. With `shrink_to`, a large JPEG is decoded at 1/2, 1/4 or 1/8, its short side never below that.
-    GraftError if the file is missing, empty, damaged, cut short, no image, or above MAX_PIXELS."""
+    Turned as its EXIF orientation says; the embedded ICC profile (CMYK too), or the colours that it names in numbers,
+    are converted to sRGB, a broken profile is ignored; transparency is laid over white; deep and float grays are scaled
+    as their header says (`depth.eight_bit`); of an animation the first frame is taken. Metadata at fault are left out,
+    and the last bytes of a JPEG may be missing: of that and whatever else people should know, `info["notes"]` of the
+    result is a list, if there is something. With `shrink_to`, a large JPEG is decoded at 1/2, 1/4 or 1/8, its short
+    side never below that.
+    GraftError if the file is missing, empty, damaged, cut short, no image, no file, or above MAX_PIXELS."""
     name = name or _name(source)
-    with _explained(name), _binary(source) as file, identified(file, name) as image:
+    with _explained(name), _binary(source) as file:
+        try:
+            return _decoded(file, name, shrink_to)
+        except OSError:
+            if not is_jpeg(file):
+                raise
+            picture = _decoded(with_an_end(file), name, shrink_to)
+            picture.info.setdefault("notes", []).append("its last bytes are missing")
+            return picture
+
+
+def _decoded(file: BinaryIO, name: str, shrink_to: int | None) -> Image.Image:
+    with identified(file, name) as image:
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
         image.load()
@@ -74,9 +93,7 @@ def _explained(name: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise GraftError(f"{name} is a folder: name a picture inside it.") from error
     except PermissionError as error:
-        raise GraftError(f"{name} cannot be read: change its permissions.") from error
-    except UnidentifiedImageError as error:
-        raise GraftError(f"{name} is not an image in a format known here: convert it to PNG or JPEG.") from error
+        raise GraftError(f"{name} may not be read: change its permissions.") from error
     except MemoryError as error:
         raise GraftError(f"{name} does not fit in memory: make the picture smaller.") from error
     except Exception as error:  # on damaged files Pillow's readers raise nearly every type there is
@@ -87,14 +104,17 @@ def _explained(name: str) -> Iterator[None]:
 def _binary(source: str | Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
     """A seekable binary file, closed at the end only if opened here."""
     if isinstance(source, str | Path):
-        if Path(source).is_dir():  # Windows would speak of permissions
+        path = Path(source)
+        if path.is_dir():  # Windows would speak of permissions
             raise IsADirectoryError(source)
-        with Path(source).open("rb") as file:
+        if path.exists() and not path.is_file():  # it might never end, or never begin
+            raise GraftError(f"{source} is a pipe or a device: save the picture in a file and name that.")
+        with path.open("rb") as file:
             yield file
     elif isinstance(source, bytes):
         yield BytesIO(source)
     else:
-        yield source if source.seekable() else BytesIO(source.read())
+        yield source if source.seekable() else BytesIO(source.read(MAX_STREAM))
 
 
 _pillow_cap = threading.Lock()
@@ -104,12 +124,18 @@ def identified(file: BinaryIO, name: str) -> Image.Image:
     """The picture with its header read and nothing decoded; empty files, drawings and huge pictures are refused."""
     if file.seek(0, 2) == 0:
         raise GraftError(f"{name} is empty (0 bytes): fetch or export it again.")
+    file, facts = sound(file)
     with _pillow_cap:  # Pillow's own cap is a global, warns at 89 and fails at 179 million pixels: ours stands alone
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(file)
+            image = assisted(file, name) or Image.open(file)
+        except UnidentifiedImageError as error:
+            raise GraftError(f"{name} {what_else(file)}.") from error
         finally:
             Image.MAX_IMAGE_PIXELS = cap
+    image.info.update(facts)
+    if isinstance(image, ImageFile.ImageFile):  # not what a camera's raw file was developed to
+        corrected(image)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise TooLargeError(

@@ -6,44 +6,57 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
+from graftlab.images.colours import Colour
+from graftlab.images.depth import eight_bit, is_deep
+
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode -> RGB: depth, transparency, then colour. Carries no metadata over."""
-    icc = image.info.get("icc_profile")
+    """Any Pillow mode -> RGB: depth, transparency, then colour. Of the metadata only `notes` are carried over."""
+    icc, cicp = image.info.get("icc_profile"), image.info.get("cicp")
+    notes = list(image.info.get("notes", ()))
     gray = image.mode[0] in "1LIF" and image.mode != "LAB"
-    if image.mode[0] in "IF":
-        image = _eight_bit(image)
+    if is_deep(image):
+        image, told = eight_bit(image)
+        notes += told
+    if image.mode == "La":  # Pillow knows no other way from there
+        image = image.convert("LA")
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
 
-    transform = _transform(icc) if isinstance(icc, bytes) else None
+    transform = _transform(icc) if isinstance(icc, bytes) and not cicp else None
     space = transform.input_mode if transform else ""
     if transform and ((space == "CMYK") == (image.mode == "CMYK")) and (space != "L" or gray):
         image = transform.apply(image.convert(space))
+    elif image.mode == "LAB":
+        image = _from_lab().apply(image)
     else:
         image = image.convert("RGB")
+    if cicp:
+        image, told = _from_cicp(image, *cicp)
+        notes += told
 
     if alpha:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    image.info = {}
+    image.info = {"notes": notes} if notes else {}
     return image
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Gray of 16 or 32 bits or float -> 8-bit L.
+def _from_cicp(image: Image.Image, primaries: int, transfer: int, _: int, full: int) -> tuple[Image.Image, list[str]]:
+    """RGB with the colours that the numbers name (ITU-T H.273), and what to know about it."""
+    colour = Colour(primaries, transfer)
+    if not full:  # 16 is black and 235 white
+        image = image.point([min(255, max(0, round((value - 16) * 255 / 219))) for value in range(256)] * 3)
+    if colour.is_srgb:
+        return image, []
+    kind = colour.high_dynamic_range
+    return Image.fromarray(colour.to_srgb(np.asarray(image))), [f"{kind} is tone-mapped to sRGB"] if kind else []
 
-    Full scale is 65535 for integers (2^31 - 1 if some are larger) and for floats the first of 1, 255, 65535 that no
-    value exceeds, else the largest value. Negative values and NaN become black."""
-    values = np.asarray(image)
-    if values.dtype.itemsize == 2:
-        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    values = np.nan_to_num(values.astype(np.float32), nan=0.0)
-    scales = (65535, 2**31 - 1) if image.mode[0] == "I" else (1, 255, 65535)
-    largest = float(values.max())
-    scale = next((scale for scale in scales if largest <= scale), largest)
-    return Image.fromarray(np.rint(values.clip(min=0) / scale * 255).astype(np.uint8))
+
+@lru_cache(maxsize=1)
+def _from_lab() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
 
 
 @lru_cache(maxsize=8)  # the photographs of one folder share a few profiles
@@ -68,15 +81,25 @@ _TURNS = {
 }
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of how the picture lies, 1 to 8; 1, upright, if it says nothing."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # unreadable EXIF says nothing about the pixels
         return 1
 
 
-def upright(image: Image.Image, shot: Image.Image) -> Image.Image:
+def upright(picture: Image.Image, shot: Image.Image) -> Image.Image:
     """The picture rotated by the EXIF orientation of the one it came from."""
-    orientation = _orientation(shot)
+    if (turn := _TURNS.get(orientation(shot))) is None:
+        return picture
     # ImageOps.exif_transpose also rewrites the EXIF block, and fails on the odd ones cameras make
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+    turned = picture.transpose(turn)
+    turned.info = picture.info
+    return turned
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture of which only the header was read, once it is upright."""
+    swapped = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # of which Pillow tells the upright size
+    return image.size[::-1] if swapped else image.size

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from graftlab.config import RosinalityConfig
 from graftlab.networks.layers import GAIN, Conv, Linear, Noise, StyleConv, StyledConv, upsample
-from graftlab.networks.swapping import SwappingModel
+from graftlab.networks.swapping import SwappingModel, Trunk
 
 TAPS = (1, 3, 3, 1)  # of all low-pass filters
 
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
         return self.conv2(self.conv1(x)) + self.skip(x)
 
 
-class Encoder(nn.Module):
+class Encoder(Trunk):
     """Picture (N, 3, H, W) to structure (N, Cs, H/16, W/16) and texture (N, Ct), of any length."""
 
     def __init__(self, config: RosinalityConfig) -> None:
@@ -52,13 +52,6 @@ class Encoder(nn.Module):
         self.to_structure = nn.Sequential(Conv(down[-1], down[-1], 1), Conv(down[-1], config.structure_channels, 1))
         self.down_texture = nn.ModuleList(Conv(*widths, 3, halve=TAPS) for widths in pairwise(texture))
         self.to_texture = Linear(texture[-1], texture[-1], activate=True)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        """The trunk that both branches share: features (N, C, h, w)."""
-        x = self.from_rgb(images)
-        for block in self.down:
-            x = block(x)
-        return x
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.trunk(images)

@@ -202,13 +202,17 @@ class StyleGAN2(Decoder[StyleCodes]):
     def codes_of(
         self, seeds: Sequence[int], psi: float = 1.0, cutoff: int | None = None, labels: Labels = None
     ) -> StyleCodes:
-        """Codes (N, L, Cw) of numbered latent vectors: a seed stands for the same z as in the authors' code."""
+        """Codes (N, L, Cw) of numbered latent vectors."""
+        return self.map(self.latents(seeds), labels, psi, cutoff)
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """Numbered latent vectors z (N, Cz), float64: a seed stands for the same z as in the authors' code."""
         for seed in seeds:
             if not 0 <= seed < 2**32:
                 raise GraftError(f"A seed is a whole number from 0 to {2**32 - 1}, not {seed}.")
         width = self.config.z_channels
         z = np.array([np.random.RandomState(seed).randn(width) for seed in seeds]).reshape(len(seeds), width)
-        return self.map(torch.from_numpy(z), labels, psi, cutoff)
+        return torch.from_numpy(z)
 
     def sample(
         self,

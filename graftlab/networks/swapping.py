@@ -25,7 +25,20 @@ from graftlab.networks.model import Decoder
 from graftlab.networks.noise import NoiseMode, noise_source
 
 
-class Encoder(nn.Module):
+class Trunk(nn.Module):
+    """Where an encoder begins: pictures (N, 3, H, W) to features (N, C, h, w), of which it makes both codes."""
+
+    from_rgb: nn.Module
+    down: nn.ModuleList
+
+    def trunk(self, images: Tensor) -> Tensor:
+        x: Tensor = self.from_rgb(images)
+        for block in self.down:
+            x = block(x)
+        return x
+
+
+class Encoder(Trunk):
     """Picture (N, 3, H, W) to structure (N, Cs, H/stride, W/stride) and texture (N, Ct), both of unit length."""
 
     def __init__(self, config: SwappingConfig) -> None:
@@ -45,13 +58,6 @@ class Encoder(nn.Module):
             for i in range(config.texture_downsamplings)
         )
         self.to_texture = Linear(channels(depth + config.texture_downsamplings), config.texture_channels)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        """The trunk that both branches share: features (N, C, h, w)."""
-        x = self.from_rgb(images)
-        for block in self.down:
-            x = block(x)
-        return x
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.trunk(images)

@@ -100,7 +100,7 @@ class PairDiscriminator(nn.Module):
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(PatchJudge(config.judge_width) for _ in range(config.judges))
+        self.scales = nn.ModuleList(PatchJudge(config.discriminator_width) for _ in range(config.discriminators))
 
     def forward(self, photos: Tensor, pictures: Tensor) -> list[list[Tensor]]:
         """Both (N, 3, H, W); returns what `PatchJudge` does for each scale, from the finest on. Logits are above zero

@@ -1,6 +1,8 @@
 """Films: pictures that follow each other, read from videos and written to them. PyAV does both."""
 
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from graftlab.errors import needs
 
@@ -15,3 +17,10 @@ def pyav() -> ModuleType:
     import av
 
     return av
+
+
+def open_video(path: Path) -> Any:
+    """A video or sound file for reading; playlists may name other files only, and odd letters in titles do not matter.
+
+    Whatever av raises, if it cannot be opened."""
+    return pyav().open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")

@@ -4,8 +4,8 @@ packets --> decoder --> upright RGB --> cropped, resized --> frame by number    
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import repeat
 from math import floor
@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.images import from_uint8, resize
-from graftlab.video import CONVERSION, pyav
+from graftlab.images import from_uint8
+from graftlab.video import pyav
+from graftlab.video.decoding import colour_notes, decoded, opened, upright
 from graftlab.video.film import frame_rate
+from graftlab.video.times import Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
 
 AHEAD = 4  # frames decoded before they are asked for
-UNKNOWN_RATE = Fraction(25)  # frames per second, where a file says nothing
-NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
+WIDEST = Fraction(16)  # width of a pixel over its height, or height over width, beyond which a header is damaged
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class Video:
     size: tuple[int, int]  # height and width of the frames, pixels
     has_audio: bool
     begin: Fraction  # second of the file at which frame 0 is shown
-    note: str  # what people should know, such as that the file is cut short; mostly empty
+    note: str  # what people should know, such as that pictures are left out or repeated; mostly empty
     short_side: int | None
     square: bool
-    origin: Fraction  # time that the file gives to its first picture, seconds
+    times: Times = field(repr=False)
     aspect: Fraction  # width of a pixel over its height
 
     @classmethod
@@ -53,37 +54,67 @@ class Video:
         path: str | Path,
         size: int | None = None,  # short side in pixels; None: as it is, up to `most`
         square: bool = False,  # crop the centre to the short side
-        fps: float | str | Fraction | None = None,  # frames per second; None: the file's own, on average
+        fps: float | str | Fraction | None = None,  # frames per second; None: the file's own (`best_rate`)
         begin: float | Fraction = 0,  # seconds to leave out
         most: int | None = None,  # largest short side, pixels, where no size is given
     ) -> "Video":
-        """Look at a video: its first frame is decoded, and its end is looked up. Turned as its rotation flag says.
+        """Look at a video: its first frame is decoded, and the times of all are read. Upright as its matrix says.
 
-        GraftError if it is missing, damaged at its beginning, no video, only sound, or shorter than `begin`; if it is
-        cut short later on, what can be read of it is the video, and `note` says so."""
-        path, rate = Path(path), None if fps is None else frame_rate(fps)
+        GraftError if it is missing, damaged at its beginning, no video, only sound, or shorter than `begin`. What can
+        be read of it is the video; what is missing, left out, repeated or fitted is told in `note`."""
+        path, wanted = Path(path), None if fps is None else frame_rate(fps)
         if size is not None and size < 1:
             raise GraftError(f"A video cannot be read at a size of {size} pixels; give 1 or more.")
-        with _opened(path) as (container, stream):
-            frame = next(_pictures(container, stream), None)
+        with opened(path) as (container, stream):
+            frame = next(decoded(container, stream), None)
             if frame is None:
                 raise GraftError(f"{path} holds no frame that can be read: fetch or export it again.")
-            aspect = stream.sample_aspect_ratio or Fraction(1)
-            origin, shape = _time(frame), _upright(frame, aspect, size, square).shape
+            stated = stream.sample_aspect_ratio or Fraction(1)
+            aspect = stated if 1 / WIDEST <= stated <= WIDEST else Fraction(1)
+            shape = upright(frame, aspect, size, square).shape
             if size is None and most is not None and min(shape[:2]) > most:
-                size, shape = most, _upright(frame, aspect, most, square).shape
-            own = frame_rate(min(stream.average_rate or stream.guessed_rate or UNKNOWN_RATE, Fraction(1000)))
-            has_audio, promised = bool(container.streams.audio), _promised(container, stream)
-        end, scanned = _end(path, promised)
-        seconds = max(end - origin, 1 / own)
-        note = ""
-        if scanned and promised and promised - seconds > 2 / own:
-            note = f"{path} is cut short: {float(seconds):.1f} of its {float(promised):.1f} seconds can be read"
-        start, rate = Fraction(begin).limit_denominator(10**6), rate or own
-        if not 0 <= start < seconds:
-            raise GraftError(f"{path} lasts {float(seconds):.2f} seconds: it cannot begin at {float(start):g}.")
-        frames = max(1, round((seconds - start) * rate))
-        return cls(path, rate, frames, shape[:2], has_audio, start, note, size, square, origin, aspect)
+                size, shape = most, upright(frame, aspect, most, square).shape
+            told, promised = told_rates(stream), _promised(container, stream)
+            has_audio = bool(container.streams.audio)
+        try:
+            times = Times.read(path, frame)
+        except OverflowError as error:
+            raise GraftError(f"{path} is damaged, its times have too many digits: fetch or export it again.") from error
+        own = frame_rate(best_rate(times.ticks, times.base, told))
+        rate, start = wanted or own, Fraction(begin).limit_denominator(10**6)
+        if not 0 <= start < times.seconds:
+            raise GraftError(f"{path} lasts {float(times.seconds):.2f} seconds: it cannot begin at {float(start):g}.")
+        frames = max(1, round((times.seconds - start) * rate))
+        if not wanted:  # the last picture, too, if it is shown for less than half a frame
+            frames = max(frames, 1 + next(numbers(times.ticks[-1:], times.base, rate, start)))
+        video = cls(path, rate, frames, shape[:2], has_audio, start, "", size, square, times, aspect)
+        notes = colour_notes(frame)
+        if aspect != stated:
+            notes.append(f"its pixels, {float(stated):.3g} times as wide as high by its header, are taken as square")
+        return replace(video, note=video._told(promised, own, notes))
+
+    def _told(self, promised: Fraction | None, own: Fraction, of_pixels: list[str]) -> str:
+        """What is not as one might think, in a line."""
+        times, said = self.times, list[str]()
+        readable = max(times.seconds, times.end)
+        if promised and promised - readable > 2 / own and not times.joints:
+            said.append(f"cut short, {float(readable):.1f} of its {float(promised):.1f} seconds can be read")
+        if times.joints:
+            more = f", and {len(times.joints) - 1} more times" if len(times.joints) > 1 else ""
+            at = float(times.joints[0] * times.base)
+            said.append(f"its clock begins anew or jumps at {at:.1f} s{more}: joined")
+        if times.resized is not None:
+            at, (height, width) = float(times.resized * times.base), self.size
+            said.append(f"its pictures change their size at {at:.1f} s: fitted to {width} × {height}")
+        said += of_pixels
+        pictures = sum(number >= 0 for number in numbers(times.ticks, times.base, self.fps, self.begin))
+        kept = distinct(times.ticks, times.base, self.fps, self.begin, self.frames)
+        length = f"{float(self.fps):.5g} fps, film of {float(self.duration):.1f} s"
+        if kept < pictures:
+            said.append(f"{kept} of {pictures} distinct frames are kept at {length}")
+        elif self.fps == own and self.frames != pictures:
+            said.append(f"variable rate: {pictures} distinct frames, {length}")
+        return f"{self.path}: {'; '.join(said)}" if said else ""
 
     @property
     def duration(self) -> Fraction:
@@ -121,79 +152,33 @@ class Video:
 
     def _from(self, first: int) -> Iterator[tuple[int, Any]]:
         """Decoded pictures with their numbers, from one on whose number is `first` or less."""
-        with _opened(self.path) as (container, stream):
-            time = self.origin + self.begin + first / self.fps
-            if time > self.origin:
+        with opened(self.path) as (container, stream):
+            after = self.begin + first / self.fps
+            if after > 0 and not self.times.clock:
                 with suppress(pyav().FFmpegError):
-                    container.seek(floor(time / stream.time_base), stream=stream)
-            pictures = ((self._number(frame), frame) for frame in _pictures(container, stream))
-            found = next(pictures, None)
-            if found and found[0] <= first:
-                yield found
-                yield from pictures
-                return
-        with _opened(self.path) as (container, stream):  # this kind of file cannot seek exactly
-            yield from ((self._number(frame), frame) for frame in _pictures(container, stream))
+                    container.seek(self.times.origin + floor(after / self.times.base), stream=stream)
+                pictures = self._with_numbers(container, stream)
+                found = next(pictures, None)
+                if found and found[0] <= first:
+                    yield found
+                    yield from pictures
+                    return
+        with opened(self.path) as (container, stream):  # this kind of file cannot seek exactly
+            yield from self._with_numbers(container, stream)
+
+    def _with_numbers(self, container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
+        clock = Clock(*self.times.clock) if self.times.clock else None
+        for frame in decoded(container, stream):
+            tick = clock(frame.pts) if clock else frame.pts
+            if tick is not None:
+                yield next(numbers([tick - self.times.origin], self.times.base, self.fps, self.begin)), frame
 
     def _upright(self, frame: Any) -> np.ndarray:
-        return _upright(frame, self.aspect, self.short_side, self.square)
-
-    def _number(self, frame: Any) -> int:
-        return floor((_time(frame) - self.origin - self.begin) * self.fps + Fraction(1, 2))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A video file and its first track of moving pictures. GraftError, in one sentence, if there is none."""
-    av = pyav()
-    if not path.exists():
-        raise GraftError(f"{path} does not exist: check the path.")
-    if not path.is_file():
-        raise GraftError(f"{path} is a folder: name a video in it.")
-    try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"})  # playlists may name other files only
-    except PermissionError as error:
-        raise GraftError(f"{path} cannot be read: change its permissions.") from error
-    except (av.FFmpegError, OSError) as error:
-        what = f"{path} is no video, or its beginning or end is missing ({_reason(error)})"
-        raise GraftError(f"{what}: fetch or export it again.") from error
-    with container:
-        kind = container.format.name
-        if kind in NO_VIDEOS or kind.endswith("_pipe"):
-            raise GraftError(f"{path} is no video, but {'text' if kind == 'tty' else 'a picture'}: name a video.")
-        covers = av.stream.Disposition.attached_pic  # of music
-        streams = [stream for stream in container.streams.video if not stream.disposition & covers]
-        if not streams:
-            what = "holds sound and no pictures" if container.streams.audio else "holds no pictures"
-            raise GraftError(f"{path} {what}: name a video.")
-        if streams[0].codec_context is None:
-            raise GraftError(f"{path} is in a codec that the installed av lacks: export it as H.264 in .mp4.")
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
-
-
-def _pictures(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded frames in the order of showing; what is damaged is left out, and what has no time gets the next."""
-    av, following, tick = pyav(), None, None
-    with suppress(av.FFmpegError):  # the file ends here
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                continue
-            for frame in frames:
-                tick = tick or round(1 / ((stream.average_rate or UNKNOWN_RATE) * frame.time_base))
-                frame.pts = following or 0 if frame.pts is None else frame.pts
-                following = frame.pts + tick
-                yield frame
-
-
-def _time(frame: Any) -> Fraction:
-    return frame.pts * frame.time_base
+        """Of the first frame's size, whatever its own."""
+        pixels, (height, width) = upright(frame, self.aspect, self.short_side, self.square), self.size
+        if pixels.shape[:2] == self.size:
+            return pixels
+        return np.asarray(ImageOps.fit(Image.fromarray(pixels), (width, height), Image.Resampling.LANCZOS))
 
 
 def _promised(container: Any, stream: Any) -> Fraction | None:
@@ -201,53 +186,3 @@ def _promised(container: Any, stream: Any) -> Fraction | None:
     if stream.duration:
         return stream.duration * stream.time_base
     return Fraction(container.duration, pyav().time_base) if container.duration else None
-
-
-def _end(path: Path, promised: Fraction | None) -> tuple[Fraction, bool]:
-    """When the last picture ends, in the file's seconds, and whether all of it had to be read for that.
-
-    Near the end that the header promises if something is there, else from the beginning on."""
-    with _opened(path) as (container, stream):
-        if promised:
-            first = stream.start_time or 0
-            with suppress(pyav().FFmpegError):
-                container.seek(first + floor(promised / stream.time_base), stream=stream)
-                end = _last(container, stream)
-                if end is not None:
-                    return end, False
-    with _opened(path) as (container, stream):
-        return _last(container, stream) or Fraction(0), True
-
-
-def _last(container: Any, stream: Any) -> Fraction | None:
-    """The end of the latest picture among the packets that are still to be read."""
-    rate, end = stream.average_rate or UNKNOWN_RATE, None
-    with suppress(pyav().FFmpegError):
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None:
-                length = packet.duration * stream.time_base if packet.duration else 1 / rate
-                end = max(end or Fraction(0), packet.pts * stream.time_base + length)
-    return end
-
-
-# ---------------------------------------------------------------- decoded -> upright
-
-
-_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
-
-
-def _upright(frame: Any, aspect: Fraction, short_side: int | None, square: bool) -> np.ndarray:
-    """A decoded frame -> uint8 (H, W, 3): with square pixels, turned, cropped and resized."""
-    image = Image.fromarray(frame.to_ndarray(format="rgb24", interpolation=CONVERSION))
-    if aspect != 1:
-        image = image.resize((max(1, round(image.width * aspect)), image.height), Image.Resampling.LANCZOS)
-    turns = round(frame.rotation / 90) % 4  # counterclockwise
-    if turns:
-        image = image.transpose(_TURNS[turns - 1])
-    if square:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-    if short_side is not None:
-        image = resize(image, short_side)
-    return np.asarray(image)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from graftlab.errors import GraftError
-from graftlab.video import pyav
+from graftlab.video import open_video, pyav
+from graftlab.video.times import Clock, longest_pause
 
 COPIED = {"mp4": {"aac", "mp3", "ac3", "eac3", "alac"}, "webm": {"opus", "vorbis"}}  # codecs that players expect there
 ENCODERS = {"mp4": "aac", "webm": "libopus"}
@@ -20,7 +21,7 @@ def add_sound(movie: Any, kind: str, path: Path, start: Fraction, seconds: Fract
     off. GraftError if the file cannot be read."""
     av = pyav()
     try:
-        source = av.open(str(path), options={"protocol_whitelist": "file"})
+        source = open_video(path)
     except (av.FFmpegError, OSError) as error:
         raise GraftError(f"{path} cannot be read for its sound ({error}): check the path.") from error
     track = next((track for track in source.streams.audio if track.codec_context), None)
@@ -80,11 +81,18 @@ def _within(packets: list[Any], seconds: Fraction) -> Iterator[Any]:
 
 
 def _from(source: Any, track: Any, begin: Fraction, read: Any) -> Iterator[Any]:
-    """What the file holds of a track from a little before a time on; damaged pieces are left out."""
-    av = pyav()
+    """What the file holds of a track from a little before a time on, where its clock jumps joined as the pictures are;
+    damaged pieces are left out."""
+    av, clock = pyav(), None
     try:
         if begin > 0:
             source.seek(int(begin / track.time_base), stream=track)
-        yield from read(track)
+        for piece in read(track):
+            if piece.pts is not None:
+                clock = clock or Clock(piece.duration or 1, int(longest_pause(source) / piece.time_base))
+                shift = clock(piece.pts) - piece.pts
+                if shift:
+                    piece.pts, piece.dts = piece.pts + shift, None if piece.dts is None else piece.dts + shift
+            yield piece
     except av.FFmpegError:  # the sound ends where the file is damaged
         return

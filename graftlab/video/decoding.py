@@ -1,0 +1,143 @@
+"""What FFmpeg reads of a video file: packets, and pictures in the order of showing, upright, as 8-bit sRGB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from graftlab.errors import GraftError
+from graftlab.images import resize
+from graftlab.images.colours import Colour
+from graftlab.video import CONVERSION, open_video, pyav
+
+NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A video file and its first track of moving pictures. GraftError, in one sentence, if there is none."""
+    av = pyav()
+    if not path.exists():
+        raise GraftError(f"{path} does not exist: check the path.")
+    if path.is_dir():
+        raise GraftError(f"{path} is a folder: name a video in it.")
+    if not path.is_file():
+        raise GraftError(f"{path} is a pipe or a device: save the video in a file and name that.")
+    try:
+        container = open_video(path)
+    except PermissionError as error:
+        raise GraftError(f"{path} may not be read: change its permissions.") from error
+    except (av.FFmpegError, OSError) as error:
+        what = f"{path} is no video, or its beginning or end is missing ({_reason(error)})"
+        raise GraftError(f"{what}: fetch or export it again.") from error
+    with container:
+        kind = container.format.name
+        if kind in NO_VIDEOS or kind.endswith("_pipe"):
+            raise GraftError(f"{path} is no video, but {'text' if kind == 'tty' else 'a picture'}: name a video.")
+        covers = av.stream.Disposition.attached_pic  # of music
+        streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+        if not streams:
+            what = "holds sound and no pictures" if container.streams.audio else "holds no pictures"
+            raise GraftError(f"{path} {what}: name a video.")
+        if streams[0].codec_context is None:
+            raise GraftError(f"{path} is in a codec that the installed av lacks: export it as H.264 in .mp4.")
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def packets(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of some tracks, as far as the file can be read; the last of each is empty."""
+    with suppress(pyav().FFmpegError):  # the file ends here
+        yield from container.demux(*streams)
+
+
+def attempt(packet: Any) -> list[Any]:
+    """The frames that a packet completes; none if it is damaged."""
+    try:
+        return packet.decode()
+    except pyav().FFmpegError:
+        return []
+
+
+def decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames in the order of showing; what is damaged is left out."""
+    for packet in packets(container, stream):
+        yield from attempt(packet)
+
+
+# ---------------------------------------------------------------- decoded -> upright
+
+# Matrices between RGB and luminance with colour differences (ITU-T H.273, Table 4); those that FFmpeg's scaler knows.
+BT709, UNSPECIFIED = 1, 2
+MATRICES = {0, BT709, UNSPECIFIED, 4, 5, 6, 7, 9}
+
+
+def upright(frame: Any, aspect: Fraction, short_side: int | None, square: bool) -> np.ndarray:
+    """A decoded frame -> uint8 (H, W, 3) in sRGB: with square pixels, turned, cropped and resized."""
+    image = Image.fromarray(_rgb(frame))
+    if aspect != 1:
+        image = image.resize((max(1, round(image.width * aspect)), image.height), Image.Resampling.LANCZOS)
+    image = _turned(image, frame)
+    if square:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if short_side is not None:
+        image = resize(image, short_side)
+    return np.asarray(image)
+
+
+def colour(frame: Any) -> Colour:
+    """What a frame says of its colours, apart from the matrix."""
+    return Colour(frame.color_primaries, frame.color_trc)
+
+
+def colour_notes(frame: Any) -> list[str]:
+    """What people should know of how a frame's colours are read."""
+    notes = [f"{kind} is tone-mapped to sRGB"] if (kind := colour(frame).high_dynamic_range) else []
+    if frame.colorspace not in MATRICES:
+        notes.append(f"its colours are coded by a matrix not known here (number {frame.colorspace}) and may be wrong")
+    return notes
+
+
+def _rgb(frame: Any) -> np.ndarray:
+    """uint8 (H, W, 3) in sRGB, what is transparent laid over white."""
+    options: dict[str, Any] = {"interpolation": CONVERSION}
+    if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb and _is_high(frame):
+        options["src_colorspace"] = BT709
+    seen = colour(frame)
+    if not seen.is_srgb:
+        return seen.to_srgb(frame.to_ndarray(format="rgb48le", **options))
+    if any(component.is_alpha for component in frame.format.components):
+        image = Image.fromarray(frame.to_ndarray(format="rgba", **options))
+        white = Image.new("RGB", image.size, "white")
+        return np.asarray(Image.composite(image.convert("RGB"), white, image.getchannel("A")))
+    return frame.to_ndarray(format="rgb24", **options)
+
+
+def _is_high(frame: Any) -> bool:
+    return frame.height >= 720 or frame.width >= 1280
+
+
+def _turned(image: Image.Image, frame: Any) -> Image.Image:
+    """As the display matrix says (ISO 14496-12, 8.3.2): a transposition if x becomes y, then mirrors, so all eight."""
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return image
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    swapped = abs(b) > abs(a)
+    if swapped:
+        image = image.transpose(Image.Transpose.TRANSPOSE)
+    if (c if swapped else a) < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if (b if swapped else d) < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    return image
