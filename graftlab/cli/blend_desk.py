@@ -18,14 +18,14 @@ HOW = "How to blend"  # a heading in the help
 Force = Annotated[bool, typer.Option("--force", help="Go on with networks that seem unrelated.")]
 Photos = Annotated[
     list[Path] | None,
-    typer.Option("--photo", help="A picture, or folder, for autoencoders; any number; bundled ones by default."),
+    typer.Option("--photo", help="A picture or folder, for autoencoders; may be repeated; bundled photos by default."),
 ]
 CodesOf = Annotated[
     str | None,
     typer.Option(
         "--codes",
-        help="base: all decode the codes of the first model (default for StyleGAN2s); own: each makes its own from "
-        "the same seeds or photos (default for autoencoders).",
+        help="base: all decode the codes of the first model (default of StyleGAN2s); own: each makes its own of the "
+        "same seeds or photos (default of autoencoders).",
     ),
 ]
 

@@ -38,9 +38,7 @@ def blend(
     """
 
     if shooting.model != DEFAULT_MODEL or shooting.size is not None:
-        raise GraftError(
-            "This command takes its models as arguments and uses their size; leave out --model and --size."
-        )
+        raise GraftError("The models are arguments of this command, and have their size; leave out --model and --size.")
     if shooting.refine:
         raise GraftError("A film of blends has the same codes for all its models; leave out --refine.")
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)

@@ -69,7 +69,7 @@ def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
     b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw a chart: .png, .jpg, .webp or .tif.")] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose activations are compared.")] = "0-7",
+    seeds: Annotated[str, typer.Option(help="Number of a StyleGAN2's latents whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,

@@ -126,9 +126,13 @@ class TextureOptions:
 
     texture: Annotated[
         list[str] | None,
-        typer.Option("--texture", "-t", help="SECONDS:PICTURE, again for each; 'own' in its place is the frame's own."),
+        typer.Option(
+            "--texture", "-t", help="SECONDS:PICTURE, may be repeated; 'own' as PICTURE is the frame's own texture."
+        ),
     ] = None
-    file: Annotated[Path | None, typer.Option("--timeline", help="TOML file with the textures (docs/films.md).")] = None
+    file: Annotated[
+        Path | None, typer.Option("--timeline", help="Timeline file with the textures (docs/films.md).")
+    ] = None
 
     def marks(self, ease: str = "smooth") -> list[Mark]:
         """What was asked for, of the textures of --texture with this easing."""

@@ -35,21 +35,27 @@ NewFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.", cal
 class SearchOptions:
     """How codes are searched for: the options of `graftlab.invert`."""
 
-    space: Annotated[str, typer.Option(help="w+ (a row for each layer: closer) or w (one for all: tamer).")] = "w+"
+    space: Annotated[
+        str, typer.Option(help="w+ (one w per layer: closer to the photo) or w (one for all: easier to edit).")
+    ] = "w+"
     steps: Annotated[
         int | None, typer.Option(min=0, help=f"Of the search; {STEPS}, with --encoder none unless they are asked for.")
     ] = None
-    encoder: Annotated[Path | None, typer.Option(help="What 'graft train-encoder' made of this model.")] = None
+    encoder: Annotated[Path | None, typer.Option(help="An encoder for this model, from 'graft train-encoder'.")] = None
     features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 1.0
     pixels: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of pixels.")] = 1.0
     free_noise: Annotated[
-        bool, typer.Option("--free-noise", help="Search for the noise too, so that grain stays out of w (not kept).")
+        bool,
+        typer.Option(
+            "--free-noise", help="Optimise the noise too, so that grain does not affect w (the noise is not kept)."
+        ),
     ] = False
-    enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than the model's pictures too.")] = (
-        False
-    )
+    enlarge: Annotated[
+        bool,
+        typer.Option("--enlarge", help="Enlarge photos smaller than the model's pictures instead of refusing them."),
+    ] = False
     resume: Resume = True
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the search.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the search.")] = 0
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def invert(
         Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
     film: Annotated[Path | None, typer.Option(help="Film of the search to write.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Photos drawn at once: more take more memory.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Photos per batch; more need more memory.")] = 8,
     as_json: Json = False,
     device: Device = None,
 ) -> None:

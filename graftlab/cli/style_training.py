@@ -72,8 +72,8 @@ def finetune(
     recipe: Annotated[
         str,
         typer.Option(
-            help="stylegan2 or projected; for a Swapping Autoencoder official, paper or projected. By default "
-            "projected if the model's own discriminators are, else the first."
+            help="stylegan2 or projected; of a Swapping Autoencoder official, paper or projected. By default projected "
+            "if the model's own discriminators are, else the first."
         ),
     ] = "",
     weight: OtherWeights = None,
@@ -98,7 +98,7 @@ def finetune(
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 
-    Keeps the model of every snapshot in models/, with a record of its parent, for graft blend.
+    The model of every snapshot stays in models/, and knows its parent: for graft blend.
     """
 
     weights |= r1 | weigh(weight)

@@ -61,9 +61,7 @@ RunFolder = Annotated[Path, typer.Option(help="Folder of the run; the same comma
 Size = Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")]
 OtherWeights = Annotated[
     list[str] | None,
-    typer.Option(
-        "--weight", help="Another number of the recipe, as texture=2 or recolour=0.5; may be given several times."
-    ),
+    typer.Option("--weight", help="Another number of the recipe, as texture=2 or recolour=0.5; may be repeated."),
 ]
 COMMON = "images batch learning_rate mirror seed snapshot_every record_every precision augment"
 UNSET = {"precision": "what the device is good at"}

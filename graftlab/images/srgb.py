@@ -105,7 +105,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def upright(picture: Image.Image, shot: Image.Image) -> Image.Image:
-    """The picture turned as the EXIF orientation of the one it came from says."""
+    """The picture rotated by the EXIF orientation of the one it came from."""
     if (turn := _TURNS.get(orientation(shot))) is None:
         return picture
     # ImageOps.exif_transpose also rewrites the EXIF block, and fails on the odd ones cameras make
