@@ -54,6 +54,7 @@ def test_pack(graft):
         "bytes": Path("a.pack").stat().st_size,
         "unreadable": 0,
         "reasons": [],
+        "left_out": {},
     }
     assert isinstance(open_source("a.pack"), Pack)
     assert graft("data", "pack", "photos", "-o", "b.pack", "--size", 16).out == "b.pack: 3 images of 16 px, 0.0 MiB\n"
