@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,6 +43,17 @@ def test_scan(graft):
     assert result.out.startswith("photos (folder): 3 of 4 images usable\n")
     assert "broken.png" in result.out
     assert "scanning" in result.err
+
+
+def test_scan_and_pack_tell_what_they_leave_out(graft):
+    Path("photos/x.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
+    Path("photos/no name").write_bytes(Path("photos/hill.png").read_bytes())
+    for arguments in (("scan", "photos"), ("pack", "photos", "--out", "a.pack", "--size", 16)):
+        told = json.loads(graft("data", *arguments, "--json").out)
+        assert told.get("total", told.get("images")) == 4 + (find_spec("pillow_heif") is not None)
+        if find_spec("pillow_heif") is None:
+            assert told["left_out"] == {"HEIC": {"count": 1, "names": ["x.heic"]}}
+            assert "1 HEIC (pip install 'graftlab[heif]'" in graft("data", *arguments).out
 
 
 def test_pack(graft):

@@ -21,7 +21,7 @@ BEGINNINGS = {  # of the formats that Pillow reads, and of others that people ta
     "BMP": rb"BM....\0\0\0\0",
     "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "QOI": rb"qoif",
-    "PNM": rb"P[1-6]\s",
+    "PNM": rb"P[1-6]\s+[#\d]",
     "PSD": rb"8BPS\x00\x01",
     "AVIF": rb"....ftyp(avi[fs]|(mif1|msf1).{8,12}avi[fs])",
     HEIC: rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
