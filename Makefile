@@ -6,6 +6,8 @@
 # make site         the documentation as a web site, in ./site
 # make javascript   bring the JavaScript libraries of package.json into the package (needs npm)
 # make bench        how fast it is here
+# make lock         write requirements.lock anew: the packages of constraints.txt with their hashes (needs uv)
+# make audit        look for known vulnerabilities in what requirements.lock names (needs the network)
 #
 # The first call installs everything in .venv, with another Python if told so: make test PYTHON=python3.12
 # To begin anew, remove .venv.
@@ -17,7 +19,7 @@ else
 IN_VENV := .venv/bin
 endif
 
-.PHONY: demo test lint check wheel site javascript bench venv
+.PHONY: demo test lint check wheel site javascript bench lock audit venv
 .DEFAULT_GOAL := demo
 
 demo: venv
@@ -44,6 +46,16 @@ bench: venv
 
 javascript:
 	"$(PYTHON)" tools/bring_javascript.py
+
+lock:
+	sed -n '/^#/p; /^[^#]/q' requirements.lock > requirements.part && echo >> requirements.part
+	uv pip compile pyproject.toml --extra all --extra test --extra site -c constraints.txt --universal \
+		--python-version 3.11.9 --generate-hashes --no-annotate --no-header --quiet >> requirements.part
+	mv requirements.part requirements.lock
+
+audit: venv
+	$(IN_VENV)/python -m pip install --disable-pip-version-check --quiet pip-audit
+	$(IN_VENV)/python -m pip_audit --requirement requirements.lock --require-hashes --disable-pip --no-deps
 
 # Without npm all but the pages of 'graft sheet' works.
 venv: .venv/ready

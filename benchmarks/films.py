@@ -27,8 +27,9 @@ from graftlab.checkpoints.load import BUNDLED, load
 from graftlab.codes import Codes
 from graftlab.figures.tables import Table
 from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering import Renderer
 from graftlab.video.film import Film, render
-from graftlab.video.films.drawing import Hand, from_way
+from graftlab.video.films.drawing import from_way
 from graftlab.video.films.walk import through
 from graftlab.work.memory import keep_freed_memory
 
@@ -50,18 +51,18 @@ def run(options: Namespace) -> Result:
     keep_freed_memory()  # as `graft` does
     torch.set_num_threads(options.threads)
     model = load(options.model, SwappingModel, device="cpu")
-    size, hand = options.size or model.config.size, Hand(model)
+    size, renderer = options.size or model.config.size, Renderer(model)
     photos = sorted((BUNDLED / "photos").glob("*.jpg"))
     with torch.no_grad():
         keys = [model.encode(graftlab.read(photo, size, square=True)) for photo in photos]
 
     def film(frames: int) -> Film:
-        return from_way(hand, through(keys, "spline", closed=True), frames, Fraction(25), closed=True)
+        return from_way(renderer, through(keys, "spline", closed=True), frames, Fraction(25), closed=True)
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"film{options.extension}"
         work: dict[str, Callable[[], object]] = {
-            DECODER: partial(decode, hand, keys[0], options.frames),
+            DECODER: partial(decode, renderer, keys[0], options.frames),
             FILM: partial(render, film(options.frames), out),
         }
         cpu: dict[str, list[float]] = {name: [] for name in work}
@@ -80,12 +81,12 @@ def run(options: Namespace) -> Result:
 
 
 @torch.no_grad()
-def decode(hand: Hand, codes: Codes, frames: int) -> None:
+def decode(renderer: Renderer, codes: Codes, frames: int) -> None:
     """So many pictures, as many at once as films have, and nothing done with them."""
-    count = hand.at_once(codes)
+    count = renderer.at_once(codes)
     batch = Codes.cat([codes] * count)
     for _ in range(0, frames, count):
-        hand.model.decode(batch)
+        renderer.model.decode(batch)
 
 
 def timed(work: Callable[[], object], cpu: list[float]) -> float:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Every picture of the documents that the bundled model makes, and `docs/gallery.md`, which shows them.
 
-    python docs/gallery.py                    # all but those that train networks, in some minutes
-    python docs/gallery.py panorama tuning    # some, those too
-    python docs/gallery.py --text             # the document alone
+    python docs/gallery.py                    # all entries except those that train networks, in a few minutes
+    python docs/gallery.py panorama tuning    # named entries, including those that train networks
+    python docs/gallery.py --text             # only the document
 
 `docs/gallery.toml` holds the entries: a title, a sentence, and the commands that make the pictures. The document is
-written from them, so that it shows the commands that were run. What they need on the way goes to `demo/` and `runs/`.
+written from them, so it shows the commands that were run. Intermediate files go to `demo/` and `runs/`.
 """
 
 import os
@@ -75,20 +75,20 @@ ENTRIES = {each["name"]: Entry.read(**each) for each in FILE["entry"]}
 OPENING = """\
 # Gallery
 
-Each picture and film with the commands that made it, from files in the repository and with the bundled model, in the
-repository's root. [`docs/gallery.toml`](gallery.toml) holds the commands, and [`docs/gallery.py`](gallery.py) runs them
-and writes this page:
+This page shows each picture and film with the commands that made it, run in the repository's root, from files in the
+repository and with the bundled models. [`docs/gallery.toml`](gallery.toml) holds the commands, and
+[`docs/gallery.py`](gallery.py) runs them and writes this page:
 
 ```sh
-python docs/gallery.py            # everything that takes minutes
+python docs/gallery.py            # everything except entries that train networks
 python docs/gallery.py panorama   # one entry
 ```
 
-Films are shown as contact sheets of twelve frames, as `--preview` writes them; without it the same command writes the
-film. More about the commands: [stills](stills.md), [directions](directions.md), [films](films.md). Whom the photos are
-by: [CREDITS.md](../graftlab/bundled/photos/CREDITS.md).
+Films are shown as contact sheets of twelve frames, as written by `--preview`; without it the same command writes the
+film. More about the commands: [stills](stills.md), [directions](directions.md), [films](films.md). Authors of the
+photos: [CREDITS.md](../graftlab/bundled/photos/CREDITS.md).
 
-## Experiments of others
+## Published experiments
 """
 
 
@@ -101,13 +101,13 @@ def document() -> str:
 
 
 def table(source: str, rows: list[tuple[str, list[str]]]) -> str:
-    """What a document of others shows, beside how it is done here."""
-    lines = [f"{source}:\n", "| there | here | picture |", "|---|---|---|"]
+    """The experiments of a publication, beside the entries that do the same."""
+    lines = [f"{source}:\n", "| published | in graftlab | picture |", "|---|---|---|"]
     for there, names in rows:
         entries = [ENTRIES[name] for name in names]
         here = "<br>".join(f"[{entry.title}](#{anchor(entry.title)}): `{entry.what}`" for entry in entries)
         shown = " ".join(f'<img src="images/{entry.pictures[-1]}" height="110" alt="">' for entry in entries)
-        lines.append(f"| {there} | {here or 'to come: not built yet'} | {shown} |")
+        lines.append(f"| {there} | {here or 'not implemented yet'} | {shown} |")
     return "\n".join(lines) + "\n"
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingAutoencoder
     from graftlab.showing import show
+    from graftlab.training.start import distill, finetune, train
     from graftlab.video.film import render
 
 __version__ = "0.1.0"
@@ -33,13 +34,16 @@ __all__ = [
     "SwapCodes",
     "SwappingAutoencoder",
     "blend",
+    "distill",
     "films",
+    "finetune",
     "invert",
     "layer_swap",
     "load",
     "read",
     "render",
     "show",
+    "train",
     "write",
 ]
 
@@ -52,13 +56,16 @@ _HOME = {
     "SwapCodes": "codes",
     "SwappingAutoencoder": "networks.swapping",
     "blend": "blending.blend",
+    "distill": "training.start",
     "films": "",  # a module
+    "finetune": "training.start",
     "invert": "inversion.photos",
     "layer_swap": "blending.weights",
     "load": "checkpoints.load",
     "read": "images",
     "render": "video.film",
     "show": "showing",
+    "train": "training.start",
     "write": "images",
 }
 

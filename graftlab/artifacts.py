@@ -126,20 +126,32 @@ def views(path: Path, remedy: str = AGAIN) -> tuple[dict[str, Tensor], dict[str,
     and change when somebody overwrites it: copy what is to stay.
 
     GraftError if the file is missing, cut off or not of this kind."""
-    tensors, metadata = _opened(path, remedy)
+    tensors, metadata = opened(path, remedy)
     return tensors, parsed(path, metadata, remedy)
 
 
 def read_tensors(path: Path, remedy: str = AGAIN) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and our JSON, in memory. GraftError if the file is missing, damaged or not of this kind."""
-    seen, metadata = _opened(path, remedy)
-    header, digest = parsed(path, metadata, remedy), hashlib.sha256(metadata[KEY].encode())
+    seen, metadata = opened(path, remedy)
+    header = parsed(path, metadata, remedy)
     tensors = {name: tensor.clone() for name, tensor in seen.items()}
-    for name, tensor in _ordered(tensors) if DIGEST in metadata else []:
-        _add(digest, name, tensor)
-    if metadata.get(DIGEST, digest.hexdigest()) != digest.hexdigest():
-        raise GraftError(f"{path} is damaged: it no longer holds what was written (SHA-256); {remedy}.")
+    check_digest(path, tensors, metadata, remedy)
     return tensors, header
+
+
+def check_digest(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], remedy: str = AGAIN) -> bool:
+    """Whether a file of ours tells a digest of what it holds. GraftError if it holds something else by now.
+
+    Files of before there were digests have none, and nothing else in their header: a name that is none of ours is one
+    of ours that was damaged."""
+    if DIGEST not in metadata and set(metadata) <= {KEY, "format"}:
+        return False
+    digest = hashlib.sha256(metadata.get(KEY, "").encode())
+    for name, tensor in _ordered(tensors):
+        _add(digest, name, tensor)
+    if metadata.get(DIGEST) != digest.hexdigest():
+        raise GraftError(f"{path} is damaged: it no longer holds what was written (SHA-256); {remedy}.")
+    return True
 
 
 def parsed(path: Path, metadata: Mapping[str, str], remedy: str = AGAIN) -> dict[str, Any]:
@@ -153,7 +165,8 @@ def parsed(path: Path, metadata: Mapping[str, str], remedy: str = AGAIN) -> dict
     return header
 
 
-def _opened(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def opened(path: Path, remedy: str = AGAIN) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A safetensors file's tensors, as views, and the texts in its header."""
     if isdir(path):
         raise GraftError(f"{path} is a folder; name a file in it.")
     try:

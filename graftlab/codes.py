@@ -1,6 +1,6 @@
-"""Codes: what a picture becomes, and the arithmetic on it.
+"""Codes of pictures, and arithmetic on them.
 
-`Codes` is a batch of named tensors. Nearly everything one does with a model is arithmetic on codes followed by
+`Codes` is a batch of named tensors. Nearly every use of a model is arithmetic on codes followed by
 `decode`: a swap is `a.mix(b, texture=1)`, halfway is `a.mix(b, structure=0.5, texture=0.5)`, an edit is
 `a + 1.5 * direction`.
 """
@@ -80,9 +80,9 @@ class Codes(Artifact):
     def mix(self, other: Self, **weights: Weight) -> Self:
         """Replace a share of the named parts by `other`'s: 0 keeps, 1 swaps, numbers beyond [0, 1] exaggerate.
 
-        A mask as the weight of a vector turns it into a map (N, C, h, w) of the mask's resolution; elsewhere the mask
-        takes the codes' resolution. Codes of one item go with any batch. GraftError for a part these codes lack, and
-        for tensors of different size unless they are swapped whole."""
+        With a mask as its weight, a vector becomes a map (N, C, h, w) of the mask's resolution; for maps, the mask
+        is resized to the codes' resolution. A batch of one is broadcast. GraftError for a part these codes lack, and
+        for tensors of different sizes unless they are swapped whole."""
         self._check(other, *weights)
 
         def mixed(name: str, mine: Tensor) -> Tensor:
@@ -106,18 +106,18 @@ class Codes(Artifact):
     __rmul__ = __mul__
 
     def flatten(self, *parts: str) -> Tensor:
-        """A matrix (N, D), one row per item, of the named parts (all if none is named): what PCA wants."""
+        """A matrix (N, D), one row per item, of the named parts (all if none is named), for instance for PCA."""
         self._check(self, *parts)
         return torch.cat([getattr(self, name).flatten(1) for name in parts or self.parts], dim=1)
 
     def like(self, matrix: Tensor, *parts: str) -> Self:
         """The inverse of `flatten`: rows of `matrix` (M, D) as codes of these shapes.
 
-        Parts that are not named keep this batch's values, which must then be M or one."""
+        Parts that are not named keep this batch's values; its length must then be M or 1."""
         self._check(self, *parts)
         names, shapes = parts or self.parts, [getattr(self, name).shape[1:] for name in parts or self.parts]
         if matrix.ndim != 2:
-            raise GraftError(f"Codes are made of a matrix (M, D), not of {tuple(matrix.shape)}.")
+            raise GraftError(f"Codes are made from a matrix (M, D), not of {tuple(matrix.shape)}.")
         if matrix.shape[1] != sum(shape.numel() for shape in shapes):
             raise GraftError(f"Rows of {matrix.shape[1]} numbers do not fit codes of {self.flatten(*parts).shape[1]}.")
         pieces = dict(zip(names, matrix.split([shape.numel() for shape in shapes], dim=1), strict=True))
@@ -181,8 +181,8 @@ class Codes(Artifact):
 class SwapCodes(Codes):
     """Codes of a Swapping Autoencoder: structure (N, Cs, h, w); texture (N, Ct) or a map (N, Ct, h', w').
 
-    `size` is the (height, width) in pixels of the picture they came from, where it was not a multiple of the stride. It
-    belongs to the structure and goes where that goes."""
+    `size` is the (height, width) in pixels of the picture they came from, if it was not a multiple of the stride. It
+    belongs to the structure and is swapped with it."""
 
     kind: ClassVar[str] = "SwapCodes"
     parts: ClassVar[tuple[str, ...]] = ("structure", "texture")
@@ -200,7 +200,7 @@ class SwapCodes(Codes):
         super().__post_init__()
 
     def mix(self, other: Self, **weights: Weight) -> Self:
-        """As for all codes; with a whole structure comes the size of its picture."""
+        """As for all codes; a structure that is swapped whole brings the size of its picture."""
         mixed, weight = super().mix(other, **weights), weights.get("structure", 0)
         whole = not isinstance(weight, Tensor) and weight == 1
         return replace(mixed, size=other.size) if whole else mixed
@@ -248,10 +248,10 @@ class Autoencoder(Decoder, Protocol):
 
 @runtime_checkable
 class Following(Protocol):
-    """An autoencoder whose codes of a video's frame begin with what was found for the frame before."""
+    """An autoencoder that starts each frame of a video from the result for the previous frame."""
 
     def follow(self, images: Tensor, before: SwapCodes | None) -> tuple[SwapCodes, SwapCodes]:
-        """Codes of one frame (1, 3, H, W), and what the next frame's begin with; None: this is the first."""
+        """Codes of one frame (1, 3, H, W), and the starting point for the next frame; None: this is the first."""
         ...
 
 

@@ -20,7 +20,8 @@ from graftlab.codes import Codes, CodesT, SwapCodes
 from graftlab.editing.directions import Directions
 from graftlab.networks.model import Decoder
 from graftlab.networks.swapping import SwappingModel
-from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed
+from graftlab.rendering.renderer import Renderer
+from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reverse, slow
 from graftlab.video.films import blends as blending
 from graftlab.video.films import desync as footage
 from graftlab.video.films import recurse as recursion
@@ -28,7 +29,7 @@ from graftlab.video.films import ride as rides
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.desync import Desync
-from graftlab.video.films.drawing import Hand, from_codes, from_way
+from graftlab.video.films.drawing import from_codes, from_way
 from graftlab.video.films.recurse import Motion
 from graftlab.video.films.timeline import Edit, Key, Timeline
 from graftlab.video.reading import Video
@@ -45,9 +46,9 @@ __all__ = [
     "preview",
     "recurse",
     "render",
-    "reversed_",
+    "reverse",
     "ride",
-    "slowed",
+    "slow",
     "sweep",
     "textures",
     "walk",
@@ -81,7 +82,7 @@ def walk(
     codes = [batch[i] for batch in batches for i in range(len(batch))]
     way = walks.through(codes, path, loop, ease, parts)
     legs = len(codes) if loop else len(codes) - 1
-    return from_way(_hand(model, noise, seed), way, *_length(seconds, fps, PER_LEG * legs), loop)
+    return from_way(Renderer(model, noise, seed), way, *_length(seconds, fps, PER_LEG * legs), loop)
 
 
 def sweep(
@@ -98,7 +99,7 @@ def sweep(
 ) -> Film:
     """Along directions, in standard deviations. GraftError for gains, names or a model that do not fit."""
     way = sweeps.sweep(codes, directions, gains, ease, loop)
-    return from_way(_hand(model, noise, seed), way, *_length(seconds, fps), loop)
+    return from_way(Renderer(model, noise, seed), way, *_length(seconds, fps), loop)
 
 
 def textures(
@@ -116,7 +117,7 @@ def textures(
     line = Timeline(tuple(Key(at, key, ease) for at, key in sorted(keys.items())))
     frames, rate = _length(seconds, fps, max(keys) + 2)
     edit = (line.closed(float(frames / rate)) if loop else line).edit(rate)
-    return from_codes(_hand(model, noise, seed), lambda number: edit(codes, number), frames, rate, closed=loop)
+    return from_codes(Renderer(model, noise, seed), lambda number: edit(codes, number), frames, rate, closed=loop)
 
 
 def desync(
@@ -136,7 +137,7 @@ def desync(
     opened = video if isinstance(video, Video) else Video.open(video, size, fps=fps)
     other = Video.open(texture, size, fps=fps) if isinstance(texture, str | Path) else texture
     frames = None if seconds is None else max(1, round(seconds * opened.fps))
-    return footage.rework(model, _hand(model, noise, seed), opened, how, other, frames=frames)
+    return footage.rework(Renderer(model, noise, seed), opened, how, other, frames=frames)
 
 
 def ride(
@@ -153,7 +154,7 @@ def ride(
     """A train ride past landscapes joined into an endless one. GraftError for options that make no sense."""
     width = width or 2 * model.config.stride * (scenes[0].structure.shape[2] if scenes else 1)
     frames, rate = _length(seconds, fps)
-    return rides.ride(model, _hand(model, noise, seed), scenes, frames, rate, width, closed=loop, **options)
+    return rides.ride(Renderer(model, noise, seed), scenes, frames, rate, width, closed=loop, **options)
 
 
 def recurse(
@@ -173,9 +174,9 @@ def recurse(
     frames, rate = _length(seconds, fps)
     marks: Textures = {0.0: texture} if isinstance(texture, SwapCodes) else texture
     edit: Edit = Timeline(tuple(Key(at, key, ease) for at, key in sorted(marks.items()))).edit(rate)
-    hand = _hand(model, noise, seed)
-    film = recursion.recurse(model, hand, picture, frames, rate, edit, motion or Motion(), **options)
-    return reversed_(film) if backwards else film
+    renderer = Renderer(model, noise, seed)
+    film = recursion.recurse(renderer, picture, frames, rate, edit, motion or Motion(), **options)
+    return reverse(film) if backwards else film
 
 
 def blend(
@@ -193,12 +194,8 @@ def blend(
     legs = len(models) if loop else len(models) - 1
     frames, rate = _length(seconds, fps, PER_LEG * max(1, legs))
     shown: CodesIn = (lambda blended: codes) if isinstance(codes, Codes) else codes
-    noise = noise or models[0].usual_noise
-    return blending.blends(models, how or passing(len(models), loop), shown, frames, rate, loop, across, noise, seed)
-
-
-def _hand(model: Decoder[CodesT], noise: str | None, seed: int) -> Hand:
-    return Hand(model, noise or model.usual_noise, seed)
+    renderer = Renderer(models[0], noise, seed)
+    return blending.blends(renderer, models, how or passing(len(models), loop), shown, frames, rate, loop, across)
 
 
 def _length(seconds: float | None, fps: Rate, usual: float = 0.0) -> tuple[int, Fraction]:

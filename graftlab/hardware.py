@@ -45,6 +45,7 @@ def training_precision(device: torch.device) -> str:
     return "float32"
 
 
+UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 BF16_CPUS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
@@ -65,7 +66,7 @@ def require_memory(device: torch.device, needed: int, what: str, remedy: str) ->
     """GraftError if a device has fewer than `needed` bytes free: what needs them, and what to do."""
     free = free_memory(device)
     if free is not None and free < needed:
-        raise GraftError(f"{what} needs {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; {remedy}.")
+        raise GraftError(f"{what} needs {amount(needed)} of memory and {amount(free)} are free; {remedy}.")
 
 
 def require_space(path: Path, needed: int) -> None:
@@ -74,6 +75,12 @@ def require_space(path: Path, needed: int) -> None:
     free = disk_usage(there).free
     if free < needed:
         raise GraftError(
-            f"{path} needs {needed / 1e9:.2f} GB and its disk has {free / 1e9:.2f} GB free; make room or choose "
-            "another disk, and run the same command again."
+            f"{path} needs {amount(needed)} and its disk has {amount(free)} free; make room or choose another disk, "
+            "and run the same command again."
         )
+
+
+def amount(size: float) -> str:
+    """Bytes in the unit that fits: 12 KB, 3.4 MB, 56.7 GB."""
+    unit = next((unit for unit in ("KB", "MB", "GB") if size < 999.95 * UNITS[unit]), "TB")
+    return f"{size / UNITS[unit]:.{0 if unit == 'KB' else 1}f} {unit}"

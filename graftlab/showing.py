@@ -45,7 +45,7 @@ def show(
 
     GraftError for codes without a model, and for pictures of different size."""
     if isinstance(what, Codes):
-        images = _drawn(what, model)
+        images = _draw(what, model)
     else:
         several = [what] if isinstance(what, Tensor) else list(what)
         if not several or len({image.shape[-2:] for image in several}) > 1:
@@ -59,7 +59,7 @@ def show(
 
 
 @torch.no_grad()
-def _drawn(codes: CodesT, model: Decoder[CodesT] | None) -> Tensor:
+def _draw(codes: CodesT, model: Decoder[CodesT] | None) -> Tensor:
     if model is None:
         raise GraftError("Codes are numbers; show them with the model that draws them: show(codes, model).")
     return torch.cat([model.decode(codes[i : i + AT_ONCE]).cpu() for i in range(0, len(codes), AT_ONCE)])

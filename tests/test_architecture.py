@@ -39,19 +39,20 @@ ROOMS = {
     "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
-    "checkpoints perception evaluation",
-    "blending": "errors work artifacts config images codes networks checkpoints",
-    "distillation": "errors work hardware config images codes networks data blending",
+    "checkpoints blending editing perception evaluation",
+    "blending": "errors work artifacts config images figures codes networks checkpoints",
     "editing": "errors work artifacts config images figures codes data checkpoints",
-    "video": "errors work hardware images figures codes networks data blending editing",
-    "inversion": "errors artifacts hardware config codes networks checkpoints editing perception",
+    "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
+    "video": "errors work hardware images figures codes networks data blending editing rendering",
+    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
+    "perception",
     "evaluation": "errors work config images figures codes data objectives perception",
-    "films": "codes networks blending editing video",
+    "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
-    "graftlab": "errors images codes networks checkpoints blending editing inversion video films showing",
-    "benchmarking": "errors figures hardware networks editing evaluation graftlab",
+    "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
+    "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending distillation editing video inversion perception evaluation graftlab benchmarking",
+    "training blending editing video inversion rendering perception evaluation graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 
@@ -189,6 +190,17 @@ def test_importing_is_light(module: str):
     code = f"import sys, {module}; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_commands_compute_nothing():
+    """They read options, call the library and write; what needs tensors lies there, for who calls it from Python."""
+    users = {
+        module
+        for module, tree in TREES.items()
+        if module.startswith("graftlab.cli.")
+        and any(name.split(".")[0] in ("torch", "numpy") for _, name in imports(module, ast.walk(tree)))
+    }
+    assert users <= {"graftlab.cli.training", "graftlab.cli.distillation"}
 
 
 def test_only_the_face_and_the_command_line_import_by_name():

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from graftlab.blending.chart import chart
-from graftlab.blending.diff import diff, latents, outermost, photos
-from graftlab.blending.kinship import Distance, between, compare, kinship
+from graftlab.blending.diff import diff, outermost
+from graftlab.blending.inputs import probe_photos, probe_seeds
+from graftlab.blending.kinship import Distance, compare, kinship, measure
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network, fingerprint
 
@@ -36,10 +37,10 @@ def turned(model: Network, far: float, seed: int = 7) -> Network:
 
 
 def test_distances_of_vectors():
-    distance = between(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    distance = measure(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
     assert distance == Distance(0, 9, 16, 25)
     assert (distance.relative, distance.cosine) == (5 / 3, 0)
-    twice = between(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 2.0]))
+    twice = measure(torch.tensor([1.0, 1.0]), torch.tensor([2.0, 2.0]))
     assert twice.cosine == pytest.approx(1)
     assert twice.relative == pytest.approx(1)
     assert (distance + twice).relative == pytest.approx(sqrt(27 / 11))
@@ -47,9 +48,9 @@ def test_distances_of_vectors():
 
 def test_distances_from_nothing():
     zero = torch.zeros(2)
-    assert (between(zero, zero).relative, between(zero, zero).cosine) == (0, 1)
-    assert isnan(between(zero, torch.ones(2)).relative)
-    assert isnan(between(zero, torch.ones(2)).cosine)
+    assert (measure(zero, zero).relative, measure(zero, zero).cosine) == (0, 1)
+    assert isnan(measure(zero, torch.ones(2)).relative)
+    assert isnan(measure(zero, torch.ones(2)).cosine)
 
 
 def test_every_tensor_is_compared():
@@ -81,11 +82,15 @@ def test_networks_that_know_nothing_of_each_other_are_unrelated():
 def test_kinship_is_known_from_files():
     a, b, c = (known(tiny.stylegan2(seed)) for seed in range(3))
     assert kinship(a, known(tiny.stylegan2(0))).verdict == "same"
-    assert kinship(a, b, {}, {"parent": a.fingerprint}).verdict == "kin"
-    assert kinship(a, b, {"parents": [b.fingerprint, c.fingerprint]}, {}).verdict == "kin"
-    assert kinship(a, b, {"parent": c.fingerprint}, {"parent": c.fingerprint}).verdict == "kin"
-    assert kinship(a, b, {"parent": c.fingerprint}, {"parent": "another"}).verdict == "unrelated"
-    assert kinship(a, b, {"parent": None, "parents": 3}, {"parent": None, "parents": "x"}).verdict == "unrelated"
+    for mine, theirs, verdict in (
+        ({}, {"parent": a.fingerprint}, "kin"),
+        ({"parents": [b.fingerprint, c.fingerprint]}, {}, "kin"),
+        ({"parent": c.fingerprint}, {"parent": c.fingerprint}, "kin"),
+        ({"parent": c.fingerprint}, {"parent": "another"}, "unrelated"),
+        ({"parent": None, "parents": 3}, {"parent": None, "parents": "x"}, "unrelated"),
+    ):
+        a.about, b.about = mine, theirs
+        assert kinship(a, b).verdict == verdict
 
 
 def test_empty_networks_tell_nothing():
@@ -115,7 +120,7 @@ def test_layers_have_all_tensors_once_and_in_order(make):
 def test_only_what_moved_has_a_distance():
     a, b = tiny.stylegan2(), tiny.stylegan2()
     b.state_dict()["synthesis.blocks.2.conv.bias"].add_(0.5)
-    moved = {each.name: each for each in diff(a, b, latents([1, 2]))}
+    moved = {each.name: each for each in diff(a, b, probe_seeds([1, 2]))}
     changed = moved.pop("synthesis.blocks.2.conv")
     assert changed.weights.relative > 0
     assert changed.activations.relative > 0.01
@@ -128,7 +133,7 @@ def test_activations_are_relative_distances():
     a, b = tiny.stylegan2(), tiny.stylegan2()
     for name in ("weight", "bias"):
         b.state_dict()[f"mapping.layers.1.{name}"].mul_(3)  # a leaky rectifier of three times its input
-    last = next(each for each in diff(a, b, latents([0, 5])) if each.name == "mapping.layers.1")
+    last = next(each for each in diff(a, b, probe_seeds([0, 5])) if each.name == "mapping.layers.1")
     assert last.activations.relative == pytest.approx(2, rel=1e-5)
     assert last.weights.relative == pytest.approx(2, rel=1e-5)
 
@@ -138,7 +143,7 @@ def test_activations_of_an_autoencoder_and_no_hook_stays():
     b = turned(a, 0.2)
     inputs = [tiny.pictures(1, seed=seed) for seed in range(2)]
     before = a.decode(a.encode(inputs[0]))
-    moved = diff(a, b, photos(inputs))
+    moved = diff(a, b, probe_photos(inputs))
     assert {each.name for each in moved if each.activations} == set(outermost(a))
     assert not any(module._forward_hooks for model in (a, b) for module in model.modules())
     assert torch.equal(a.decode(a.encode(inputs[0])), before)
@@ -146,7 +151,7 @@ def test_activations_of_an_autoencoder_and_no_hook_stays():
 
 def test_chart():
     a = tiny.stylegan2()
-    moved = diff(a, turned(a, 0.3), latents([0]))
+    moved = diff(a, turned(a, 0.3), probe_seeds([0]))
     drawn = chart(moved, "A to B")
     assert drawn.shape[:2] == (1, 3)
     assert drawn.shape[2] > 20 * len(moved)

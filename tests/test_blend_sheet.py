@@ -8,10 +8,13 @@ import tiny
 import torch
 from PIL import Image
 
-from graftlab.blending import sheet as sheets
+from graftlab import blending
+from graftlab.blending import Inputs, Switch, sheets
+from graftlab.blending.axes import Cell, alphas, levels, one_by_one
 from graftlab.blending.blend import adopt, blend
 from graftlab.blending.inputs import photos_in, seeds_in
-from graftlab.blending.sheet import Artist, Cell, Sheet, alphas, levels, snapshots_in
+from graftlab.blending.sheets import Artist, Grid
+from graftlab.blending.snapshots import snapshots_in
 from graftlab.blending.weights import Rule, interpolate, layer_swap, only, reversed_
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -206,7 +209,7 @@ def test_a_sheet_that_was_cut_short_goes_on(graft, models, monkeypatch, out):
     drawn[:] = [None] * 10
     result = graft(*command)
     assert "continued at row 3" in result.err
-    assert {(cell.alpha, cell.level) for cell in drawn[11:]} == {
+    assert {(cell.alpha, cell.swap_at) for cell in drawn[11:]} == {
         (alpha, level) for alpha in (0.5, 0.75, 1) for level in (4, 8)
     }
     assert contents(out) == want
@@ -220,7 +223,7 @@ def contents(out):
 def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatch):
     command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
     with monkeypatch.context() as patch:
-        patch.setattr("graftlab.cli.blend_sheets.finish", lambda *_: 1 / 0)
+        patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
         assert graft(*command).code == 1
     save_model(Path(B), near(tiny.stylegan2(), 8))
     result = graft(*command)
@@ -229,24 +232,48 @@ def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatc
     assert equal(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"])[4][0], shown(models[0], want))
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data[:99] + b"?" + data[100:]])
+def test_a_damaged_row_is_drawn_again(graft, models, monkeypatch, damage):
+    command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
+    assert graft(*command).code == 0
+    want = contents("s.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
+        assert graft(*command).code == 1
+    (row,) = Path(".s.png.parts").glob("00000002.*")
+    row.write_bytes(damage(row.read_bytes()))
+    assert graft(*command).code == 0
+    assert contents("s.png") == want
+
+
 # -- in Python --------------------------------------------------------------------------------------------------------
+
+
+def test_the_call_and_the_command_make_the_same_sheet(graft, models):
+    assert graft("sheet", A, B, "--rows", "alpha:0.5,1", "--columns", "levels", "--width", 1, *SEEDS).code == 0
+    axes = {"rows": "alpha:0.5,1", "columns": "levels", "switch": Switch(width=1.0)}
+    blending.sheet([A, B], "mine.png", **axes, inputs=Inputs(seeds="1-4", psi=1), device="cpu")
+    assert np.array_equal(*(np.asarray(Image.open(path)) for path in ("sheet.png", "mine.png")))
+    assert read_recipe("mine.png")["models"] == [model.fingerprint for model in models[:2]]
+    with pytest.raises(GraftError, match="neither as a picture does"):
+        blending.sheet([A, B], "mine.txt")
 
 
 def test_the_artist_blends_only_where_the_network_changes(models, monkeypatch):
     made = []
     monkeypatch.setattr(sheets, "blend", lambda *given, **more: made.append(1) or blend(*given, **more))
     artist = Artist(lambda path: load(path, device="cpu"), seeds_in(models[0], range(5)))
-    chosen = Sheet(alphas([0, 1]), sheets.inputs("abcde", "seed"), Cell(A, B))
+    chosen = Grid(alphas([0, 1]), one_by_one("abcde", "seed"), Cell(a=A, b=B))
     pictures = [artist.draw(cell) for cell in chosen.cells()]
     assert len(pictures) == 10
     assert len(made) == 2
-    assert tiny.differ(artist.draw(Cell(A, B)), torch.cat(pictures[5:])) < 1e-5
+    assert tiny.differ(artist.draw(Cell(a=A, b=B)), torch.cat(pictures[5:])) < 1e-5
     assert pictures[0].shape == (1, 3, 32, 32)
 
 
 def test_axes_that_change_the_same_are_refused():
-    with pytest.raises(GraftError, match="both change level"):
-        Sheet(levels([4]), levels([8]), Cell(A, B))
+    with pytest.raises(GraftError, match="both change swap_at"):
+        Grid(levels([4]), levels([8]), Cell(a=A, b=B))
     with pytest.raises(GraftError, match="nothing along"):
         levels([])
 
@@ -298,7 +325,7 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
         ((A, B, "--rows", "nonsense"), "--rows is one of"),
         ((A, B, "--columns", "photos"), "--columns is one of"),
         ((A, B, "--rows", "seeds:1-4"), "--rows is one of"),
-        ((A, B, "--rows", "levels"), "both change level"),
+        ((A, B, "--rows", "levels"), "both change swap_at"),
         ((A, B, "--columns", "levels:4,64"), "64 pixels"),
         ((A, B, "--columns", "levels:4,x"), "levels:4,x"),
         ((A, B, "--columns", "levels:"), "levels:"),

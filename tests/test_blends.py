@@ -89,7 +89,7 @@ def test_codes_of_different_models_are_not_mixed():
     mine, other = replace(A, model="a" * 64), replace(B, model="b" * 64)
     for call in (
         lambda: blends.mixture(mine, [other], [1]),
-        lambda: blends.woven([mine, other], [whole()]),
+        lambda: blends.weave([mine, other], [whole()]),
         lambda: blends.panorama([mine, other]),
     ):
         with pytest.raises(GraftError, match="different models"):
@@ -102,33 +102,33 @@ def test_codes_of_different_models_are_not_mixed():
 
 @pytest.mark.parametrize("size", [(8, 8), (3, 50), (1, 1)])
 def test_a_mask_of_ones_is_a_swap(size):
-    woven = blends.woven([A, B], [whole(size)], "texture")
+    woven = blends.weave([A, B], [whole(size)], "texture")
     assert differ(model().decode(woven), model().decode(A.mix(B, texture=1))) < ROUNDING
-    both = blends.woven([A, B], [whole(size)])
+    both = blends.weave([A, B], [whole(size)])
     assert differ(model().decode(both), model().decode(B)) < ROUNDING
 
 
 def test_woven_along_a_mask_is_a_mix():
     mask = torch.rand(1, 1, 8, 8)
-    woven, mixed = blends.woven([A, B], [mask]), A.mix(B, structure=mask, texture=mask)
+    woven, mixed = blends.weave([A, B], [mask]), A.mix(B, structure=mask, texture=mask)
     torch.testing.assert_close(woven.structure, mixed.structure)
     torch.testing.assert_close(woven.texture, mixed.texture)
-    assert torch.equal(blends.woven([A, B], [mask], "texture").structure, A.structure)
-    assert torch.equal(blends.woven([A, B], [mask], "structure").texture, A.texture)
+    assert torch.equal(blends.weave([A, B], [mask], "texture").structure, A.structure)
+    assert torch.equal(blends.weave([A, B], [mask], "structure").texture, A.texture)
 
 
 def test_masks_share_where_they_overlap_and_leave_the_rest():
     left, all_of_it = masks.bands(2, (8, 8), "side")[:1], whole()
-    texture = blends.woven([A, B, TALL], [left, all_of_it], "texture").texture
+    texture = blends.weave([A, B, TALL], [left, all_of_it], "texture").texture
     torch.testing.assert_close(texture[:, :, 0, 0], (B.texture + TALL.texture) / 2)
     torch.testing.assert_close(texture[:, :, 0, 7], TALL.texture)
-    faint = blends.woven([A, B, C], [whole(value=0.25), whole(value=0.5)], "texture").texture
+    faint = blends.weave([A, B, C], [whole(value=0.25), whole(value=0.5)], "texture").texture
     torch.testing.assert_close(faint[:, :, 3, 3], 0.25 * A.texture + 0.25 * B.texture + 0.5 * C.texture)
 
 
 def test_a_texture_map_has_bounds(monkeypatch):
     monkeypatch.setattr(blends, "LARGEST_MAP", 20)
-    woven = blends.woven([A, B], [whole()])
+    woven = blends.weave([A, B], [whole()])
     assert woven.texture.shape[2:] == (5, 5)
     assert woven.structure.shape == A.structure.shape
 
@@ -138,17 +138,17 @@ def test_a_texture_map_has_bounds(monkeypatch):
 )
 def test_masks_without_sense(mask):
     with pytest.raises(GraftError, match="mask"):
-        blends.woven([A, B], [mask])
+        blends.weave([A, B], [mask])
 
 
 def test_what_is_not_woven():
     with pytest.raises(GraftError, match="--square"):
-        blends.woven([A, TALL], [whole()])
+        blends.weave([A, TALL], [whole()])
     for shares in ([], [whole(), whole()]):
         with pytest.raises(GraftError, match="mask"):
-            blends.woven([A, B], shares)
+            blends.weave([A, B], shares)
     with pytest.raises(GraftError, match="mask"):
-        blends.woven([A], [])
+        blends.weave([A], [])
 
 
 # -- panorama ---------------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_what_is_a_blend_already_is_not_blended_again():
     blend = blends.panorama([A, B])
     for call in (
         lambda: blends.panorama([blend, blend]),
-        lambda: blends.woven([blend, blend], [whole()]),
+        lambda: blends.weave([blend, blend], [whole()]),
         lambda: blends.mixture(A, [blend], [1]),
     ):
         with pytest.raises(GraftError, match="encode it again"):
@@ -269,7 +269,7 @@ def test_what_is_a_blend_already_is_not_blended_again():
 
 def test_a_batch_goes_through_everything():
     two = SwapCodes.cat([A, B])
-    assert len(blends.panorama([two, two], 2)) == len(blends.woven([two, two], [whole()])) == 2
+    assert len(blends.panorama([two, two], 2)) == len(blends.weave([two, two], [whole()])) == 2
     alone = blends.panorama([B, C], 2)
     together = blends.panorama([two, SwapCodes.cat([B, C])], 2)[1]
     assert torch.equal(together.structure, alone.structure)

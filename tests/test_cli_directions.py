@@ -18,7 +18,7 @@ from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
 from graftlab.editing.directions import Directions, sweep
 from graftlab.editing.fitting import between, principal
-from graftlab.editing.style_directions import SEEDS, factorised, principal_styles
+from graftlab.editing.style_directions import SEEDS, ganspace, sefa
 from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 from graftlab.networks.affines import affines
@@ -149,7 +149,7 @@ def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
         opened.append((path, device, precision))
         return original(path, kind, device=device, precision=precision)
 
-    monkeypatch.setattr("graftlab.cli.desk.load", load)
+    monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
         assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
@@ -233,12 +233,12 @@ def test_rename_compose_orthogonalise(graft, found):
     terms = ("night=1.5", "haze=-0.5")
     assert graft("directions", "compose", "1.safetensors", "dusk", *terms, "-o", "2.safetensors").code == 0
     assert graft("directions", "show", "2.safetensors").out.splitlines()[2] == "dusk: +1.5 night -0.5 haze"
-    made = found.renamed("component 2", "haze").composed("dusk", {"night": 1.5, "haze": -0.5})
+    made = found.rename("component 2", "haze").compose("dusk", {"night": 1.5, "haze": -0.5})
     assert torch.equal(Directions.load("2.safetensors").vectors, made.vectors)
     command = ("directions", "orthogonalise", "2.safetensors", "dusk", "--against", "night", "-o", "3.safetensors")
     assert graft(*command).code == 0
     written = Directions.load("3.safetensors")
-    assert torch.equal(written.vectors, made.orthogonalised("dusk", made.select(["night"])).vectors)
+    assert torch.equal(written.vectors, made.orthogonalise("dusk", made.select(["night"])).vectors)
     assert graft("directions", "show", "3.safetensors").out.splitlines()[2] == "dusk: at right angles to night"
     assert graft(*command[:-1], "4.safetensors", "--from", FILE).code == 0
     assert torch.equal(Directions.load("4.safetensors").vectors, written.vectors)
@@ -256,7 +256,7 @@ def styles(graft):
 def test_sefa(graft, styles):
     result = graft("directions", "sefa", "-m", "net.safetensors", "--layers", "0-3", "-k", 3, "-o", FILE)
     assert result.code == 0
-    wanted = factorised(affines(styles, range(4)), styles.codes_of, 3, range(4))
+    wanted = sefa(affines(styles, range(4)), styles.codes_of, 3, range(4))
     assert torch.equal(Directions.load(FILE).vectors, wanted.vectors)
     assert Directions.load(FILE).layers == (0, 1, 2, 3)
     *lines, last = result.out.splitlines()
@@ -275,7 +275,7 @@ def test_sefa(graft, styles):
 
 def test_components_of_w(graft, styles):
     assert graft("directions", "ganspace", "-m", "net.safetensors", "-k", 4, "-o", FILE).code == 0
-    assert torch.equal(Directions.load(FILE).vectors, principal_styles(styles.codes_of, SEEDS, 4).vectors)
+    assert torch.equal(Directions.load(FILE).vectors, ganspace(styles.codes_of, SEEDS, 4).vectors)
     assert graft("sample", "-m", "net.safetensors", "--seeds", "5,6", "--codes", "w.safetensors").code == 0
     command = ("directions", "sweep", "w.safetensors", FILE, "-m", "net.safetensors", "--first", 1)
     assert graft(*command, "--noise", "fixed").code == 0
@@ -361,7 +361,7 @@ def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
     save_model(Path("other"), new_model(1))
     save_model(Path("net"), stylegan2())
     network = load("net", device="cpu")
-    factorised(affines(network, [0]), network.codes_of, 2, count=9).save("w")
+    sefa(affines(network, [0]), network.codes_of, 2, count=9).save("w")
     write(torch.full((1, 3, 32, 32), -1.0), "black.png")
     for name in ("empty", "single"):
         Path(name).mkdir()

@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from safetensors.torch import load_file, save_file
 
 import graftlab
+from graftlab.artifacts import opened
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
+from graftlab.errors import GraftError
+from graftlab.networks.model import fingerprint
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PICKLE, ROSINALITY = FIXTURES / "stylegan2" / "nvidia.pkl", FIXTURES / "stylegan2" / "rosinality.pt"
@@ -152,9 +156,42 @@ def test_verify_notices_a_changed_weight(graft):
     content = bytearray(Path("m.safetensors").read_bytes())
     content[-4:] = struct.pack("<f", 1234.5)
     Path("m.safetensors").write_bytes(content)
-    changed = graft("verify", "m.safetensors")
-    assert changed.code == 2
-    assert "was changed after it was written" in changed.err
+    for command in (("verify",), ("convert", "other.safetensors"), ("convert", "other.pt")):
+        changed = graft(command[0], "m.safetensors", *command[1:])
+        assert changed.code == 2
+        assert "no longer holds what was written (SHA-256)" in changed.err
+    assert not Path("other.safetensors").exists()
+
+
+def test_a_changed_weight_of_a_file_without_a_digest_is_noticed_by_the_fingerprint(graft):
+    """As models were written before they carried one."""
+    save_model(Path("m.safetensors"), tiny.model())
+    tensors, metadata = load_file("m.safetensors"), opened(Path("m.safetensors"))[1]
+    save_file(tensors, "m.safetensors", {"graftlab": metadata["graftlab"]})
+    assert graftlab.load("m.safetensors", device="cpu").fingerprint == fingerprint(tiny.model().state_dict())
+    assert not json.loads(graft("verify", "m.safetensors", "--json").out)["proven"]
+    tensors["generator.rgb_bias"][0] += 1
+    save_file(tensors, "m.safetensors", {"graftlab": metadata["graftlab"]})
+    with pytest.raises(GraftError, match="was changed after it was written"):
+        graftlab.load("m.safetensors", device="cpu")
+    assert "was changed after it was written" in graft("verify", "m.safetensors").err
+
+
+def test_verify_of_all_that_is_written(graft):
+    save_model(Path("m.safetensors"), tiny.model(), discriminators={"d": torch.ones(3)})
+    tiny.model().encode(tiny.pictures()).save("codes.safetensors")
+    assert graft("data", "pack", "photos", "-o", "photos.pack", "--size", "16").code == 0
+    assert graft("convert", ROSINALITY, "theirs.pt").code == 0
+    for name in ("m.safetensors", "codes.safetensors", "photos.pack", "theirs.pt"):
+        told = json.loads(graft("verify", name, "--json").out)
+        assert told["proven"], name
+        assert "all of it as it was written" in graft("verify", name).out
+        content = bytearray(Path(name).read_bytes())
+        content[2 * len(content) // 3] ^= 1
+        Path(name).write_bytes(content)
+        damaged = graft("verify", name)
+        assert damaged.code == 2
+        assert f"{name} is" in damaged.err
 
 
 def test_verify_of_other_peoples_files(graft):

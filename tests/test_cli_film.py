@@ -13,14 +13,15 @@ from tiny import new_model, pictures, stylegan2
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.fitting import principal
-from graftlab.editing.style_directions import principal_styles
+from graftlab.editing.style_directions import ganspace
 from graftlab.images import read, read_recipe, to_uint8
+from graftlab.rendering import Renderer
 from graftlab.video.easing import between
-from graftlab.video.film import Film, render, slowed
+from graftlab.video.film import Film, render, slow
 from graftlab.video.films import walk
 from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.detail import Detail
-from graftlab.video.films.drawing import Hand, from_codes, from_way
+from graftlab.video.films.drawing import from_codes, from_way
 from graftlab.video.films.recurse import Motion, recurse
 from graftlab.video.films.ride import ride
 from graftlab.video.films.sweep import sweep
@@ -77,7 +78,7 @@ def wrote(graft, command, film) -> None:
 
 
 def test_recon(graft, model, clip):
-    wrote(graft, ("recon", clip, "-o", FRAMES), rework(model, Hand(model), Video.open(clip)))
+    wrote(graft, ("recon", clip, "-o", FRAMES), rework(Renderer(model), Video.open(clip)))
     recipe = read_recipe(Path("frames/00.png"))
     assert recipe["model"] == model.fingerprint
     assert "film recon" in recipe["command"]
@@ -102,7 +103,7 @@ def test_what_is_wrong_with_a_video_is_said(graft, tmp_path):
 def test_a_video_at_another_rate_and_size(graft, model, clip):
     video = Video.open(clip, fps=5, size=48)
     command = ("recon", clip, "-o", FRAMES, "--fps", 5, "--size", 48, "--seconds", 0.4, "--noise", "none")
-    wrote(graft, command, rework(model, Hand(model, "none"), video, frames=2))
+    wrote(graft, command, rework(Renderer(model, "none"), video, frames=2))
 
 
 def test_desync(graft, model, clip):
@@ -115,13 +116,13 @@ def test_desync(graft, model, clip):
         (("--average", 0.4, "--average-what", "structure"), Desync(), 0.4),
         (("--average", 0.4, "--average-what", "both"), Desync(average=0.4), 0.4),
     ):
-        film = rework(model, Hand(model), video, moments, average_structure=average)
+        film = rework(Renderer(model), video, moments, average_structure=average)
         wrote(graft, ("desync", clip, "-o", FRAMES, *options), film)
 
 
 def test_textures_from_another_video(graft, model, clip, tmp_path):
     other = render(Film(3, FPS, lambda number: pictures(seed=number)), tmp_path / "other.mp4", quality=100)
-    film = rework(model, Hand(model), Video.open(clip), texture_from=Video.open(other))
+    film = rework(Renderer(model), Video.open(clip), texture_from=Video.open(other))
     wrote(graft, ("desync", clip, "--texture-from", other, "-o", FRAMES), film)
 
 
@@ -129,10 +130,10 @@ def test_textures_over_a_video_and_a_still(graft, model, clip):
     lake, sea = (codes_of(model, path) for path in (LAKE, SEA))
     line = Timeline((Key(0, lake), Key(0.4, sea)))
     textures = ("--size", 32, "--texture", f"0:{LAKE}", "--texture", f"0.4:{SEA}")
-    film = rework(model, Hand(model), Video.open(clip), edit=line.edit(FPS))
+    film = rework(Renderer(model), Video.open(clip), edit=line.edit(FPS))
     wrote(graft, ("textures", clip, *textures, "-o", FRAMES), film)
     closed, still = line.closed(0.6).edit(FPS), codes_of(model, HILL)
-    film = from_codes(Hand(model), lambda number: closed(still, number), 6, FPS)
+    film = from_codes(Renderer(model), lambda number: closed(still, number), 6, FPS)
     command = ("textures", HILL, *textures, "--loop", "--seconds", 0.6, "--fps", 10, "-o", FRAMES)
     wrote(graft, command, film)
 
@@ -143,16 +144,16 @@ def test_a_timeline_file(graft, model):
     )
     edit = Timeline((Key(0, None, "in"), Key(0.3, codes_of(model, LAKE), "in"))).edit(FPS)
     still = codes_of(model, HILL)
-    film = from_codes(Hand(model), lambda number: edit(still, number), 4, FPS)
+    film = from_codes(Renderer(model), lambda number: edit(still, number), 4, FPS)
     wrote(graft, ("textures", HILL, "--timeline", "line.toml", *SHORT), film)
 
 
 def test_rides(graft, model, clip):
     scenes = [codes_of(model, path) for path in (HILL, LAKE)]
     command = ("ride", HILL, LAKE, "--overlap", 3, "--parallax", 0.4, "--loop", "--width", 50, *SHORT)
-    wrote(graft, command, ride(model, Hand(model), scenes, 4, FPS, 50, 3, parallax=0.4, closed=True))
+    wrote(graft, command, ride(Renderer(model), scenes, 4, FPS, 50, 3, parallax=0.4, closed=True))
     edit = Timeline((Key(0, codes_of(model, SEA)),)).edit(FPS)
-    film = rework(model, Hand(model), Video.open(clip), Desync(0.2, ends="mirror"), edit=edit)
+    film = rework(Renderer(model), Video.open(clip), Desync(0.2, ends="mirror"), edit=edit)
     wrote(graft, ("ride", clip, "--size", 32, "--texture", f"0:{SEA}", "--texture-offset", 0.2, "-o", FRAMES), film)
 
 
@@ -162,9 +163,9 @@ def test_textures_of_a_ride_that_is_a_loop_come_back_too(graft, model, clip):
     command = ("ride", HILL, "--overlap", 3, "--width", 50, "--loop", "-t", f"0:{SEA}", *SHORT)
     scenes = [codes_of(model, HILL)]
     for edit, more in ((held, ()), (drift, ("-t", "0.2:own"))):
-        wrote(graft, (*command, *more), ride(model, Hand(model), scenes, 4, FPS, 50, 3, closed=True, texture=edit))
+        wrote(graft, (*command, *more), ride(Renderer(model), scenes, 4, FPS, 50, 3, closed=True, texture=edit))
     command = ("ride", clip, "--size", 32, "--loop", "-t", f"0:{SEA}", "-t", "0.2:own", "--seconds", 0.4, "-o", FRAMES)
-    wrote(graft, command, rework(model, Hand(model), Video.open(clip), edit=drift, frames=4))
+    wrote(graft, command, rework(Renderer(model), Video.open(clip), edit=drift, frames=4))
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------
@@ -172,13 +173,13 @@ def test_textures_of_a_ride_that_is_a_loop_come_back_too(graft, model, clip):
 
 def test_recurse_plays_backwards(graft, model):
     texture = Timeline((Key(0, codes_of(model, HILL)),)).edit(FPS)
-    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture)
+    film = recurse(Renderer(model), read(HILL, 32), 4, FPS, texture)
     frames = list(film.play())
     wrote(graft, ("recurse", HILL, *SHORT), Film(4, FPS, lambda number: frames[3 - number]))
     assert (to_uint8(read("frames/03.png")) == to_uint8(read(HILL, 32))).all()
-    plain = list(recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=None).play())
+    plain = list(recurse(Renderer(model), read(HILL, 32), 4, FPS, texture, detail=None).play())
     wrote(graft, ("recurse", HILL, "--preset", "classic", "--no-reverse", *SHORT), Film(4, FPS, plain.__getitem__))
-    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, texture, detail=Detail(0.5, 0.3))
+    film = recurse(Renderer(model), read(HILL, 32), 4, FPS, texture, detail=Detail(0.5, 0.3))
     wrote(graft, ("recurse", HILL, "--recall", 0.5, "--novelty", 0.3, "--no-reverse", *SHORT), film)
 
 
@@ -200,11 +201,11 @@ def test_recurse_with_options(graft, model):
         "--soften",
         0.1,
     )
-    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in", 0.1)
+    film = recurse(Renderer(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in", 0.1)
     wrote(graft, ("recurse", HILL, *options, "--reencode", "--ease", "in", "--no-reverse", *SHORT), film)
     first, lake = codes_of(model, HILL), codes_of(model, LAKE)
     edit = Timeline((Key(0, first), Key(0.3, lake))).edit(FPS)
-    film = recurse(model, Hand(model), read(HILL, 32), 4, FPS, edit)
+    film = recurse(Renderer(model), read(HILL, 32), 4, FPS, edit)
     wrote(graft, ("recurse", HILL, "--texture", "0:own", "-t", f"0.3:{LAKE}", "--no-reverse", *SHORT), film)
 
 
@@ -212,32 +213,34 @@ def test_walks(graft, model, directions):
     keys = [codes_of(model, path, True) for path in (HILL, LAKE, SEA)]
     way = walk.through(keys, "spline", True, "smooth", ("structure", "texture"))
     wrote(
-        graft, ("walk", HILL, LAKE, SEA, "--path", "spline", "--loop", *SHORT), from_way(Hand(model), way, 4, FPS, True)
+        graft,
+        ("walk", HILL, LAKE, SEA, "--path", "spline", "--loop", *SHORT),
+        from_way(Renderer(model), way, 4, FPS, True),
     )
     way = walk.through(keys[:2], "spherical", False, "in", ("texture",))
     command = ("walk", HILL, LAKE, "--path", "spherical", "--what", "texture", "--ease", "in", *SHORT)
-    wrote(graft, command, from_way(Hand(model), way, 4, FPS))
+    wrote(graft, command, from_way(Renderer(model), way, 4, FPS))
     way = walk.circle(keys[0], directions, 1.5, 3)
     command = ("walk", HILL, "--path", "circle", "--radius", 1.5, "--directions", "d.safetensors", "--seed", 3, *SHORT)
-    wrote(graft, command, from_way(Hand(model, seed=3), way, 4, FPS, True))
+    wrote(graft, command, from_way(Renderer(model, seed=3), way, 4, FPS, True))
     way = walk.circle(keys[0], directions, 2, 3, turns=4)
     command = ("walk", HILL, "--path", "noise", "--directions", "d.safetensors", "--seed", 3, "--slow", 2, *SHORT)
-    film = from_way(Hand(model, seed=3), way, 4, FPS, True)
-    wrote(graft, command, slowed(film, 2))
+    film = from_way(Renderer(model, seed=3), way, 4, FPS, True)
+    wrote(graft, command, slow(film, 2))
 
 
 def test_walks_through_files_of_codes(graft, model, style):
     assert graft("encode", HILL, LAKE, "--square", "-o", "codes.safetensors").code == 0
     way = walk.through([codes_of(model, path, True) for path in (HILL, LAKE)], ease="smooth")
-    wrote(graft, ("walk", "codes.safetensors", *SHORT), from_way(Hand(model), way, 4, FPS))
+    wrote(graft, ("walk", "codes.safetensors", *SHORT), from_way(Renderer(model), way, 4, FPS))
     style.codes_of([1, 2]).save("w.safetensors")
     way = walk.through([style.codes_of([1]), style.codes_of([2])], ease="smooth")
-    film = from_way(Hand(style, "const"), way, 4, FPS)
+    film = from_way(Renderer(style, "const"), way, 4, FPS)
     wrote(graft, ("walk", "w.safetensors", "-m", "style.safetensors", *SHORT), film)
 
 
 def test_walks_through_seeds(graft, style):
-    average, both, hand = style.codes_of([0], psi=0), style.codes_of([3, 5]), Hand(style, "const")
+    average, both, renderer = style.codes_of([0], psi=0), style.codes_of([3, 5]), Renderer(style, "const")
     keys = [both[0], both[1]]
 
     def truncated(way, start, end, back):
@@ -245,11 +248,11 @@ def test_walks_through_seeds(graft, style):
 
     seeds = ("walk", "--seeds", "3,5", "-m", "style.safetensors", *SHORT)
     way = truncated(walk.through(keys, ease="smooth"), 0.7, 0.7, False)
-    wrote(graft, seeds, from_way(hand, way, 4, FPS))
+    wrote(graft, seeds, from_way(renderer, way, 4, FPS))
     way = truncated(walk.through(keys, "spline", True, "smooth"), 0.3, 1, True)
     way = walk.holding(way, lambda codes, held: codes.style_mix(held, [0, 1]))
     command = (*seeds, "--path", "spline", "--loop", "--psi", "0.3:1", "--hold-layers", "0-1")
-    wrote(graft, command, from_way(hand, way, 4, FPS, True))
+    wrote(graft, command, from_way(renderer, way, 4, FPS, True))
     assert graft("film", "walk", "--seeds", "1-4", "-m", "style.safetensors", "--path", "noise", *SHORT).code == 0
     for path in ("spherical", "circle"):
         assert graft("film", *seeds, "--path", path).code == 0
@@ -260,13 +263,13 @@ def test_walks_through_seeds(graft, style):
 def test_sweep(graft, model, directions):
     way = sweep(codes_of(model, HILL), directions, {"component 2": (-1, 2)}, "linear")
     command = ("sweep", HILL, "d.safetensors", "--name", "component 2", "--gains", "-1:2", "--ease", "linear", *SHORT)
-    wrote(graft, command, from_way(Hand(model), way, 4, FPS, True))
+    wrote(graft, command, from_way(Renderer(model), way, 4, FPS, True))
     way = sweep(codes_of(model, HILL), directions, {"component 1": (-3, 3)}, "smooth", and_back=False)
-    wrote(graft, ("sweep", HILL, "d.safetensors", "--once", *SHORT), from_way(Hand(model), way, 4, FPS))
+    wrote(graft, ("sweep", HILL, "d.safetensors", "--once", *SHORT), from_way(Renderer(model), way, 4, FPS))
 
 
 def test_sweep_of_a_stylegan2_from_a_seed(graft, style):
-    found = principal_styles(style.codes_of, 100, 2)
+    found = ganspace(style.codes_of, 100, 2)
     found.save("w.safetensors")
     way = sweep(style.codes_of([7], 0.5), found, {"component 1": (-2, 2)}, "smooth", layers=[0, 1])
     command = (
@@ -282,7 +285,7 @@ def test_sweep_of_a_stylegan2_from_a_seed(graft, style):
         "-m",
         "style.safetensors",
     )
-    wrote(graft, (*command, *SHORT), from_way(Hand(style, "const"), way, 4, FPS, True))
+    wrote(graft, (*command, *SHORT), from_way(Renderer(style, "const"), way, 4, FPS, True))
     result = graft("film", "sweep", "7,8", "w.safetensors", "-m", "style.safetensors", *SHORT)
     assert result.code == 2
     assert "stands for 2 pictures" in result.err
@@ -312,7 +315,7 @@ def test_every_film_can_be_previewed(graft, clip, directions):
 
 def test_every_film_can_be_turned_round_and_slowed_down(graft, model):
     keys = [codes_of(model, path, True) for path in (HILL, LAKE)]
-    frames = list(from_way(Hand(model), walk.through(keys, ease="smooth"), 4, FPS).play())
+    frames = list(from_way(Renderer(model), walk.through(keys, ease="smooth"), 4, FPS).play())
     for options, numbers in ((("--reverse",), [3, 2, 1, 0]), (("--boomerang",), [0, 1, 2, 3, 2, 1])):
         film = Film(len(numbers), FPS, lambda number, numbers=numbers: frames[numbers[number]])
         wrote(graft, ("walk", HILL, LAKE, *options, *SHORT), film)

@@ -140,7 +140,7 @@ def test_precision_and_device_reach_every_command(graft, monkeypatch):
         return original(path, kind, device=device, precision=precision)
 
     original = graftlab.load
-    monkeypatch.setattr("graftlab.cli.desk.load", load)
+    monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     for command in (
         ("swap", HILL, SEA),
         ("grid", "--structures", HILL, "--textures", SEA),
@@ -321,7 +321,7 @@ def test_demo_of_a_large_model(graft, bundle, monkeypatch):
         loaded.config = loaded.config.at(256)
         return loaded
 
-    monkeypatch.setattr("graftlab.cli.desk.load", load)
+    monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     assert graft("demo", "-m", bundle / "landscapes-128.safetensors").code == 0
     assert Image.open("demo/grid.png").width > 6 * 256
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import graftlab
+from graftlab.cli import run
 from graftlab.images import read_recipe
 
 GRAFT = [sys.executable, "-c", "from graftlab.cli import main; main()"]
@@ -43,6 +44,26 @@ def test_entry_point():
         pytest.skip("graftlab is not installed here")
     done = subprocess.run([graft, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"graftlab {graftlab.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("more clouds", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "weather"'),
+        ("make my photos bigger", "graft upscale"),
+        ("train on photos", "graft train"),
+        ("morph between two pictures", "graft interpolate"),
+        ("cartoon", "graft toonify"),
+    ],
+)
+def test_help_in_ones_own_words(words, first, capsys):
+    assert run(["help", *words.split()]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == first
+
+
+def test_help_that_knows_nothing_says_so(capsys):
+    assert run(["help", "xyzzy"]) == 2
+    assert "xyzzy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["film", "--help"], ["swpa"], []])

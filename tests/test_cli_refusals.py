@@ -331,7 +331,7 @@ def failing(monkeypatch, error):
     def read(*arguments):
         raise error
 
-    monkeypatch.setattr("graftlab.cli.desk.read", read)
+    monkeypatch.setattr("graftlab.rendering.renderer.read", read)
 
 
 def test_ctrl_c(graft, monkeypatch):

@@ -79,7 +79,7 @@ def test_weave_in_bands(graft, model, how):
     pair = codes(model, HILL, LAKE, SEA, square=True)
     assert graft("weave", HILL, LAKE, SEA, "--square", "--size", 32, "--along", how, "--fade", "8px").code == 0
     shares = masks.bands(3, (8, 8), how, 2)
-    assert shows("woven.png", model.decode(blends.woven(pair, [shares[1:2], shares[2:]])))
+    assert shows("woven.png", model.decode(blends.weave(pair, [shares[1:2], shares[2:]])))
 
 
 def test_weave_along_a_mask(graft, model):
@@ -88,8 +88,8 @@ def test_weave_along_a_mask(graft, model):
     assert (
         graft("weave", HILL, LAKE, "--square", "--size", 32, "--along", "mask.png", "--fade", 1, "-t", "mix").code == 0
     )
-    share = masks.soften(masks.resized(masks.read("mask.png"), (32, 32)), 4)
-    assert shows("woven.png", model.decode(blends.mixture(blends.woven(pair, [share]), pair, [1, 1])))
+    share = masks.soften(masks.resize(masks.read("mask.png"), (32, 32)), 4)
+    assert shows("woven.png", model.decode(blends.mixture(blends.weave(pair, [share]), pair, [1, 1])))
 
 
 def test_regions(graft, model):
@@ -97,8 +97,8 @@ def test_regions(graft, model):
     paint("low.png", (0, 0.5, 1, 1), (70, 70))
     three = codes(model, HILL, LAKE, SEA)
     assert graft("regions", HILL, "-t", f"left.png={LAKE}", "-t", f"low.png={SEA}", "--soft", 6, "--size", 32).code == 0
-    shares = [masks.soften(masks.resized(masks.read(name), (32, 44)), 6) for name in ("left.png", "low.png")]
-    assert shows("regions.png", model.decode(blends.woven(three, shares, "texture")))
+    shares = [masks.soften(masks.resize(masks.read(name), (32, 44)), 6) for name in ("left.png", "low.png")]
+    assert shows("regions.png", model.decode(blends.weave(three, shares, "texture")))
 
 
 def test_a_white_mask_is_a_swap(graft):
@@ -131,7 +131,7 @@ def test_a_name_with_a_colon(graft, model):
 def test_select(graft, model, options, share):
     assert graft("select", HILL, *options, "--threshold", 0.7, "--overlay", "seen.png").code == 0
     picture = read(HILL)
-    mask = masks.resized(masks.alike(model.encode(picture).structure, share, 0.7, 0.1), picture.shape[2:])
+    mask = masks.resize(masks.alike(model.encode(picture).structure, share, 0.7, 0.1), picture.shape[2:])
     assert shows("mask.png", (mask * 2 - 1).expand_as(picture))
     assert shows("seen.png", masks.overlay(picture, mask))
 
@@ -140,7 +140,7 @@ def test_select_in_the_square_and_in_several_places(graft, model):
     assert graft("select", HILL, "--square", "--at", "24.5,18.5", "--at", "6,0").code == 0
     structure = model.encode(read(HILL, None, True)).structure
     found = [masks.alike(structure, at) for at in ((0.5, 0.5), (0, 0))]
-    mask = masks.resized(torch.maximum(*found), (37, 37))
+    mask = masks.resize(torch.maximum(*found), (37, 37))
     assert shows("mask.png", (mask * 2 - 1).expand(1, 3, 37, 37))
 
 

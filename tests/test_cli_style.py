@@ -10,10 +10,11 @@ from PIL import Image
 
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.cli.style import seeds_of, shape
 from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import grid_shape
 from graftlab.images import read, read_recipe, to_uint8
+from graftlab.work.texts import parse_seeds
 
 
 @pytest.fixture
@@ -33,17 +34,17 @@ def same(path, image):
     [("7", [7]), ("1,4,10-12", [1, 4, 10, 11, 12]), (" 3 - 5 , 0", [3, 4, 5, 0]), ("5-5", [5]), ("2,2", [2, 2])],
 )
 def test_seeds(text, numbers):
-    assert seeds_of(text) == numbers
+    assert parse_seeds(text) == numbers
 
 
 @pytest.mark.parametrize("text", ["", "a", "1,", "-3", "1-", "5-3", "1.5", "99999999999", "0-4294967295", "²"])
 def test_no_seeds(text):
     with pytest.raises(GraftError, match=r"--seeds .*\.$"):
-        seeds_of(text)
+        parse_seeds(text)
 
 
 def test_sheets_are_a_little_wider_than_high():
-    assert [shape(count) for count in (1, 2, 3, 6, 16, 17)] == [(1, 1), (1, 2), (2, 2), (2, 3), (4, 5), (4, 5)]
+    assert [grid_shape(count) for count in (1, 2, 3, 6, 16, 17)] == [(1, 1), (1, 2), (2, 2), (2, 3), (4, 5), (4, 5)]
 
 
 def test_one_seed_is_one_picture(graft, network):

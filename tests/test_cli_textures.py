@@ -11,7 +11,7 @@ from tiny import new_model, pictures, stylegan2
 from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.editing.distributions import Distribution, distribution, samples
+from graftlab.editing.distributions import Distribution, distribution, draw_samples
 from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 
@@ -53,7 +53,7 @@ def test_samples_are_the_pictures_structure_under_drawn_textures(graft, weather,
     command = ("textures", "sample", HILL, "--from", FILE, "--psi", 0.7, "--seed", 4)
     assert graft(*command, "--seeds", "3-5", "-o", "three.png").code == 0
     codes = model.encode(read(HILL, 32, True))
-    images = list(samples(model, weather, codes, [3, 4, 5], 0.7, seed=4))
+    images = list(draw_samples(model, weather, codes, [3, 4, 5], 0.7, seed=4))
     assert same("three.png", sheet([images[:2], images[2:]], ["3", "5"], scale=4))
     assert graft(*command, "--seeds", "4", "-o", "one.png").code == 0
     assert same("one.png", images[1])

@@ -121,10 +121,10 @@ def trained(graft, monkeypatch):
         def __init__(self, *told):
             Run.told = told
             self.data, self.first, self.notes = range(1000), True, []
-            self.trainer = SimpleNamespace(seen=0, encodes=False, summary=lambda figures: f"L1 {figures['G_L1']}")
+            self.trainer = SimpleNamespace(seen=0, encodes=False)
 
         def train(self, progress):
-            progress(4, {"G_L1": 0.25})
+            progress(4, 8, "L1 0.25")
             return Run.finishes
 
     monkeypatch.setattr(run, "Run", Run)
@@ -194,14 +194,14 @@ def test_what_stylegan_train_does_by_default(trained):
         (("--preset", "tiny", "--r1", "0.1"), {"network": style_preset("tiny"), "recipe": StyleRecipe(r1=0.1)}),
         (("--size", "32", "--r1", "1"), {"network": style_preset("small", 32), "recipe": StyleRecipe()}),
         (("--batch", "8"), {"batch": 8, "recipe": StyleRecipe.for_size(64, 8)}),
-        (("--path-length", "0"), {"recipe": replace(StyleRecipe.for_size(64, 16), path=0.0)}),
+        (("--path-length", "0"), {"recipe": replace(StyleRecipe.for_size(64, 16), path_length=0.0)}),
         (("--mixing", "0.5"), {"recipe": replace(StyleRecipe.for_size(64, 16), mixing=0.5)}),
         (("--augment", ""), {"augment": ()}),
         (("--adapt", "0"), {"adapt": 0.0}),
         (("--grow", "alpine-64"), {"base": "alpine-64"}),
         (
             ("--recipe", "projected", "--mixing", "0.9"),
-            {"recipe": StyleRecipe(projected=True, r1=0.0, path=0.0), "adapt": 0.0, "augment": ("translation",)},
+            {"recipe": StyleRecipe(projected=True, r1=0.0, path_length=0.0), "adapt": 0.0, "augment": ("translation",)},
         ),
         (("--keep-models",), {"keep_models": True}),
         (("--images", "25M"), {"images": 25_000_000}),
@@ -230,9 +230,15 @@ def test_finetune_takes_networks_and_parent_from_the_base(trained):
     assert config.recipe == StyleRecipe.for_size(16, 16)
 
     save_model(Path("base.safetensors"), SwappingAutoencoder(preset("tiny")))
-    _, _, config, *_ = trained("--device", "cpu", command=("finetune", "base.safetensors", "photos"))
+    command = ("finetune", "base.safetensors", "photos")
+    _, _, config, *_ = trained("--device", "cpu", command=command)
     assert isinstance(config, SwappingTrainConfig)
     assert (config.network, config.augment, config.keep_models) == (preset("tiny"), (), True)
+    assert (config.images, config.learning_rate, config.snapshot_every) == (100_000, 0.002, 5_000)
+
+    more = ("--recipe", "projected", "--weight", "texture=1.5", "--weight", "l1=2", "--side", "64")
+    _, _, changed, *_ = trained("--device", "cpu", *more, command=command)
+    assert changed == replace(config, recipe=replace(RECIPES["projected"], texture=1.5, l1=2.0), side=64)
 
 
 def test_finetune_keeps_to_the_recipe_of_the_base(trained):
@@ -240,7 +246,7 @@ def test_finetune_keeps_to_the_recipe_of_the_base(trained):
     save_model(Path("base.safetensors"), StyleGAN2(style_preset("tiny", 16)), about)
     command = ("finetune", "base.safetensors", "photos")
     _, _, config, *_ = trained("--device", "cpu", command=command)
-    assert config.recipe == StyleRecipe(projected=True, teacher="efficientnet-lite1", r1=0.0, path=0.0)
+    assert config.recipe == StyleRecipe(projected=True, teacher="efficientnet-lite1", r1=0.0, path_length=0.0)
     assert (config.adapt, config.augment) == (0.0, ("translation",))
     _, _, config, *_ = trained("--device", "cpu", "--recipe", "stylegan2", "--mixing", "0.5", command=command)
     assert config.recipe == replace(StyleRecipe.for_size(16, 16), mixing=0.5)
@@ -264,6 +270,9 @@ def test_finetune_refuses_what_it_cannot_train(graft):
         result = graft("finetune", "base.safetensors", "photos", "--run", "r", option, value)
         assert (result.code, result.out) == (2, "")
         assert f"{option} is for a StyleGAN2" in result.err
+    save_model(Path("style.safetensors"), StyleGAN2(style_preset("tiny", 16)))
+    result = graft("finetune", "style.safetensors", "photos", "--run", "r", "--side", "64")
+    assert "--side is for a Swapping Autoencoder, and style.safetensors is none" in result.err
     result = graft("finetune", "none.safetensors", "photos", "--run", "r")
     assert result.code == 2
     assert "none.safetensors" in result.err
@@ -330,7 +339,7 @@ def test_a_model_knows_the_textures_of_its_training(graft, bundle, monkeypatch):
     kept = Path("run/best.textures.safetensors").read_bytes()
     fitted = []
     monkeypatch.setattr(
-        "graftlab.cli.training.distribution",
+        "graftlab.training.start.distribution",
         lambda *given, **more: fitted.append(given) or distribution(*given, **more),
     )
     for _ in range(2):  # given again, the finished command makes what is missing, and then nothing
@@ -392,10 +401,10 @@ def test_dry_run(graft, monkeypatch):
         (("--images", "nank"), "--images"),
         (("--snapshot-every", "0"), "--snapshot-every"),
         (("--record-every", "x"), "--record-every"),
-        (("--learning-rate", "nan"), "learning"),
-        (("--learning-rate", "-1"), "learning"),
-        (("--r1", "nan"), "r1"),
-        (("--patch-r1", "-1"), "patch_r1"),
+        (("--learning-rate", "nan"), "--learning-rate"),
+        (("--learning-rate", "-1"), "--learning-rate"),
+        (("--r1", "nan"), "--r1"),
+        (("--patch-r1", "-1"), "--patch-r1"),
         (("--seed", "-1"), "--seed"),
         (("--seed", str(2**32)), "--seed"),
         (("--precision", "float16"), "float16"),

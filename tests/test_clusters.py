@@ -13,8 +13,8 @@ from test_blend_networks import moved, rosinality, same
 
 from graftlab.blending.blend import blend
 from graftlab.blending.channels import channels, features_at, features_of, together
-from graftlab.blending.clusters import Clusters, fit, heat, observed
-from graftlab.blending.diff import latents, photos
+from graftlab.blending.clusters import Clusters, fit, heat, observe
+from graftlab.blending.inputs import probe_photos, probe_seeds
 from graftlab.blending.weights import interpolate, reversed_
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -232,7 +232,10 @@ def test_clusters_that_are_not_there_are_refused(painted):
 
 @pytest.mark.parametrize(
     ("make", "runs"),
-    [(tiny.stylegan2, lambda: latents(range(3))), (tiny.new_model, lambda: photos([tiny.pictures(), tiny.pictures()]))],
+    [
+        (tiny.stylegan2, lambda: probe_seeds(range(3))),
+        (tiny.new_model, lambda: probe_photos([tiny.pictures(), tiny.pictures()])),
+    ],
 )
 def test_the_same_again_and_from_the_file(make, runs, tmp_path):
     model = make()
@@ -245,7 +248,7 @@ def test_the_same_again_and_from_the_file(make, runs, tmp_path):
     assert (read.layer, read.names, read.model) == (found.layer, found.names, found.model)
     for name in ("areas", "membership", "mean", "deviation", "centres"):
         torch.testing.assert_close(getattr(read, name), getattr(found, name), rtol=1e-4, atol=1e-6)
-    picture, seen = observed(model, features, next(iter(runs())))
+    picture, seen = observe(model, features, next(iter(runs())))
     assert picture.shape == (1, 3, 32, 32)
     assert torch.equal(read.labels(seen), found.labels(seen))
 
@@ -254,7 +257,7 @@ def test_finer_layers_are_not_asked():
     model, asked = tiny.stylegan2(), []
     for block in model.synthesis.blocks:
         block.conv.register_forward_hook(lambda module, inputs, output: asked.append(output.shape[-1]))
-    fit(model, features_at(model, 8), 2, latents([0]))
+    fit(model, features_at(model, 8), 2, probe_seeds([0]))
     assert asked == [4, 8]
     model.sample([0])  # and nothing is left behind that would stop it
     assert asked == [4, 8, 4, 8, 16, 32]
@@ -264,9 +267,9 @@ def test_more_clusters_than_positions_are_refused():
     model = tiny.stylegan2()
     coarse = features_at(model, 4)
     with pytest.raises(GraftError, match="16 positions do not make 17 clusters"):
-        fit(model, coarse, 17, latents([0]))
+        fit(model, coarse, 17, probe_seeds([0]))
     with pytest.raises(GraftError, match="not 0"):
-        fit(model, coarse, 0, latents([0]))
+        fit(model, coarse, 0, probe_seeds([0]))
 
 
 def test_features_that_are_not_finite_are_refused():
@@ -274,13 +277,13 @@ def test_features_that_are_not_finite_are_refused():
     features = features_at(model, 16)
     model.get_parameter("synthesis.blocks.1.conv.bias")[0] = 1e38
     with pytest.raises(GraftError, match=f"What {features.name} makes is too large"):
-        fit(model, features, 2, latents([0, 1]))
+        fit(model, features, 2, probe_seeds([0, 1]))
 
 
 def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GraftError, match=r"pip install 'graftlab\[clusters\]'"):
-        fit(tiny.stylegan2(), features_at(tiny.stylegan2(), 4), 2, latents([0]))
+        fit(tiny.stylegan2(), features_at(tiny.stylegan2(), 4), 2, probe_seeds([0]))
 
 
 def test_heat_lies_where_the_cluster_is():

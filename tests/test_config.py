@@ -10,7 +10,18 @@ import pytest
 import tiny
 import torch
 
-from graftlab.config import PRESETS, RECIPES, Recipe, SwappingConfig, SwappingTrainConfig, preset, recipe
+from graftlab.config import (
+    PRESETS,
+    RECIPES,
+    Recipe,
+    StyleRecipe,
+    SwappingConfig,
+    SwappingTrainConfig,
+    TranslatorConfig,
+    preset,
+    recipe,
+)
+from graftlab.config.base import type_and_limits
 from graftlab.errors import GraftError
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -164,6 +175,13 @@ def test_unknown_and_missing_fields():
     assert Recipe.from_dict({"gan_mix": 0.5}) == RECIPES["paper"]
 
 
+def test_fields_by_their_former_names():
+    earlier = {"r1": 0.5, "path": 3.0, "mixing": 0.0}
+    assert StyleRecipe.from_dict(earlier) == StyleRecipe(r1=0.5, path_length=3.0, mixing=0.0)
+    student = TranslatorConfig.from_dict({"size": 32, "judges": 1, "judge_width": 4})
+    assert student == TranslatorConfig(32, discriminators=1, discriminator_width=4)
+
+
 @pytest.mark.parametrize("values", [None, [], "size", 5, ["size"]])
 @pytest.mark.parametrize("kind", [SwappingConfig, Recipe, SwappingTrainConfig])
 def test_what_is_no_table_is_refused(kind, values):
@@ -193,7 +211,8 @@ def test_hostile_numbers_cost_nothing(name):
 
 
 def test_the_largest_networks_are_described_at_once():
-    largest = {name: high for name, (_, high) in SwappingConfig.limits.items() if name != "texture_downsamplings"}
+    limits = {field.name: type_and_limits(field.type)[1] for field in fields(SwappingConfig)}
+    largest = {name: limit.high for name, limit in limits.items() if limit and name != "texture_downsamplings"}
     started = time.process_time()
     with torch.device("meta"):
         model = SwappingAutoencoder(replace(PRESETS["tiny"], **largest))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from graftlab.data import Pack, open_source, pack
+from graftlab.data import Pack, TrainingImages, open_source, pack
 from graftlab.data.crops import cut
 from graftlab.errors import GraftError
 
@@ -35,7 +35,7 @@ def photos(tmp_path):
 
 def test_pack_holds_the_centre_crops(photos, tmp_path):
     steps = []
-    report = pack(photos, tmp_path / "new/photos.pack", 16, on_progress=lambda *step: steps.append(step))
+    report = pack(photos, tmp_path / "new/photos.pack", 16, progress=lambda *step: steps.append(step))
     packed = open_source(tmp_path / "new/photos.pack")
     assert isinstance(packed, Pack)
     assert (packed.kind, packed.size, len(packed), packed.names) == ("pack", 16, 7, list(photos.names))
@@ -112,6 +112,42 @@ def test_refused_before_any_work(photos, tmp_path, monkeypatch):
     with pytest.raises(GraftError, match="make room or choose another disk"):
         pack(photos, tmp_path / "deep/b", 64)
     assert not (tmp_path / "deep").exists()
+
+
+# --------------------------------------------------------------------------------------------------------- damaged
+
+
+def test_what_was_changed_after_writing_is_noticed(photos, tmp_path):
+    pack(photos, tmp_path / "a", 16)
+    whole = (tmp_path / "a").read_bytes()
+    places = np.random.default_rng(0).integers(len(whole) * 8, size=60).tolist()
+    places += [8 * (whole.index(part) + 1) + 1 for part in (b"sha256", b"short", b"digests", b"photos", b"U8")]
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        (tmp_path / "b").write_bytes(flipped)
+        with pytest.raises(GraftError, match=r"b is (not a usable pack|damaged: its image \d .*make it again)"):
+            Pack(tmp_path / "b").verify()
+    assert Pack(tmp_path / "a").verify()
+
+
+def test_a_damaged_image_is_not_trained_on(photos, tmp_path):
+    pack(photos, tmp_path / "a", 16)
+    data = bytearray((tmp_path / "a").read_bytes())
+    data[4096 + 3 * 16 * 16 * 3 + 5] ^= 128
+    (tmp_path / "a").write_bytes(data)
+    packed = Pack(tmp_path / "a")
+    assert np.array_equal(packed.take(np.array([2, 4])), packed.images[[2, 4]])
+    with pytest.raises(GraftError, match=r"its image 3 \(é3\.jpg\) is not what was written"):
+        packed.take(np.array([2, 3]))
+    with pytest.raises(GraftError, match="its image 3"):
+        TrainingImages(packed, 16).batch(0, 7)
+
+
+def test_a_pack_of_before_there_were_digests(tmp_path):
+    packed = Pack(written(tmp_path / "a", GOOD, DATA))
+    assert not packed.verify()
+    assert packed.take(np.array([0])).shape == (1, 2, 2, 3)
 
 
 # ------------------------------------------------------------------------------------------------- files made wrong

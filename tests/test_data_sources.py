@@ -1,11 +1,14 @@
 """Every place photos come from, made on the spot, and every way such a place can be broken or hostile."""
 
+import importlib.machinery
 import io
+import json
 import multiprocessing
 import os
 import pickle
 import struct
 import sys
+import types
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graftlab.data import TrainingImages, open_source, scan
+from graftlab.data import TrainingImages, open_source, pack, scan
 from graftlab.data.image_source import ENDS, content_key, fraction
 from graftlab.errors import GraftError
 from graftlab.images import open_rgb
@@ -49,6 +52,10 @@ def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
     return path
 
 
+def counted(source) -> dict[str, int]:
+    return {kind: found.count for kind, found in source.left_out.items()}
+
+
 # ---------------------------------------------------------------------------------------------------------- folders
 
 
@@ -59,6 +66,7 @@ def test_folder_of_any_tree(tmp_path):
     for name in (".hidden.png", "._a.png", ".thumbnails/a.png", "notes.txt", "clip.mpg", "a.png.part", "no_extension"):
         put(tmp_path / name, b"not to be read")
     source = open_source(tmp_path)
+    assert counted(source) == {"hidden": 3, "other": 3, "video": 1}
     assert (source.kind, source.path) == ("folder", tmp_path)
     assert list(source.names) == sorted(wanted)
     assert all(open_rgb(source.read(i)).size == (40, 36) for i in range(len(source)))
@@ -82,7 +90,140 @@ def test_links_are_followed_once(tmp_path):
     (root / "other").symlink_to(tmp_path / "elsewhere")
     (root / "broken.png").symlink_to(tmp_path / "nowhere.png")
     (root / "c.png").symlink_to(tmp_path / "elsewhere/b.png")
-    assert list(open_source(root).names) == ["c.png", "other/b.png", "real/a.png"]
+    (root / "self.png").symlink_to(root / "self.png")
+    (root / "self").symlink_to("self")
+    source = open_source(root)
+    assert list(source.names) == ["c.png", "other/b.png", "real/a.png"]
+    assert counted(source) == {"broken link": 3}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_pipes_are_passed_by(tmp_path):
+    put(tmp_path / "a.png", encoded())
+    for name in ("b.png", "c"):  # opening one would wait for somebody who writes
+        os.mkfifo(tmp_path / name)
+    source = open_source(tmp_path)
+    assert (list(source.names), counted(source)) == (["a.png"], {"pipe or device": 2})
+
+
+HEIC = b"\0\0\0\x18ftypheic" + bytes(8) + b"mif1"
+JXL, DNG = b"\xff\x0a" + bytes(20), b"II*\0" + bytes(20)
+PHOTOS = {  # whose names tell nothing, or something wrong
+    "0001": "JPEG",
+    "photo.jpg_large": "JPEG",
+    "c.jpg?w=640": "JPEG",
+    "photo.jpeg~": "PNG",
+    "x.txt": "PNG",
+    "y.bin": "WEBP",
+    "z.NEF": "JPEG",
+    "0002": "TIFF",
+    "g": "GIF",
+    "b": "BMP",
+}
+OTHERS = {
+    "a.HEIC": (HEIC, "HEIC"),
+    "b": (HEIC, "HEIC"),
+    "c.dng": (DNG, "camera RAW"),
+    "d.CR2": (b"II*\0\x10\0\0\0CR" + bytes(20), "camera RAW"),
+    "e": (b"FUJIFILMCCD-RAW 0201", "camera RAW"),
+    "f.jxl": (JXL, "JPEG XL"),
+    "shard-000.tar": (bytes(600), "archive"),
+    "photos": (b"PK\3\4" + bytes(30), "archive"),
+    "x.parquet": (b"PAR1", "records"),
+    "x.npy": (b"\x93NUMPY\1\0", "records"),
+    "x.tfrecord": (bytes(40), "records"),
+    "clip.mov": (b"\0\0\0\x14ftypqt  ", "video"),
+    "a.json": (b"{}", "other"),
+    "empty": (b"", "other"),
+}
+EXPECTED = {"HEIC": 2, "camera RAW": 3, "JPEG XL": 1, "archive": 2, "records": 3, "video": 1, "other": 2}
+
+
+@pytest.fixture
+def unaided(monkeypatch):
+    monkeypatch.setattr("graftlab.images.plugins.find_spec", lambda module: None)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_content_decides_and_what_is_passed_over_is_counted(tmp_path, zipped, unaided):
+    files = {f"a/{name}": encoded(kind=kind) for name, kind in PHOTOS.items()}
+    files |= {f"b/{name}": data for name, (data, _) in OTHERS.items()}
+    if zipped:
+        source = open_source(make_zip(tmp_path / "photos.zip", files))
+    else:
+        for name, data in files.items():
+            put(tmp_path / "photos" / name, data)
+        source = open_source(tmp_path / "photos")
+    assert sorted(source.names) == sorted(f"a/{name}" for name in PHOTOS)
+    assert all(open_rgb(source.read(i)).size == (40, 36) for i in range(len(source)))
+    assert counted(source) == EXPECTED
+    assert set(source.left_out["HEIC"].names) == {"b/a.HEIC", "b/b"}
+    report = scan(source)
+    assert "left out   2 HEIC (pip install 'graftlab[heif]', or export as JPEG): b/" in report.summary()
+    assert json.loads(report.to_json())["left_out"]["camera RAW"]["count"] == 3
+    packed = pack(source, tmp_path / "x.pack", 8)
+    assert packed.images == len(PHOTOS)
+    assert "left out   3 records (" in packed.summary()
+
+
+def test_a_folder_of_other_things_says_what_is_there(tmp_path, unaided):
+    for number in range(3):
+        put(tmp_path / f"IMG_{number}.HEIC", HEIC)
+    put(tmp_path / "shard.tar", bytes(600))
+    with pytest.raises(GraftError, match=r"holds no images.*3 HEIC \(IMG_0.*graftlab\[heif\].*1 archive .*unpack it"):
+        open_source(tmp_path)
+
+
+def test_a_photo_that_needs_a_helper_says_which(tmp_path, unaided):
+    with pytest.raises(GraftError, match=r"a\.jpg is HEIC, which is not read here: pip install 'graftlab\[heif\]'"):
+        open_rgb(put(tmp_path / "a.jpg", HEIC))
+
+
+def test_raw_photos_are_developed_where_rawpy_is(tmp_path, monkeypatch):
+    class Developed:
+        def __init__(self, file):
+            assert file.read(4) == DNG[:4]
+
+        __enter__, __exit__ = lambda self: self, lambda self, *error: None
+
+        def postprocess(self, use_camera_wb):
+            return np.full((36, 40, 3), 77, np.uint8)
+
+    helper = types.ModuleType("rawpy")
+    helper.__spec__, helper.imread = importlib.machinery.ModuleSpec("rawpy", None), Developed
+    monkeypatch.setitem(sys.modules, "rawpy", helper)
+    put(tmp_path / "c.dng", DNG)
+    source = open_source(tmp_path)
+    assert open_rgb(source.read(0), source.names[0]).getpixel((3, 3)) == (77, 77, 77)
+    assert scan(source).usable == 1
+
+
+@pytest.mark.parametrize(("module", "ending"), [("pillow_heif", "heic"), ("pillow_jxl", "jxl")])
+def test_helpers_of_pillow(tmp_path, module, ending):
+    helper = pytest.importorskip(module)
+    getattr(helper, "register_heif_opener", lambda: None)()
+    Image.new("RGB", (40, 36), (200, 40, 10)).save(tmp_path / f"a.{ending}")
+    (tmp_path / f"a.{ending}").rename(tmp_path / "a.jpg")
+    source = open_source(tmp_path)
+    assert np.abs(np.subtract(open_rgb(source.read(0)).getpixel((20, 18)), (200, 40, 10))).max() < 10
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize(
+    "inside", [("config.json", "stats.jsonl"), ("config.json", "samples/1.jpg"), ("training_options.json", "reals.png")]
+)
+def test_a_run_among_the_photos_is_no_source(tmp_path, zipped, inside):
+    files = {"a.png": encoded(), "old/runs/one/deep/b.png": encoded(), "config.json": b"{}"}
+    files |= {f"old/runs/one/{name}": encoded() for name in inside}
+    for name, data in files.items():
+        put(tmp_path / "photos" / name, data)
+    make_zip(tmp_path / "photos.zip", files)
+    source = open_source(tmp_path / ("photos.zip" if zipped else "photos"))
+    assert list(source.names) == ["a.png"]
+    assert counted(source) == {"run folder": 1, "other": 1}
+    assert source.left_out["run folder"].names[0].rstrip("/") == "old/runs/one"
+    with pytest.raises(GraftError, match="1 run folder"):
+        open_source(tmp_path / "photos/old/runs/one")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
@@ -129,6 +270,7 @@ def test_zip_decided_by_content(tmp_path):
     }
     source = open_source(make_zip(tmp_path / "photos.dat", entries))
     assert source.kind == "zip"
+    assert counted(source) == {"hidden": 3, "other": 1}
     assert list(source.names) == ["../../up.png", "a.jpg", "b/2.PNG"]
     assert [source.read(i) for i in range(3)] == [entries[name] for name in source.names]
     assert source.key(1) == content_key(entries["a.jpg"])
@@ -237,7 +379,70 @@ def test_rosinality_takes_the_largest_complete_size(tmp_path):
     source = open_source(make_lmdb(tmp_path / "x", entries))
     assert list(source.names) == ["128-00000", "128-00001", "128-00002"]
     assert source.names[1:] == ["128-00001", "128-00002"]
+    assert counted(source) == {"smaller copy": 7}
     assert source.read(2) == entries[b"128-00002"]
+
+
+@pytest.mark.parametrize("unfinished", [0, 1])
+def test_rosinality_that_was_cut_short(tmp_path, unfinished):
+    """Without `length` every photo is there at each size, and its copies would lie on both sides of the hold-out."""
+    entries = {
+        f"{size}-{i:05d}".encode(): encoded((i, 9, 0), size=(size, size))
+        for size in (64, 128)
+        for i in range(24 - unfinished * (size == 128))
+    }
+    source = open_source(make_lmdb(tmp_path / "x", entries))
+    assert list(source.names) == [f"128-{i:05d}" for i in range(24 - unfinished)]
+    assert counted(source) == {"missing entry": 1, "smaller copy": 24}
+    assert "left out   1 missing entry (preparing this LMDB was cut short" in scan(source).summary()
+    images = TrainingImages(source, 16, holdout=0.2)
+    assert len(images) + len(images.names_held_out) == len(source)
+
+
+def test_keys_that_only_look_like_sizes(tmp_path):
+    entries = {f"{year}-{i:05d}".encode(): encoded((i, 9, 0)) for year in (2019, 2020) for i in range(3)}
+    source = open_source(make_lmdb(tmp_path / "x", entries))
+    assert (len(source), counted(source)) == (6, {})
+
+
+def test_lmdb_with_bookkeeping(tmp_path):
+    entries = {b"image-%09d" % i: encoded((i, 0, 0)) for i in range(5)}
+    entries |= {b"label-%09d" % i: b"word" for i in range(5)}
+    entries |= {b"num-samples": b"5", b"__keys__": pickle.dumps([b"a"]), b"__len__": pickle.dumps(5), b"length": b"5"}
+    source = open_source(make_lmdb(tmp_path / "x", entries))
+    assert list(source.names) == [f"image-{i:09d}" for i in range(5)]
+    assert counted(source) == {"bookkeeping": 4, "other": 5}
+    assert scan(source).usable == 5
+
+
+def test_lmdb_of_pickles_is_named_and_not_opened(tmp_path):
+    trap = pickle.dumps((encoded(), Trap(str(tmp_path / "marker"))))
+    folder = make_lmdb(tmp_path / "x", {b"%d" % i: trap for i in range(4)} | {b"__len__": pickle.dumps(4)})
+    with pytest.raises(GraftError, match=r"LMDB without images.* 4 pickle \(0, \.\.\.: .*not run; export the pictures"):
+        open_source(folder)
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize("beside", [{}, {b"a": encoded()}])
+def test_databases_inside_an_lmdb_are_named(tmp_path, beside):
+    lmdb = pytest.importorskip("lmdb")
+    folder = make_lmdb(tmp_path / "x", beside)
+    with lmdb.open(str(folder), map_size=1 << 24, max_dbs=2) as environment:
+        for name in (b"images", b"labels"):
+            with environment.begin(write=True, db=environment.open_db(name)) as view:
+                view.put(b"0", encoded())
+    if beside:
+        source = open_source(folder)
+        assert (list(source.names), source.left_out["sub-database"].names) == (["a"], ["images", "labels"])
+    else:
+        with pytest.raises(GraftError, match=r"2 sub-database \(images, \.\.\.: export its pictures"):
+            open_source(folder)
+
+
+def test_keys_alone_tell_in_a_large_lmdb(tmp_path, monkeypatch):
+    monkeypatch.setattr("graftlab.data.lmdb_source.LOOKED_AT", 1)
+    source = open_source(make_lmdb(tmp_path / "x", {b"a": encoded(), b"b": b"damaged", b"num-samples": b"2"}))
+    assert (list(source.names), counted(source)) == (["a", "b"], {"bookkeeping": 1})
 
 
 @pytest.mark.parametrize("length", [b"5", b"0", b"99999999999", b"many"])

@@ -13,10 +13,10 @@ from training_fixture import CPU, config, make_photos, start
 from graftlab.config import recipe
 from graftlab.data import TrainingImages, open_source, pack
 from graftlab.data.views import Scenes, light, recoloured, scene
-from graftlab.objectives.swapping import discriminator_loss, generator_loss, swapped
+from graftlab.objectives.swapping import objective, swap_pairs
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import deep
-from graftlab.training.swapping import SwappingTrainer, deep_features
+from graftlab.training.swapping import SwappingTrainer, deep_distance
 
 ALONE = ("p.png", "q.png", "r.png")
 
@@ -162,39 +162,39 @@ def test_hybrids_are_compared_with_the_pictures_that_they_should_be():
     model, discriminators = tiny.model(), tiny.discriminators()
     torch.manual_seed(0)
     images, truths = torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([3, 1, -1, -1])
-    weights = replace(recipe("official"), views=2.0)
+    weights = recipe("official")
     silent = lambda layer, like: None  # noqa: E731
-    terms = generator_loss(model, discriminators, images, weights, silent, truths=truths)
+    terms = objective("generator", model, discriminators, images, weights, silent, truths=truths)
     structure, texture = model.encoder(images)
-    hybrids = model.generator(swapped(structure), texture, silent)
-    expected = 2 * (hybrids - images[[3, 1, 0, 0]]).abs().mean((1, 2, 3)) * torch.tensor([1, 1, 0, 0])
+    hybrids = model.generator(swap_pairs(structure), texture, silent)
+    expected = (hybrids - images[[3, 1, 0, 0]]).abs().mean((1, 2, 3)) * torch.tensor([1, 1, 0, 0])
     assert torch.allclose(terms["G_views"], expected, atol=1e-6)
-    assert "G_views" not in generator_loss(model, discriminators, images, weights, silent)
+    assert "G_views" not in objective("generator", model, discriminators, images, weights, silent)
 
 
-def test_the_likeness_of_known_hybrids_counts():
+def test_the_deep_distance_of_known_hybrids_counts():
     model, discriminators = tiny.model(), tiny.discriminators()
     images, truths = tiny.pictures(4), torch.tensor([2, -1, 0, 3])
     silent = lambda layer, like: None  # noqa: E731
-    weights = replace(recipe("official"), features=0.5)
+    weights = recipe("official")
     of_pixels = lambda made, aim: (made - aim).square().mean((1, 2, 3))  # noqa: E731
-    terms = generator_loss(model, discriminators, images, weights, silent, truths=truths, likeness=of_pixels)
+    terms = objective("generator", model, discriminators, images, weights, silent, truths=truths, deep=of_pixels)
     structure, texture = model.encoder(images)
     rec = model.generator(structure[:2], texture[:2], silent)
-    mix = model.generator(swapped(structure), texture, silent)
-    assert torch.allclose(terms["G_features"], of_pixels(rec, images[:2]) / 2, atol=1e-6)
-    expected = of_pixels(mix, images[[2, 0, 0, 3]]) / 2 * torch.tensor([1, 0, 1, 1])
+    mix = model.generator(swap_pairs(structure), texture, silent)
+    assert torch.allclose(terms["G_features"], of_pixels(rec, images[:2]), atol=1e-6)
+    expected = of_pixels(mix, images[[2, 0, 0, 3]]) * torch.tensor([1, 0, 1, 1])
     assert torch.allclose(terms["G_view_features"], expected, atol=1e-6)
 
 
 def test_deep_features_are_those_of_the_evaluation_with_gradients():
     made, aim = tiny.pictures(2, 64, 64).requires_grad_(), tiny.pictures(2, 64, 64, seed=1)
-    distance = deep_features(CPU)(made, aim)
+    distance = deep_distance(CPU)(made, aim)
     distance.sum().backward()
     assert made.grad.abs().amax((1, 2, 3)).min() > 0
     network = replace(feature_network("efficientnet-lite0", "cpu"), side=64)
     assert torch.allclose(distance, deep(network(made.detach()), network(aim)), atol=1e-5)
-    assert deep_features(CPU)(aim, aim).abs().max() < 1e-6
+    assert deep_distance(CPU)(aim, aim).abs().max() < 1e-6
 
 
 def test_without_adversaries_the_generator_has_every_step():
@@ -211,8 +211,8 @@ def test_without_adversaries_the_generator_has_every_step():
 def test_an_adversary_of_no_weight_is_not_asked(off, left):
     model, discriminators = tiny.model(), tiny.discriminators()
     images, weights = torch.rand(2, 3, 32, 32) * 2 - 1, replace(recipe("official"), **{off: 0.0})
-    assert generator_loss(model, discriminators, images, weights).keys() == left
-    asked = discriminator_loss(model, discriminators, images, weights).keys()
+    assert objective("generator", model, discriminators, images, weights).keys() == left
+    asked = objective("discriminators", model, discriminators, images, weights).keys()
     assert asked == {"D_real", "D_rec", "D_mix"} if off == "patch" else {"PatchD_real", "PatchD_mix"}
 
 

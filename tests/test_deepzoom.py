@@ -93,6 +93,29 @@ def test_earlier_tiles_are_replaced_and_those_of_a_killed_call_removed(tmp_path)
     assert not (tmp_path / ".x_files.part").exists()
 
 
+@pytest.mark.parametrize("killed", ["never", "while replacing", "while removing", "by an earlier version"])
+def test_a_page_is_replaced_and_what_is_no_tile_stays(tmp_path, killed):
+    page, tiles = deepzoom.write([smooth(600, 600)], (600, 600), tmp_path / "x.html"), tmp_path / "x_files"
+    (tiles / "notes.txt").write_text("mine")
+    (tiles / "10" / "Thumbs.db").write_text("the system's")
+    if killed == "while replacing":
+        tiles.rename(tmp_path / ".x_files.earlier")
+    if killed == "while removing":
+        shutil.copytree(tiles, tmp_path / ".x_files.earlier")
+        shutil.rmtree(tmp_path / ".x_files.earlier" / "0")
+        (tiles / "notes.txt").unlink()
+    if killed == "by an earlier version":  # which removed tiles in their place, and then took the rest for another's
+        shutil.rmtree(tiles / "0")
+    deepzoom.write([smooth(30, 30)], (30, 30), page)
+    kept = {path.relative_to(tiles).as_posix(): path for path in tiles.rglob("*") if path.suffix not in (".jpg", "")}
+    assert {name: path.read_text() for name, path in kept.items()} == {
+        "notes.txt": "mine",
+        "10/Thumbs.db": "the system's",
+    }
+    assert {path.parent.name for path in tiles.glob("*/*.jpg")} == {str(number) for number in range(6)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.dzi", "x.html", "x_files"]
+
+
 @pytest.mark.parametrize("strips", [[smooth(20, 29)], [smooth(20, 31)], [smooth(19, 30)], []])
 def test_wrong_strips_leave_the_earlier_picture(tmp_path, strips):
     page = deepzoom.write([smooth(20, 30)], (20, 30), tmp_path / "x.html")

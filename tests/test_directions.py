@@ -174,44 +174,44 @@ def test_what_does_not_go_with_a_part_is_refused(directions):
 
 
 def test_composing_adds(directions):
-    made = directions.composed("dusk", {"component 1": 1.5, "component 2": -0.5})
+    made = directions.compose("dusk", {"component 1": 1.5, "component 2": -0.5})
     assert made.names == ("component 1", "component 2", "dusk")
     before = codes(model="a" * 64)
     whole, parts = made.apply(before, {"dusk": 2}), made.apply(before, {"component 1": 3, "component 2": -1})
     assert torch.allclose(whole.texture, parts.texture, atol=1e-5)
     assert made.about["composed"] == {"dusk": {"component 1": 1.5, "component 2": -0.5}}
-    again = made.composed("night", {"dusk": 2})
+    again = made.compose("night", {"dusk": 2})
     assert set(again.about["composed"]) == {"dusk", "night"}
     assert again.explained[2:].tolist() == [0, 0]  # nobody knows
     for gains in ({}, {"component 1": 0}, {"dusk": 1, "component 1": -1.5, "component 2": 0.5}):
         with pytest.raises(GraftError, match="Nothing is left of 'nil'"):
-            made.composed("nil", gains)
+            made.compose("nil", gains)
     with pytest.raises(GraftError, match="a name of its own"):
-        made.composed("dusk", {"component 1": 1})
+        made.compose("dusk", {"component 1": 1})
     with pytest.raises(GraftError, match="between -1000 and 1000"):
-        made.composed("nil", {"component 1": float("nan")})
+        made.compose("nil", {"component 1": float("nan")})
 
 
 def test_orthogonalising_takes_out_what_is_shared():
     vectors = torch.tensor([[1.0, 1, 0, 0], [0, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 3]])
     about = {"correlations": {"a": {"snow": 0.5}, "d": {"snow": 0.1}}, "pictures": 7}
     found = Directions(tuple("abcd"), vectors, torch.zeros(4), torch.full((4,), 0.1), None, about)
-    made = found.orthogonalised("a", found.select(["b", "c"]))  # alike: what they span has one dimension
+    made = found.orthogonalise("a", found.select(["b", "c"]))  # alike: what they span has one dimension
     assert torch.allclose(made.vectors, torch.tensor([[1.0, 0, 0, 0], [0, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 3]]))
     assert (found.vectors == vectors).all()  # the old ones are as they were
     assert made.explained.tolist() == pytest.approx([0, 0.1, 0.1, 0.1])
     assert made.about == {"correlations": {"d": {"snow": 0.1}}, "orthogonal": {"a": ["b", "c"]}, "pictures": 7}
     with pytest.raises(GraftError, match="Nothing is left of 'b'"):
-        found.orthogonalised("b", found.select(["c"]))
+        found.orthogonalise("b", found.select(["c"]))
     for other in (replace(found, model="b" * 64), replace(found, part="structure")):
         with pytest.raises(GraftError, match="of one model, and of one part"):
-            found.orthogonalised("a", other)
+            found.orthogonalise("a", other)
 
 
 def test_orthogonal_directions_leave_the_others_alone(directions):
     textures, _, _ = planted()
-    mixed = directions.composed("mix", {"component 1": 1, "component 2": 1})
-    made = mixed.orthogonalised("mix", directions.select(["component 1"]))
+    mixed = directions.compose("mix", {"component 1": 1, "component 2": 1})
+    made = mixed.orthogonalise("mix", directions.select(["component 1"]))
     moved = made.positions(textures + 2 * made.vectors[2]) - made.positions(textures)
     assert moved[:, 0].abs().max() < 1e-5
     assert torch.allclose(moved[:, 1], torch.tensor(2.0).double(), atol=1e-5)
@@ -220,14 +220,14 @@ def test_orthogonal_directions_leave_the_others_alone(directions):
 def test_renaming_goes_through(directions):
     about = {"correlations": {"component 1": {"snow": 0.4}}, "toward": {"component 1": "snow"}, "size": 3}
     full = replace(directions, names=("component 1 (snow)", "component 2"), about=about)
-    made = replace(full, names=("component 1", "component 2")).renamed("component 1", "snow")
+    made = replace(full, names=("component 1", "component 2")).rename("component 1", "snow")
     assert made.names == ("snow", "component 2")
     assert made.about == {"correlations": {"snow": {"snow": 0.4}}, "toward": {"snow": "snow"}, "size": 3}
-    assert full.renamed("component 1", "x").names == ("x", "component 2")
+    assert full.rename("component 1", "x").names == ("x", "component 2")
     with pytest.raises(GraftError, match="a name of its own"):
-        full.renamed("component 2", "component 1 (snow)")
+        full.rename("component 2", "component 1 (snow)")
     with pytest.raises(GraftError, match="no direction 'x'"):
-        full.renamed("x", "y")
+        full.rename("x", "y")
 
 
 def test_select_keeps_the_order_asked_for(directions):

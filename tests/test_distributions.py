@@ -13,7 +13,7 @@ from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
-from graftlab.editing.distributions import Distribution, Gaussian, distribution, samples
+from graftlab.editing.distributions import Distribution, Gaussian, distribution, draw_samples
 from graftlab.editing.fitting import fit, principal
 from graftlab.errors import GraftError
 from graftlab.images import write
@@ -126,13 +126,13 @@ def test_unit_length_is_kept_where_it_was(folder):
     known = distribution(Planted(textures), folder, 8, axes=4)
     assert known.unit
     assert torch.allclose(known.textures(range(9), 0.3).norm(dim=1), torch.ones(9), atol=1e-5)
-    drawn = known.texture.drawn(range(9), 0.3)
+    drawn = known.texture.sample(range(9), 0.3)
     assert torch.allclose(cosine(known.textures(range(9), 0.3), drawn), torch.ones(9).double(), atol=1e-5)
 
 
 def test_sampled_codes_have_the_pictures_structure(weather):
     codes = SwapCodes(torch.randn(1, 3, 4, 5), torch.randn(1, 12), size=(7, 9), model="a" * 64)
-    made = weather.sampled(codes, [1, 2], 0.8)
+    made = weather.sample(codes, [1, 2], 0.8)
     assert torch.equal(made.texture, weather.textures([1, 2], 0.8))
     assert torch.equal(made.structure, codes.structure.expand(2, -1, -1, -1))
     assert (made.size, made.model) == (codes.size, codes.model)
@@ -215,7 +215,7 @@ def test_maps_are_as_far_as_their_places(weather):
 
 def test_other_models_are_refused(weather):
     codes = SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 12), model="b" * 64)
-    for use in (weather.novelty, lambda codes: weather.sampled(codes, [1])):
+    for use in (weather.novelty, lambda codes: weather.sample(codes, [1])):
         with pytest.raises(GraftError, match=r"another model \(a{12}\) cannot be used with these codes \(b{12}\)"):
             use(codes)
         with pytest.raises(GraftError, match=r"of \(12, 3\) channels, not \(13, 3\)"):
@@ -229,16 +229,16 @@ def test_other_models_are_refused(weather):
 def test_a_real_model(bundle):
     network = load(bundle / "landscapes-128.safetensors", device="cpu")
     said = []
-    known = distribution(network, bundle / "photos", 32, on_progress=lambda *figures: said.append(figures))
+    known = distribution(network, bundle / "photos", 32, progress=lambda *figures: said.append(figures))
     assert known.model == network.fingerprint
     assert known.unit
     count = known.about["pictures"]
     assert said[-1] == (count, count)
     assert len(known.texture.axes) == (count - count // 5) // 2  # fewer than asked for
     codes = network.encode(pictures(1))
-    images = list(samples(network, known, codes, [4, 5], 0.8, seed=3))
-    assert torch.equal(images[1], network.decode(known.sampled(codes, [5], 0.8), seed=3))
-    assert torch.equal(images[1], next(samples(network, known, codes, [5], 0.8, seed=3)))
+    images = list(draw_samples(network, known, codes, [4, 5], 0.8, seed=3))
+    assert torch.equal(images[1], network.decode(known.sample(codes, [5], 0.8), seed=3))
+    assert torch.equal(images[1], next(draw_samples(network, known, codes, [5], 0.8, seed=3)))
     assert not torch.allclose(images[0], images[1], atol=1e-3)
     again = distribution(network, bundle / "photos", 32)
     for part in ("texture", "structure"):
@@ -257,7 +257,7 @@ def test_codes_of_any_length_stay_so(bundle):
     moved = found.apply(codes, {"component 1": 2})
     way = found.positions(moved.texture) - found.positions(codes.texture)
     assert torch.allclose(way, torch.tensor([[2.0, 0]]).double(), atol=1e-4)
-    (image,) = samples(network, known, codes, [1])
+    (image,) = draw_samples(network, known, codes, [1])
     assert not torch.allclose(image, network.decode(codes), atol=1e-3)
 
 

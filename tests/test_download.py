@@ -285,7 +285,7 @@ def test_a_disk_that_fills_up(get, web, tmp_path, monkeypatch, code, says):
 
 
 def test_ctrl_c_leaves_what_has_arrived(get, web, tmp_path):
-    def interrupt(done, total):
+    def interrupt(done, *_):
         if done > 100_000:
             raise KeyboardInterrupt
 

@@ -80,7 +80,7 @@ def test_structure_kept_is_what_it_says(grid, measured):
 
 def test_the_same_call_gives_the_same_figures(grid, measured):
     told = []
-    again = truth(model(), grid, pairs=6, on_progress=lambda *done: told.append(done))
+    again = truth(model(), grid, pairs=6, progress=lambda *done: told.append(done))
     assert again.to_dict() == measured.to_dict()
     assert told == [(i, 6) for i in range(1, 7)]
     assert truth(model(), grid, pairs=6, seed=1).distances != measured.distances

@@ -49,9 +49,9 @@ def test_other_pictures_of_a_kind_are_nearer_than_pictures_of_another(album):
 def test_seeds_follow_each_other(album):
     folder, images = album
     model, told = Album(images), []
-    samples(model, folder, 32, count=18, psi=0.7, label=3, seed=5, on_progress=lambda *done: told.append(done))
+    samples(model, folder, 32, count=18, psi=0.7, label=3, seed=5, progress=lambda *done: told.append(done))
     assert model.asked == [(list(range(5, 21)), 0.7, 3), ([21, 22], 0.7, 3)]
-    assert told == [(16, 36), (18, 36), (34, 36), (36, 36)]
+    assert told == [(done, 36, "") for done in (16, 18, 34, 36)]
 
 
 def test_what_cannot_be_measured(album):

@@ -6,7 +6,7 @@ import torch
 from planted import cosine, planted
 
 from graftlab.editing.directions import Directions
-from graftlab.editing.factors import checked, labelled, named
+from graftlab.editing.factors import correlate, fit_factors, named
 from graftlab.editing.fitting import fit
 from graftlab.errors import GraftError
 
@@ -20,7 +20,7 @@ def mixed(count, seed):
 
 def test_labelled_directions_hold_the_other_factors_still():
     textures, axes, factors = mixed(400, 0)
-    found = labelled(textures, factors, "b" * 64)
+    found = fit_factors(textures, factors, "b" * 64)
     assert found.names == ("night", "snow")
     assert found.model == "b" * 64
     # n0 = night and n1 = snow + night / 2, so the texture is night * (2 a0 + 0.25 a1) + snow * 0.5 a1
@@ -35,7 +35,7 @@ def test_labelled_directions_hold_the_other_factors_still():
 def test_correlations_are_those_of_pictures_held_out():
     textures, _, factors = mixed(400, 0)
     others, _, truth = mixed(300, 1)
-    found = checked(Directions.cat([labelled(textures, factors), fit(textures, 2)]), others, truth)
+    found = correlate(Directions.cat([fit_factors(textures, factors), fit(textures, 2)]), others, truth)
     assert found.about["held_out"] == 300
     assert found.about["pictures"] == 400
     assert found.about["factors"] == ["night", "snow"]
@@ -48,13 +48,13 @@ def test_correlations_are_those_of_pictures_held_out():
             assert found.correlations(name)[factor] == pytest.approx(r, abs=1e-4)
     order = np.random.default_rng(3).permutation(300)
     shuffled = {name: torch.as_tensor(column)[order] for name, column in truth.items()}
-    assert abs(checked(found, others, shuffled).correlations("snow")["snow"]) < 0.2
+    assert abs(correlate(found, others, shuffled).correlations("snow")["snow"]) < 0.2
 
 
 def test_components_take_the_name_and_the_side_of_what_they_follow():
     textures, _, factors = mixed(400, 0)
     down = {"day": [-number for number in factors["night"]]}
-    found = checked(fit(textures, 3), textures, down)
+    found = correlate(fit(textures, 3), textures, down)
     before = found.correlations("component 1")["day"]
     turned = named(found)
     assert turned.names == ("component 1 (day)", "component 2", "component 3")
@@ -63,7 +63,7 @@ def test_components_take_the_name_and_the_side_of_what_they_follow():
     assert torch.equal(turned.vectors[1:], found.vectors[1:])
     assert turned.positions(textures)[:, 0] @ torch.tensor(down["day"]).double() > 0
     assert named(found, least=0.999999).names == found.names
-    assert named(checked(labelled(textures, down), textures, down)).names == ("day",)
+    assert named(correlate(fit_factors(textures, down), textures, down)).names == ("day",)
     assert named(fit(textures, 2)).names == ("component 1", "component 2")  # nothing is known
 
 
@@ -73,14 +73,14 @@ def test_components_take_the_name_and_the_side_of_what_they_follow():
 def test_useless_factors_are_refused(column):
     textures, _, numbers = planted()
     with pytest.raises(GraftError, match="The factor 'snow' must be 400 finite numbers"):
-        labelled(textures, {"night": numbers[:, 0], "snow": column})
+        fit_factors(textures, {"night": numbers[:, 0], "snow": column})
     with pytest.raises(GraftError, match="The factor 'snow'"):
-        checked(fit(textures, 2), textures, {"snow": column})
+        correlate(fit(textures, 2), textures, {"snow": column})
 
 
 def test_factors_need_pictures():
     textures, _, numbers = planted(3)
     with pytest.raises(GraftError, match="2 factors need more pictures than 3"):
-        labelled(textures, {"a": numbers[:, 0], "b": numbers[:, 1]})
+        fit_factors(textures, {"a": numbers[:, 0], "b": numbers[:, 1]})
     with pytest.raises(GraftError, match="at least one factor"):
-        labelled(textures, {})
+        fit_factors(textures, {})

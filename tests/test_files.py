@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from graftlab.errors import GraftError
-from graftlab.work.files import atomic_write
+from graftlab.hardware import require_space
+from graftlab.work.files import atomic_write, read_table
 
 
 def names(folder):
@@ -36,6 +38,46 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
 
     atomic_write(path, slowly)
     assert path.read_bytes() == b"new"
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (f".state.part-{ended.pid}", f".a.b.part-{ended.pid}", ".state.part-x", f"state.part-{ended.pid}"):
+        (tmp_path / name).write_bytes(b"half")
+    mine = tmp_path / f".other.part-{os.getpid()}"  # of another thread, say
+    mine.write_bytes(b"half")
+    atomic_write(tmp_path / "state", lambda file: file.write(b"one"))
+    assert names(tmp_path) == sorted([".state.part-x", mine.name, "state", f"state.part-{ended.pid}"])
+    (tmp_path / f".state.part-{ended.pid}").write_bytes(b"half")
+    atomic_write(tmp_path / "state", lambda file: file.write(b"two"))
+    assert f".state.part-{ended.pid}" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null"])
+def test_devices_are_no_tables(name):
+    if not Path(name).exists():
+        pytest.skip("there is no such device")
+    with pytest.raises(GraftError, match=rf"{name} is a device"):
+        read_table(Path(name))
+
+
+def test_tables_are_of_a_size_that_people_write(tmp_path):
+    (tmp_path / "t.json").write_bytes(b'{"a":\r\n 1}')
+    assert read_table(tmp_path / "t.json") == {"a": 1}
+    (tmp_path / "t.json").write_bytes(b" " * 9_000_000 + b"1")
+    with pytest.raises(GraftError, match=r"t\.json is larger than 8 MiB"):
+        read_table(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize(
+    ("needed", "free", "told"),
+    [(5_000_000, 12_000, "5.0 MB and its disk has 12 KB"), (2.5e9, 999_960_000, "2.5 GB and its disk has 1.0 GB")],
+)
+def test_sizes_are_told_in_units_that_fit(tmp_path, monkeypatch, needed, free, told):
+    monkeypatch.setattr("graftlab.hardware.disk_usage", lambda place: type("", (), {"free": free}))
+    with pytest.raises(GraftError, match=f"needs {told} free; make room"):
+        require_space(tmp_path, needed)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), GraftError("no")])

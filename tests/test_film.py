@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graftlab.errors import GraftError
 from graftlab.images import read, read_recipe
-from graftlab.video.film import BLOCK, Film, boomerang, frame_rate, preview, render, reversed_, slowed
+from graftlab.video.film import BLOCK, Film, boomerang, frame_rate, preview, render, reverse, slow
 
 
 def gray(number: int) -> Tensor:
@@ -42,7 +42,7 @@ def test_playing_begins_anywhere_and_ends_at_the_end(make):
 @pytest.mark.parametrize("make", [film, in_order])
 @pytest.mark.parametrize("frames", [1, 2, BLOCK, BLOCK + 1, 70])
 def test_reversed_is_every_frame_backwards(make, frames):
-    backwards, wanted = reversed_(make(frames)), list(range(frames))[::-1]
+    backwards, wanted = reverse(make(frames)), list(range(frames))[::-1]
     assert numbers(backwards.play()) == wanted
     assert numbers(backwards.play(frames // 2)) == wanted[frames // 2 :]
     assert numbers(map(backwards.frame, range(frames))) == wanted
@@ -56,7 +56,7 @@ def test_reversed_makes_every_frame_once_and_holds_a_block():
             made.append(number)
             yield gray(number)
 
-    backwards = reversed_(film(start=start)).play()
+    backwards = reverse(film(start=start)).play()
     next(backwards)
     assert len(made) <= BLOCK
     list(backwards)
@@ -77,36 +77,36 @@ def test_boomerang_is_a_loop_without_doubles(make, frames, wanted):
 
 @pytest.mark.parametrize("make", [film, in_order])
 def test_slowed_mixes_neighbours_and_keeps_frames(make):
-    slow = slowed(make(4), 4)
+    slower = slow(make(4), 4)
     wanted = [i / 4 for i in range(13)]
-    assert slow.frames == 13
-    assert slow.fps == 10
-    assert numbers(map(slow.frame, range(13))) == wanted
+    assert slower.frames == 13
+    assert slower.fps == 10
+    assert numbers(map(slower.frame, range(13))) == wanted
     for first in (0, 1, 4, 7, 12):
-        assert numbers(slow.play(first)) == wanted[first:]
-    assert torch.equal(slow.frame(8), gray(2))
-    assert numbers(slowed(make(3), 1).play()) == [0, 1, 2]
+        assert numbers(slower.play(first)) == wanted[first:]
+    assert torch.equal(slower.frame(8), gray(2))
+    assert numbers(slow(make(3), 1).play()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("make", [film, in_order])
 def test_a_closed_film_is_closed_when_slow_too(make):
-    slow = slowed(replace(make(3), closed=True), 2)
+    slower = slow(replace(make(3), closed=True), 2)
     wanted = [0, 0.5, 1, 1.5, 2, 1]
-    assert slow.closed
-    assert slow.frames == 6
-    assert numbers(map(slow.frame, range(6))) == wanted
+    assert slower.closed
+    assert slower.frames == 6
+    assert numbers(map(slower.frame, range(6))) == wanted
     for first in range(6):
-        assert numbers(slow.play(first)) == wanted[first:]
+        assert numbers(slower.play(first)) == wanted[first:]
 
 
 def test_the_three_go_together():
-    assert numbers(slowed(boomerang(film(3)), 2).play()) == [0, 0.5, 1, 1.5, 2, 1.5, 1, 0.5]
-    assert numbers(reversed_(slowed(in_order(2), 2)).play())[::2] == [1, 0]
+    assert numbers(slow(boomerang(film(3)), 2).play()) == [0, 0.5, 1, 1.5, 2, 1.5, 1, 0.5]
+    assert numbers(reverse(slow(in_order(2), 2)).play())[::2] == [1, 0]
 
 
 def test_what_is_shown_otherwise_is_another_film_without_sound(tmp_path):
     first = film(4, audio=tmp_path / "a.mp3")
-    others = [reversed_(first), boomerang(first), slowed(first, 2), slowed(first, 3)]
+    others = [reverse(first), boomerang(first), slow(first, 2), slow(first, 3)]
     assert all(other.audio is None for other in others)
     recipes = [str(each.recipe) for each in (first, *others)]
     assert len(set(recipes)) == 5
@@ -188,7 +188,7 @@ def test_films_without_frames_or_speed_are_refused(tmp_path):
     with pytest.raises(GraftError, match="frame rate"):
         Film(1, Fraction(0), gray)
     with pytest.raises(GraftError, match="slowed"):
-        slowed(film(), 0)
+        slow(film(), 0)
     short = film(9, start=lambda first: map(gray, range(first, 5)))
     with pytest.raises(GraftError, match="after 5 of 9"):
         render(short, tmp_path / "frames")

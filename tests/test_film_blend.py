@@ -8,16 +8,18 @@ import pytest
 import tiny
 import torch
 
+from graftlab.blending import family
 from graftlab.blending.blend import adopt, blend
+from graftlab.blending.family import Family
 from graftlab.blending.inputs import photos_in, seeds_in
 from graftlab.blending.layers import layers_of
 from graftlab.blending.weights import interpolate, layer_swap
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.cli import blend_desk
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
 from graftlab.images import read, read_recipe, to_uint8
+from graftlab.rendering import Renderer
 from graftlab.video.films.blends import blends, fading, passing
 
 A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"
@@ -65,7 +67,7 @@ def equal(picture, want):
 
 def test_all_models_of_a_circle_are_met_bit_for_bit_and_it_closes(networks):
     a = networks[0]
-    film = blends(networks, passing(3, closed=True), seeds_in(a, [3], 1), 6, FPS, closed=True)
+    film = blends(Renderer(networks[0]), networks, passing(3, closed=True), seeds_in(a, [3], 1), 6, FPS, closed=True)
     frames = list(film.play())
     for i, network in enumerate(networks):
         assert torch.equal(frames[2 * i], network.decode(a.codes_of([3])))
@@ -75,13 +77,15 @@ def test_all_models_of_a_circle_are_met_bit_for_bit_and_it_closes(networks):
 
 
 def test_an_open_way_ends_at_the_last(networks):
-    film = blends(networks, passing(3), seeds_in(networks[0], [3], 1), 5, FPS)
+    film = blends(Renderer(networks[0]), networks, passing(3), seeds_in(networks[0], [3], 1), 5, FPS)
     assert torch.equal(film.frame(4), networks[2].decode(networks[0].codes_of([3])))
     assert torch.equal(film.frame(2), networks[1].decode(networks[0].codes_of([3])))
 
 
 def test_every_frame_is_the_same_wherever_one_begins(networks):
-    film = blends(networks, passing(3, ease="smooth"), seeds_in(networks[0], [1, 2], 1), 6, FPS, across=2)
+    film = blends(
+        Renderer(networks[0]), networks, passing(3, ease="smooth"), seeds_in(networks[0], [1, 2], 1), 6, FPS, across=2
+    )
     whole = list(film.play())
     assert whole[0].shape == (1, 3, 32, 64)
     assert all(torch.equal(*pair) for pair in zip(film.play(3), whole[3:], strict=True))
@@ -99,7 +103,7 @@ def test_a_moving_switch_passes_those_of_graft_blend(networks):
     shares = [[rule(share / 50)(layer)[1] for share in range(51)] for layer in layers_of(a)]
     assert all(row == sorted(row) for row in shares)  # nothing jumps back
     assert max(after - before for row in shares for before, after in pairwise(row)) < 0.15
-    film = blends([a, b], rule, seeds_in(a, [3], 1), 2, FPS)
+    film = blends(Renderer(a), [a, b], rule, seeds_in(a, [3], 1), 2, FPS)
     want = blend(a, b, layer_swap(4, width=0.3))
     assert tiny.differ(film.frame(1), want.decode(a.codes_of([3]))) < 1e-5
 
@@ -112,21 +116,21 @@ def test_share_and_switch_together(networks):
 
 def test_random_noise_is_another_in_each_frame_and_the_same_again(networks):
     same = [networks[0], networks[0]]
-    film = blends(same, passing(2), seeds_in(networks[0], [3, 4], 1), 3, FPS, across=2, noise="random", seed=5)
+    film = blends(Renderer(same[0], "random", 5), same, passing(2), seeds_in(networks[0], [3, 4], 1), 3, FPS, across=2)
     assert not torch.equal(film.frame(0), film.frame(1))
     assert torch.equal(film.frame(1), film.frame(1))
-    still = blends(same, passing(2), seeds_in(networks[0], [3], 1), 3, FPS)
+    still = blends(Renderer(same[0]), same, passing(2), seeds_in(networks[0], [3], 1), 3, FPS)
     assert torch.equal(still.frame(0), still.frame(1))
 
 
 def test_autoencoders(networks):
     a, b = tiny.new_model(), near(tiny.new_model(), 1)
     images = [tiny.pictures(seed=seed) for seed in (0, 1)]
-    film = blends([a, b], fading((0, 1)), photos_in(a, images), 3, FPS, across=2, noise="fixed")
+    film = blends(Renderer(a), [a, b], fading((0, 1)), photos_in(a, images), 3, FPS, across=2)
     want = torch.cat([b.decode(b.encode(image), noise="fixed") for image in images])
     assert tiny.differ(film.frame(2), block(want, 2)) < 1e-5
     with pytest.raises(GraftError, match="no layers in common"):
-        blends([a, networks[0]], fading((0, 1)), photos_in(a, images), 3, FPS)
+        blends(Renderer(a), [a, networks[0]], fading((0, 1)), photos_in(a, images), 3, FPS)
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -188,9 +192,9 @@ def test_photos(graft, models):
 
 
 def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkeypatch):
-    monkeypatch.setattr(blend_desk, "KEPT", 1)
-    desk = blend_desk.family([A, B, C], False, "cpu", precision="bfloat16")
-    assert {desk.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
+    monkeypatch.setattr(family, "KEPT", 1)
+    opened = Family([A, B, C], device="cpu", precision="bfloat16")
+    assert {opened.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from tiny import differ, model, pictures
 from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images import to_uint8
-from graftlab.video.film import Film, render, reversed_
+from graftlab.rendering import Renderer
+from graftlab.video.film import Film, render, reverse
 from graftlab.video.films.desync import Desync, rework
-from graftlab.video.films.drawing import Hand
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.reading import Video
 
@@ -37,7 +37,7 @@ def seen(clip) -> list[SwapCodes]:
 
 
 def reworked(clip, **options):
-    return rework(model(), Hand(model()), clip, **options)
+    return rework(Renderer(model()), clip, **options)
 
 
 def made_of(structure, texture) -> torch.Tensor:
@@ -140,6 +140,6 @@ def test_videos_without_sense_are_refused(clip):
 
 def test_back_and_forth(clip):
     film = reworked(clip)
-    twice = reversed_(reversed_(film))
+    twice = reverse(reverse(film))
     assert all((to_uint8(a) == to_uint8(b)).all() for a, b in zip(played(twice), played(film), strict=True))
-    assert [film.frame(3).sum(), film.frame(7).sum()] == [reversed_(film).frame(i).sum() for i in (7, 3)]
+    assert [film.frame(3).sum(), film.frame(7).sum()] == [reverse(film).frame(i).sum() for i in (7, 3)]

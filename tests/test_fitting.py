@@ -8,8 +8,8 @@ from tiny import pictures
 
 from graftlab.checkpoints.load import load
 from graftlab.data import open_source
-from graftlab.editing.factors import labelled
-from graftlab.editing.fitting import Moments, between, cells, difference, encoded, fit, principal
+from graftlab.editing.factors import fit_factors
+from graftlab.editing.fitting import Moments, between, cells, difference, encode_photos, fit, principal
 from graftlab.errors import GraftError
 from graftlab.images import read, write
 from graftlab.networks.model import fingerprint
@@ -38,7 +38,7 @@ def test_components_agree_with_singular_values():
 
 def test_a_gain_of_one_is_one_standard_deviation():
     textures, _, _ = planted()
-    for found in (fit(textures, 4), labelled(textures, {"a": planted()[2][:, 0], "b": planted()[2][:, 1]})):
+    for found in (fit(textures, 4), fit_factors(textures, {"a": planted()[2][:, 0], "b": planted()[2][:, 1]})):
         places = found.positions(textures)
         assert torch.allclose(places.std(0, correction=0), torch.ones(len(found)).double(), atol=1e-5)
         assert torch.allclose(places.mean(0), torch.zeros(len(found)).double(), atol=1e-5)
@@ -163,7 +163,7 @@ def network(bundle):
 
 def test_principal_is_the_fit_of_what_is_encoded(bundle, network):
     said = []
-    found = principal(network, bundle / "photos", 32, 4, on_progress=lambda *figures: said.append(figures))
+    found = principal(network, bundle / "photos", 32, 4, progress=lambda *figures: said.append(figures))
     squares = [read(path, 32, square=True) for path in sorted((bundle / "photos").glob("*.jpg"))]
     reference = fit(network.encode(torch.cat(squares)).texture, 4)
     assert found.model == fingerprint(network.state_dict())
@@ -199,10 +199,10 @@ def test_encoded_keeps_numbers_beside_codes(photos, network, monkeypatch):
     monkeypatch.setattr("graftlab.editing.fitting.BATCH", 2)
     (photos / "broken.png").write_bytes(b"no picture")  # the first by name
     source = open_source(photos)
-    pieces = list(encoded(network, source, [3, 0, 1], 32))
+    pieces = list(encode_photos(network, source, [3, 0, 1], 32))
     assert [indices for indices, _ in pieces] == [[3], [1]]
     assert [len(batch) for _, batch in pieces] == [1, 1]
-    (alone,) = encoded(network, source, [1], 32)
+    (alone,) = encode_photos(network, source, [1], 32)
     assert torch.allclose(alone[1].texture, pieces[1][1].texture, atol=1e-6)
     assert not alone[1].texture.requires_grad
 
@@ -225,16 +225,18 @@ def test_components_of_structures_are_those_of_their_cells(bundle, network):
 
 def test_between_is_the_difference_of_what_is_encoded(bundle, photos, network):
     said = []
-    found = between(network, bundle / "photos", photos, 32, "mine", on_progress=lambda *figures: said.append(figures))
+    found = between(network, bundle / "photos", photos, 32, "mine", progress=lambda *figures: said.append(figures))
     textures = []
     for folder in (bundle / "photos", photos):
         source = open_source(folder)
-        textures.append(torch.cat([codes.texture for _, codes in encoded(network, source, range(len(source)), 32)]))
+        textures.append(
+            torch.cat([codes.texture for _, codes in encode_photos(network, source, range(len(source)), 32)])
+        )
     wanted = difference(*textures, "mine", network.fingerprint)
     assert torch.equal(found.vectors, wanted.vectors)
     assert found.model == network.fingerprint
     everything = sum(map(len, textures))
-    assert said[-1] == (everything, everything)
+    assert said[-1] == (everything, everything, "")
     facts = {"unreadable": 0, "photos": ["photos", "photos"], "size": 32, "seed": 0}
     assert found.about == {**wanted.about, **facts}
 

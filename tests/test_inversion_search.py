@@ -11,7 +11,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion import work
 from graftlab.inversion.descent import ramps
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, drawn, sampled, standardised
+from graftlab.inversion.search import Centre, Search, Settings, autocorrelation, draw, sampled, standardised
 from graftlab.inversion.work import carry_out
 
 MODEL = tiny.stylegan2()
@@ -31,7 +31,7 @@ def done(*given, **named):
 
 
 def distance(codes):
-    return (drawn(MODEL, codes) - IMAGES).square().mean().item()
+    return (draw(MODEL, codes) - IMAGES).square().mean().item()
 
 
 @pytest.mark.parametrize("space", ["w", "w+"])
@@ -39,7 +39,7 @@ def test_a_picture_of_the_model_is_found_again(space):
     begun = search(space=space, steps=100)
     before = distance(begun.codes)
     losses = []
-    carry_out(begun, lambda done, loss: losses.append(loss))
+    carry_out(begun, lambda done, total, note: losses.append(float(note.removeprefix("loss "))))
     assert distance(begun.codes) < before / 8
     assert losses[-1] < losses[0] / 8
     assert len(losses) == 100
@@ -74,7 +74,7 @@ def test_interrupted_and_continued_it_finds_the_same(free_noise, tmp_path, monke
     whole = search(free_noise=free_noise, keep_every=5)
     carry_out(whole)
 
-    def stop(done, loss):
+    def stop(done, *_):
         if done == 7:
             raise KeyboardInterrupt
 
@@ -83,7 +83,7 @@ def test_interrupted_and_continued_it_finds_the_same(free_noise, tmp_path, monke
         carry_out(search(free_noise=free_noise, keep_every=5), stop, file)
     told = []
     again = search(free_noise=free_noise, keep_every=5)
-    carry_out(again, lambda done, loss: told.append(done), file)
+    carry_out(again, lambda done, *_: told.append(done), file)
     assert told == [6, *range(7, 13)]  # stopped while it was told of the seventh, before that was saved
     assert torch.equal(again.codes.w, whole.codes.w)
     assert [codes.w.tolist() for codes in again.kept()] == [codes.w.tolist() for codes in whole.kept()]
@@ -95,7 +95,7 @@ def test_what_is_finished_is_not_done_again(tmp_path):
     carry_out(search(), file=file)
     again = search()
     monitor = []
-    carry_out(again, lambda done, loss: monitor.append(done), file)
+    carry_out(again, lambda done, *_: monitor.append(done), file)
     assert monitor == [12]
     assert torch.equal(again.codes.w, done())
 
@@ -126,7 +126,7 @@ def test_a_conditional_model():
         image = model.sample([1], labels=2)
     begun = Search(model, Likeness(image, None), Settings(steps=60))
     losses = []
-    carry_out(begun, lambda done, loss: losses.append(loss))
+    carry_out(begun, lambda done, total, note: losses.append(float(note.removeprefix("loss "))))
     assert losses[-1] < losses[0] / 4
 
 

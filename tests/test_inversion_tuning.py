@@ -24,7 +24,7 @@ CODES = MODEL.codes_of([0, 1, 2], psi=0.5)
 def interrupted(make, file, after):
     """Work that was stopped after so many steps and done by another call."""
 
-    def stop(done, loss):
+    def stop(done, *_):
         if done == after + 1:
             raise KeyboardInterrupt
 
@@ -46,9 +46,9 @@ def test_the_generator_bends_towards_the_photos():
     before = {name: tensor.clone() for name, tensor in MODEL.state_dict().items()}
     losses = []
     begun = tuning(60)
-    carry_out(begun, lambda done, loss: losses.append(loss))
+    carry_out(begun, lambda done, total, note: losses.append(float(note.removeprefix("loss "))))
     assert losses[-1] < losses[0] * 0.8
-    model, codes = begun.finished()
+    model, codes = begun.finish()
     after = model.state_dict()
     assert all(torch.equal(tensor, MODEL.state_dict()[name]) for name, tensor in before.items())
     same = {name for name in before if torch.equal(before[name], after[name])}
@@ -66,7 +66,7 @@ def test_tuning_interrupted_is_the_same(tmp_path, monkeypatch):
     whole = tuning(8, batch=2)
     carry_out(whole)
     again = interrupted(lambda: tuning(8, batch=2), tmp_path / "state.safetensors", 5)
-    assert whole.finished()[0].fingerprint == again.finished()[0].fingerprint
+    assert whole.finish()[0].fingerprint == again.finish()[0].fingerprint
 
 
 # -- encoders ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from graftlab.editing.mixtures import Mixture, clustered, numbers
+from graftlab.editing.mixtures import Mixture, fit_mixture, numbers
 from graftlab.errors import GraftError
 
 MIDDLES = torch.tensor([[-2.0, 0, 1], [2, 1, 0], [0, -3, -2]]).double()
@@ -24,7 +24,7 @@ def places():
 
 @pytest.fixture(scope="module")
 def mixture(places):
-    return clustered(places, 3)
+    return fit_mixture(places, 3)
 
 
 def test_planted_clusters_are_found(mixture):
@@ -36,7 +36,7 @@ def test_planted_clusters_are_found(mixture):
 
 
 def test_places_are_drawn_as_they_were_spread(mixture, places):
-    drawn = mixture.drawn(range(3000))
+    drawn = mixture.sample(range(3000))
     assert torch.allclose(drawn.mean(0), places.mean(0), atol=0.1)
     assert torch.allclose(torch.cov(drawn.T), torch.cov(places.T), atol=0.2)
     nearest = torch.cdist(drawn, mixture.means.double()).argmin(1).bincount() / 3000
@@ -44,30 +44,30 @@ def test_places_are_drawn_as_they_were_spread(mixture, places):
 
 
 def test_truncation_leads_to_the_middle_of_the_own_cluster(mixture):
-    full, half, none = (mixture.drawn(range(50), psi) for psi in (1, 0.5, 0))
+    full, half, none = (mixture.sample(range(50), psi) for psi in (1, 0.5, 0))
     assert torch.allclose(half, (full + none) / 2)
     assert (torch.cdist(none, mixture.means.double()).min(1).values < 1e-6).all()
     assert len(none.unique(dim=0)) == 3
 
 
 def test_a_seed_is_a_place_in_any_company(mixture):
-    together = mixture.drawn([3, 7, 7, 9])
-    assert torch.equal(together[1:2], mixture.drawn([7]))
+    together = mixture.sample([3, 7, 7, 9])
+    assert torch.equal(together[1:2], mixture.sample([7]))
     assert torch.equal(together[1], together[2])
     assert not torch.equal(together[0], together[1])
-    assert mixture.drawn([]).shape == (0, 3)
+    assert mixture.sample([]).shape == (0, 3)
     steps, chances = numbers([7], 3, 0.5)
     assert steps.tolist() == [(0.5 * np.random.RandomState(7).randn(3)).tolist()]
     assert 0 <= chances.item() < 1
 
 
 def test_the_same_places_give_the_same_mixture(mixture, places):
-    again = clustered(places, 3)
+    again = fit_mixture(places, 3)
     assert torch.equal(again.factors, mixture.factors)
 
 
 def test_one_cluster_is_a_gaussian(places):
-    one = clustered(places, 1)
+    one = fit_mixture(places, 1)
     assert torch.allclose(one.means[0].double(), places.mean(0), atol=1e-5)
     assert one.shares.tolist() == [1]
 
@@ -75,13 +75,13 @@ def test_one_cluster_is_a_gaussian(places):
 @pytest.mark.parametrize("clusters", [0, 6])
 def test_more_clusters_than_places_are_refused(places, clusters):
     with pytest.raises(GraftError, match=f"5 pictures make one cluster or more, .* not {clusters}"):
-        clustered(places[:5], clusters)
+        fit_mixture(places[:5], clusters)
 
 
 def test_without_scikit_learn_it_says_what_to_install(places, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(GraftError, match=r"pip install 'graftlab\[clusters\]'"):
-        clustered(places, 2)
+        fit_mixture(places, 2)
 
 
 WRONG = {
@@ -104,4 +104,4 @@ def test_mixtures_without_sense_are_refused(mixture, change):
 def test_a_mixture_may_be_written_down():
     """One cluster of weight 1 at 2 with deviation 3."""
     mixture = Mixture(torch.ones(1), torch.full((1, 1), 2.0), torch.full((1, 1, 1), 3.0))
-    assert mixture.drawn([5]).item() == pytest.approx(2 + 3 * np.random.RandomState(5).randn())
+    assert mixture.sample([5]).item() == pytest.approx(2 + 3 * np.random.RandomState(5).randn())

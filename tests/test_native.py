@@ -5,19 +5,24 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from graftlab import artifacts
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints import build
+from graftlab.checkpoints.convert import convert
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.verify import verify
 from graftlab.codes import Codes
 from graftlab.config import preset
 from graftlab.errors import GraftError
@@ -232,8 +237,46 @@ def test_what_was_changed_after_writing_is_noticed(tmp_path):
         refused(r"no longer holds what was written \(SHA-256\); fetch", read_tensors, path)
     path.write_bytes(whole.replace(b'"b"', b'"c"'))
     refused("no longer holds what was written", read_tensors, path)
-    path.write_bytes(whole.replace(b"sha256", b"crc256"))  # a file of before there were digests
+    path.write_bytes(whole.replace(b"sha256", b"sha252"))
+    refused("no longer holds what was written", read_tensors, path)
+    save_file(tensors, path, {"graftlab": json.dumps({"name": "one"})})  # of before there were digests
     assert read_tensors(path)[1] == {"name": "one"}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+def test_no_flipped_bit_of_a_model_is_used_or_converted(tmp_path, ending):
+    path = tmp_path / f"m.{ending}"
+    if ending == "pt":
+        save_model(tmp_path / "ours.safetensors", tiny.stylegan2())
+        convert(tmp_path / "ours.safetensors", path)
+    else:
+        save_model(path, tiny.model(), {"licence": "CC0-1.0"}, discriminators={"d": torch.randn(99)})
+    whole, random = path.read_bytes(), Random(0)
+    header = 8 + int.from_bytes(whole[:8], "little") if ending == "safetensors" else 4000
+    load_here, tree = partial(load, device="cpu"), torch.load(path, weights_only=True) if ending == "pt" else {}
+    before = {**tree.get("g_ema", {}), "latent_avg": tree.get("latent_avg")}
+    for place in [random.randrange(8 * len(whole)) for _ in range(30)] + [
+        random.randrange(8 * header) for _ in range(10)
+    ]:
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        for use in (load_here, verify, partial(convert, target=tmp_path / "out.safetensors")):
+            if ending == "pt" and is_padding(path, before):  # times, gaps between members
+                continue
+            with pytest.raises(GraftError):
+                use(path)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def is_padding(path: Path, before: dict[str, Tensor]) -> bool:
+    """Whether a flipped bit changed nothing that anybody reads, as PyTorch itself sees it."""
+    try:
+        now = torch.load(path, weights_only=True)
+    except Exception:
+        return False
+    flat = {**now["g_ema"], "latent_avg": now["latent_avg"]}
+    return flat.keys() == before.keys() and all(torch.equal(flat[name], before[name]) for name in flat)
 
 
 # -- what is not read -------------------------------------------------------------------------------------------------

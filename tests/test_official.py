@@ -51,7 +51,7 @@ def test_generator(ref: Fixture, noise: str) -> None:
         "_ns": ref.noise("noise_ns" if noise == "noise" else None),
     }
     agree(generator(io["sp"], io["gl"], source[""]), io[f"rec_{noise}"])
-    agree(generator(objectives.swapped(io["sp"]), io["gl"], source[""]), io[f"mix_{noise}"])
+    agree(generator(objectives.swap_pairs(io["sp"]), io["gl"], source[""]), io[f"mix_{noise}"])
     agree(generator(io["sp_ns"], io["gl_ns"], source["_ns"]), io[f"rec_ns_{noise}"])
 
 
@@ -107,16 +107,16 @@ def terms_of(ref: Fixture, phase: str) -> objectives.Terms:
     noise = ref.noise("noise" if phase.endswith("_noise") else None)
     if phase.startswith("D"):
         crops = (ref.crops("d0"), ref.crops("d1"), ref.crops("d2"))
-        return objectives.discriminator_loss(ref.model, ref.net, x, recipe, noise, crops=crops)
+        return objectives.objective("discriminators", ref.model, ref.net, x, recipe, noise, crops=crops)
     if phase.startswith("G"):
         crops2 = (ref.crops("g0"), ref.crops("g1"))
-        return objectives.generator_loss(ref.model, ref.net, x, recipe, noise, crops=crops2)
+        return objectives.objective("generator", ref.model, ref.net, x, recipe, noise, crops=crops2)
     return objectives.r1_penalty(ref.net, x, recipe, ref.config.patch_size, crops=(ref.crops("r0"), ref.crops("r1")))
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_losses(ref: Fixture, phase: str) -> None:
-    terms = terms_of(ref, phase)
+    terms = {name: term * ref.recipe.weights[name] for name, term in terms_of(ref, phase).items()}
     if phase.startswith("R1"):
         agree(terms["D_R1"], ref.io["loss.R1.image_part"])
         agree(terms["PatchD_R1"], ref.io["loss.R1.patch_part"])
@@ -125,7 +125,7 @@ def test_losses(ref: Fixture, phase: str) -> None:
     for name, term in terms.items():
         theirs = ref.io[f"loss.{phase}.{name}"]
         agree(term if theirs.ndim else term.mean(), theirs)  # the authors' L1 is one number
-    agree(total(terms), ref.io[f"loss.{phase}.total"])
+    agree(total(terms, dict.fromkeys(terms, 1.0)), ref.io[f"loss.{phase}.total"])
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -140,7 +140,7 @@ def gradients_agree(ref: Fixture, phase: str, precision: str) -> None:
     theirs = json.loads((ROOT / ref.name / ("grads_float64.json" if double else "grads.json")).read_text())[phase]
     ref = ref.double() if double else ref
     factor = ref.recipe.r1_interval if phase.startswith("R1") else 1
-    (total(terms_of(ref, phase)) * factor).backward()
+    (total(terms_of(ref, phase), ref.recipe.weights) * factor).backward()
     ours = {
         official: parameter for name, parameter in ref.parameters().items() for official in [names(ref.config)[name]]
     }

@@ -11,13 +11,14 @@ import torch
 from graftlab.blending.blend import adopt
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
+from graftlab.config import PairsConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data import pairs as store
 from graftlab.data.pairs import Pairs
-from graftlab.distillation import pairs as drawing
-from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, read_recipe, to_uint8
+from graftlab.training import pairs as drawing
+from graftlab.training.pairs import Drawing, make_pairs
 from graftlab.work.files import lock
 
 SHARD = 12  # of these tests; no multiple of a block
@@ -41,7 +42,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def draw(models):
-    return lambda **options: Drawing(*models, Options(**options))
+    return lambda **options: Drawing(*models, PairsConfig(**options))
 
 
 def bytes_of(folder):
@@ -94,7 +95,7 @@ def test_the_filter_turns_down_the_w_far_from_the_mean(draw):
 def test_conditional_models_draw_all_classes(tmp_path):
     base, blend = (tiny.stylegan2(seed, classes=3) for seed in range(2))
     base.fingerprint, blend.fingerprint = "a", "b"
-    assert make_pairs(Drawing(base, blend, Options()), tmp_path, 4).pairs == 4
+    assert make_pairs(Drawing(base, blend, PairsConfig()), tmp_path, 4).pairs == 4
 
 
 # -- shards ------------------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def test_workers_and_interruptions_change_nothing(tmp_path, draw, monkeypatch):
     one, drawn = draw(), []
     monkeypatch.setattr(one, "pictures", lambda numbers: drawn.append(numbers) or Drawing.pictures(one, numbers))
 
-    def stop(done, total):
+    def stop(done, *_):
         if done == 20:
             raise KeyboardInterrupt
 
@@ -145,6 +146,13 @@ def test_a_damaged_shard_is_refused_and_drawn_again(tmp_path, draw):
     make_pairs(draw(), tmp_path, 30)
     before = bytes_of(tmp_path)
     shard = tmp_path / "000001.pack"
+    data = bytearray(shard.read_bytes())
+    data[9000] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(GraftError, match=r"000001\.pack is damaged: its image 1 "):
+        Pairs(tmp_path).take(np.arange(30))
+    assert make_pairs(draw(), tmp_path, 30).made == 1
+    assert bytes_of(tmp_path) == before
     shard.write_bytes(shard.read_bytes()[:-5000])
     with pytest.raises(GraftError, match=r"000001\.pack is damaged or cut off .* same 'graft pairs' command"):
         Pairs(tmp_path)
@@ -176,7 +184,7 @@ def test_a_full_disk_leaves_whole_shards_and_one_sentence(tmp_path, draw, monkey
     assert len(Pairs(tmp_path / "a")) == SHARD
     monkeypatch.setattr(drawing, "write_pack", write_pack)
     monkeypatch.setattr("graftlab.hardware.disk_usage", lambda place: type("", (), {"free": 1000}))
-    with pytest.raises(GraftError, match=r"its disk has 0\.00 GB free"):
+    with pytest.raises(GraftError, match=r"its disk has 1 KB free"):
         make_pairs(draw(), tmp_path / "a", 30)
 
 
@@ -256,7 +264,7 @@ def test_the_command_draws_pairs_and_a_sheet(files):
         ((*TWO, "--psi", "much"), "--psi takes a number or a range"),
         ((*TWO, "--psi", "1-0.5"), "psi must rise"),
         ((*TWO, "--count", "2000000000"), "to 1,000,000,000, not 2,000,000,000"),
-        ((*TWO, "--keep", "0"), "keep must be between 0.01 and 1"),
+        ((*TWO, "--keep", "0"), "'--keep': it must be between 0.01 and 1"),
         ((*TWO, "-o", "photos"), "photos is no folder of pairs, and not empty"),
         ((*TWO, "-o", "a.safetensors"), "a.safetensors is no folder of pairs"),
     ],
@@ -281,6 +289,6 @@ def test_a_folder_of_other_pairs_is_refused(files):
 def test_halves_come_back_as_they_went(tmp_path, draw):
     make_pairs(draw(), tmp_path, 3)
     made = Pairs(tmp_path)
-    assert np.array_equal(to_uint8(from_uint8(made.images[np.array([2, 0])])), made.images[np.array([2, 0])])
+    assert np.array_equal(to_uint8(from_uint8(made.take(np.array([2, 0])))), made.take(np.array([2, 0])))
     assert made.key(0) != made.key(1)
     assert made.names == [f"{number:07d}" for number in range(3)]

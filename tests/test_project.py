@@ -34,7 +34,18 @@ def test_every_requirement_is_pinned_to_a_version_that_fits():
             assert requirement.specifier.contains(pins[name]), requirement
 
 
-def test_the_lock_names_what_is_shipped():
+def test_the_lock_has_the_pinned_versions_with_their_hashes():
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entries = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+).*\\\n    --hash=sha256:[0-9a-f]{64}", locked, re.MULTILINE))
+    assert len(entries) == len(re.findall(r"^\S+==", locked, re.MULTILINE))  # none without a hash
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("#")[0].strip().split("==") for line in lines if line and not line.startswith("#"))
+    assert {name: entries[name] for name in entries if name in pins} == {n: v for n, v in pins.items() if n in entries}
+    for requirement in map(Requirement, PROJECT["dependencies"]):
+        assert re.sub(r"[-_.]+", "-", requirement.name).lower() in entries, requirement
+
+
+def test_the_lock_of_javascript_names_what_is_shipped():
     wanted = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     for library, version in wanted.items():

@@ -12,7 +12,7 @@ from graftlab.config import Recipe, SwappingTrainConfig, preset, recipe
 from graftlab.errors import GraftError
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import ProjectedDiscriminators
-from graftlab.objectives.projected import codes, discriminator_loss, generator_loss, texture
+from graftlab.objectives.projected import adversaries, codes, objective, texture
 from graftlab.perception.distances import alike, gathered, self_similarity, sliced_wasserstein
 from graftlab.training.projected import ProjectedTrainer
 from graftlab.training.trainers import new_trainer
@@ -118,7 +118,7 @@ def test_terms_of_a_perfect_autoencoder(monkeypatch):
 
     monkeypatch.setattr("graftlab.objectives.projected.render", drawn)
     torch.manual_seed(0)
-    terms, _ = generator_loss(
+    terms, _ = objective(
         network(),
         ProjectedDiscriminators(CHANNELS),
         teacher,
@@ -135,25 +135,23 @@ def test_terms_of_a_perfect_autoencoder(monkeypatch):
 
 def test_every_term_moves_what_it_should():
     torch.manual_seed(0)
-    model, judges, images = network(), ProjectedDiscriminators(CHANNELS), pictures(4)
-    terms, judged = generator_loss(
-        model, judges, teacher, images, recipe("projected"), truths=torch.tensor([-1, -1, 3, 2])
-    )
+    model, net, images = network(), ProjectedDiscriminators(CHANNELS), pictures(4)
+    terms, seen = objective(model, net, teacher, images, recipe("projected"), truths=torch.tensor([-1, -1, 3, 2]))
     assert (terms["G_views"] > 0).tolist() == [False, False, True, True]
     for name, term in terms.items():
         gradient = torch.autograd.grad(term.mean(), model.generator.to_rgb.weight, retain_graph=True)[0]
         assert gradient.abs().max() > 0, name
-    losses = discriminator_loss(judges, judged.detached(), recipe("projected"))
+    losses = adversaries("discriminators", net, seen.detach(), recipe("projected"))
     total = sum(term.mean() for term in losses.values())
-    learning = [weight for weight in judges.parameters() if weight.requires_grad and weight.ndim > 1]
+    learning = [weight for weight in net.parameters() if weight.requires_grad and weight.ndim > 1]
     assert all(slope.abs().max() > 0 for slope in torch.autograd.grad(total, learning))
-    assert not any(parameter.requires_grad for parameter in judges.image.mix.parameters())
+    assert not any(parameter.requires_grad for parameter in net.image.mix.parameters())
 
 
 def test_a_term_that_is_switched_off_is_not_computed():
     off = Recipe(projected=True, gan=0, patch=0)
-    terms, judged = generator_loss(network(), ProjectedDiscriminators(CHANNELS), teacher, pictures(4), off)
-    assert discriminator_loss(ProjectedDiscriminators(CHANNELS), judged, off) == {}
+    terms, seen = objective(network(), ProjectedDiscriminators(CHANNELS), teacher, pictures(4), off)
+    assert adversaries("discriminators", ProjectedDiscriminators(CHANNELS), seen, off) == {}
     assert set(terms) == {"G_L1", "G_features"}
 
 

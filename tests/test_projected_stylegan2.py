@@ -15,13 +15,13 @@ from graftlab.errors import GraftError
 from graftlab.networks.layers import upsample
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import DOUBLE
-from graftlab.objectives.projected_stylegan2 import discriminator_loss, enlarged, generator_loss
+from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
 from graftlab.training.run import Run
 from graftlab.training.trainers import new_trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-RECIPE = StyleRecipe(projected=True, r1=0.0, path=0.0, average_decay=0.5)
+RECIPE = StyleRecipe(projected=True, r1=0.0, path_length=0.0, average_decay=0.5)
 
 
 def config(photos="", **changes):
@@ -43,17 +43,17 @@ def test_hinge_at_every_position():
         return maps[0].flatten(1)
 
     real, made = ((torch.tensor(values)[:, None, None],) for values in ([[3.0, 0.5]], [[-2.0, 1.0]]))
-    assert {name: term.item() for name, term in discriminator_loss(judge, real, made).items()} == {
+    assert {name: term.item() for name, term in adversarial("discriminators", judge, real, made).items()} == {
         "D_real": 0.25,  # 0 and 0.5
         "D_fake": 1.0,  # 0 and 2
     }
-    assert generator_loss(judge, made)["G_GAN"].item() == 0.5
+    assert adversarial("generator", judge, real, made)["G_GAN"].item() == 0.5
 
 
 def test_small_pictures_are_enlarged_for_the_teacher():
-    assert enlarged(pictures(1)).shape[2:] == (128, 128)
+    assert enlarge(pictures(1)).shape[2:] == (128, 128)
     large = pictures(1, 160, 160)
-    assert torch.equal(enlarged(large), large)
+    assert torch.equal(enlarge(large), large)
 
 
 # -- steps ------------------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def test_both_learn_and_the_teacher_and_the_projection_do_not():
 
 
 def test_path_lengths_if_asked_for():
-    one = new_trainer(config(recipe=replace(RECIPE, path=2.0, path_interval=2)), CPU)
+    one = new_trainer(config(recipe=replace(RECIPE, path_length=2.0, path_interval=2)), CPU)
     taken = ["G_path" in one.step(pictures(4, 16, 16, seed)) for seed in range(3)]
     assert taken == [True, False, True]
 
@@ -107,7 +107,7 @@ def base(photos, tmp_path_factory):
     return folder / "last.safetensors"
 
 
-def test_grown_pictures_begin_as_the_small_ones_enlarged(base):
+def test_grown_pictures_begin_as_the_small_ones_enlarge(base):
     small = new_trainer(config(), CPU)
     assert small.adopt(open_model(base))
     large = new_trainer(config(network=style_preset("tiny", 32)), CPU)
@@ -146,7 +146,7 @@ def test_an_autoencoder_of_projected_discriminators(graft, photos, tmp_path):
     settings = {"network": preset("tiny"), "data": "photos", "batch": 4, "precision": "float32"}
     one = new_trainer(SwappingTrainConfig(recipe=recipe("projected"), **settings), CPU)
     about = {"training": {"recipe": recipe("projected").to_dict()}}
-    save_model(tmp_path / "base.safetensors", new_model(), about, discriminators=one.judges())
+    save_model(tmp_path / "base.safetensors", new_model(), about, discriminators=one.discriminator_weights())
     command = ("finetune", tmp_path / "base.safetensors", photos, "--images", "4", "--batch", "4", "--run")
     options = ("--precision", "float32", "--device", "cpu")
     result = graft(*command, "own", *options)

@@ -1,6 +1,7 @@
 """Codes that draw their own picture better, held near the encoder's; and videos, each frame after the one before."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 
@@ -39,14 +40,12 @@ def test_refined_codes_draw_their_own_picture_better():
     guess = MODEL.encode(IMAGES)
     told = []
 
-    class Told:
-        def __enter__(self):
-            return lambda done, loss: told.append(loss)
+    @contextmanager
+    def watch(what, total):
+        assert (what, total) == ("refining", 20)
+        yield lambda done, total, note: told.append(float(note.removeprefix("loss ")))
 
-        def __exit__(self, *_):
-            pass
-
-    codes = refine(MODEL, IMAGES, FREE, watch=lambda steps: Told())
+    codes = refine(MODEL, IMAGES, FREE, watch=watch)
     assert codes.size == guess.size == (30, 32)
     assert (psnr(drawn(codes), IMAGES) > psnr(drawn(guess), IMAGES) + 1).all()
     assert len(told) == 20
@@ -84,7 +83,7 @@ def test_without_memory_it_is_refused(monkeypatch):
     monkeypatch.setattr(hardware, "free_memory", lambda device: needed)
     refine(MODEL, IMAGES[:1], Refining(steps=1))
     monkeypatch.setattr(hardware, "free_memory", lambda device: needed - 1)
-    with pytest.raises(GraftError, match=r"Refining a picture of 32 x 30 pixels needs .* GB are free; make it smaller"):
+    with pytest.raises(GraftError, match=r"Refining a picture of 32 x 30 pixels needs .* are free; make it smaller"):
         refine(MODEL, IMAGES[:1], Refining(steps=1))
     monkeypatch.setattr(hardware, "free_memory", lambda device: None)  # where that is not told
     refine(MODEL, IMAGES[:1], Refining(steps=1))

@@ -139,10 +139,10 @@ def test_resuming_replaces_what_was_recorded_beyond_the_state(tmp_path):
     assert read_stats(path) == [{"seen": 10, "G_L1": 1}, {"seen": 20, "G_L1": 6}, {"seen": 25, "G_L1": 7}]
 
 
-def test_the_weight_is_taken_out_of_l1(tmp_path):
+def test_terms_are_drawn_as_they_were_recorded(tmp_path):
     config = SwappingTrainConfig(preset("small"), Recipe(l1=2.0, crops=4), "data")
     html = page(make(tmp_path / "run", [{"seen": 1000, "G_L1": 0.5}], config))
-    assert re.findall(r"</i>([\w ]+) <output>([\d.]+)", html) == [("L1", "0.5"), ("training", "0.25")]
+    assert re.findall(r"</i>([\w ]+) <output>([\d.]+)", html) == [("L1", "0.5"), ("training", "0.5")]
     assert "official, but l1 2.0, crops 4" in html
 
 

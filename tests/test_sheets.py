@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from PIL import ImageFont
 
 from graftlab.errors import GraftError
+from graftlab.figures.fonts import has_letters, lettering
 from graftlab.figures.sheets import _fitted, sheet
 from graftlab.images import from_uint8, to_uint8
 
@@ -71,27 +71,37 @@ def test_long_labels_do_not_widen_the_sheet_without_end():
 
 
 def test_labels_of_rows_have_room_for_a_name_and_its_figures():
-    label, font = "autumn-hills: L1 0.092, 19.0 dB", ImageFont.load_default(size=12)
-    assert _fitted(label, font, 18 * 12) == label
+    label = "autumn-hills: L1 0.092, 19.0 dB"
+    fitted, font = _fitted(label, 12, 18 * 12)
+    assert fitted == label
     labelled = sheet([[RED]], rows=[label], scale=4)
     assert labelled.shape[3] - sheet([[RED]], scale=4).shape[3] >= font.getlength(label)
 
 
 def test_a_sheet_is_no_larger_than_a_picture_may_be(monkeypatch):
-    monkeypatch.setattr("graftlab.figures.sheets.MAX_PIXELS", 56 * 56)  # one picture and its margins
+    monkeypatch.setattr("graftlab.images.MAX_PIXELS", 56 * 56)  # one picture and its margins
     assert sheet([[RED]]).shape[2:] == (56, 56)
     with pytest.raises(GraftError, match="fewer"):
         sheet([[RED, RED]])
 
 
 def test_fitted_labels():
-    font = ImageFont.load_default(size=12)
-    assert _fitted("two\n lines", font, 1000) == "two lines"
+    assert _fitted("two\n lines", 12, 1000)[0] == "two lines"
     for width in (0, 12, 40, 64, 100):
-        label = _fitted("a rather long label", font, width)
+        label, font = _fitted("a rather long label", 12, width)
         assert label.endswith("…")
         assert font.getlength(label) <= max(width, font.getlength("…"))
-    assert len(_fitted("a rather long label", font, 64)) > 6
+    assert len(_fitted("a rather long label", 12, 64)[0]) > 6
+
+
+def test_letters_of_every_alphabet_are_drawn_or_replaced(monkeypatch):
+    plain, pillows = lettering("plain", 12)
+    assert (plain, pillows.getname()[0]) == ("plain", "Aileron")
+    for label in ("Größe", "Жук", "北京", "٣"):
+        text, font = lettering(label, 12)
+        assert has_letters(font, text), label
+    monkeypatch.setattr("graftlab.figures.fonts.NAMES", ("no such font.ttf",))  # a system without fonts
+    assert [lettering(label, 12)[0] for label in ("Größe", "Жук", "北京")] == ["Grosse", "Zhuk", "BeiJing"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from tiny import stylegan2
 
 from graftlab.codes import StyleCodes
 from graftlab.editing.directions import Directions, sweep
-from graftlab.editing.style_directions import factorised, principal_styles, read_ganspace
+from graftlab.editing.style_directions import ganspace, read_ganspace, sefa
 from graftlab.errors import GraftError
 from graftlab.networks.affines import affines
 
@@ -25,7 +25,7 @@ def network():
 
 def test_factors_are_the_singular_vectors_of_the_weights(network):
     matrices = affines(network, range(4))
-    found = factorised(matrices, network.codes_of, 6, range(4), count=500)
+    found = sefa(matrices, network.codes_of, 6, range(4), count=500)
     _, values, axes = torch.linalg.svd(torch.cat(matrices).double(), full_matrices=False)
     assert torch.allclose(cosine(found.vectors, axes[:6]).abs(), torch.ones(6).double(), atol=1e-5)
     assert found.about == {"seeds": 500, "strength": pytest.approx(values[:6].tolist(), rel=1e-5)}
@@ -38,12 +38,12 @@ def test_a_planted_factor_is_found():
     planted = torch.nn.functional.normalize(torch.randn(16, generator=torch.Generator().manual_seed(0)), dim=0)
     weight = network.synthesis.blocks[1].conv.conv.modulation.affine.weight
     weight.data = 0.01 * weight + 20 * torch.randn(len(weight), 1) * planted
-    found = factorised(affines(network, [2]), network.codes_of, 2, [2], count=100)
+    found = sefa(affines(network, [2]), network.codes_of, 2, [2], count=100)
     assert cosine(found.vectors[0], planted).abs() > 0.999
 
 
 def test_factors_are_scaled_as_w_varies(network):
-    found = factorised(affines(network, range(8)), network.codes_of, 3, count=700)
+    found = sefa(affines(network, range(8)), network.codes_of, 3, count=700)
     w = network.codes_of(range(700)).w[:, 0]
     places = found.positions(w)
     assert torch.allclose(places.std(0, correction=0), torch.ones(3).double(), atol=1e-4)
@@ -67,13 +67,13 @@ def test_affines_are_the_styles_the_layers_see(network):
 
 def test_layers_without_sense_are_refused(network):
     with pytest.raises(GraftError, match="No convolution reads"):
-        factorised(affines(network, [7]), network.codes_of, 2, [7])
+        sefa(affines(network, [7]), network.codes_of, 2, [7])
     with pytest.raises(GraftError, match="follow w in 8 ways; ask for as many directions or fewer, not 9"):
-        factorised(affines(network, [6]), network.codes_of, 9, [6])  # 8 channels
+        sefa(affines(network, [6]), network.codes_of, 9, [6])  # 8 channels
     with pytest.raises(GraftError, match="not 0"):
-        factorised(affines(network, [6]), network.codes_of, 0)
+        sefa(affines(network, [6]), network.codes_of, 0)
     with pytest.raises(GraftError, match="two seeds or more, not 1"):
-        factorised(affines(network, [6]), network.codes_of, 1, count=1)
+        sefa(affines(network, [6]), network.codes_of, 1, count=1)
 
 
 # -- principal components of w ----------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_layers_without_sense_are_refused(network):
 def test_components_of_w(network, monkeypatch):
     monkeypatch.setattr("graftlab.editing.style_directions.BATCH", 90)
     said = []
-    found = principal_styles(network.codes_of, 200, 4, on_progress=lambda *figures: said.append(figures))
+    found = ganspace(network.codes_of, 200, 4, progress=lambda *figures: said.append(figures))
     w = network.codes_of(range(200)).w[:, 0].double()
     _, values, axes = torch.linalg.svd(w - w.mean(0), full_matrices=False)
     assert torch.allclose(cosine(found.vectors, axes[:4]).abs(), torch.ones(4).double(), atol=1e-4)
@@ -98,7 +98,7 @@ def test_a_planted_direction_of_w_is_found():
         numbers = torch.tensor(np.array([np.random.RandomState(seed).randn(7) for seed in seeds])).float()
         return StyleCodes((3 * numbers[:, :1] * axis + 0.1 * numbers[:, 1:])[:, None].expand(-1, 4, -1))
 
-    found = principal_styles(codes_of, 300, 1)
+    found = ganspace(codes_of, 300, 1)
     assert cosine(found.vectors[0], axis) > 0.999
     assert found.vectors.norm() == pytest.approx(3, rel=0.1)
 
@@ -145,7 +145,7 @@ def test_components_without_sense_are_refused(tmp_path):
 
 
 def test_sweeps_of_w(network, tmp_path):
-    found = factorised(affines(network, range(2)), network.codes_of, 2, range(2), count=100)
+    found = sefa(affines(network, range(2)), network.codes_of, 2, range(2), count=100)
     found = Directions.load(found.save(tmp_path / "d"))
     codes = network.codes_of([7], psi=0.7)
     (row,) = sweep(network, found, codes, ["factor 2"], [0, 2])

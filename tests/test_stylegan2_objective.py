@@ -10,7 +10,7 @@ from torch import nn
 from graftlab.config import StyleGAN2Config, StyleRecipe
 from graftlab.networks.noise import noise_source
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.objectives.stylegan2 import discriminator_loss, generator_loss, path_penalty, r1_penalty
+from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
 from graftlab.objectives.terms import total
 
 SMALL = StyleGAN2Config((8, 8), z_channels=6, w_channels=6, mapping_layers=1)
@@ -41,7 +41,8 @@ class Linear(nn.Module):
 def test_losses_of_logits_of_zero_are_ln_2():
     model, w = tiny.stylegan2(channels=(8, 8)), torch.randn(4, 4, 16)
     judge = Weighing(torch.zeros(3, 8, 8))
-    terms = discriminator_loss(model, judge, torch.rand(6, 3, 8, 8), w) | generator_loss(model, judge, w)
+    terms = adversarial("discriminators", model, judge, w, torch.rand(6, 3, 8, 8))
+    terms |= adversarial("generator", model, judge, w, torch.rand(6, 3, 8, 8))
     assert {name: len(term) for name, term in terms.items()} == {"D_real": 6, "D_fake": 4, "G_GAN": 4}
     for term in terms.values():
         assert torch.allclose(term, torch.tensor(log(2)))
@@ -54,30 +55,32 @@ def test_the_discriminator_gains_from_likely_reals_and_the_generator_from_likely
     judge = Weighing(torch.full((3, 8, 8), 0.01))
     of_fakes, images = judge(fakes)[:, 0], torch.full((2, 3, 8, 8), 0.5)
     of_reals = judge(images)[:, 0]
-    terms = discriminator_loss(model, judge, images, w, quiet)
+    terms = adversarial("discriminators", model, judge, w, images, quiet)
     assert torch.allclose(terms["D_real"], torch.log1p((-of_reals).exp()))
     assert torch.allclose(terms["D_fake"], torch.log1p(of_fakes.exp()), rtol=1e-5)
-    assert torch.allclose(generator_loss(model, judge, w, quiet)["G_GAN"], torch.log1p((-of_fakes).exp()), rtol=1e-5)
+    terms = adversarial("generator", model, judge, w, images, quiet)
+    assert torch.allclose(terms["G_GAN"], torch.log1p((-of_fakes).exp()), rtol=1e-5)
 
 
 def test_the_discriminator_loss_does_not_reach_the_generator():
     model, judge = tiny.stylegan2(channels=(8, 8)).requires_grad_(True), StyleDiscriminator(SMALL)
     w = model.map(torch.randn(4, 12)).w
-    total(discriminator_loss(model, judge, torch.rand(4, 3, 8, 8), w)).backward()
+    terms = adversarial("discriminators", model, judge, w, torch.rand(4, 3, 8, 8))
+    total(terms, StyleRecipe().weights).backward()
     assert all(parameter.grad is None for parameter in model.parameters())
     assert all(parameter.grad is not None for parameter in judge.parameters())
 
 
 def test_r1_of_a_linear_discriminator_is_its_squared_weight():
     weights = torch.randn(3, 8, 8)
-    terms = r1_penalty(Weighing(weights), torch.rand(5, 3, 8, 8), StyleRecipe(r1=3.0))
-    assert torch.allclose(terms["D_R1"], weights.square().sum().expand(5) * 1.5)
+    terms = r1_penalty(Weighing(weights), torch.rand(5, 3, 8, 8))
+    assert torch.allclose(terms["D_R1"], weights.square().sum().expand(5) / 2)
 
 
 def test_r1_sees_pictures_as_the_discriminator_does():
     weights = torch.randn(3, 8, 8)
-    doubled = r1_penalty(Weighing(weights), torch.rand(2, 3, 8, 8), StyleRecipe(r1=2.0), augment=lambda x: x * 2)
-    assert torch.allclose(doubled["D_R1"], weights.square().sum().expand(2))  # the slope at the changed picture
+    doubled = r1_penalty(Weighing(weights), torch.rand(2, 3, 8, 8), augment=lambda x: x * 2)
+    assert torch.allclose(doubled["D_R1"], weights.square().sum().expand(2) / 2)  # the slope at the changed picture
 
 
 def test_path_length_of_a_linear_synthesis():
@@ -89,9 +92,9 @@ def test_path_length_of_a_linear_synthesis():
     slopes = torch.einsum("lcp,np->nlc", matrix, direction.flatten(1) / 2)
     lengths = slopes.square().sum(2).mean(1).sqrt()
     mean = 0.75 * 2.0 + 0.25 * lengths.mean()
-    terms, new = path_penalty(model, w, torch.tensor(2.0), StyleRecipe(path=3.0, path_decay=0.25), direction=direction)
+    terms, new = path_penalty(model, w, torch.tensor(2.0), 0.25, direction=direction)
     assert new.item() == pytest.approx(mean.item(), rel=1e-5)
-    assert torch.allclose(terms["G_path"], 3 * (lengths - mean).square(), rtol=1e-4)
+    assert torch.allclose(terms["G_path"], (lengths - mean).square(), rtol=1e-4)
     assert not new.requires_grad
 
 
@@ -101,7 +104,7 @@ def test_path_length_agrees_with_differences_and_teaches_mapping_and_synthesis()
     quiet, z = noise_source("none"), torch.randn(1, 12).double()
     w = model.mapping(z)[:, None].expand(1, 4, 16)
     direction = torch.randn(1, 3, 8, 8).double()
-    terms, _ = path_penalty(model, w, torch.zeros(()).double(), StyleRecipe(path=1, path_decay=0), quiet, direction)
+    terms, _ = path_penalty(model, w, torch.zeros(()).double(), 0.0, quiet, direction)
     step, slopes = 1e-6, torch.zeros(4, 16)
     with torch.no_grad():
         for layer in range(4):
@@ -113,7 +116,7 @@ def test_path_length_agrees_with_differences_and_teaches_mapping_and_synthesis()
                 slopes[layer, channel] = (change * direction).sum() / (2 * step) / sqrt(64)
     expected = slopes.square().sum(1).mean().item()  # the length squared, for a running mean of 0
     assert terms["G_path"].item() == pytest.approx(expected, rel=1e-4)
-    total(terms).backward()
+    total(terms, StyleRecipe().weights).backward()
     for part in (model.mapping, model.synthesis.blocks[0].conv):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
 

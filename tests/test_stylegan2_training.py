@@ -63,7 +63,7 @@ def test_lazy_regularisation_slows_its_optimiser_down():
     rates = {name: (adam.defaults["lr"], adam.defaults["betas"]) for name, adam in one.optimizers.items()}
     assert rates["model"] == (pytest.approx(0.0025 * 3 / 4), (0.0, pytest.approx(0.99 ** (3 / 4))))
     assert rates["discriminators"] == (pytest.approx(0.0025 * 2 / 3), (0.0, pytest.approx(0.99 ** (2 / 3))))
-    assert make(recipe=replace(RECIPE, path=0)).optimizers["model"].defaults["lr"] == 0.0025
+    assert make(recipe=replace(RECIPE, path_length=0)).optimizers["model"].defaults["lr"] == 0.0025
 
 
 def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_average_model():
@@ -75,7 +75,7 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
     torch.manual_seed(0)
     before = one.model.mapping.average.clone()
     with torch.no_grad():
-        w = one._drawn(4, learn=True)
+        w = one._draw_codes(4, learn=True)
     torch.manual_seed(0)
     first = one.model.mapping(torch.randn(8, 16))[:4].mean(0)
     assert torch.allclose(one.model.mapping.average, (before + first) / 2)
@@ -84,12 +84,12 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
 
 def test_style_mixing():
     one = make(recipe=replace(RECIPE, mixing=1.0))
-    w = one._drawn(64)
+    w = one._draw_codes(64)
     assert (w[:, 0] != w[:, -1]).any(1).all()  # the last row is always of the second vector
     changes = (w[:, 1:] != w[:, :-1]).any(2).sum(1)
     assert (changes == 1).all()
     assert len({int(row.float().argmax()) for row in (w[:, 1:] != w[:, :-1]).any(2)}) > 2  # anywhere
-    plain = make(recipe=replace(RECIPE, mixing=0.0))._drawn(8)
+    plain = make(recipe=replace(RECIPE, mixing=0.0))._draw_codes(8)
     assert torch.equal(plain, plain[:, :1].expand_as(plain))
 
 

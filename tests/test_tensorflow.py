@@ -353,6 +353,26 @@ def rgb_of_the_last(_g: State, _d: State, average: State) -> None:
     kept["variables"] = [(name, item) for name, item in kept["variables"] if "ToRGB" not in name or "64x64" in name]
 
 
+def channels(places: list[int]) -> Callable[[State, State, State], None]:
+    """Make the pictures of Gs of other channels: these of the three."""
+
+    def change(_g: State, _d: State, average: State) -> None:
+        kept = average["components"]["synthesis"]
+        kept["variables"] = [
+            (name, item[..., places] if name.endswith(("ToRGB/weight", "ToRGB/bias")) else item)
+            for name, item in kept["variables"]
+        ]
+        average["static_kwargs"]["num_channels"] = len(places)
+
+    return change
+
+
+def test_gray_becomes_colours(opened: Callable[..., ModelFile]) -> None:
+    file = opened(channels([1]))
+    assert any("gray, of one channel" in note for note in file.notes)
+    assert torch.allclose(pictures(file, "const"), pictures(opened(), "const")[:, [1, 1, 1]], atol=1e-6)
+
+
 def no_mapping(_g: State, _d: State, average: State) -> None:
     del average["components"]["mapping"]
 
@@ -372,7 +392,7 @@ def no_mapping(_g: State, _d: State, average: State) -> None:
         (options(resample_kernel=np.array([1, 2, 1])), r"resample_kernel=\[1, 2, 1\]"),
         (options(nonlinearity="relu"), "nonlinearity='relu'"),
         (options(mapping_lrmul=1), "mapping_lrmul=1, not 0.01"),
-        (options(num_channels=1), "num_channels=1, not 3"),
+        (channels([0, 1, 2, 0, 0]), "pictures of 5 channels"),
         (options(normalize_latents=False), "normalize_latents=False"),
         (options(scale_type="pad"), "scale_type='pad', which is unknown"),
         (options(conv_clamp="much"), "conv_clamp"),

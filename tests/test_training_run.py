@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from training_fixture import CPU, config, files, make_photos, start
 
 import graftlab
@@ -111,7 +112,8 @@ def test_folder_of_a_run(tmp_path, photos):
     assert (run / "samples" / "000000000.jpg").is_file()
     averages = {}
 
-    def progress(seen, figures):
+    def progress(seen, total, note):
+        assert total == 48
         averages[seen] = {name: tensor.clone() for name, tensor in training.trainer.ema.state_dict().items()}
         assert (run / "report.html").is_file() == (seen >= 16)
 
@@ -162,6 +164,31 @@ def test_snapshot_missed_at_the_end_is_made_up_for(tmp_path, photos, monkeypatch
     assert "validation_l1" in lines(run)[-1]
 
 
+def test_a_run_that_goes_on_with_other_photos_says_so(tmp_path):
+    """A mistyped path, or pictures that came to lie among the photos, would turn the run into a mixture."""
+    folder = make_photos(tmp_path / "photos")
+    run = folder / "run"  # among the photos, whose pictures are none of them
+    start(run, folder, images=16).train()
+    again = start(run, folder, images=32)
+    (told,) = again.notes
+    assert told.startswith("Left out: 1 run folder (run/: ")
+    count = len(again.data.source)
+    again.train()
+    assert len(open_source(folder)) == count
+    removed, kept = sorted(folder.glob("*.*"))[:2]
+    removed.unlink()
+    kept.rename(folder / "renamed")  # the same photo still
+    for name in ("new1.png", "new2.png", "new3.png", "new4.png"):
+        Image.new("RGB", (40, 40), (int(name[3]), 0, 0)).save(folder / name)
+    changed = start(run, folder, images=32)
+    sentence = f"The photos are not those of before: {count} -> {count + 3}; new: new1.png, new2.png, new3.png, ...; "
+    assert changed.notes[1] == f"{sentence}gone: {removed.name}."
+    assert lines(run)[-1] == {"seen": 32, "photos": count + 3}
+    assert json.loads((run / "photos.json").read_text())["changes"] == [{"seen": 32, "change": changed.notes[1]}]
+    del changed
+    assert len(start(run, folder, images=32).notes) == 1  # said once
+
+
 def test_damaged_states(tmp_path, photos):
     run = tmp_path / "run"
     start(run, photos, images=32).train()
@@ -174,6 +201,14 @@ def test_damaged_states(tmp_path, photos):
     assert len((run / "stats.jsonl").read_bytes()) < len(stats)
     assert resumed.train()
     assert files(run) == whole
+    tensors, header = read_tensors(newest)
+    for lost in ("skipped", "stats"):  # from one of before there were digests
+        broken = {name: value for name, value in header.items() if name != lost}
+        save_file(tensors, newest, {"graftlab": json.dumps(broken)})
+        resumed = start(run, photos, images=32)
+        assert resumed.trainer.seen == 16
+        assert resumed.train()
+        assert files(run) == whole
     for path in (newest, older):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(GraftError, match=r"No saved state of .*run can be read, so choose another --run.*000000016"):

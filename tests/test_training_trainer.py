@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from functools import partial
-from math import inf, isfinite, nan
+from math import inf, isfinite, log, nan
 from types import SimpleNamespace
 
 import pytest
@@ -13,11 +13,12 @@ from training_fixture import CPU, config, files, make_photos, start
 
 from graftlab.artifacts import read_tensors
 from graftlab.errors import GraftError
+from graftlab.objectives import terms
 from graftlab.objectives.swapping import r1_penalty
-from graftlab.objectives.terms import total
 from graftlab.training import ema, trainer
 from graftlab.training.monitor import Stats
-from graftlab.training.swapping import SwappingTrainer, accuracies
+from graftlab.training.swapping import SwappingTrainer
+from graftlab.training.trainer import accuracies
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -82,20 +83,15 @@ def test_restored_equals_continued():
     assert changed(copy(one), copy(other)) == set()
 
 
-def test_accuracies():
-    """A logit above zero says "real": the loss of a real is then below ln 2, and that of a fake above."""
-    recipe = replace(config("").recipe, gan=3.0, patch=0.5)
-    real, fake = nn.Softplus()(-torch.tensor([-1.0, 2, 3, 4])), nn.Softplus()(torch.tensor([-1.0, 1, 2, 3]))
-    terms = {
-        "D_real": 3 * real,
-        "D_rec": 1.5 * fake,
-        "D_mix": 1.5 * fake,
-        "PatchD_real": real / 2,
-        "PatchD_mix": fake / 2,
-    }
-    assert accuracies(terms, replace(config(""), recipe=recipe)) == {
+@pytest.mark.parametrize(
+    ("real", "fake", "chance"), [(terms.real, terms.fake, log(2)), (terms.hinge_real, terms.hinge_fake, 1.0)]
+)
+def test_accuracies(real, fake, chance):
+    """A logit above zero says "real": the loss of a real is then below that of who cannot tell, of a fake above."""
+    assert chance in (terms.LOGISTIC_CHANCE, terms.HINGE_CHANCE)
+    real, fake = real(torch.tensor([[-1.0], [2], [3], [4]])), fake(torch.tensor([[-1.0], [1], [2], [3]]))
+    assert accuracies({"D_real": real, "D_mix": fake, "PatchD_real": real, "PatchD_mix": fake}, chance) == {
         "D_accuracy_real": 0.75,
-        "D_accuracy_rec": 0.25,
         "D_accuracy_mix": 0.25,
         "PatchD_accuracy_real": 0.75,
         "PatchD_accuracy_mix": 0.25,
@@ -132,11 +128,17 @@ def test_r1_counts_sixteen_times(monkeypatch):
     torch.manual_seed(5)
     figures = one.r1_step(pictures())
     torch.manual_seed(5)
-    terms = r1_penalty(one.discriminators, pictures(), one.config.recipe, one.config.network.patch_size)
+    found = r1_penalty(one.discriminators, pictures(), one.config.recipe, one.config.network.patch_size)
     ((which, loss),) = losses
     assert which == "discriminators"
-    torch.testing.assert_close(loss, 16 * total(terms))
-    assert figures == {name: term.mean().item() for name, term in terms.items()}
+    torch.testing.assert_close(loss, 16 * (10 * found["D_R1"].mean() + found["PatchD_R1"].mean()))
+    assert figures == {name: term.mean().item() for name, term in found.items()}
+
+
+def test_figures_are_terms_before_their_weights():
+    one, heavy = make(), make(recipe=replace(config("").recipe, l1=3.0, gan=2.0))
+    one.seen = heavy.seen = 4  # the generator's turn
+    assert one.step(pictures()) == heavy.step(pictures())
 
 
 def test_r1_is_float32_whatever_the_precision():
@@ -165,7 +167,7 @@ def test_r1_is_float32_whatever_the_precision():
 def test_half_life_is_counted_in_images(batch):
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
-    average = ema.averaged(model)
+    average = ema.begin(model)
     nn.init.ones_(model.weight)
     for seen in range(batch, 1000 + batch, batch):
         ema.update(average, model, batch, seen, halflife=1000, rampup=inf)
@@ -174,7 +176,7 @@ def test_half_life_is_counted_in_images(batch):
 
 def test_average_in_closed_form_with_ramp_up():
     model = nn.Linear(1, 1, bias=False)
-    average = ema.averaged(model)
+    average = ema.begin(model)
     expected = average.weight.item()
     for seen in range(10, 1000, 10):
         model.weight.data.fill_(float(seen % 70))
@@ -186,7 +188,7 @@ def test_average_in_closed_form_with_ramp_up():
 
 def test_average_copies_buffers_and_is_its_own():
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    average = ema.averaged(model)
+    average = ema.begin(model)
     assert not average.training
     assert not any(parameter.requires_grad for parameter in average.parameters())
     model(torch.randn(8, 2))
@@ -239,16 +241,19 @@ def test_gradients_whose_squares_overflow_are_skipped():
 def test_one_optimiser_that_diverges_alone_stops_the_run(monkeypatch):
     monkeypatch.setattr(trainer, "PATIENCE", 3)
     one = make()
-    fine = one._generator_loss
-    monkeypatch.setattr(
-        one, "_generator_loss", lambda model, *_, **__: {"G": model.encoder.from_rgb.weight.sum() * nan}
-    )
+    fine = one._objective
+
+    def diverge(player, model, *rest, **more):
+        broken = {"G_L1": model.encoder.from_rgb.weight.sum() * nan}
+        return broken if player == "generator" else fine(player, model, *rest, **more)
+
+    one._objective = diverge
     for seed in range(4):
         one.step(pictures(seed))
-    one._generator_loss, broken = fine, one._generator_loss
+    one._objective = fine
     for seed in range(2):
         one.step(pictures(seed))
-    one._generator_loss = broken  # a good step has ended the row
+    one._objective = diverge  # a good step has ended the row
     with pytest.raises(GraftError, match="3 steps in a row gave no finite gradients"):
         [one.step(pictures(seed)) for seed in range(20)]
     assert (one.skipped, one.seen) == (5, 4 * 11)
@@ -314,7 +319,5 @@ def test_compiled_steps_equal_plain_ones(monkeypatch, augment):
 
 
 def test_a_term_that_is_switched_off_has_no_accuracy():
-    settings = config("")
-    off = replace(settings, recipe=replace(settings.recipe, patch=0.0))
-    terms = {"D_real": torch.tensor([0.1, 2.0]), "PatchD_real": torch.zeros(4)}
-    assert accuracies(terms, off) == {"D_accuracy_real": 0.5}
+    figures = make(recipe=replace(config("").recipe, patch=0.0)).discriminator_step(pictures())
+    assert {name for name in figures if "accuracy" in name} == {f"D_accuracy_{key}" for key in ("real", "rec", "mix")}

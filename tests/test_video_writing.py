@@ -20,7 +20,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, read, read_recipe, to_uint8
 from graftlab.video import writing
-from graftlab.video.film import Film, render, reversed_
+from graftlab.video.film import Film, render, reverse
 from graftlab.video.reading import Video
 from graftlab.work import parts as parts_module
 
@@ -191,6 +191,34 @@ def test_a_film_that_was_cut_short_goes_on_and_becomes_the_same(tmp_path, name, 
     assert hidden(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["f.mp4", "f.gif", "f/%04d.png"])
+@pytest.mark.parametrize("place", [0.3, 0.99])
+def test_a_part_that_was_damaged_is_made_again(tmp_path, name, place):
+    whole = digest(render(film(150), tmp_path / "whole" / name))
+    with pytest.raises(StopError):
+        render(film(150, make=cut_at(140)), tmp_path / name)
+    (folder,) = tmp_path.rglob(".*.parts")
+    bad = sorted(folder.glob("000000*.*"))[0 if name == "f.mp4" else 70]
+    data = bytearray(bad.read_bytes())
+    data[int(place * len(data))] ^= 4
+    bad.write_bytes(data)
+    begun = []
+    assert digest(render(film(150), tmp_path / name, progress=lambda done, *_: begun.append(done))) == whole
+    assert begun[0] == (0 if name == "f.mp4" else 70)
+
+
+def test_parts_of_an_earlier_version_are_gone_on_with(tmp_path):
+    """Which had no digest in their names."""
+    with pytest.raises(StopError):
+        render(film(150, make=cut_at(140)), tmp_path / "f.mp4")
+    for part in (tmp_path / ".f.mp4.parts").glob("0*.nut"):
+        part.rename(part.with_name(part.name[:8] + ".nut"))
+    begun = []
+    path = render(film(150), tmp_path / "f.mp4", progress=lambda done, *_: begun.append(done))
+    assert begun[0] == 128
+    assert digest(path) == digest(render(film(150), tmp_path / "whole" / "f.mp4"))
+
+
 CHILD = """
 import os, signal, sys
 sys.path[:0] = {path!r}
@@ -254,7 +282,7 @@ def test_other_options_begin_again_too(tmp_path):
         assert begun[0] == 0, options
 
 
-@pytest.mark.parametrize("shown", [lambda film: film, reversed_])
+@pytest.mark.parametrize("shown", [lambda film: film, reverse])
 def test_films_without_a_recipe_are_never_continued(tmp_path, shown):
     """Nothing tells two of them apart."""
     with pytest.raises(StopError):

@@ -83,7 +83,7 @@ def train_in_child(run: Path, photos: Path, fatal: int = 0) -> tuple[int, int]:
         os.fsync = fsync_or_die
         training.SAVE_MINUTES = 0  # a state after every step
         changes = {"images": 136, "snapshot_every": 40, "augment": ("colour",)}
-        done = start(run, photos, **changes).train(lambda seen, figures: os.write(writer, b"."))
+        done = start(run, photos, **changes).train(lambda seen, *_: os.write(writer, b"."))
         code = 0 if done else 1
     finally:
         os._exit(code)

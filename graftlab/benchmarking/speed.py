@@ -1,6 +1,6 @@
 """Pictures per second of a model: encode, decode and swap, or sample, at sizes and batches."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import singledispatch
 from itertools import product
@@ -16,6 +16,7 @@ from graftlab.editing import swaps
 from graftlab.figures.tables import Table
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
+from graftlab.work.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def measure(
     best: Ceiling,
     precisions: Sequence[str],
     device: torch.device,
-    on_progress: Callable[[int, Speed], None] | None = None,  # called with the pictures so far and the last speed
+    progress: Progress = silent,  # of pictures
 ) -> Iterator[Speed]:
     """Measure one case after another, each in every precision."""
     done = 0
@@ -118,8 +119,7 @@ def measure(
             share = arithmetic / seconds / best.convolution[precision]
             speed = Speed(case, precision, seconds, len(found), arithmetic, share, peak(device))
             done += case.batch * len(found)
-            if on_progress:
-                on_progress(done, speed)
+            progress(done, note=str(case))
             yield speed
 
 

@@ -19,6 +19,7 @@ from graftlab.networks.model import Network, fingerprint
 
 ModelT = TypeVar("ModelT", bound=Network)
 CodesT = TypeVar("CodesT", bound=Codes)
+INHERITED = ("trained_on", "licence")
 ROUNDING = 1e-5  # by which shares may miss a sum of 1
 
 
@@ -77,10 +78,13 @@ def check_resolutions(rule: Callable[[Layer], Any], layers: Sequence[Layer]) -> 
 
 
 def lineage(models: Sequence[Network], rule: Callable[[Layer], Any]) -> dict[str, Any]:
-    """What a blend tells about itself (`about`): its parents' fingerprints, in order, theirs if any, and the rule."""
+    """What a blend tells about itself (`about`): licence and training data as far as its parents' are known, their
+    fingerprints in order, those of their own parents if any, and the rule."""
     parents = [model.fingerprint for model in models]
+    known = {name: dict.fromkeys(str(model.about.get(name, "unknown")) for model in models) for name in INHERITED}
+    inherited = {name: " and ".join(values) for name, values in known.items() if list(values) != ["unknown"]}
     before = sorted(frozenset().union(*(model.ancestors for model in models)).difference(parents))
-    about = {"parents": parents, "blend": dict(getattr(rule, "about", {}))}
+    about = {**inherited, "parents": parents, "blend": dict(getattr(rule, "about", {}))}
     return about | ({"ancestors": before} if before else {})
 
 

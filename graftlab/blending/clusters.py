@@ -1,6 +1,6 @@
 """Parts of pictures that a network tells apart, and the channels that each belongs to (Collins et al. 2020, section 3).
 
-    clusters = fit(model, features_at(model, 32), 8, latents(range(200)))
+    clusters = fit(model, features_at(model, 32), 8, probe_seeds(range(200)))
     clusters.save("parts.json")
 
 Wherever a network draws sky, the features of one of its layers point roughly the same way. So the positions of many
@@ -20,12 +20,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.artifacts import finite
-from graftlab.blending.channels import Features
-from graftlab.blending.diff import Run
+from graftlab.blending.channels import Features, features_at
+from graftlab.blending.inputs import Probe
+from graftlab.blending.kinship import family_of
 from graftlab.errors import GraftError, needs
+from graftlab.figures.sheets import fit_scale, sheet
+from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import full
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
+from graftlab.work.progress import Watch, steps, unwatched
 
 PER_PICTURE = 256  # positions at most, drawn at random
 BEGINNINGS = 4  # from which k-means starts, of which the best counts
@@ -87,6 +91,28 @@ class Clusters:
         activity = self.membership / self.areas.clamp(min=1e-9)
         return F.one_hot(activity.argmax(1), len(self.names)) * (self.membership.sum(1, keepdim=True) > 0).float()
 
+    def to_dict(self, features: Features) -> dict[str, Any]:
+        """As JSON: their shares of all positions of a layer's features, and how many channels belong to them."""
+        columns = self.areas.tolist(), self._channels(hard=False), self._channels(hard=True)
+        names = ("name", "area", "channels", "hard_channels")
+        each = [dict(zip(names, row, strict=True)) for row in zip(self.names, *columns, strict=True)]
+        place = {"layer": self.layer, "resolution": features.resolution, "channels": features.channels}
+        return {**place, "clusters": each}
+
+    def tabulate(self, features: Features) -> Table:
+        """The same as a table."""
+        rows: list[tuple[str, list[Cell]]] = [
+            (each["name"], [f"{each['area']:.1%}", f"{each['channels']:.1f}", f"{each['hard_channels']:.0f}"])
+            for each in self.to_dict(features)["clusters"]
+        ]
+        title = f"{self.layer}, {features.resolution} px, {features.channels} channels"
+        return Table(title, ["of all positions", "channels in proportion", "channels with --hard"], rows)
+
+    def _channels(self, hard: bool) -> list[float]:
+        """How many channels belong to each cluster, their shares added up."""
+        belonging = self.belonging(hard)
+        return (belonging / belonging.sum(1, keepdim=True).clamp(min=1e-9)).sum(0).tolist()
+
     def labels(self, features: Tensor) -> Tensor:
         """The cluster of every position of features (N, C, H, W), counted from 0: (N, H, W)."""
         if features.shape[1] != len(self.mean):
@@ -140,11 +166,40 @@ class Clusters:
             raise GraftError(f"{path} holds no clusters; 'graft clusters fit' makes such files.") from None
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Clusters of one file, of which some are meant."""
+
+    path: Path
+    clusters: Clusters
+    names: list[str]
+
+    @classmethod
+    def parse(cls, text: str) -> "Choice":
+        """ "parts.json:3,sky". GraftError for anything else."""
+        path, _, names = text.rpartition(":")
+        if not path or not names.strip():
+            raise GraftError(f"--clusters takes a file and names of clusters such as parts.json:3,5, not '{text}'.")
+        choice = cls(Path(path), Clusters.load(path), [name.strip() for name in names.split(",")])
+        choice.clusters.share(choice.names)  # refuses unknown ones before any work is done
+        return choice
+
+
+def doubt(path: Path, clusters: Clusters, networks: Sequence[Network]) -> str:
+    """A sentence if clusters were found in a network that is none of these, nor a parent of one; else nothing."""
+    if clusters.model in frozenset().union(*map(family_of, networks)):
+        return ""
+    return (
+        f"{path} was made of another model ({str(clusters.model)[:12]}); its channels mean the same here only if one "
+        "was fine-tuned from the other, or both from a third."
+    )
+
+
 def fit(
     model: Network,
     features: Features,
     parts: int,  # K
-    runs: Iterable[Run],  # what is shown to the model: `diff.latents`, `diff.photos`
+    probes: Iterable[Probe],  # what is shown to the model: `inputs`
     seed: int = 0,  # of the positions that are looked at, and of where the search begins
 ) -> Clusters:
     """Clusters of what a layer makes of many inputs.
@@ -159,7 +214,7 @@ def fit(
     if parts < 1:
         raise GraftError(f"Features fall into one cluster or more, not {parts} (--parts).")
     generator = torch.Generator().manual_seed(seed)
-    seen = [_some(_made(model, features, run), generator) for run in runs]
+    seen = [_some(_made(model, features, probe), generator) for probe in probes]
     x = torch.cat(seen) if seen else torch.empty(0, features.channels)
     if parts > len(x):
         raise GraftError(
@@ -189,11 +244,11 @@ def check_clusters() -> None:
 
 
 @torch.no_grad()
-def observed(model: Network, features: Features, run: Run) -> tuple[Tensor, Tensor]:
+def observe(model: Network, features: Features, probe: Probe) -> tuple[Tensor, Tensor]:
     """The picture that a model makes of one input, and the features (1, C, H, W) it had on the way."""
     seen: list[Tensor] = []
     with _watched(model, features, seen.append):
-        picture = run(model)
+        picture = probe(model)
     return picture, seen[0]
 
 
@@ -205,12 +260,25 @@ def heat(picture: Tensor, inside: Tensor) -> Tensor:
     return torch.lerp((grey - 1) / 2, lit, glow)
 
 
+def draw_heat(model: Network, clusters: Clusters, probes: Sequence[Probe], watch: Watch = unwatched) -> Tensor:
+    """A sheet (1, 3, H, W): pictures, and the positions of each cluster in them. GraftError if it is too large."""
+    features, rows = features_at(model, clusters.layer), []
+    scale = fit_scale(len(probes), len(clusters.names) + 1, model.config.size)
+    with watch("drawing", len(probes)) as progress:
+        for probe in steps(probes, progress, len(probes)):
+            image, seen = observe(model, features, probe)
+            labels = clusters.labels(seen)[0]
+            rows.append([image, *(heat(image, labels == cluster) for cluster in range(len(clusters.names)))])
+    columns = [f"{name}: {area:.0%}" for name, area in zip(clusters.names, clusters.areas.tolist(), strict=True)]
+    return sheet(rows, [], ["", *columns], scale=scale)
+
+
 class _Enough(Exception):  # noqa: N818  # it is no error
     """Ends a run once the features are there: the finer layers, which take the longest, are not asked."""
 
 
 @torch.no_grad()
-def _made(model: Network, features: Features, run: Run) -> Tensor:
+def _made(model: Network, features: Features, probe: Probe) -> Tensor:
     """The features (1, C, H, W) alone."""
     seen: list[Tensor] = []
 
@@ -219,7 +287,7 @@ def _made(model: Network, features: Features, run: Run) -> Tensor:
         raise _Enough
 
     with suppress(_Enough), _watched(model, features, enough):
-        run(model)
+        probe(model)
     return seen[0]
 
 

@@ -1,9 +1,9 @@
 """How far each layer of a network has moved from another's: its weights, and what it makes of the same input.
 
-moved = diff(a, b, latents(range(8)))
+moved = diff(a, b, probe_seeds(range(8)))
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -11,15 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftlab.blending.kinship import Distance, between, compare
+from graftlab.blending.inputs import Probe
+from graftlab.blending.kinship import Distance, compare, measure
 from graftlab.blending.layers import module_of, places_of
+from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import Conv, Linear, ModulatedConv, StyledConv
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.networks.swapping import SwappingModel
 
-Run = Callable[[Any], Tensor]
-"""Shows a model one input, a latent vector or a picture, and returns the picture that it makes of it."""
 LAYERS = (StyledConv, ModulatedConv, Conv, Linear)
 
 
@@ -47,10 +45,10 @@ class Moved:
         }
 
 
-def diff(a: Network, b: Network, runs: Iterable[Run] = ()) -> list[Moved]:
+def diff(a: Network, b: Network, probes: Iterable[Probe] = ()) -> list[Moved]:
     """The layers, in the order of the network, each with its distance from A to B.
 
-    Activations are compared over all runs, one at a time, so that memory is that of all layers' outputs for one input.
+    Activations are compared over all probes, one at a time, so that memory is that of all layers' outputs for one.
     GraftError if the models differ in more than their weights."""
     modules, places = outermost(a), places_of(a)
     order = {place: number for number, place in enumerate(places)}
@@ -61,44 +59,29 @@ def diff(a: Network, b: Network, runs: Iterable[Run] = ()) -> list[Moved]:
         tensors.setdefault(name, {})[layer.name] = distance
         resolutions[name] = layer.resolution
     made: dict[str, Distance] = {}
-    for run in runs:
-        for name, distance in activations(a, b, run):
+    for probe in probes:
+        for name, distance in activations(a, b, probe):
             made[name] = made.get(name, Distance()) + distance
     return [Moved(name, resolutions[name], tensors[name], made.get(name)) for name in tensors]
 
 
+def tabulate(moved: Sequence[Moved], title: str) -> Table:
+    """The layers as rows."""
+    rows: list[tuple[str, list[Cell]]] = []
+    for each in moved:
+        made = each.activations.relative if each.activations else None
+        rows.append((each.name, [f"{each.resolution} px", each.weights.relative, each.weights.cosine, made]))
+    return Table(title, ["", "relative L2", "cosine", "activations"], rows)
+
+
 @torch.no_grad()
-def activations(a: Network, b: Network, run: Run) -> list[tuple[str, Distance]]:
+def activations(a: Network, b: Network, probe: Probe) -> list[tuple[str, Distance]]:
     """The distances of what each layer makes of one input."""
     before: dict[str, Tensor] = {}
-    _watched(a, run, before.__setitem__)
+    _watched(a, probe, before.__setitem__)
     found: list[tuple[str, Distance]] = []
-    _watched(b, run, lambda name, output: found.append((name, between(before.pop(name), output))))
+    _watched(b, probe, lambda name, output: found.append((name, measure(before.pop(name), output))))
     return found
-
-
-def latents(seeds: Iterable[int], psi: float = 1.0) -> Iterator[Run]:
-    """Numbered latent vectors of a StyleGAN2, of class 0 if it knows classes; the noise is the same for all."""
-
-    def show(seed: int) -> Run:
-        def run(model: StyleGAN2) -> Tensor:
-            return model.sample([seed], psi, 0 if model.config.classes else None, noise="fixed")
-
-        return run
-
-    return map(show, seeds)
-
-
-def photos(images: Iterable[Tensor]) -> Iterator[Run]:
-    """Pictures (1, 3, H, W), encoded and decoded."""
-
-    def show(image: Tensor) -> Run:
-        def run(model: SwappingModel) -> Tensor:
-            return model.decode(model.encode(image))
-
-        return run
-
-    return map(show, images)
 
 
 def outermost(model: Network) -> dict[str, nn.Module]:
@@ -120,7 +103,7 @@ def owner(name: str, modules: dict[str, nn.Module]) -> str:
     return next((name[:end] for end, sign in enumerate(name) if sign == "." and name[:end] in modules), name)
 
 
-def _watched(model: Network, run: Run, see: Callable[[str, Tensor], object]) -> None:
+def _watched(model: Network, probe: Probe, see: Callable[[str, Tensor], object]) -> None:
     """Run a model and show what each layer makes."""
 
     def hook(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -128,7 +111,7 @@ def _watched(model: Network, run: Run, see: Callable[[str, Tensor], object]) -> 
 
     handles = [module.register_forward_hook(hook(name)) for name, module in outermost(model).items()]
     try:
-        run(model)
+        probe(model)
     finally:
         for handle in handles:
             handle.remove()

@@ -7,7 +7,7 @@ while those of unrelated networks are at right angles (cosine 0, relative distan
 cannot see: networks that learned apart from the same random numbers look like kin, for training moves weights little.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan, sqrt
 from statistics import median
@@ -67,14 +67,15 @@ class Kinship:
     def blends(self) -> bool:
         return self.verdict != "unrelated"
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"verdict": self.verdict, "why": self.sentence, "cosine": self.cosine, "relative": self.relative}
 
-def kinship(
-    a: Network,
-    b: Network,
-    about_a: Mapping[str, Any] | None = None,  # what their files tell, which may hold the parent's fingerprint
-    about_b: Mapping[str, Any] | None = None,
-) -> Kinship:
-    """A verdict on two models. GraftError if they differ in more than their weights."""
+
+def kinship(a: Network, b: Network) -> Kinship:
+    """A verdict on two models, by what is known of them (`about`) or by their weights.
+
+    GraftError if they differ in more than their weights."""
     telling = [
         distance
         for layer, distance in compare(a, b)
@@ -83,7 +84,7 @@ def kinship(
     if not telling:
         raise GraftError("These networks are too small, or too empty, to tell whether they are kin.")
     cosine, relative = median(each.cosine for each in telling), median(each.relative for each in telling)
-    verdict, reason = _known(a, b, about_a or {}, about_b or {}) or _estimated(cosine)
+    verdict, reason = _known(a, b) or _estimated(cosine)
     figures = f"the weights of the median layer have a cosine of {cosine:.2f} and differ by {relative:.0%}"
     return Kinship(verdict, f"{reason}; {figures}.", cosine, relative)
 
@@ -93,10 +94,10 @@ def compare(a: Network, b: Network) -> Iterator[tuple[Layer, Distance]]:
     check_alike(a, b)
     mine, theirs = a.state_dict(), b.state_dict()
     for layer in layers_of(a):
-        yield layer, between(mine[layer.name], theirs[layer.name])
+        yield layer, measure(mine[layer.name], theirs[layer.name])
 
 
-def between(mine: Tensor, theirs: Tensor) -> Distance:
+def measure(mine: Tensor, theirs: Tensor) -> Distance:
     """The distance of two tensors of one shape, summed in float64, piece by piece."""
     total = Distance()
     for piece in zip(mine.flatten().split(PIECE), theirs.flatten().split(PIECE), strict=True):
@@ -105,20 +106,18 @@ def between(mine: Tensor, theirs: Tensor) -> Distance:
     return total
 
 
-def ancestors(model: Network, about: Mapping[str, Any]) -> set[str]:
-    """Fingerprints of a model and of those that its file names as where it came from."""
-    parent, parents = about.get("parent"), about.get("parents")
+def family_of(model: Network) -> set[str]:
+    """Fingerprints of a model and of its parents, as far as they are known."""
+    parent, parents = model.about.get("parent"), model.about.get("parents")
     named = [parent, *(parents if isinstance(parents, list) else [])]
     return {name for name in (model.fingerprint, *named) if isinstance(name, str)}
 
 
-def _known(
-    a: Network, b: Network, about_a: Mapping[str, Any], about_b: Mapping[str, Any]
-) -> tuple[Verdict, str] | None:
+def _known(a: Network, b: Network) -> tuple[Verdict, str] | None:
     """The verdict from fingerprints, if they tell."""
     if a.fingerprint and a.fingerprint == b.fingerprint:
         return "same", "These are the same network"
-    mine, theirs = ancestors(a, about_a), ancestors(b, about_b)
+    mine, theirs = family_of(a), family_of(b)
     if a.fingerprint in theirs or b.fingerprint in mine:
         return "kin", "They will blend: the file of one names the other as its parent"
     if mine & theirs:

@@ -17,8 +17,9 @@ WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types
 def build(file: ModelFile, allow_nan: bool = False) -> Network:
     """The model, frozen, as float32 on the CPU. Memory is bounded by the file's size: each weight is copied once.
 
-    GraftError if the weights do not fit the configuration, or, unless allowed, some are no finite numbers."""
-    path = file.path
+    GraftError if the weights are no longer those that were written, as far as the file tells, or do not fit the
+    configuration, or, unless allowed, some are no finite numbers."""
+    path, proven = file.path, checked(file)
     try:
         with torch.device("meta"):
             model = KINDS[file.kind].new(file.config)
@@ -30,8 +31,26 @@ def build(file: ModelFile, allow_nan: bool = False) -> Network:
         bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
         refuse(path, "holds weights that are not finite numbers", bad)
     model.load_state_dict(tensors, assign=True)
-    model.fingerprint, model.about = fingerprint(tensors), dict(file.about)
+    model.fingerprint, model.about = identified(file, tensors, proven), dict(file.about)
     return model.eval().requires_grad_(False)
+
+
+def checked(file: ModelFile) -> bool:
+    """Whether all that a file holds is proven to be as it was written. GraftError if it is not."""
+    return file.check is not None and file.check()
+
+
+def identified(file: ModelFile, tensors: Mapping[str, Tensor], proven: bool) -> str:
+    """The fingerprint of weights: as the file tells, if that is proven. GraftError if they have another."""
+    if proven and file.fingerprint:
+        return file.fingerprint
+    found = fingerprint(tensors)
+    if file.fingerprint not in (None, found):
+        raise GraftError(
+            f"{file.path} was changed after it was written: its weights are {found[:12]}, and it says "
+            f"{file.fingerprint[:12]}; fetch or make it again."
+        )
+    return found
 
 
 def check_layout(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:

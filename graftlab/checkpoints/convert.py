@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from graftlab.checkpoints.build import build
+from graftlab.checkpoints.build import build, checked
 from graftlab.checkpoints.deltas import save_delta
 from graftlab.checkpoints.formats.rosinality_stylegan2 import to_rosinality
 from graftlab.checkpoints.model_file import ModelFile
@@ -39,7 +39,8 @@ def convert(
     file = open_model(source)
     model = build(file, allow_nan)
     if parent is not None:
-        save_delta(target, model, open_model(parent), {**file.about, **(about or {})})
+        checked(base := open_model(parent))
+        save_delta(target, model, base, {**file.about, **(about or {})})
         return file
     if target.suffix == OURS:
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)

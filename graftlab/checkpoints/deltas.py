@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from graftlab.artifacts import KEY, parsed, views, write_tensors
+from graftlab.artifacts import KEY, check_digest, parsed, views, write_tensors
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import BUNDLED, configured
@@ -84,6 +84,7 @@ def read(contents: Contents) -> ModelFile | None:
     if (parent.kind, parent.config) != (kind, config):
         raise GraftError(f"{path} has other networks than its parent {parent.path}; fetch or make it again.")
     changes: dict[str, Tensor] = tree["tensors"]
+    check_digest(path, changes, tree["metadata"])
     refuse(path, "does not fit its parent", list(misfits(changes, parent.tensors)))
     tensors = {name: restored(tensor, name, changes) for name, tensor in parent.tensors.items()}
     if fingerprint(tensors) != header.get("fingerprint"):
@@ -97,6 +98,7 @@ def read(contents: Contents) -> ModelFile | None:
         tensors,
         about=about if isinstance(about, dict) else {},
         fingerprint=header["fingerprint"],
+        check=lambda: True,  # as was seen above
     )
 
 

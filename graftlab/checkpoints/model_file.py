@@ -4,7 +4,7 @@ Every format has a reader, which turns what the file holds into a `ModelFile`: a
 tensors are views of the file on the disk. So `inspect` costs nothing, and `load` copies each weight once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,3 +27,4 @@ class ModelFile:
     about: Mapping[str, Any] = field(default_factory=dict)  # JSON: images_seen, trained_on, licence, parent, ...
     notes: tuple[str, ...] = ()  # sentences: what the file holds that is not used, what was assumed
     fingerprint: str | None = None  # of the weights, if the file tells one
+    check: Callable[[], bool] | None = None  # reads all: whether the file proves that it is as written, or GraftError

@@ -1,12 +1,13 @@
 """Models in our own format: their weights, with everything else as JSON in the header. No code is ever run."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from torch import Tensor
 
-from graftlab.artifacts import KEY, parsed
+from graftlab.artifacts import KEY, check_digest, parsed
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import Config
@@ -50,6 +51,7 @@ def read(contents: Contents) -> ModelFile | None:
         discriminators,
         about if isinstance(about, dict) else {},
         fingerprint=recorded if isinstance(recorded, str) else None,
+        check=partial(check_digest, path, tree["tensors"], tree["metadata"]),
     )
 
 

@@ -1,12 +1,14 @@
 """Which reader opens a file: the first that knows its contents. Names and extensions decide nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from graftlab.checkpoints import deltas, native
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.formats import (
     nvidia,
+    nvidia_state,
     official,
     rosinality_stylegan2,
     rosinality_swapping,
@@ -24,6 +26,7 @@ READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
     rosinality_swapping.read,
     rosinality_stylegan2.read,
     nvidia.read,
+    nvidia_state.read,
     tensorflow.read,
     southampton.read,
     upscalers.read,
@@ -41,7 +44,7 @@ def open_model(path: Path) -> ModelFile:
 def read_model(contents: Contents) -> ModelFile | None:
     for read in READERS:
         if file := read(contents):
-            return file
+            return replace(file, check=file.check or contents.check)
     return None
 
 

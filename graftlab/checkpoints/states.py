@@ -1,12 +1,15 @@
 """States of unfinished work: what optimisers remember, as named tensors; and tensors under a prefix of their own."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Value = TypeVar("Value")
 
-def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+
+def under(tensors: Mapping[str, Value], prefix: str) -> dict[str, Value]:
     """Those tensors whose names begin with the prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 

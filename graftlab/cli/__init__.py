@@ -24,7 +24,7 @@ class Graft(LazyGroup):
 app = typer.Typer(
     cls=Graft,
     name="graft",
-    help="Swap the structure and the texture of pictures, for people who make them with generative networks.",
+    help="Swap the structure and texture of pictures with generative networks.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -39,7 +39,7 @@ def tell_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
+    debug: bool = typer.Option(False, "--debug", help="Show the full traceback of an error."),
     version: bool = typer.Option(False, "--version", is_eager=True, callback=tell_version, help="Show the version."),
 ) -> None:
     """What holds for every command."""

@@ -7,30 +7,28 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.cli.desk import Json, spare, writable
-from graftlab.cli.progress import console
+from graftlab.cli.progress import say
 from graftlab.data.image_source import printable
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-
-SHOWN = 0.2  # correlations below this are left out of the text
 
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
 OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
 
 
 def show(file: File, as_json: Json = False) -> None:
-    """Names, shares of the variance, and correlations with what is known of the pictures they were found in.
+    """Show the directions of a file: names, shares of the variance, and correlations with known factors.
 
     graft directions show landscapes-128
     """
 
-    tell(Directions.load(file), as_json)
+    print_directions(Directions.load(file), as_json)
 
 
 def rename(
     file: File,
-    old: Annotated[str, typer.Argument(help="The name it has; 'component 3' is enough of 'component 3 (season)'.")],
-    new: Annotated[str, typer.Argument(help="The name it gets.")],
+    old: Annotated[str, typer.Argument(help="Its present name; 'component 3' is enough for 'component 3 (season)'.")],
+    new: Annotated[str, typer.Argument(help="Its new name.")],
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
     """Give a direction another name.
@@ -39,12 +37,12 @@ def rename(
     """
 
     spare(out, file)
-    console.print(str(Directions.load(file).renamed(old, new).save(out)), soft_wrap=True)
+    say(Directions.load(file).rename(old, new).save(out))
 
 
 def compose(
     file: File,
-    name: Annotated[str, typer.Argument(help="What to call the sum.")],
+    name: Annotated[str, typer.Argument(help="Name of the sum.")],
     terms: Annotated[list[str], typer.Argument(help="Directions and their gains, such as hour=1.5 season=-0.5.")],
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
@@ -61,19 +59,19 @@ def compose(
             gains[part] = float(gain)
         except ValueError:
             raise GraftError(f"A term is a direction and its gain, such as hour=1.5, not '{term}'.") from None
-    console.print(str(Directions.load(file).composed(name, gains).save(out)), soft_wrap=True)
+    say(Directions.load(file).compose(name, gains).save(out))
 
 
 def orthogonalise(
     file: File,
-    name: Annotated[str, typer.Argument(help="The direction that loses what it shares with the others.")],
-    against: Annotated[list[str], typer.Option(help="One of the others; may be given again.")],
+    name: Annotated[str, typer.Argument(help="The direction to make orthogonal to the others.")],
+    against: Annotated[list[str], typer.Option(help="One of the others; may be repeated.")],
     others: Annotated[
-        str | None, typer.Option("--from", help="File or bundled model that has the others; FILE by default.")
+        str | None, typer.Option("--from", help="File or bundled model with the others; FILE by default.")
     ] = None,
     out: OutFile = Path("directions.safetensors"),
 ) -> None:
-    """Take out of a direction what it shares with others, so that it changes those no more.
+    """Remove from a direction what it shares with others, so that it no longer changes those.
 
     graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
     """
@@ -81,12 +79,11 @@ def orthogonalise(
     spare(out, file, *([others] if others else []))
     directions = Directions.load(file)
     rivals = (Directions.load(others) if others else directions).select(against)
-    console.print(str(directions.orthogonalised(name, rivals).save(out)), soft_wrap=True)
+    say(directions.orthogonalise(name, rivals).save(out))
 
 
-def tell(directions: Directions, as_json: bool) -> None:
+def print_directions(directions: Directions, as_json: bool) -> None:
     """Directions on stdout: a line each, or all as JSON."""
-
     entries: list[dict[str, Any]] = [
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
         for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
@@ -96,23 +93,6 @@ def tell(directions: Directions, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
         return
     for entry in entries:
-        typer.echo(printable(line(directions, **entry)))
+        typer.echo(printable(directions.describe(entry["name"])))
     if directions.layers is not None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
-
-
-def line(directions: Directions, name: str, explained: float, correlations: dict[str, float]) -> str:
-    """What is known of one direction."""
-    end = directions.told("toward").get(name)
-    facts = [f"{explained:.1%} of the variance"] if explained else []
-    if followed := [f"{factor} {r:+.2f}" for factor, r in correlations.items() if abs(r) >= SHOWN]:
-        facts.append(f"follows {', '.join(followed)}")
-    if isinstance(terms := directions.told("composed").get(name), dict):
-        facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
-    if isinstance(others := directions.told("orthogonal").get(name), list):
-        facts.append(f"at right angles to {', '.join(map(str, others))}")
-    match directions.told("difference").get(name), directions.told("separation").get(name):
-        case float() as whole, {"right": float() as right, "distance": float() as distance}:
-            facts.append(f"the whole difference is a gain of {whole:.2f}")
-            facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
-    return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"

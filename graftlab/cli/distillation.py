@@ -2,56 +2,55 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 from torch import Tensor
 
-from graftlab import config
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Json, Out, Precision, Square, spare, stylegan
+from graftlab.cli.desk import Desk, Device, Json, Out, Precision, Square, spare, stylegan
 from graftlab.cli.enlarging import Enlarging
-from graftlab.cli.options import spread
+from graftlab.cli.options import Fields, count_option, spread
 from graftlab.cli.progress import bar
-from graftlab.cli.training import AUGMENT_HELP, RunFolder, TrainingOptions, carry_out, counted, listed
+from graftlab.cli.training import COMMON, UNSET, Machine, RunFolder
+from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.data.image_source import printable
 from graftlab.data.pairs import Pairs
-from graftlab.distillation.pairs import Drawing, Options, make_pairs
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, open_rgb
 from graftlab.networks.translator import Translator
+from graftlab.training.pairs import Drawing, make_pairs
+from graftlab.training.start import configure_distillation
 
 EXAMPLES = 12  # pairs on the sheet
 
 
+@spread
 def pairs(
     base: Annotated[str, typer.Option(help="The StyleGAN2 that draws the photos.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made of it, which draws what they should become.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command goes on with it.")] = Path(
+    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the targets.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pairs; the same command continues it.")] = Path(
         "pairs"
     ),
-    count: Annotated[int, counted("Pairs to have, such as 50k.")] = 50_000,
+    count: Annotated[int, count_option("Pairs to have, such as 50k.")] = 50_000,
     psi: Annotated[str, typer.Option(help="Truncation: a number, or a range of which each pair has its own.")] = (
         "0.5-1"
     ),
-    keep: Annotated[
-        float, typer.Option(help="Share of the base's w that may become a pair, those nearest to the mean; 1: all.")
-    ] = 0.9,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Threads that draw; the pairs are the same.")] = 1,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the pairs.")] = 0,
     device: Device = None,
+    *,
+    settings: Annotated[dict[str, Any], Fields(PairsConfig, "keep seed")],
 ) -> None:
-    """Draw pairs of pictures of the same w by a base and its blend, for 'graft distill'; the same command goes on.
+    """Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; the same command resumes.
 
     graft pairs --base alps.safetensors --blend desert.safetensors --count 50k -o pairs/
     """
 
-    options = Options(seed, truncation(psi), keep)
     desk, other = (stylegan(model, device=device) for model in (base, blend))
-    drawing = Drawing(desk.model, other.model, options)
+    drawing = Drawing(desk.model, other.model, PairsConfig(psi=truncation(psi), **settings))
     names = {"base": Path(base).name, "blend": Path(blend).name}
     with bar("drawing", count) as progress:
         report = make_pairs(drawing, out, count, workers, names, progress)
@@ -73,51 +72,36 @@ def truncation(text: str) -> tuple[float, float]:
 
 @spread
 def distill(
-    pairs: Annotated[Path, typer.Argument(help="What 'graft pairs' made.")],
+    pairs: Annotated[Path, typer.Argument(help="Folder of pairs, from 'graft pairs'.")],
     run: RunFolder,
-    width: Annotated[int, typer.Option(help="Channels of the student at the pictures' resolution.")] = 32,
-    blocks: Annotated[int, typer.Option(help="Its residual blocks at the coarsest resolution.")] = 4,
-    l1: Annotated[float, typer.Option("--l1", min=0, help="Weight of the distance to the blend's pictures.")] = 10.0,
-    gan: Annotated[float, typer.Option(min=0, help="Weight of the patch discriminators; 0: without any.")] = 1.0,
-    matching: Annotated[float, typer.Option(min=0, help="Weight of the distance of their features.")] = 10.0,
-    features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 0.0,
-    augment: Annotated[str, typer.Option(help=AUGMENT_HELP)] = "",
-    options: TrainingOptions = TrainingOptions(images=200_000),
+    *,
+    sizes: Annotated[dict[str, Any], Fields(TranslatorConfig, "width blocks")],
+    weights: Annotated[dict[str, float], Fields(DistillRecipe, "l1 gan matching features")],
+    settings: Annotated[dict[str, Any], Fields(DistillConfig, COMMON, UNSET)],
+    machine: Machine = Machine(),
 ) -> None:
-    """Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.
+    """Train a student that redraws photos in one pass, as inversion and a blend do in two; the same command resumes.
 
     graft distill pairs/ --run runs/student --images 200k
 
     graft translate me.jpg -m runs/student/best.safetensors -o redrawn.png
     """
 
-    source = Pairs(pairs)
-    if len(source) < 2 * options.batch:
-        raise GraftError(
-            f"{pairs} holds {len(source)} pairs, too few for a batch of {options.batch} and some to judge by; draw "
-            "more with 'graft pairs --count'."
-        )
-    settings = config.DistillConfig(
-        network=config.TranslatorConfig(source.size, width, most=5 * width, blocks=blocks),
-        recipe=config.TranslationRecipe(l1, gan, matching, features),
-        models=(source.plan["base"], source.plan["blend"]),
-        data=str(pairs),
-        augment=listed(augment),
-        **options.settings(),
-    )
-    carry_out(settings, run, options)
+    machine.train(configure_distillation(pairs, sizes, weights, machine.device, **settings), run)
 
 
 @spread
 def translate(
     photos: Annotated[list[Path], typer.Argument(help="Photos of any shape.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="A student, of 'graft distill'.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A student, from 'graft distill'.")],
     out: Out = Path("translated.png"),
     size: Annotated[
-        int | None, typer.Option(min=8, help="Short side of the pictures, pixels; the student's by default.")
+        int | None, typer.Option(min=8, help="Short side of the pictures, in pixels; the student's by default.")
     ] = None,
     square: Square = False,
-    enlarge: Annotated[bool, typer.Option("--enlarge", help="Take photos smaller than that too.")] = False,
+    enlarge: Annotated[
+        bool, typer.Option("--enlarge", help="Enlarge smaller photos instead of refusing them.")
+    ] = False,
     device: Device = None,
     precision: Precision = "float32",
     larger: Enlarging = Enlarging(),
@@ -128,13 +112,13 @@ def translate(
     """
 
     network = load(model, Translator, device=device, precision=precision)
-    desk = larger.on(Desk(network, network.config.size if size is None else size, square, "none", 0))
+    desk = larger.on(Desk(network, size=size, square=square))
     names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
     for name in names:
         spare(name, model, *photos)
     for photo, name in zip(photos, names, strict=True):
         if not enlarge:
-            check_large_enough(photo, desk.size)
+            check_large_enough(photo, desk.side())
         with torch.no_grad():
             desk.write(network.translate(desk.read(photo)), name)
 

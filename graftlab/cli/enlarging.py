@@ -1,22 +1,19 @@
 """What makes pictures larger before they are written: the options that all commands for pictures and films share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 import typer
 
-from graftlab.checkpoints.load import load
 from graftlab.cli.desk import Desk
-from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
-from graftlab.networks.upscalers import Upscaler
+from graftlab.rendering.renderer import DEFAULT_UPSCALER
 
-DEFAULT_UPSCALER = "upscale-4"
 DeskT = TypeVar("DeskT", bound=Desk)
 
 Upscale = Annotated[
     int | None,
-    typer.Option(min=1, max=4, help="Make what is written so many times as large, by --upscaler: 2, 3 or 4."),
+    typer.Option(min=1, max=4, help="Enlarge the output by this factor, with --upscaler: 2, 3 or 4."),
 ]
 UpscalerName = Annotated[
     str | None,
@@ -40,17 +37,4 @@ class Enlarging:
         """The desk, on which pictures become larger before they are written, if that was asked for."""
         if self.upscale is None and self.upscaler is None:
             return desk
-        device = str(next(desk.model.parameters()).device)
-        precision = str(desk.model.precision).removeprefix("torch.")
-        return replace(desk, larger=opened(self.upscaler, self.upscale, device, precision))
-
-
-def opened(
-    name: str | None, factor: int | None, device: str | None, precision: str, tile: int | None = None
-) -> Upscaling:
-    """The upscaler of a name, for a factor or its own. GraftError for another model, and if it cannot do that."""
-
-    network = load(name or DEFAULT_UPSCALER, Upscaler, device=device, precision=precision)
-    factor = network.factor if factor is None else factor
-    check(network.factor, factor, 1, 1)
-    return Upscaling(network, factor, tile)
+        return desk.enlarging(self.upscaler, self.upscale)

@@ -10,7 +10,7 @@ import typer
 from graftlab.checkpoints.load import load
 from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
 from graftlab.data.image_source import printable
 from graftlab.errors import GraftError
@@ -44,13 +44,13 @@ Network = Annotated[
     str,
     typer.Option(
         help="Feature network: efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, inception, "
-        "dinov2 or clip; after a colon, the place of its weights."
+        "dinov2 or clip; optionally a colon and the path to its weights."
     ),
 ]
 Judge = Annotated[
     str,
     typer.Option(
-        help="Network that judges textures, one that taught no model: efficientnet-lite0, efficientnet-lite1 or "
+        help="Network that judges textures, not used in training: efficientnet-lite0, efficientnet-lite1 or "
         "efficientnet-lite2."
     ),
 ]
@@ -63,7 +63,7 @@ class MeasuringOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures; the model's by default.")] = None
     out: Out = None
     as_json: Json = False
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Picks what is swapped.")] = 0
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of swaps.")] = 0
     features: Network = DEFAULT_FEATURES
     judge: Judge = DEFAULT_JUDGE
     device: Device = None
@@ -71,7 +71,6 @@ class MeasuringOptions:
 
     def open(self, model: str) -> tuple[SwappingModel, FeatureNetwork, FeatureNetwork]:
         """The model, the feature network and the judge beside it."""
-
         device = str(choose_device(self.device))
         features, judge = feature_network(self.features, device), judge_network(self.judge, device)
         return load(model, SwappingModel, device=self.device, precision=self.precision), features, judge
@@ -84,7 +83,7 @@ def truth(
     pairs: Annotated[int, typer.Option(min=1, help="Number of swaps.")] = 150,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.
+    """Swap rendered landscapes, whose true hybrids are known, and measure how close the model comes.
 
     graft eval truth landscapes-128 --grid truth-grid --out measured
     """
@@ -93,17 +92,17 @@ def truth(
     with bar("swapping", pairs) as progress:
         size = options.size or network.config.size
         result = truths.truth(network, grid, size, pairs, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 @spread
 def folder(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     model: Model = DEFAULT_MODEL,
-    most: Annotated[int, typer.Option(min=2, help="Photos, and swaps, at the most.")] = 500,
+    most: Annotated[int, typer.Option(min=2, help="Maximum number of photos, and of swaps.")] = 500,
     options: MeasuringOptions = MeasuringOptions(),
 ) -> None:
-    """Reconstruct and swap photos: what is lost, and whether hybrids look like photos.
+    """Reconstruct and swap photos: measure what is lost, and whether hybrids look like photos.
 
     graft eval folder ~/photos --model landscapes-128 --out measured
     """
@@ -112,23 +111,23 @@ def folder(
     with bar("measuring", most) as progress:
         size = options.size or network.config.size
         result = folders.folder(network, photos, size, most, options.seed, features, judge, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
-    count: Annotated[int, typer.Option(min=2, help="Samples, and photos at the most.")] = 2000,
+    count: Annotated[int, typer.Option(min=2, help="Number of samples, and maximum number of photos.")] = 2000,
     psi: Psi = 1.0,
     label: Class = None,
     out: Out = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the first sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the first sample.")] = 0,
     judge: Judge = DEFAULT_JUDGE,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Whether a StyleGAN2's samples look like photos: their kernel distance.
+    """Measure whether a StyleGAN2's samples look like photos, by their kernel distance.
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """
@@ -139,26 +138,25 @@ def samples(
     network = load(model, StyleGAN2, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
-    tell(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
+    print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 
 def compare(
     a: Annotated[Path, typer.Argument(help="results.json of 'graft eval', or its folder.")],
-    b: Annotated[Path, typer.Argument(help="Another.")],
+    b: Annotated[Path, typer.Argument(help="Another result.")],
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Two results side by side.
+    """Show two results side by side.
 
     graft eval compare measured-before measured-after
     """
 
-    tell(side_by_side(a, b), out, as_json)
+    print_result(side_by_side(a, b), out, as_json)
 
 
-def tell(result: Result, out: Path | None, as_json: bool) -> None:
+def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-
     typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
     if out is not None:
-        console.print(str(write_report(result, out)), soft_wrap=True)
+        say(write_report(result, out))

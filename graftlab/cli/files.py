@@ -11,13 +11,14 @@ from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
 from graftlab.cli.desk import Json, spare, writable
-from graftlab.cli.progress import console
+from graftlab.cli.progress import say
+from graftlab.data.pack import Pack, is_pack
 
 AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a model's name; no code in it is run.")]
 
 
 def inspect(file: AnyFile, as_json: Json = False) -> None:
-    """What a file is: kind, architecture, parameters, training images, licence, where it came from.
+    """Show what a file is: kind, architecture, parameters, training images, licence, origin.
 
     graft inspect network-snapshot-000500.pkl
     """
@@ -32,9 +33,9 @@ def convert(
         Path, typer.Argument(help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2.", callback=writable)
     ],
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
-    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Even if weights are no finite numbers.")] = False,
+    allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
-        str, typer.Option(help="Store what differs from this model, its parent: a quarter of the size.")
+        str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
 ) -> None:
     """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
@@ -47,20 +48,24 @@ def convert(
     spare(out, source)
     file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
     for note in file.notes:
-        console.print(note, soft_wrap=True)
-    console.print(f"{out}: {file.kind}, from {file.format}", soft_wrap=True)
+        say(note)
+    say(f"{out}: {file.kind}, from {file.format}")
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:
-    """Read every byte of a model file and compare the hashes that it and graftlab know.
+    """Read every byte of a model or of a file that graftlab wrote, and compare it with the hashes known of it.
 
     graft verify metfaces.safetensors
     """
 
-    told = checks.verify(locate(file))
+    path = locate(file)
+    told = checks.verify(path, Pack(path).verify if is_pack(path) else None)
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
     weights = "as the file says" if told["recorded"] else "the file tells none to compare"
     known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
-    typer.echo(f"{file}\n  sha256 {told['sha256']} ({known})\n  weights {told['fingerprint']} ({weights})")
+    proven = "all of it as it was written" if told["proven"] else "it carries no digest of all that it holds"
+    typer.echo(f"{file}: {proven}\n  sha256 {told['sha256']} ({known})")
+    if told["fingerprint"]:
+        typer.echo(f"  weights {told['fingerprint']} ({weights})")

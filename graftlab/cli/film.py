@@ -8,19 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.filming import (
-    Ease,
-    Loop,
-    Shooting,
-    Textures,
-    TimelineFile,
-    encoded,
-    hand,
-    is_still,
-    timeline,
-)
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
-from graftlab.cli.walks import pictures_of
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
 from graftlab.video.films import ride as rides
@@ -28,22 +17,22 @@ from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.drawing import from_codes
 from graftlab.video.films.timeline import Edit, Timeline
 
-Footage = Annotated[Path, typer.Argument(help="Video.")]
+Footage = Annotated[Path, typer.Argument(help="The video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
 Average = Annotated[float, typer.Option(help="Seconds over which codes are averaged.")]
-Other = Annotated[Path | None, typer.Option(help="Video that gives the textures.")]
+Other = Annotated[Path | None, typer.Option(help="Video that supplies the textures.")]
 
 
 @spread
 def recon(video: Footage, shooting: Shooting) -> None:
-    """A video through its codes: same size, speed and sound.
+    """Encode and decode a video: same size, speed and sound.
 
     graft film recon window.mp4 -o recon.mp4
     """
 
     desk = shooting.desk()
     footage = shooting.video(video)
-    shooting.finish(rework(desk.network(), hand(desk), footage, frames=shooting.limit(footage.fps)), desk, video)
+    shooting.finish(rework(desk, footage, frames=shooting.limit(footage.fps)), desk, video)
 
 
 @spread
@@ -51,15 +40,19 @@ def desync(
     video: Footage,
     shooting: Shooting,
     texture_offset: Offset = 0.0,
-    texture_held: Annotated[float | None, typer.Option(help="Second whose texture is held.")] = None,
-    texture_speed: Annotated[float, typer.Option(help="Speed of the texture; 1 is the structure's.")] = 1.0,
-    texture_reversed: Annotated[bool, typer.Option("--texture-reversed", help="Textures from the end on.")] = False,
+    texture_held: Annotated[
+        float | None, typer.Option(help="Second from which the texture is taken throughout.")
+    ] = None,
+    texture_speed: Annotated[float, typer.Option(help="Speed of the texture, relative to the structure.")] = 1.0,
+    texture_reversed: Annotated[
+        bool, typer.Option("--texture-reversed", help="Take textures from the end backwards.")
+    ] = False,
     texture_from: Other = None,
     average: Average = 0.0,
     average_what: Annotated[str, typer.Option(help="texture, structure or both.")] = "texture",
     ends: Annotated[str, typer.Option(help="Before the first and after the last: wrap, hold or mirror.")] = "wrap",
 ) -> None:
-    """A video whose textures come from other moments than its structures.
+    """Redraw a video with textures from other moments than its structures.
 
     graft film desync window.mp4 --texture-offset 2.0 -o offset.mp4
 
@@ -79,8 +72,7 @@ def desync(
     desk = shooting.desk()
     footage = shooting.video(video)
     film = rework(
-        desk.network(),
-        hand(desk),
+        desk,
         footage,
         moments,
         shooting.video(texture_from) if texture_from else None,
@@ -92,14 +84,13 @@ def desync(
 
 @spread
 def textures(
-    source: Annotated[Path, typer.Argument(help="Video or picture that gives the structure.")],
+    source: Annotated[Path, typer.Argument(help="Video or picture that supplies the structure.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Ease = "smooth",
     loop: Loop = False,
 ) -> None:
-    """Textures that melt into each other, over a video or a picture.
+    """Fade from texture to texture, over a video or a picture.
 
     graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
 
@@ -107,46 +98,49 @@ def textures(
     """
 
     desk = shooting.desk()
-    line = timeline(desk, texture, file, ease)
+    line = over_time.timeline(desk, ease)
     if line is None:
         raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
-    inputs = [source, *pictures_of(texture, file)]
+    inputs = [source, *over_time.files()]
     if is_still(source):
         frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
         edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
-        codes = encoded(desk, source)
-        film = from_codes(hand(desk), partial(edit, codes), frames, fps, closed=loop)
+        codes = desk.encode(source)
+        film = from_codes(desk, partial(edit, codes), frames, fps, closed=loop)
         shooting.finish(film, desk, *inputs)
         return
     footage = shooting.video(source)
     frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
-    film = rework(desk.network(), hand(desk), footage, edit=line.edit(footage.fps), frames=frames)
+    film = rework(desk, footage, edit=line.edit(footage.fps), frames=frames)
     shooting.finish(film, desk, *inputs)
 
 
 @spread
 def ride(
-    source: Annotated[list[Path], typer.Argument(help="A video from a train's window, or pictures of landscapes.")],
+    source: Annotated[list[Path], typer.Argument(help="A video from a train window, or pictures of landscapes.")],
     shooting: Shooting,
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     ease: Annotated[
         str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
     ] = None,
     speed: Annotated[float | None, typer.Option(help="Widths of the film per second; 0.25, below 0 back.")] = None,
-    parallax: Annotated[float | None, typer.Option(help="Share by which what is far is slower, 0 to 1; 0.")] = None,
-    depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3.")] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=0, help="Cells over which landscapes melt into each other; 16.")
+    parallax: Annotated[
+        float | None, typer.Option(help="Share by which distant parts are slower, 0 to 1; 0 by default.")
     ] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Of the film, pixels; twice the height.")] = None,
+    depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3 by default.")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Cells by which landscapes overlap; 16 by default.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="Width of the film, in pixels; twice the height by default.")
+    ] = None,
     loop: Loop = False,
     texture_offset: Offset = 0.0,
     texture_from: Other = None,
     average: Average = 0.0,
 ) -> None:
-    """A train ride: past landscapes joined into an endless one, or a real one in other textures.
+    """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
     graft film ride fuji.jpg alps.jpg lake.jpg --parallax 0.5 --loop -o ride.mp4
 
@@ -161,25 +155,25 @@ def ride(
     if not real and (texture_offset or texture_from or average):
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
     desk = shooting.desk()
-    line, inputs = timeline(desk, texture, file, "smooth"), [*source, *pictures_of(texture, file)]
+    line, inputs = over_time.timeline(desk), [*source, *over_time.files()]
     if real:
         footage = shooting.video(source[0])
         frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
-        edit = drifting(line, frames, footage.fps, loop)
+        edit = drift(line, frames, footage.fps, loop)
         shifted = texture_offset or texture_from or average
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
-        film = rework(desk.network(), hand(desk), footage, moments, other, edit=edit, frames=frames)
+        film = rework(desk, footage, moments, other, edit=edit, frames=frames)
         shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
         return
     desk = desk.together(source)
-    scenes = [encoded(desk, path) for path in source]
+    scenes = [desk.encode(path) for path in source]
     frames, fps = shooting.length(10)
-    given = {"width": 2 * desk.size, "closed": loop, "texture": drifting(line, frames, fps, loop), **given}
-    shooting.finish(rides.ride(desk.model, hand(desk), scenes, frames, fps, **given), desk, *inputs)
+    given = {"width": 2 * desk.side(), "closed": loop, "texture": drift(line, frames, fps, loop), **given}
+    shooting.finish(rides.ride(desk, scenes, frames, fps, **given), desk, *inputs)
 
 
-def drifting(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
+def drift(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit | None:
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None

@@ -1,41 +1,23 @@
 """What the commands for films share: their options, and the way from a film to a file or a preview of it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 
-from graftlab.cli.desk import (
-    DEFAULT_MODEL,
-    FILM,
-    WITHOUT_PHOTOS,
-    Desk,
-    Device,
-    FilmSize,
-    Model,
-    Precision,
-    Refine,
-    Seed,
-    UsualNoise,
-    spare,
-    stylegan,
-    writable,
-)
+from graftlab.cli.desk import Desk, FilmSize, ModelOptions, Refine, autoencoder, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
-from graftlab.cli.progress import bar, console
-from graftlab.codes import SwapCodes
+from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
-from graftlab.video.film import Film, boomerang, frame_rate, preview, render, reversed_, slowed, upscaled
-from graftlab.video.films.drawing import Hand
-from graftlab.video.films.timeline import OWN, Key, Timeline, parse_mark, read_marks
+from graftlab.rendering.renderer import OWN_FILM
+from graftlab.video.film import Film, boomerang, enlarge, frame_rate, preview, render, reverse, slow
+from graftlab.video.films.timeline import Mark, Timeline, encode_marks, parse_mark, read_marks
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -43,11 +25,6 @@ FPS = "25"
 
 Ease = Annotated[str, typer.Option(help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce.")]
 Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
-Textures = Annotated[
-    list[str] | None,
-    typer.Option("--texture", "-t", help="SECONDS:PICTURE, again for each; 'own' in its place is the frame's own."),
-]
-TimelineFile = Annotated[Path | None, typer.Option("--timeline", help="TOML file with the textures (docs/films.md).")]
 
 
 def film_file(path: Path) -> Path:
@@ -56,7 +33,7 @@ def film_file(path: Path) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shooting:
+class Shooting(ModelOptions):
     """The options of every film."""
 
     out: Annotated[
@@ -65,9 +42,11 @@ class Shooting:
             "--out", "-o", help="Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", callback=film_file
         ),
     ] = Path("film.mp4")
-    preview: Annotated[bool, typer.Option("--preview", help="Only a sheet of 12 frames, NAME-preview.jpg.")] = False
-    frames: Annotated[int | None, typer.Option(help="Length in frames; of a video, its beginning.")] = None
-    seconds: Annotated[float | None, typer.Option(help="Length in seconds; of a video, its beginning.")] = None
+    preview: Annotated[bool, typer.Option("--preview", help="Write only a sheet of 12 frames, NAME-preview.jpg.")] = (
+        False
+    )
+    frames: Annotated[int | None, typer.Option(help="Length in frames; for a video, of its beginning.")] = None
+    seconds: Annotated[float | None, typer.Option(help="Length in seconds; for a video, of its beginning.")] = None
     fps: Annotated[str | None, typer.Option(help=f"Frames per second; {FPS}, or those of the video.")] = None
     reverse: Annotated[bool | None, typer.Option(help="Play it backwards.")] = None
     boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False
@@ -75,38 +54,29 @@ class Shooting:
     quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
     codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
     resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
-    model: Model = DEFAULT_MODEL
     size: FilmSize = None
     refine: Refine = 0
-    noise: UsualNoise = None
-    seed: Seed = 0
-    device: Device = None
-    precision: Precision = "float32"
     upscale: Upscale = None
     upscaler: UpscalerName = None
 
     def desk(self, square: bool = False, own: bool = True) -> Desk[SwappingModel]:
         """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
-        given = (self.model, self.size, square, self.noise, self.seed, self.device, self.precision, self.refine)
-        return Desk.open(*given, own=FILM if own else None)
+        reading = {"size": self.size, "square": square, "own": OWN_FILM if own else None, "refine": self.refine}
+        return autoencoder(**self.opening, **reading)
 
     def style_desk(self) -> Desk[StyleGAN2]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
-        if self.refine:
-            raise GraftError(WITHOUT_PHOTOS)
-        return stylegan(self.model, self.noise, self.seed, self.device, self.precision)
+        return stylegan(**self.opening, refine=self.refine)
 
     def video(self, path: Path) -> Video:
         """A video at the rate and the size that were asked for, its own by default; says what is wrong with it."""
-
-        video = Video.open(path, fps=self.fps, size=self.size, most=FILM)
+        video = Video.open(path, fps=self.fps, size=self.size, most=OWN_FILM)
         if video.note:
-            console.print(f"{video.note}.", soft_wrap=True)
+            say(f"{video.note}.")
         return video
 
     def length(self, seconds: float) -> tuple[int, Fraction]:
         """Frames, and frames per second, of a film that lasts so long by default."""
-
         fps = frame_rate(self.fps or FPS)
         return self.limit(fps) or round(seconds * fps), fps
 
@@ -123,14 +93,13 @@ class Shooting:
 
     def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
-
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)
-        film = reversed_(film) if (backwards if self.reverse is None else self.reverse) else film
+        film = reverse(film) if (backwards if self.reverse is None else self.reverse) else film
         film = boomerang(film) if self.boomerang else film
         if desk.larger and not self.preview:  # before it is slowed down, which mixes frames
-            film = upscaled(film, desk.larger)
-        film = slowed(film, self.slow) if self.slow > 1 else film
+            film = enlarge(film, desk.larger)
+        film = slow(film, self.slow) if self.slow > 1 else film
         if self.preview:
             sheet = self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg")
             spare(sheet, *inputs)
@@ -140,48 +109,38 @@ class Shooting:
                 spare(file, *inputs)
             with bar("filming", film.frames) as progress:
                 written = render(film, self.out, self.quality, progress, self.resume, self.codec)
-        console.print(str(written), soft_wrap=True)
+        say(written)
 
 
 # -- what films are made of -------------------------------------------------------------------------------------------
 
 
-def hand(desk: Desk[Any]) -> Hand:
-
-    return Hand(desk.model, desk.noise, desk.seed)
-
-
 def is_still(path: Path) -> bool:
     """Whether a file is taken for a picture, and not for a video."""
-
     return path.suffix.lower() in FORMATS
 
 
-def timeline(
-    desk: Desk[SwappingModel], textures: Sequence[str] | None, file: Path | None, ease: str
-) -> Timeline | None:
-    """The textures of --texture or of --timeline, read and encoded; None if there are neither."""
+@dataclass(frozen=True, kw_only=True)
+class TextureOptions:
+    """The options of films in which textures melt into each other."""
 
-    if textures and file:
-        raise GraftError("Give the textures with --texture or in a --timeline, not in both.")
-    marks = [parse_mark(text, ease) for text in textures or ()] if file is None else read_marks(file)
-    if not marks:
-        return None
-    codes = [None if mark.picture == OWN else encoded(desk, Path(mark.picture)) for mark in marks]
-    return Timeline(tuple(Key(mark.at, each, mark.ease) for mark, each in zip(marks, codes, strict=True)))
+    texture: Annotated[
+        list[str] | None,
+        typer.Option("--texture", "-t", help="SECONDS:PICTURE, again for each; 'own' in its place is the frame's own."),
+    ] = None
+    file: Annotated[Path | None, typer.Option("--timeline", help="TOML file with the textures (docs/films.md).")] = None
 
+    def marks(self, ease: str = "smooth") -> list[Mark]:
+        """What was asked for, of the textures of --texture with this easing."""
+        if self.texture and self.file:
+            raise GraftError("Give the textures with --texture or in a --timeline, not in both.")
+        return read_marks(self.file) if self.file else [parse_mark(text, ease) for text in self.texture or ()]
 
-def encoded(desk: Desk[SwappingModel], path: Path) -> SwapCodes:
-    """Codes of one picture."""
+    def timeline(self, desk: Desk[SwappingModel], ease: str = "smooth") -> Timeline | None:
+        """The textures, read and encoded; None if there are none."""
+        marks = self.marks(ease)
+        return encode_marks(desk, marks) if marks else None
 
-    with torch.no_grad():
-        return desk.network().encode(desk.read(path))
-
-
-def range_of(text: str, option: str) -> tuple[float, float]:
-    """ "0.3:1" as two numbers, "0.7" as the same twice."""
-    first, colon, last = text.partition(":")
-    try:
-        return float(first), float(last if colon else first)
-    except ValueError:
-        raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None
+    def files(self) -> list[str | Path]:
+        """What they have a film read: files that it must not be written over."""
+        return [*(mark.picture for mark in self.marks()), *([self.file] if self.file else [])]

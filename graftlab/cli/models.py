@@ -13,26 +13,27 @@ from rich.progress import Progress as Bars
 
 from graftlab.checkpoints import load
 from graftlab.checkpoints.catalogue import cache, hub, registry
-from graftlab.checkpoints.catalogue.download import Progress
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, Json, Model
-from graftlab.cli.progress import console
+from graftlab.cli.desk import DEFAULT_MODEL, Json, Model, autoencoder
+from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.rendering.sheets import draw_swaps
+from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
 
 
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """Models by name: those that come with graftlab, those in the cache, and those that can be fetched.
+    """Show models by name: those bundled with graftlab, those in the cache, and those that can be downloaded.
 
     graft models --json
 
-    JSON is of the models on this machine.
+    With --json, only the models on this machine.
     """
     if context.invoked_subcommand is not None:
         return
@@ -44,7 +45,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         try:
             entries.append({"name": name, **describe(here[name])})
         except GraftError as error:  # one damaged file does not hide the others
-            console.print(str(error), soft_wrap=True)
+            say(error)
     if as_json:
         typer.echo(json.dumps(entries, indent=1))
         return
@@ -52,17 +53,16 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         console.print("No model comes with this installation; give a file to --model.")
     offers = {offer.name: offer for offer in registry.known()}
     for entry in entries:
-        typer.echo(line(entry, offers.get(entry["name"])))
+        typer.echo(describe_entry(entry, offers.get(entry["name"])))
     missing = [offer for offer in offers.values() if offer.name not in here]
     console.print(f"{len(missing)} more can be fetched by 'graft models get NAME':")
     for offer in missing:
         hand = " (by hand)" if offer.by_hand else ""
-        console.print(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}", soft_wrap=True)
+        say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
 
 
-def line(entry: dict[str, Any], offer: Entry | None) -> str:
+def describe_entry(entry: dict[str, Any], offer: Entry | None) -> str:
     """A model on this machine. What its file does not tell, the registry may."""
-
     about = {"trained_on": "unknown pictures", "licence": "licence unknown"}
     if offer is not None:
         about |= {"trained_on": offer.about, "licence": offer.licence}
@@ -86,7 +86,7 @@ def get(
     """
 
     if hub.is_id(name):
-        tell(name, hub.fetch(name), as_json)
+        print_place(name, hub.fetch(name), as_json)
         return
     entry = registry.find(name)
     others = [other.name for other in registry.known() if other.source == entry.source and other is not entry]
@@ -96,8 +96,8 @@ def get(
         )
     with transfer(name) as progress:
         path = cache.get(name, keep_original, progress)
-    console.print(f"Its licence: {entry.licence}; {entry.page}", soft_wrap=True)
-    tell(name, path, as_json)
+    say(f"Its licence: {entry.licence}; {entry.page}")
+    print_place(name, path, as_json)
 
 
 @models_app.command()
@@ -112,7 +112,7 @@ def add(
     """
 
     path = cache.add(file, name)
-    tell(path.stem, path, as_json)
+    print_place(path.stem, path, as_json)
 
 
 @models_app.command()
@@ -130,7 +130,7 @@ def remove(
         typer.echo(json.dumps({"name": name, "removed": deleted}))
         return
     for path in deleted:
-        console.print(f"{path}: removed", soft_wrap=True)
+        say(f"{path}: removed")
 
 
 @models_app.command()
@@ -143,12 +143,12 @@ def where() -> None:
     typer.echo(registry.cache_folder())
 
 
-def tell(name: str, path: Path, as_json: bool) -> None:
+def print_place(name: str, path: Path, as_json: bool) -> None:
     """Where a model now is."""
     if as_json:
         typer.echo(json.dumps({"name": name, "file": str(path)}))
     else:
-        console.print(f"{name} is {path}", soft_wrap=True)
+        say(f"{name} is {path}")
 
 
 @contextmanager
@@ -164,7 +164,7 @@ def transfer(what: str) -> Iterator[Progress]:
     bars = Bars(*columns, console=console)
     task = bars.add_task(what, total=None)
 
-    def show(done: int, total: int | None) -> None:
+    def show(done: float, total: float | None = None, note: str = "") -> None:
         bars.start()
         bars.update(task, completed=done, total=total)
 
@@ -185,7 +185,7 @@ def demo(
     """
 
     photos = load.BUNDLED / "photos"
-    desk = Desk.open(model, square=True)
+    desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(photos / f"{name}.jpg") for name in DEMO_PAIR)
     start = time.perf_counter()
     there, back = (
@@ -195,15 +195,14 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
-        scale=max(1, 256 // desk.size),
+        scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    rows, columns = ([desk.read(photos / f"{name}.jpg") for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
-    hybrids = swaps.grid(desk.model, rows, columns, **desk.rendering)
-    lines = [[row, *line] for row, line in zip(rows, hybrids, strict=True)]
-    scale = desk.scale(len(DEMO_ROWS) + 1, len(DEMO_COLUMNS) + 1)
-    desk.write(sheet([[None, *columns], *lines], ["", *DEMO_ROWS], ["", *DEMO_COLUMNS], scale=scale), out / "grid.png")
-    console.print(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.", soft_wrap=True)
+    rows, columns = (
+        [(name, desk.read(photos / f"{name}.jpg")) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS)
+    )
+    desk.write(draw_swaps(desk, rows, columns), out / "grid.png")
+    say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
 DEMO_PAIR = ("peaks", "pier-fog")

@@ -12,6 +12,11 @@ from rich.text import Text
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
+def say(what: object) -> None:
+    """A sentence for people, or the path of what was written, on stderr."""
+    console.print(str(what), soft_wrap=True)
+
+
 class Rate(ProgressColumn):
     """Images per second: of late while there is work, on the whole at its end."""
 
@@ -29,7 +34,7 @@ class Bar:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
 
-    def __call__(self, done: float, total: int | None = None, note: str = "") -> None:
+    def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
         changes = {} if total is None else {"total": total}
         self._progress.update(self._task, completed=done, note=note, **changes)  # type: ignore[arg-type]
 
@@ -44,7 +49,7 @@ class Within(Bar):
     def __init__(self, outer: Bar, what: str, total: int | None) -> None:
         self._outer, self._what, self._total = outer, what, total
 
-    def __call__(self, done: float, total: int | None = None, note: str = "") -> None:
+    def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
         self._outer.note(f"{self._what} {done:,.0f}" + (f"/{self._total:,}" if self._total else ""))
 
 

@@ -3,23 +3,24 @@
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from torch import Tensor
 
-from graftlab.cli.desk import LARGEST_SEED, Desk, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.desk import Desk, Device, Model, Out, Precision, Seed, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
+from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
+from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.work.progress import part, steps
+from graftlab.work.texts import parse_seeds
 
-MOST_SEEDS = 100_000
 BATCH = 8  # pictures made at a time
 
-Seeds = Annotated[str, typer.Option(help="Numbers of pictures: 7 or 1,4,10-20.")]
+Seeds = Annotated[str, typer.Option(help="Seeds of pictures: 7 or 1,4,10-20.")]
 
 
 def finite(psi: float) -> float:
@@ -30,10 +31,12 @@ def finite(psi: float) -> float:
 
 
 Psi = Annotated[
-    float, typer.Option(help="Truncation: 1 as trained, towards 0 more typical and less varied.", callback=finite)
+    float, typer.Option(help="Truncation psi: 1 as trained, towards 0 more typical and less varied.", callback=finite)
 ]
-Cutoff = Annotated[int | None, typer.Option(min=0, help="Truncate this many layers, from the coarsest up; all.")]
-Class = Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model, from 0 up.")]
+Cutoff = Annotated[
+    int | None, typer.Option(min=0, help="Truncate only this many layers, from the coarsest on; all by default.")
+]
+Class = Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model, from 0.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +53,6 @@ class StyleOptions:
         return stylegan(**vars(self))
 
 
-def seeds_of(text: str, option: str = "--seeds") -> list[int]:
-    """ "1,4,10-20" as numbers, in the order given. GraftError for anything else."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        ends = (first, last) if dash else (first, first)
-        if not all(end.isascii() and end.isdigit() and int(end) <= LARGEST_SEED for end in map(str.strip, ends)):
-            raise GraftError(f"{option} takes numbers and ranges such as 1,4,10-20, not '{text}'.")
-        low, high = map(int, ends)
-        if high < low or len(numbers) + high - low >= MOST_SEEDS:
-            raise GraftError(f"{option} {text}: ranges go upwards, and at most {MOST_SEEDS:,} pictures at once.")
-        numbers += range(low, high + 1)
-    return numbers
-
-
 @spread
 def sample(
     options: StyleOptions,
@@ -73,16 +61,18 @@ def sample(
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
     label: Class = None,
-    separate: Annotated[bool, typer.Option("--separate", help="A file for each, NAME-SEED, not one sheet.")] = False,
+    separate: Annotated[
+        bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
+    ] = False,
     codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
     """
 
-    numbers = seeds_of(seeds)
+    numbers = parse_seeds(seeds)
     if codes is not None:
         writable(codes)
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
@@ -90,9 +80,9 @@ def sample(
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
     if codes is not None:
-        console.print(str(chosen.save(codes)), soft_wrap=True)
-    images: list[Tensor] = []
-    down, across = shape(len(numbers))
+        say(chosen.save(codes))
+    images: list[Any] = []
+    down, across = grid_shape(len(numbers))
     scale = 1 if separate else desk.scale(down, across)
     with bar("sampling", len(numbers)) as progress:
         for start in range(0, len(numbers), BATCH):
@@ -105,7 +95,7 @@ def sample(
     if len(numbers) == 1 and not separate:
         desk.write(images[0], out)
     elif not separate:
-        rows: list[list[Tensor | None]] = [list(images[i : i + across]) for i in range(0, len(images), across)]
+        rows = [images[i : i + across] for i in range(0, len(images), across)]
         labels = [f"{numbers[i]} ..." for i in range(0, len(numbers), across)]
         desk.write(sheet(rows, labels, scale=scale), out)
 
@@ -113,34 +103,25 @@ def sample(
 @spread
 def mix_styles(
     options: StyleOptions,
-    rows: Annotated[str, typer.Option(help="Seeds that give the other layers.")] = "0-3",
-    columns: Annotated[str, typer.Option(help="Seeds that give the layers of --layers.")] = "4-9",
+    rows: Annotated[str, typer.Option(help="Seeds that supply the other layers.")] = "0-3",
+    columns: Annotated[str, typer.Option(help="Seeds that supply the layers of --layers.")] = "4-9",
     layers: Annotated[str, typer.Option(help="Rows of w that come from the columns; 0 is the coarsest.")] = "0-6",
     out: Out = Path("mixed-styles.png"),
     psi: Psi = 0.7,
     label: Class = None,
 ) -> None:
-    """A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
+    """Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
     """
 
-    down, across, chosen = seeds_of(rows, "--rows"), seeds_of(columns, "--columns"), seeds_of(layers, "--layers")
+    down, across = parse_seeds(rows, "--rows"), parse_seeds(columns, "--columns")
+    chosen = parse_seeds(layers, "--layers")
     desk = options.desk()
     network = desk.model
     scale = desk.scale(len(down) + 1, len(across) + 1)
     left, top = (network.codes_of(numbers, psi, labels=label) for numbers in (down, across))
-    lines: list[list[Tensor | None]] = [[None, *network.decode(top, **desk.rendering).split(1)]]
-    with bar("mixing", len(down) * len(across)) as progress:
-        for i in range(len(down)):
-            mixed = (left[i].style_mix(top[j], chosen) for j in range(len(across)))
-            line = [left[i], *mixed]
-            lines.append([network.decode(codes, **desk.rendering) for codes in line])
-            progress((len(lines) - 1) * len(across))
+    with bar("mixing", total := (len(down) + 1) * len(across)) as progress:
+        each = part(progress, 0, total, len(across))
+        lines = list(steps(mix_grid(network, left, top, chosen, **desk.rendering), each, len(down) + 1))
     desk.write(sheet(lines, ["", *map(str, down)], ["", *map(str, across)], scale=scale), out)
-
-
-def shape(count: int) -> tuple[int, int]:
-    """Rows and columns of a sheet of so many pictures, a little wider than high."""
-    across = min(count, max(1, round((count * 1.5) ** 0.5)))
-    return -(-count // across), across

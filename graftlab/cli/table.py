@@ -4,47 +4,37 @@ from graftlab.cli.lazy import Group, Panels, Row
 
 COMMANDS: Panels = {
     "Pictures": {
-        "swap": Row("pictures.swap", "Put one picture's structure with another's texture."),
-        "grid": Row("pictures.grid", "Every structure with every texture on one sheet, the originals in the margins."),
-        "interpolate": Row("pictures.interpolate", "A strip from one picture's codes to another's."),
+        "swap": Row("pictures.swap", "Combine one picture's structure with another's texture."),
+        "grid": Row(
+            "pictures.grid", "Draw a sheet of every structure with every texture, with the originals in the margins."
+        ),
+        "interpolate": Row(
+            "pictures.interpolate", "Draw a strip that interpolates from one picture's codes to another's."
+        ),
         "reconstruct": Row(
             "pictures.reconstruct",
-            "Pictures beside what their codes keep of them, with L1 (share of the full range) and PSNR.",
+            "Draw pictures beside their reconstructions, with L1 (share of the full range) and PSNR.",
         ),
         "encode": Row(
             "pictures.encode",
-            "Turn pictures into codes: structure and texture, in one file that knows its model.",
+            "Encode pictures as structure and texture codes, in one file that records its model.",
         ),
-        "decode": Row("pictures.decode", "Turn codes back into pictures; several become NAME-000, NAME-001 ..."),
+        "decode": Row("pictures.decode", "Decode codes into pictures; several become NAME-000, NAME-001 ..."),
         "panorama": Row(
             "stills.panorama",
-            "Join structures to one wide picture, or a tall one, in which they melt into each other.",
+            "Join structures into one wide or tall picture, in which they merge gradually.",
         ),
         "weave": Row(
             "stills.weave",
-            "Blend the structures of pictures of one size, side by side, stacked, diagonally or along masks.",
+            "Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.",
         ),
         "regions": Row(
             "stills.regions",
-            "Give parts of a picture other pictures' textures; masks say where, and share where they overlap.",
+            "Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.",
         ),
-        "mix": Row("stills.mix", "Give a picture a mixture of textures, by weights of any sum."),
-        "select": Row("stills.select", "Click a place, get a mask of all places whose structure is alike."),
-        "sample": Row(
-            "style.sample",
-            "Pictures of a StyleGAN2, by number: the same seed gives the same picture everywhere.",
-        ),
-        "mix-styles": Row(
-            "style.mix_styles",
-            "A sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.",
-        ),
-        "invert": Row(
-            "inversion.invert",
-            "Find the codes from which a StyleGAN2 draws photos, all at once; the same command resumes.",
-        ),
-        "toonify": Row(
-            "inversion.toonify",
-            "Redraw a photo: its codes in one StyleGAN2, rendered by another that was made from it.",
+        "mix": Row("stills.mix", "Give a picture a weighted mixture of textures; weights may have any sum."),
+        "select": Row(
+            "stills.select", "Make a mask of all places whose structure is similar to that of a given place."
         ),
         "translate": Row(
             "distillation.translate",
@@ -52,27 +42,27 @@ COMMANDS: Panels = {
         ),
         "upscale": Row(
             "upscale.upscale",
-            "Make pictures, or a video with its sound, larger. Several become NAME-000 and so on, or go into a folder.",
+            "Enlarge pictures, or a video with its sound. Several become NAME-000 and so on, or go into a folder.",
         ),
         "directions": Group(
-            "Find directions among codes, look at them, apply them.",
+            "Find, inspect and apply directions among codes.",
             {
                 "show": Row(
                     "direction_files.show",
-                    "Names, shares of the variance, and correlations with what is known of the pictures they were "
-                    "found in.",
+                    "Show the directions of a file: names, shares of the variance, and correlations with "
+                    "known factors.",
                 ),
                 "rename": Row("direction_files.rename", "Give a direction another name."),
                 "compose": Row("direction_files.compose", "Add a direction that is a weighted sum of others."),
                 "orthogonalise": Row(
                     "direction_files.orthogonalise",
-                    "Take out of a direction what it shares with others, so that it changes those no more.",
+                    "Remove from a direction what it shares with others, so that it no longer changes those.",
                 ),
                 "fit": Row("directions.fit", "Find the directions in which the codes of photos vary most (PCA)."),
                 "between": Row(
                     "directions.between",
-                    "Find the direction from the textures of some photos to those of others, and how well it tells "
-                    "them apart.",
+                    "Find the direction from the textures of some photos to those of others, and how well "
+                    "it separates them.",
                 ),
                 "sefa": Row(
                     "directions.sefa",
@@ -80,17 +70,17 @@ COMMANDS: Panels = {
                 ),
                 "ganspace": Row(
                     "directions.ganspace",
-                    "Find the directions in which a StyleGAN2's w varies most (GANSpace), or take over what "
-                    "GANSpace has found.",
+                    "Find the directions in which a StyleGAN2's w varies most (GANSpace), or import a file "
+                    "of GANSpace.",
                 ),
                 "sweep": Row(
                     "directions.sweep",
-                    "A strip of gains for each picture and direction, the original in the margin.",
+                    "Draw a strip of gains for each picture and direction, with the original in the margin.",
                 ),
             },
         ),
         "textures": Group(
-            "Fit a distribution to the textures of photos, and draw from it.",
+            "Fit a distribution to the textures of photos, and sample from it.",
             {
                 "fit": Row(
                     "textures.fit",
@@ -98,41 +88,61 @@ COMMANDS: Panels = {
                 ),
                 "sample": Row(
                     "textures.sample",
-                    "A picture under random textures, by number: the same seed gives the same texture in any company.",
+                    "Draw a picture with random textures, by seed: a seed always gives the same texture.",
                 ),
             },
         ),
         "novelty": Row(
             "textures.novelty",
-            "How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.",
+            "Measure how unlike a model's training photos, or those of --from, pictures are: a "
+            "percentile of held-out photos.",
         ),
         "demo": Row("models.demo", "Swap two of the bundled photographs, and draw a sheet of swaps."),
     },
+    "StyleGAN2": {
+        "sample": Row(
+            "style.sample",
+            "Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.",
+        ),
+        "mix-styles": Row(
+            "style.mix_styles",
+            "Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.",
+        ),
+        "invert": Row(
+            "inversion.invert",
+            "Find the codes from which a StyleGAN2 draws the given photos; the same command resumes.",
+        ),
+        "toonify": Row(
+            "inversion.toonify",
+            "Redraw a photo: find its codes in one StyleGAN2, and decode them with another that was made from it.",
+        ),
+    },
     "Films": {
         "film": Group(
-            "Make films: everything that one can do with codes, over time.",
+            "Make films: codes that change over time.",
             {
                 "recurse": Row(
                     "walks.recurse",
-                    "Encode, move the structure, decode, and again. Played backwards unless --no-reverse.",
+                    "Encode, move the structure, decode, and repeat. Played backwards unless --no-reverse.",
                 ),
                 "walk": Row(
                     "walks.walk",
-                    "A walk from picture to picture through their codes; a circle, or noise, leaves one picture "
-                    "and comes back.",
+                    "Walk from picture to picture through their codes; a circle, or noise, leaves one "
+                    "picture and returns.",
                 ),
-                "sweep": Row("walks.sweep", "A direction's gain from one number to another and back."),
+                "sweep": Row("walks.sweep", "Sweep a direction's gain from one number to another and back."),
                 "blend": Row(
                     "blend_films.blend",
-                    "The network changes while the latents, or photos, stay: from model to model, or by the level "
-                    "of a swap.",
+                    "Change the network while the latents, or photos, stay fixed: from model to model, or "
+                    "by the level of a swap.",
                 ),
-                "recon": Row("film.recon", "A video through its codes: same size, speed and sound."),
-                "desync": Row("film.desync", "A video whose textures come from other moments than its structures."),
-                "textures": Row("film.textures", "Textures that melt into each other, over a video or a picture."),
+                "recon": Row("film.recon", "Encode and decode a video: same size, speed and sound."),
+                "desync": Row("film.desync", "Redraw a video with textures from other moments than its structures."),
+                "textures": Row("film.textures", "Fade from texture to texture, over a video or a picture."),
                 "ride": Row(
                     "film.ride",
-                    "A train ride: past landscapes joined into an endless one, or a real one in other textures.",
+                    "Make a train ride: past landscapes joined into an endless one, or a video of one in "
+                    "other textures.",
                 ),
             },
         ),
@@ -140,41 +150,41 @@ COMMANDS: Panels = {
     "Networks": {
         "blend": Row(
             "blending.blend",
-            "Blend networks of which one was fine-tuned from the other: layer swap, interpolation and what lies "
-            "between.",
+            "Blend networks of which one was fine-tuned from the other: layer swap, interpolation "
+            "and everything in between.",
         ),
         "diff": Row(
             "blending.diff",
-            "How far each layer of B has moved from A's: its weights, and what it makes of the same latents or photos.",
+            "Measure how far each layer of B has moved from A's: its weights, and its activations for the same inputs.",
         ),
         "sheet": Row(
             "blend_sheets.sheet",
-            "Blends in rows and columns: snapshots by swap level, share by level, model by model; same latents or "
-            "photos.",
+            "Draw a grid of blends of the same latents or photos: snapshots by swap level, share by "
+            "level, model by model.",
         ),
         "clusters": Group(
-            "Parts of pictures that a network tells apart, for `graft blend --clusters`.",
+            "Find the parts of pictures that a network distinguishes, for `graft blend --clusters`.",
             {
                 "fit": Row(
                     "clusters.fit",
-                    "Cluster what a layer makes of many pictures: wherever there is sky, its features point "
-                    "roughly the same way.",
+                    "Cluster a layer's features over many pictures: wherever there is sky, they point in "
+                    "roughly the same direction.",
                 ),
-                "show": Row("clusters.show", "A sheet of pictures, and where each cluster lies in them."),
+                "show": Row("clusters.show", "Draw a sheet of pictures and where each cluster lies in them."),
             },
         ),
     },
     "Training": {
         "data": Group(
-            "Look at photos and pack them for training.",
+            "Inspect photos and pack them for training.",
             {
                 "scan": Row(
                     "training.scan",
-                    "Read every photo once and say what is there: sizes, unreadable files, duplicates, odd kinds.",
+                    "Read every photo once and report sizes, unreadable files, duplicates and unusual kinds.",
                 ),
                 "pack": Row(
                     "training.pack",
-                    "Write photos in the form that is fastest to train from: one memory-mapped file at the "
+                    "Write photos in the form that is fastest for training: one memory-mapped file at the "
                     "training size.",
                 ),
             },
@@ -188,49 +198,51 @@ COMMANDS: Panels = {
         ),
         "finetune": Row(
             "style_training.finetune",
-            "Train a StyleGAN2 or a Swapping Autoencoder on, with other photos; the same command resumes.",
+            "Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.",
         ),
         "train-encoder": Row(
             "inversion.train_encoder",
-            "Train a network that guesses the codes of a picture at once, for 'graft invert'; the same command "
-            "resumes.",
+            "Train a network that estimates a picture's codes in one pass, for 'graft invert'; the "
+            "same command resumes.",
         ),
         "pairs": Row(
             "distillation.pairs",
-            "Draw pairs of pictures of the same w by a base and its blend, for 'graft distill'; the same command "
-            "goes on.",
+            "Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; "
+            "the same command resumes.",
         ),
         "distill": Row(
             "distillation.distill",
-            "Train a student that redraws photos in one pass, as base and blend do in two; the same command resumes.",
+            "Train a student that redraws photos in one pass, as inversion and a blend do in two; "
+            "the same command resumes.",
         ),
         "eval": Group(
-            "Measure models: against the truth, on photos, one beside another.",
+            "Measure models: against the truth, on photos, or compared with each other.",
             {
                 "truth": Row(
                     "evaluation.truth",
-                    "Swap rendered landscapes, whose true hybrids are known, and say how near the model comes.",
+                    "Swap rendered landscapes, whose true hybrids are known, and measure how close the model comes.",
                 ),
                 "folder": Row(
                     "evaluation.folder",
-                    "Reconstruct and swap photos: what is lost, and whether hybrids look like photos.",
+                    "Reconstruct and swap photos: measure what is lost, and whether hybrids look like photos.",
                 ),
                 "samples": Row(
                     "evaluation.samples",
-                    "Whether a StyleGAN2's samples look like photos: their kernel distance.",
+                    "Measure whether a StyleGAN2's samples look like photos, by their kernel distance.",
                 ),
-                "compare": Row("evaluation.compare", "Two results side by side."),
+                "compare": Row("evaluation.compare", "Show two results side by side."),
             },
         ),
     },
     "Files and models": {
+        "help": Row("finding.find", "Find the command or slider for a task that you describe in your own words."),
         "models": Row(
             "models.models_app",
-            "Models by name: those that come with graftlab, those in the cache, and those that can be fetched.",
+            "Show models by name: those bundled with graftlab, those in the cache, and those that can be downloaded.",
         ),
         "inspect": Row(
             "files.inspect",
-            "What a file is: kind, architecture, parameters, training images, licence, where it came from.",
+            "Show what a file is: kind, architecture, parameters, training images, licence, origin.",
         ),
         "convert": Row(
             "files.convert",
@@ -238,12 +250,11 @@ COMMANDS: Panels = {
         ),
         "verify": Row(
             "files.verify",
-            "Read every byte of a model file and compare the hashes that it and graftlab know.",
+            "Read every byte of a model or of a file that graftlab wrote, and compare it with the hashes known of it.",
         ),
         "bench": Row(
             "bench.bench",
-            "Measure this machine: what it reaches at its best, and pictures encoded, decoded, swapped or sampled "
-            "per second.",
+            "Measure this machine: its peak performance, and pictures encoded, decoded, swapped or sampled per second.",
         ),
     },
 }

@@ -9,32 +9,33 @@ import typer
 from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, console
-from graftlab.cli.style import Psi, Seeds, seeds_of, shape
+from graftlab.cli.progress import bar, say
+from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
-from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution, samples
+from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
+from graftlab.rendering.sheets import draw_textures
+from graftlab.work.texts import parse_seeds
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", help="A distribution, from 'graft textures fit'; that of the model's training by default."),
+    typer.Option(
+        "--from", help="A distribution, from 'graft textures fit'; by default that of the model's training pictures."
+    ),
 ]
 
 
 @spread
 def fit(
-    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, best hundreds.")],
-    axes: Annotated[
-        int, typer.Option(min=1, help="Along which textures vary freely; at most half as many as photos.")
-    ] = 32,
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos, preferably hundreds.")],
+    axes: Annotated[int, typer.Option(min=1, help="Principal axes; at most half as many as photos.")] = 32,
     mixture: Annotated[
-        int, typer.Option(min=1, help="Draw from so many Gaussians, of 10 photos or more each (needs scikit-learn).")
+        int, typer.Option(min=1, help="Number of Gaussians, of at least 10 photos each (needs scikit-learn).")
     ] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
         "textures.safetensors"
     ),
-    most: Annotated[int, typer.Option(min=10, help="Photos at the most, chosen at random.")] = 5000,
+    most: Annotated[int, typer.Option(min=10, help="Maximum number of photos, chosen at random.")] = 5000,
     options: FittingOptions = FittingOptions(),
 ) -> None:
     """Fit a distribution to the textures of photos, for 'graft textures sample' and 'graft novelty'.
@@ -48,12 +49,12 @@ def fit(
     model, side = options.open()
     with bar("encoding", most) as progress:
         found = distribution(model, photos, side, axes, most, options.seed, progress, mixture)
-    console.print(str(found.save(out)), soft_wrap=True)
+    say(found.save(out))
 
 
 @spread
 def sample(
-    photo: Annotated[Path, typer.Argument(help="The picture that gives the structure.")],
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
     source: From = None,
     seeds: Seeds = "0-15",
     psi: Psi = 0.8,
@@ -61,7 +62,7 @@ def sample(
     options: RenderingOptions = RenderingOptions(square=True),
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """A picture under random textures, by number: the same seed gives the same texture in any company.
+    """Draw a picture with random textures, by seed: a seed always gives the same texture.
 
     graft textures sample fuji.jpg --seeds 0-15 --psi 0.8 -o weathers.png
 
@@ -69,22 +70,12 @@ def sample(
     """
 
     spare(out, photo, *([source] if source else []))
-    numbers, weather = seeds_of(seeds), known(source, options.model)
+    numbers, weather = parse_seeds(seeds), open_distribution(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
-    picture = desk.read(photo)
-    down, across = shape(len(numbers))
-    scale = desk.scale(down, across, [picture])
-    images = []
     with bar("rendering", len(numbers)) as progress:
-        for image in samples(desk.model, weather, desk.network().encode(picture), numbers, psi, **desk.rendering):
-            images.append(image)
-            progress(len(images))
-    if len(images) == 1:
-        desk.write(images[0], out)
-        return
-    rows = [images[i : i + across] for i in range(0, len(images), across)]
-    desk.write(sheet(rows, [str(number) for number in numbers[::across]], scale=scale), out)
+        found = draw_textures(desk, weather, desk.read(photo), numbers, psi, progress)
+    desk.write(found, out)
 
 
 @spread
@@ -94,14 +85,14 @@ def novelty(
     as_json: Json = False,
     options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
-    """How unlike a model's training photos pictures are, or those of --from, as a percentile of some held out.
+    """Measure how unlike a model's training photos, or those of --from, pictures are: a percentile of held-out photos.
 
     graft novelty fuji.jpg cat.jpg
 
     graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
     """
 
-    distribution = known(source, options.model)
+    distribution = open_distribution(source, options.model)
     desk = options.desk()
     figures: list[dict[str, Any]] = []
     for photo in photos:
@@ -117,9 +108,8 @@ def novelty(
         typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
 
 
-def known(source: Path | None, model: str) -> Distribution:
+def open_distribution(source: Path | None, model: str) -> Distribution:
     """The distribution of a file, or the one that came with the model."""
-
     file = source or beside(model)
     if source is None and not file.exists():
         raise GraftError(

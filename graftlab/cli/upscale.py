@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from graftlab.cli.desk import Desk, Device, Precision, spare
-from graftlab.cli.enlarging import UpscalerName, opened
+from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import film_file, is_still
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, say
 from graftlab.data import open_source
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
-from graftlab.video.film import Film, render, upscaled
+from graftlab.rendering.renderer import open_upscaling
+from graftlab.video.film import Film, enlarge, render
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -29,19 +30,20 @@ def upscale(
             "--out", "-o", help="Picture, folder or film to write; upscaled.png, or .mp4.", callback=lambda out: out
         ),
     ] = None,
-    factor: Annotated[
-        int | None, typer.Option(min=1, max=4, help="How many times as large; what the upscaler is made for.")
-    ] = None,
+    factor: Annotated[int | None, typer.Option(min=1, max=4, help="Factor; by default that of the upscaler.")] = None,
     upscaler: UpscalerName = None,
     tile: Annotated[
-        int | None, typer.Option(min=64, help="Work in tiles of so many pixels a side; 256, or more for deep networks.")
+        int | None,
+        typer.Option(min=64, help="Work in tiles of this side, in pixels; by default 256, or more for deep networks."),
     ] = None,
-    quality: Annotated[int, typer.Option(min=0, max=100, help="Of a film's encoder.")] = 90,
-    codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None,
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Quality of a film's encoder.")] = 90,
+    codec: Annotated[
+        str | None, typer.Option(help="h264, vp9 or av1; by default the usual one for the extension.")
+    ] = None,
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Make pictures, or a video with its sound, larger. Several become NAME-000 and so on, or go into a folder.
+    """Enlarge pictures, or a video with its sound. Several become NAME-000 and so on, or go into a folder.
 
     graft upscale hybrid.png -o large.png
 
@@ -57,9 +59,9 @@ def upscale(
     filming = moving and (out.suffix.lower() in FILMS or "%" in out.name)
     if not filming and out.suffix.lower() in FILMS:
         raise GraftError(f"{out} is a film, and a film is made of one video; name one, or a picture to write.")
-    larger = opened(upscaler, factor, device, precision, tile)
+    larger = open_upscaling(upscaler, factor, device, precision, tile)
     network: Network = larger.model  # type: ignore[assignment]  # it is both
-    desk = Desk(network, 0, False, "none", 0, larger=larger)
+    desk = Desk(network, larger=larger)
     if filming:
         write_film(desk, files[0], out, quality, codec)
         return
@@ -81,7 +83,6 @@ def pictures_in(source: Path) -> list[Path]:
 
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     """What each picture becomes: OUT, or OUT-000 and so on, or PNGs of the same names in the folder OUT."""
-
     if out.suffix.lower() in FORMATS and not out.is_dir():
         return [out] if len(files) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(files))]
     if out.suffix and not out.is_dir():
@@ -94,14 +95,13 @@ def names_for(files: Sequence[Path], out: Path) -> list[Path]:
 
 def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec: str | None) -> None:
     """Every frame of a video made larger, at its speed and with its sound."""
-
     video = Video.open(source)
     if video.note:
-        console.print(f"{video.note}.", soft_wrap=True)
+        say(f"{video.note}.")
     for file in Target.of(out, video.fps, codec, quality).files(video.frames):
         spare(file, source)
     film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
     assert desk.larger is not None
     with bar("upscaling", video.frames) as progress:
-        written = render(upscaled(film, desk.larger), out, quality, progress, codec=codec)
-    console.print(str(written), soft_wrap=True)
+        written = render(enlarge(film, desk.larger), out, quality, progress, codec=codec)
+    say(written)

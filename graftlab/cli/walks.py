@@ -1,71 +1,55 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import torch
 import typer
-from torch import Tensor
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import Desk, Square
-from graftlab.cli.directions import drawn
-from graftlab.cli.filming import (
-    Ease,
-    Loop,
-    Shooting,
-    Textures,
-    TimelineFile,
-    encoded,
-    hand,
-    is_still,
-    range_of,
-    timeline,
-)
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
-from graftlab.cli.style import Psi, seeds_of
+from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.video.easing import between
+from graftlab.rendering.sheets import find_starts
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
-from graftlab.video.films.timeline import Key, Timeline, parse_mark, read_marks
+from graftlab.video.films.timeline import Key, Timeline
+from graftlab.video.films.walk import TURNS
+from graftlab.work.texts import parse_range, parse_seeds
 
-TURNS = {"circle": 1, "noise": 4}
-"""Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
 PATHS = ("linear", "spherical", "spline", *TURNS)
 
 
 @spread
 def recurse(
-    picture: Annotated[Path, typer.Argument(help="Where it begins, or, played backwards, ends.")],
+    picture: Annotated[Path, typer.Argument(help="The picture where the film begins or, played backwards, ends.")],
     shooting: Shooting,
     zoom: Annotated[float, typer.Option(help="Factor per frame; below 1 the picture shrinks.")] = 0.98,
     rotate: Annotated[float, typer.Option(help="Degrees per frame, anticlockwise.")] = 0.0,
     shift: Annotated[str, typer.Option(help="RIGHT:DOWN per frame, in widths and heights.")] = "0:0",
     shear: Annotated[float, typer.Option(help="Degrees per frame.")] = 0.0,
-    ramp: Annotated[float, typer.Option(help="Seconds in which the motion sets in.")] = 0.0,
+    ramp: Annotated[float, typer.Option(help="Seconds over which the motion starts.")] = 0.0,
     ease: Ease = "smooth",
-    texture: Textures = None,
-    file: TimelineFile = None,
+    over_time: TextureOptions = TextureOptions(),
     reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
     hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
     soften: Annotated[
-        float | None, typer.Option(help="Softening of each step's structure, 0 to 0.25, against stripes.")
+        float | None, typer.Option(help="How much each step softens the structure, 0 to 0.25, against stripes.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="detailed, or classic: nothing but encode, move, decode.")] = "detailed",
-    recall: Annotated[float, typer.Option(help="How much each step becomes like the first picture's parts.")] = 0.7,
+    preset: Annotated[str, typer.Option(help="detailed, or classic (only encode, move, decode).")] = "detailed",
+    recall: Annotated[
+        float, typer.Option(help="How much each step is drawn towards parts of the first picture.")
+    ] = 0.7,
     novelty: Annotated[float, typer.Option(help="Noise in each step's structure, from which new things grow.")] = 0.1,
     square: Square = False,
 ) -> None:
-    """Encode, move the structure, decode, and again. Played backwards unless --no-reverse.
+    """Encode, move the structure, decode, and repeat. Played backwards unless --no-reverse.
 
     graft film recurse fuji.jpg -o dive.mp4
 
@@ -74,19 +58,18 @@ def recurse(
 
     if preset not in ("detailed", "classic"):
         raise GraftError(f"A recursion's preset is detailed or classic, not '{preset}'.")
-    motion = recursion.Motion(zoom, rotate, range_of(shift, "--shift"), shear)
+    motion = recursion.Motion(zoom, rotate, parse_range(shift, "--shift"), shear)
     desk = shooting.desk(square)
-    line = timeline(desk, texture, file, ease)
+    line = over_time.timeline(desk, ease)
     if reencode and line:
         raise GraftError("--reencode takes each frame's own texture; leave out --texture and --timeline.")
     frames, fps = shooting.length(12)
-    first = encoded(desk, picture)
+    first = desk.encode(picture)
     if line:  # a frame's own texture would be that of a picture which has these textures already
         line = Timeline(tuple(Key(key.at, key.codes or first, key.ease) for key in line.keys))
     line = Timeline((Key(0, None if reencode else first),)) if line is None else line
     film = recursion.recurse(
-        desk.model,
-        hand(desk),
+        desk,
         desk.read(picture),
         frames,
         fps,
@@ -98,28 +81,32 @@ def recurse(
         soften,
         detail=recursion.Detail(recall, novelty) if preset == "detailed" else None,
     )
-    shooting.finish(film, desk, picture, *pictures_of(texture, file), backwards=True)
+    shooting.finish(film, desk, picture, *over_time.files(), backwards=True)
 
 
 @spread
 def walk(
     shooting: Shooting,
     keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
     path: Annotated[
         str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
     ] = "linear",
-    what: Annotated[str, typer.Option(help="Of pictures: texture, structure or both.")] = "both",
+    what: Annotated[str, typer.Option(help="Codes of pictures that change: texture, structure or both.")] = "both",
     ease: Ease = "smooth",
     loop: Loop = False,
-    radius: Annotated[float, typer.Option(help="Of a picture's circle or noise, standard deviations.")] = 2.0,
-    directions: Annotated[str | None, typer.Option(help="Along which those go; the model's.")] = None,
-    psi: Annotated[str | None, typer.Option(help="Truncation of seeds: 0.7, or 0.3:1, in a loop and back.")] = None,
-    hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay as they begin: 0-3.")] = None,
-    label: Annotated[int | None, typer.Option("--class", min=0, help="Of a conditional model.")] = None,
+    radius: Annotated[float, typer.Option(help="Radius of a picture's circle or noise, in standard deviations.")] = 2.0,
+    directions: Annotated[
+        str | None, typer.Option(help="Directions of the circle or noise; by default the model's.")
+    ] = None,
+    psi: Annotated[
+        str | None, typer.Option(help="Truncation psi of seeds: 0.7, or 0.3:1 (in a loop also back).")
+    ] = None,
+    hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
+    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
     square: Square = True,
 ) -> None:
-    """A walk from picture to picture through their codes; a circle, or noise, leaves one picture and comes back.
+    """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
     graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
 
@@ -138,66 +125,37 @@ def walk(
         raise GraftError(f"There is no path '{path}', only {', '.join(PATHS)}.")
     closed = loop or path in TURNS
     desk: Desk[Any]
+    way: Way
     if seeds is not None:
         desk = shooting.style_desk()
-        way = through_seeds(desk.model, seeds_of(seeds), path, closed, ease, psi or "0.7", label)
-        legs = len(seeds_of(seeds))
+        numbers, drawn_to = parse_seeds(seeds), parse_range(psi or "0.7", "--psi")
+        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, label), len(numbers)
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
-        desk, codes = opened(shooting, keys or [], square)
+        desk, codes = open_keys(shooting, keys or [], square)
         legs = TURNS.get(path, len(codes))
         styles = isinstance(codes[0], StyleCodes)
         if hold_layers and not styles:
             raise GraftError("--hold-layers is for a StyleGAN2's codes; leave it out, or hold a part with --what.")
         if path in TURNS:
-            way = around(shooting, codes, path, directions, radius)
+            if len(codes) != 1:
+                raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
+            way = walks.circle(codes[0], directions_of(directions, shooting.model), radius, shooting.seed, TURNS[path])
         else:
             way = walks.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
     if hold_layers is not None:
-        layers = seeds_of(hold_layers, "--hold-layers")
+        layers = parse_seeds(hold_layers, "--hold-layers")
         way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
-    shooting.finish(from_way(hand(desk), way, frames, fps, closed), desk, *keys or ())
+    shooting.finish(from_way(desk, way, frames, fps, closed), desk, *keys or ())
 
 
-def around(shooting: Shooting, codes: list[Codes], path: str, file: str | None, radius: float) -> Way:
-    """The way away from one picture and back to it, along directions."""
-
-    if len(codes) != 1:
-        raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
-    if file is None and shooting.model not in bundled_directions():
-        raise GraftError(f"{shooting.model} comes without directions; name a file of some (--directions).")
-    found = Directions.load(file or shooting.model)
-    return walks.circle(codes[0], found, radius, shooting.seed, TURNS[path])
-
-
-def through_seeds(
-    model: StyleGAN2, seeds: list[int], path: str, closed: bool, ease: str, psi: str, label: int | None
-) -> Way:
-    """The way through numbered latent vectors, with its truncation."""
-
-    mapped = partial(model.map, labels=label)
-    if path in TURNS:
-        if path == "circle" and len(seeds) != 2:
-            raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
-        if len(seeds) % 2:
-            raise GraftError(f"Noise is made of two seeds for each turn, not of {len(seeds)} in all (--seeds 1-8).")
-        way = walks.latent_circle(mapped, latents(model, seeds))
-    elif path == "spherical":
-        way = walks.latent_walk(mapped, latents(model, seeds), closed, ease)
-    else:
-        codes = model.codes_of(seeds, labels=label)
-        way = walks.through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
-    average = model.codes_of([0], psi=0, labels=label)
-    return walks.truncating(way, average, between(*range_of(psi, "--psi"), and_back=closed))
-
-
-def latents(model: StyleGAN2, seeds: list[int]) -> Tensor:
-    """The latent vectors z (N, Cz) that these numbers stand for, as in `codes_of`."""
-
-    rows = [np.random.RandomState(seed).randn(model.config.z_channels) for seed in seeds]
-    return torch.from_numpy(np.array(rows)).float()
+def directions_of(file: str | None, model: str) -> Directions:
+    """Those of a file, or the ones that came with the model."""
+    if file is None and model not in bundled_directions():
+        raise GraftError(f"{model} comes without directions; name a file of some (--directions).")
+    return Directions.load(file or model)
 
 
 @spread
@@ -205,45 +163,39 @@ def sweep(
     picture: Annotated[Path, typer.Argument(help="Picture, or file of codes; for directions of w, a seed too.")],
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
     shooting: Shooting,
-    name: Annotated[list[str] | None, typer.Option(help="A direction, again for more; the first by default.")] = None,
-    gains: Annotated[str, typer.Option(help="From and to, standard deviations.")] = "-3:3",
+    name: Annotated[list[str] | None, typer.Option(help="A direction, may be repeated; the first by default.")] = None,
+    gains: Annotated[str, typer.Option(help="First and last gain, in standard deviations.")] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
-    layers: Annotated[str | None, typer.Option(help="Rows of w that change, such as 4-7; FILE's own.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
+    ] = None,
     psi: Psi = 0.7,
 ) -> None:
-    """A direction's gain from one number to another and back.
+    """Sweep a direction's gain from one number to another and back.
 
     graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
 
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
 
-    found, ends = Directions.load(file), range_of(gains, "--gains")
-    rows = None if layers is None else seeds_of(layers, "--layers")
+    found, ends = Directions.load(file), parse_range(gains, "--gains")
+    rows = None if layers is None else parse_seeds(layers, "--layers")
     desk: Desk[Any]
     if found.part == "w":
         desk = shooting.style_desk()
-        codes = [start for _, start, _ in drawn(desk, picture, psi)]
+        codes = [start for _, start, _ in find_starts(desk, picture, psi)]
     else:
-        desk, codes = opened(shooting, [picture], square=False)
+        desk, codes = open_keys(shooting, [picture], square=False)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
     frames, fps = shooting.length(4 if once else 8)
-    shooting.finish(from_way(hand(desk), way, frames, fps, not once), desk, picture, file)
+    shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
-def pictures_of(textures: list[str] | None, file: Path | None) -> list[str | Path]:
-    """What --texture and --timeline have a film read: files that it must not be written over."""
-
-    marks = [parse_mark(text) for text in textures or ()]
-    return [*(mark.picture for mark in marks + (read_marks(file) if file else [])), *([file] if file else [])]
-
-
-def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
+def open_keys(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-
     loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     if styles and len(loaded) < len(paths):
@@ -253,6 +205,6 @@ def opened(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[An
     desk = desk.together(pictures) if pictures else desk
     found: list[Codes] = []
     for path in paths:
-        batch = loaded[path] if path in loaded else encoded(desk, path)
+        batch = loaded[path] if path in loaded else desk.encode(path)
         found += [batch[i] for i in range(len(batch))]
     return desk, found

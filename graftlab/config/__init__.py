@@ -6,19 +6,22 @@ configuration.
 """
 
 from graftlab.config.base import KINDS, Config, require
-from graftlab.config.distillation import DistillConfig, TranslationRecipe, TranslatorConfig
+from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
 from graftlab.config.training import (
     PRECISIONS,
     RECIPES,
+    STYLE_RECIPES,
     Recipe,
     StyleRecipe,
     StyleTrainConfig,
     SwappingTrainConfig,
     TrainConfig,
     recipe,
+    reweigh,
+    style_recipe,
 )
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
@@ -28,9 +31,12 @@ __all__ = [
     "PRESETS",
     "RECIPES",
     "STYLE_PRESETS",
+    "STYLE_RECIPES",
     "CompactConfig",
     "Config",
     "DistillConfig",
+    "DistillRecipe",
+    "PairsConfig",
     "RDNConfig",
     "RRDBConfig",
     "Recipe",
@@ -41,10 +47,11 @@ __all__ = [
     "SwappingConfig",
     "SwappingTrainConfig",
     "TrainConfig",
-    "TranslationRecipe",
     "TranslatorConfig",
     "preset",
     "recipe",
     "require",
+    "reweigh",
     "style_preset",
+    "style_recipe",
 ]

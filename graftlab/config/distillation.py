@@ -1,37 +1,54 @@
-"""Sizes of a student, which redraws photos in one pass, and everything that decides how it is trained."""
+"""From a StyleGAN2 and its blend to a student that redraws photos in one pass: pairs, sizes, and training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Images, Seed, Steps, Weight, Within, require
 from graftlab.config.training import TrainConfig
 
 
 @dataclass(frozen=True)
-class TranslatorConfig(Config):
-    """A U-Net with residual blocks at its coarsest resolution, and the discriminators that judge it in training."""
+class PairsConfig(Config):
+    """Which w the pairs are of."""
 
-    size: int  # side of the training pictures, pixels; other sizes work at test time
-    width: int = 32  # channels at the pictures' resolution; they double with every halving
-    most: int = 160  # most channels
-    halvings: int = 3
-    blocks: int = 4  # residual blocks at the coarsest resolution
-    judges: int = 2  # patch discriminators, each at half the resolution of the one before
-    judge_width: int = 32  # channels of their first layer
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "size": (8, 2**14),
-        "width": (1, 2**10),
-        "most": (1, 2**12),
-        "halvings": (1, 8),
-        "blocks": (0, 64),
-        "judges": (1, 4),
-        "judge_width": (1, 2**10),
-    }
+    seed: Seed = 0
+    """Of the pairs."""
+    psi: tuple[float, float] = (0.5, 1.0)
+    """Truncation, drawn evenly from this range for each pair."""
+    keep: Annotated[float, Within(0.01, 1)] = 0.9
+    """Share of the base's w that may become a pair, those nearest to the mean; 1: all."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        smallest = 8 * 2 ** (self.judges - 1)
+        low, high = self._pair("psi")
+        require(0 <= low <= high <= 2, f"psi must rise within 0 and 2, not {low:g} to {high:g}.")
+
+
+@dataclass(frozen=True)
+class TranslatorConfig(Config):
+    """A U-Net with residual blocks at its coarsest resolution, and the discriminators that it is trained with."""
+
+    size: Annotated[int, Within(8, 2**14)]
+    """Side of the training pictures, pixels; other sizes work at test time."""
+    width: Annotated[int, Within(1, 2**10)] = 32
+    """Channels of the student at the pictures' resolution; they double with every halving."""
+    most: Annotated[int, Within(1, 2**12)] = 160
+    """Most channels."""
+    halvings: Annotated[int, Within(1, 8)] = 3
+    """Halvings of the resolution."""
+    blocks: Annotated[int, Within(0, 64)] = 4
+    """Its residual blocks at the coarsest resolution."""
+    discriminators: Annotated[int, Within(1, 4)] = 2
+    """Patch discriminators, each at half the resolution of the one before."""
+    discriminator_width: Annotated[int, Within(1, 2**10)] = 32
+    """Channels of their first layer."""
+
+    former: ClassVar[Mapping[str, str]] = {"judges": "discriminators", "judge_width": "discriminator_width"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        smallest = 8 * 2 ** (self.discriminators - 1)
         require(
             self.size % self.stride == 0 and self.size >= smallest,
             f"size must be a multiple of {self.stride} from {smallest} up, not {self.size}.",
@@ -49,25 +66,32 @@ class TranslatorConfig(Config):
 
 
 @dataclass(frozen=True)
-class TranslationRecipe(Config):
+class DistillRecipe(Config):
     """Weights of the student's objective (pix2pixHD: Wang et al. 2018, section 3.2)."""
 
-    l1: float = 10.0  # distance to the picture that it should draw
-    gan: float = 1.0  # patch adversarial; 0: without discriminators
-    matching: float = 10.0  # of their features, between the student's pictures and the true ones
-    features: float = 0.0  # deep-feature distance (LPIPS-like)
-    r1: float = 1.0  # R1 of the discriminators
-    r1_interval: int = 16  # steps per R1 step
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("l1", "gan", "matching", "features", "r1"), (0, 1e6)),
-        "r1_interval": (1, 2**16),
-    }
+    l1: Weight = 10.0
+    """Weight of the distance to the blend's pictures."""
+    gan: Weight = 1.0
+    """Weight of the patch discriminators; 0: without any."""
+    matching: Weight = 10.0
+    """Weight of the distance of their features."""
+    features: Weight = 0.0
+    """Weight of the deep-feature distance (LPIPS-like)."""
+    r1: Weight = 1.0
+    """R1 of the discriminators."""
+    r1_interval: Steps = 16
+    """Steps per R1 step."""
 
     @property
     def name(self) -> str:
         """Its weights, for people."""
         return f"L1 {self.l1:g}, adversarial {self.gan:g}, matching {self.matching:g}, deep {self.features:g}"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the objective's terms, by their names."""
+        generator = {"G_L1": self.l1, "G_GAN": self.gan, "G_matching": self.matching, "G_features": self.features}
+        return generator | {"D_real": self.gan, "D_fake": self.gan, "D_R1": self.r1}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,8 +103,10 @@ class DistillConfig(TrainConfig):
     """A run that trains a student on pairs."""
 
     network: TranslatorConfig
-    recipe: TranslationRecipe
-    models: tuple[str, str] = ("", "")  # fingerprints of the base and the blend that drew the pairs
+    recipe: DistillRecipe
+    images: Images = 200_000
+    models: tuple[str, str] = ("", "")
+    """Fingerprints of the base and the blend that drew the pairs."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,9 +1,9 @@
 """Sizes of the Swapping Autoencoder's second public implementation."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Within, require
 
 
 @dataclass(frozen=True)
@@ -12,15 +12,9 @@ class RosinalityConfig(Config):
 
     All widths are fixed multiples of one number, and depths are fixed: 4 halvings, 4 + 4 generator blocks."""
 
-    size: int = 256  # side of the training pictures, pixels; other sizes work at test time
-    width: int = 32  # channels of the encoder's first layer
-    structure_channels: int = 8  # Cs, channels of the structure code
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "size": (1, 2**14),
-        "width": (1, 2**8),
-        "structure_channels": (1, 2**12),
-    }
+    size: Annotated[int, Within(1, 2**14)] = 256  # side of the training pictures, pixels; other sizes work at test time
+    width: Annotated[int, Within(1, 2**8)] = 32  # channels of the encoder's first layer
+    structure_channels: Annotated[int, Within(1, 2**12)] = 8  # Cs, channels of the structure code
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from math import log2
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Within, require
 from graftlab.errors import GraftError
 
 
@@ -16,22 +16,13 @@ class StyleGAN2Config(Config):
 
     channels: tuple[int, ...]  # output channels of each synthesis block, from the constant's resolution up
     constant: tuple[int, int] = (4, 4)  # height and width of the learned constant, pixels
-    z_channels: int = 512  # Cz, length of the latent vector
-    w_channels: int = 512  # Cw, length of the intermediate latent vector
-    classes: int = 0  # labels of a conditional model; 0: none
-    mapping_layers: int = 8  # fully connected layers from z to w
-    clamp: float = 0.0  # limit of activations (NVIDIA's conv_clamp); 0: none
+    z_channels: Annotated[int, Within(1, 2**14)] = 512  # Cz, length of the latent vector
+    w_channels: Annotated[int, Within(1, 2**14)] = 512  # Cw, length of the intermediate latent vector
+    classes: Annotated[int, Within(0, 2**16)] = 0  # labels of a conditional model; 0: none
+    mapping_layers: Annotated[int, Within(1, 2**6)] = 8  # fully connected layers from z to w
+    clamp: Annotated[float, Within(0, 2**16)] = 0.0  # limit of activations (NVIDIA's conv_clamp); 0: none
     discriminator_channels: tuple[int, ...] = ()  # per resolution, from the constant's up; empty: as `channels`
-    discriminator_group: int = 4  # pictures whose deviation the discriminator sees
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "z_channels": (1, 2**14),
-        "w_channels": (1, 2**14),
-        "classes": (0, 2**16),
-        "mapping_layers": (1, 2**6),
-        "clamp": (0, 2**16),
-        "discriminator_group": (1, 2**16),
-    }
+    discriminator_group: Annotated[int, Within(1, 2**16)] = 4  # pictures whose deviation the discriminator sees
 
     def __post_init__(self) -> None:
         for name, most, top in (("channels", 12, 2**14), ("discriminator_channels", 12, 2**14), ("constant", 2, 64)):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 from math import log2
-from typing import ClassVar, Self
+from typing import Annotated, Self
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Within, require
 from graftlab.errors import GraftError
 
 
@@ -16,41 +16,23 @@ class SwappingConfig(Config):
     `encoder_channels` and its neighbours.
     """
 
-    size: int = 256  # side of the training pictures, pixels; other sizes work at test time
-    structure_channels: int = 8  # Cs, channels of the structure code
-    texture_channels: int = 2048  # Ct, length of the texture code
-    downsamplings: int = 4  # halvings from picture to structure code; stride = 2 ** downsamplings
-    texture_downsamplings: int = 2  # further halvings, unpadded, before the mean that gives the texture code
-    encoder_capacity: float = 1.0  # factor on the encoder's channels
-    encoder_growth: float = 2.0  # factor on the channels at each halving
-    generator_capacity: float = 1.0  # factor on the generator's channels
-    head_blocks: int = 2  # residual blocks at the structure code's resolution
+    size: Annotated[int, Within(1, 2**14)] = 256  # side of the training pictures, pixels; other sizes work at test time
+    structure_channels: Annotated[int, Within(1, 2**12)] = 8  # Cs, channels of the structure code
+    texture_channels: Annotated[int, Within(1, 2**16)] = 2048  # Ct, length of the texture code
+    downsamplings: Annotated[int, Within(1, 8)] = 4  # halvings from picture to structure code; the stride is 2 to that
+    texture_downsamplings: Annotated[int, Within(1, 8)] = 2  # further ones, unpadded, before the mean for the texture
+    encoder_capacity: Annotated[float, Within(0, 2**8)] = 1.0  # factor on the encoder's channels
+    encoder_growth: Annotated[float, Within(0, 2**4)] = 2.0  # factor on the channels at each halving
+    generator_capacity: Annotated[float, Within(0, 2**8)] = 1.0  # factor on the generator's channels
+    head_blocks: Annotated[int, Within(1, 2**6)] = 2  # residual blocks at the structure code's resolution
     noise: bool = True  # noise in the upsampling blocks (the head blocks always have it)
     antialias: bool = True  # low-pass filters beside every change of resolution
-    discriminator_capacity: float = 1.0  # factor on the image discriminator's channels
-    discriminator_max_channels: int = 512  # upper limit of the same
-    patch_size: int = 128  # side to which random crops are resized, pixels
-    patch_capacity: float = 4.0  # factor on the patch discriminator's channels
-    patch_max_channels: int = 384  # upper limit of the same
-    patch_hidden: int = 2048  # width of the layers that compare two patches' features
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "size": (1, 2**14),
-        "structure_channels": (1, 2**12),
-        "texture_channels": (1, 2**16),
-        "downsamplings": (1, 8),
-        "texture_downsamplings": (1, 8),
-        "encoder_capacity": (0, 2**8),
-        "encoder_growth": (0, 2**4),
-        "generator_capacity": (0, 2**8),
-        "head_blocks": (1, 2**6),
-        "discriminator_capacity": (0, 2**8),
-        "discriminator_max_channels": (1, 2**14),
-        "patch_size": (8, 256),
-        "patch_capacity": (0, 2**8),
-        "patch_max_channels": (1, 2**14),
-        "patch_hidden": (2, 2**14),
-    }
+    discriminator_capacity: Annotated[float, Within(0, 2**8)] = 1.0  # factor on the image discriminator's channels
+    discriminator_max_channels: Annotated[int, Within(1, 2**14)] = 512  # upper limit of the same
+    patch_size: Annotated[int, Within(8, 256)] = 128  # side to which random crops are resized, pixels
+    patch_capacity: Annotated[float, Within(0, 2**8)] = 4.0  # factor on the patch discriminator's channels
+    patch_max_channels: Annotated[int, Within(1, 2**14)] = 384  # upper limit of the same
+    patch_hidden: Annotated[int, Within(2, 2**14)] = 2048  # width of the layers that compare two patches' features
 
     def __post_init__(self) -> None:
         super().__post_init__()

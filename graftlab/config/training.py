@@ -1,47 +1,69 @@
 """The objective's weights, and everything else that decides the outcome of a training run."""
 
-from dataclasses import dataclass
-from math import inf
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Images, Seed, Share, Steps, Weight, Within, require, type_and_limits
 from graftlab.config.stylegan2 import StyleGAN2Config
 from graftlab.config.swapping import SwappingConfig
 from graftlab.errors import GraftError
 
 PRECISIONS = ("float32", "bfloat16")
 
+RecipeT = TypeVar("RecipeT", bound=Config)
+
+
+def reweigh(recipe: RecipeT, weights: Mapping[str, float]) -> RecipeT:
+    """A recipe with other numbers. GraftError for a name that it does not have."""
+    known = [field.name for field in fields(recipe) if type_and_limits(field.type)[0] is float]
+    if unknown := [name for name in weights if name not in known]:
+        raise GraftError(f"The recipe has no number '{unknown[0]}' (--weight); the names are {', '.join(known)}.")
+    return replace(recipe, **weights)
+
 
 @dataclass(frozen=True)
 class Recipe(Config):
     """Weights of the objective's terms, and the random crops of the patch discriminator (appendix B.2)."""
 
-    l1: float = 1.0  # reconstruction
-    gan: float = 1.0  # image adversarial, as a whole
-    gan_rec: float = 0.5  # share of reconstructions in the generator's image adversarial term
-    gan_mix: float = 1.0  # share of hybrids in it
-    patch: float = 1.0  # patch adversarial
-    features: float = 0.0  # deep-feature distance of reconstructions and known hybrids (LPIPS-like)
-    views: float = 4.0  # hybrids that are known; only in training with views
-    r1: float = 10.0  # R1 of the image discriminator
-    patch_r1: float = 1.0  # R1 of the patch discriminator
-    r1_interval: int = 16  # discriminator steps per R1 step
-    crops: int = 8  # patches per picture
-    crop_scale: tuple[float, float] = (1 / 8, 1 / 4)  # range of a patch's sides, as a share of the picture's
-    aggregate: bool = True  # compare with the mean over the reference's patches, not patch with patch
-    projected: bool = False  # whether discriminators see the features of a frozen network (Sauer et al. 2021)
-    teacher: str = "efficientnet-lite0"  # that network; its features are also what `features` compares
-    texture: float = 0.0  # texture distance of hybrids, like with like; `projected` only, as are the rest
-    structure: float = 0.0  # structure distance of hybrids
-    recolour: float = 0.0  # share of the pictures whose structure is read under other colours
-    code_noise: float = 0.0  # noise on the structure code in training, as a share of its length
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("l1", "gan", "gan_rec", "gan_mix", "patch", "features", "views", "r1", "patch_r1"), (0, 1e6)),
-        **dict.fromkeys(("texture", "structure"), (0, 1e6)),
-        **dict.fromkeys(("recolour", "code_noise"), (0, 1)),
-        **dict.fromkeys(("r1_interval", "crops"), (1, 2**16)),
-    }
+    l1: Weight = 1.0
+    """Weight of the reconstruction."""
+    gan: Weight = 1.0
+    """Weight of the image discriminator."""
+    gan_rec: Weight = 0.5
+    """Share of reconstructions in what the generator learns from it."""
+    gan_mix: Weight = 1.0
+    """Share of hybrids in that."""
+    patch: Weight = 1.0
+    """Weight of the patch discriminator."""
+    features: Weight = 0.0
+    """Weight of the deep-feature distance (LPIPS-like) of reconstructions and known hybrids."""
+    views: Weight = 4.0
+    """Weight of hybrids that are known; only in training with views."""
+    r1: Weight = 10.0
+    """R1 of the image discriminator."""
+    patch_r1: Weight = 1.0
+    """R1 of the patch discriminator."""
+    r1_interval: Steps = 16
+    """Discriminator steps per R1 step."""
+    crops: Steps = 8
+    """Patches per picture."""
+    crop_scale: tuple[float, float] = (1 / 8, 1 / 4)
+    """Range of a patch's sides, as a share of the picture's."""
+    aggregate: bool = True
+    """Compare with the mean over the reference's patches, not patch with patch."""
+    projected: bool = False
+    """Whether discriminators see the features of a frozen network (Sauer et al. 2021)."""
+    teacher: str = "efficientnet-lite0"
+    """That network; its features are also what `features` compares."""
+    texture: Weight = 0.0
+    """Weight of the texture distance of hybrids, like with like; `projected` only, as are the rest."""
+    structure: Weight = 0.0
+    """Weight of the structure distance of hybrids."""
+    recolour: Share = 0.0
+    """Share of the pictures whose structure is read under other colours."""
+    code_noise: Share = 0.0
+    """Noise on the structure code in training, as a share of its length."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +72,28 @@ class Recipe(Config):
         if alone := [name for name, value in teaching.items() if value and not self.projected]:
             raise GraftError(f"{alone[0]} needs projected discriminators (--recipe projected).")
         require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the objective's terms, by their names."""
+        return {
+            "G_L1": self.l1,
+            "G_GAN_rec": self.gan_rec * self.gan,
+            "G_GAN_mix": self.gan_mix * self.gan,
+            "G_mix": self.patch,
+            "G_features": self.features,
+            "G_views": self.views,
+            "G_view_features": self.features,
+            "G_texture": self.texture,
+            "G_structure": self.structure,
+            "D_real": self.gan,
+            "D_rec": self.gan / 2,
+            "D_mix": self.gan / 2,
+            "D_R1": self.r1,
+            "PatchD_real": self.patch,
+            "PatchD_mix": self.patch,
+            "PatchD_R1": self.patch_r1,
+        }
 
     @property
     def name(self) -> str:
@@ -96,26 +140,36 @@ def recipe(name: str) -> Recipe:
 class StyleRecipe(Config):
     """Weights of StyleGAN2's regularisation, and how latent vectors are mixed (Karras et al. 2020)."""
 
-    r1: float = 1.0  # gamma of R1 at real pictures; `for_size` gives one that fits
-    r1_interval: int = 16  # steps per R1 step
-    path: float = 2.0  # path length regularisation; 0: none
-    path_interval: int = 4  # steps per path length step
-    path_decay: float = 0.01  # share of the latest lengths in their running mean
-    mixing: float = 0.9  # share of pictures drawn with two latent vectors (StyleGAN, section 3.1)
-    average_decay: float = 0.998  # of the mean of w, per step; truncation draws towards it
-    projected: bool = False  # whether the discriminator sees the features of a frozen network; it has no R1
-    teacher: str = "efficientnet-lite0"  # that network
+    r1: Weight = 1.0
+    """Gamma of R1 at real pictures."""
+    r1_interval: Steps = 16
+    """Steps per R1 step."""
+    path_length: Weight = 2.0
+    """Weight of path length regularisation; 0: none."""
+    path_interval: Steps = 4
+    """Steps per path length step."""
+    path_decay: Share = 0.01
+    """Share of the latest lengths in their running mean."""
+    mixing: Share = 0.9
+    """Share of pictures drawn of two latent vectors (style mixing: StyleGAN, section 3.1)."""
+    average_decay: Share = 0.998
+    """Decay of the mean of w, per step; truncation draws towards it."""
+    projected: bool = False
+    """Whether the discriminator sees the features of a frozen network; it has no R1."""
+    teacher: str = "efficientnet-lite0"
+    """That network."""
 
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("r1", "path"), (0, 1e6)),
-        **dict.fromkeys(("r1_interval", "path_interval"), (1, 2**16)),
-        **dict.fromkeys(("path_decay", "mixing", "average_decay"), (0, 1)),
-    }
+    former: ClassVar[Mapping[str, str]] = {"path": "path_length"}
 
     @property
     def name(self) -> str:
         """Its weights, for people."""
-        return f"R1 {self.r1:g}, path length {self.path:g}, style mixing {self.mixing:g}"
+        return f"R1 {self.r1:g}, path length {self.path_length:g}, style mixing {self.mixing:g}"
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the objective's terms, by their names."""
+        return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0, "G_path": self.path_length}
 
     @classmethod
     def for_size(cls, size: int, batch: int) -> Self:
@@ -123,38 +177,63 @@ class StyleRecipe(Config):
         return cls(r1=0.0002 * size**2 / batch)
 
 
+STYLE_RECIPES = ("stylegan2", "projected")
+
+
+def style_recipe(name: str, size: int, batch: int) -> StyleRecipe:
+    """A recipe by name, for pictures and batches of a size."""
+    if name not in STYLE_RECIPES:
+        raise GraftError(f"There is no recipe '{name}' of a StyleGAN2; choose one of {', '.join(STYLE_RECIPES)}.")
+    if name == "projected":
+        return StyleRecipe(r1=0.0, path_length=0.0, projected=True)
+    return StyleRecipe.for_size(size, batch)
+
+
 @dataclass(frozen=True)
 class TrainConfig(Config):
     """Everything that decides the outcome of a training run; with the device, it is all one needs to repeat it."""
 
-    network: Any  # the configuration of the networks
-    recipe: Any  # the weights of their objective
-    data: str  # the photos: folder, zip, LMDB or pack
-    images: int = 500_000  # length of the run, in images seen
-    batch: int = 16  # images per step, over all processes
-    learning_rate: float = 0.002
-    betas: tuple[float, float] = (0.0, 0.99)  # of Adam
-    ema_halflife: int = 10_000  # images after which a weight's influence on the average has halved
-    ema_rampup: float = 0.05  # the half-life is at most this share of the images seen
-    precision: str = "bfloat16"  # of the ordinary steps; regularisation is always float32
-    augment: tuple[str, ...] = ()  # what the discriminators see changed, by names of graftlab.training.augment
-    crop: str = "short"  # how photos become squares: "resize", "short" or "random"
-    mirror: bool = True  # flip half of the photos left to right
-    holdout: float = 0.05  # share of the photos held out for validation
-    seed: int = 0
-    record_every: int = 1_000  # images between lines of stats.jsonl
-    snapshot_every: int = 10_000  # images between sample sheets, validations and saved states
-    keep_models: bool = False  # the model of every snapshot, in models/
-    base: str = ""  # the model that is fine-tuned; none: from the start
-    parent: str = ""  # its fingerprint
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **dict.fromkeys(("images", "ema_halflife", "record_every", "snapshot_every"), (1, inf)),
-        "learning_rate": (1e-9, 1),
-        "ema_rampup": (0, 1e6),
-        "holdout": (0, 1),
-        "seed": (0, 2**32 - 1),  # what the seeds of single steps are made of must fit 64 bits
-    }
+    network: Any
+    """The configuration of the networks."""
+    recipe: Any
+    """The weights of their objective."""
+    data: str
+    """The photos: folder, zip, LMDB or pack."""
+    images: Images = 500_000
+    """Length of the run in images seen, such as 500k or 25M."""
+    batch: int = 16
+    """Images per step, over all processes; an even number."""
+    learning_rate: Annotated[float, Within(1e-9, 1)] = 0.002
+    """Of Adam."""
+    betas: tuple[float, float] = (0.0, 0.99)
+    """Of Adam."""
+    ema_halflife: Images = 10_000
+    """Images after which a weight's influence on the average has halved."""
+    ema_rampup: Annotated[float, Within(0, 1e6)] = 0.05
+    """The half-life is at most this share of the images seen."""
+    precision: str = "bfloat16"
+    """bfloat16 or float32, of the ordinary steps; regularisation is always float32."""
+    augment: tuple[str, ...] = ()
+    """Changes of photos before discriminators see them, for small folders, with commas between: colour, translation,
+    cutout, geometry."""
+    crop: str = "short"
+    """How photos become squares: short, resize or random."""
+    mirror: bool = True
+    """Flip half of the photos left to right."""
+    holdout: Share = 0.05
+    """Share of the photos held out for validation; without any, samples are compared with training photos."""
+    seed: Seed = 0
+    """Of weights, order, crops and latent vectors."""
+    record_every: Images = 1_000
+    """Images between lines of stats.jsonl."""
+    snapshot_every: Images = 10_000
+    """Images between sample sheets, validations and saved states."""
+    keep_models: bool = False
+    """Keep the model of every snapshot, in models/."""
+    base: str = ""
+    """The model that is fine-tuned; none: from the start."""
+    parent: str = ""
+    """Its fingerprint."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,11 +268,12 @@ class SwappingTrainConfig(TrainConfig):
 
     network: SwappingConfig
     recipe: Recipe
-    views: float = 0.0  # share of the photos that come with others of their scene (graftlab.data.views)
-    shared_lights: bool = False  # views of equal name after the "@" have one light, whatever their scene
-    side: int = 0  # of the training pictures, pixels; 0: the networks' size. Projected discriminators take any
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {**TrainConfig.limits, "views": (0, 1), "side": (0, 2**14)}
+    views: Share = 0.0
+    """Share of the photos that are seen with another of their scene, as lake@dawn.jpg and lake@noon.jpg."""
+    shared_lights: bool = False
+    """hill@dawn.jpg has the light of lake@dawn.jpg, as in renderings; with --views."""
+    side: Annotated[int, Within(0, 2**14)] = 0
+    """Side of the training pictures, pixels, if not the networks' size (0); with --recipe projected."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -221,18 +301,14 @@ class StyleTrainConfig(TrainConfig):
 
     network: StyleGAN2Config
     recipe: StyleRecipe
-    learning_rate: float = 0.0025
-    holdout: float = 0.0  # share held out; without any, samples are compared with training photos
-    adapt: float = 0.6  # overfitting that augmentation is adapted to (ADA, r_t); 0: augment always
-    adapt_images: int = 500_000  # images in which its probability can rise from 0 to 1
-    frozen: int = 0  # blocks of the discriminator, from the picture on, that do not learn (FreezeD)
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        **TrainConfig.limits,
-        "adapt": (0, 0.99),
-        "adapt_images": (1, inf),
-        "frozen": (0, 12),
-    }
+    learning_rate: Annotated[float, Within(1e-9, 1)] = 0.0025
+    holdout: Share = 0.0
+    adapt: Annotated[float, Within(0, 0.99)] = 0.6
+    """Overfitting that augmentation is adapted to (ADA, r_t); 0: augment always."""
+    adapt_images: Images = 500_000
+    """Images in which its probability can rise from 0 to 1."""
+    frozen: Annotated[int, Within(0, 12)] = 0
+    """Blocks of the discriminator, from the picture on, that do not learn (FreezeD)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,6 +316,10 @@ class StyleTrainConfig(TrainConfig):
         require(
             self.batch % group == 0 or self.batch < group,
             f"batch must divide into groups of {group}, which the discriminator compares: not {self.batch}.",
+        )
+        require(
+            not (self.frozen and self.recipe.projected),
+            "--frozen is for a discriminator of pictures; leave it out with --recipe projected.",
         )
         require(self.network.classes == 0, "Training with classes is not supported; choose networks without (classes).")
         height, width = self.network.constant

@@ -1,9 +1,9 @@
 """Sizes of the networks that enlarge pictures."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated
 
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Within, require
 
 WIDEST, DEEPEST = 2**10, 2**8  # channels, blocks
 
@@ -12,18 +12,11 @@ WIDEST, DEEPEST = 2**10, 2**8  # channels, blocks
 class RRDBConfig(Config):
     """ESRGAN's network, and Real-ESRGAN's large one (Wang et al. 2018, 2021)."""
 
-    doublings: int = 2  # at the end, by nearest neighbours and a convolution
+    doublings: Annotated[int, Within(0, 4)] = 2  # at the end, by nearest neighbours and a convolution
     unshuffle: int = 1  # pixels a side that become the channels of one at the beginning: 1, 2 or 4
-    width: int = 64  # channels of the features
-    growth: int = 32  # channels that each convolution of a dense block adds
-    blocks: int = 23  # residual-in-residual dense blocks
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "doublings": (0, 4),
-        "width": (1, WIDEST),
-        "growth": (1, WIDEST),
-        "blocks": (1, DEEPEST),
-    }
+    width: Annotated[int, Within(1, WIDEST)] = 64  # channels of the features
+    growth: Annotated[int, Within(1, WIDEST)] = 32  # channels that each convolution of a dense block adds
+    blocks: Annotated[int, Within(1, DEEPEST)] = 23  # residual-in-residual dense blocks
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,31 +36,17 @@ class RRDBConfig(Config):
 class CompactConfig(Config):
     """Real-ESRGAN's small network, a plain stack of convolutions (SRVGGNetCompact)."""
 
-    factor: int = 4
-    width: int = 64  # channels of the features
-    convolutions: int = 32  # between the first and the last
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "factor": (1, 16),
-        "width": (1, WIDEST),
-        "convolutions": (0, DEEPEST),
-    }
+    factor: Annotated[int, Within(1, 16)] = 4
+    width: Annotated[int, Within(1, WIDEST)] = 64  # channels of the features
+    convolutions: Annotated[int, Within(0, DEEPEST)] = 32  # between the first and the last
 
 
 @dataclass(frozen=True)
 class RDNConfig(Config):
     """A residual dense network (Zhang et al. 2018)."""
 
-    factor: int = 4
-    width: int = 64  # G0, channels of the features
-    growth: int = 64  # G, channels that each convolution of a dense block adds
-    blocks: int = 10  # D, dense blocks
-    convolutions: int = 1  # C, in each of them
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "factor": (1, 16),
-        "width": (1, WIDEST),
-        "growth": (1, WIDEST),
-        "blocks": (1, DEEPEST),
-        "convolutions": (1, 64),
-    }
+    factor: Annotated[int, Within(1, 16)] = 4
+    width: Annotated[int, Within(1, WIDEST)] = 64  # G0, channels of the features
+    growth: Annotated[int, Within(1, WIDEST)] = 64  # G, channels that each convolution of a dense block adds
+    blocks: Annotated[int, Within(1, DEEPEST)] = 10  # D, dense blocks
+    convolutions: Annotated[int, Within(1, 64)] = 1  # C, in each of them

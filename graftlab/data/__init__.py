@@ -1,4 +1,4 @@
-"""Photos: where they lie, what is in them, how they become squares of the training size, and batches of those.
+"""Photos: their sources, scans of them, crops to the training size, and batches.
 
 source --scan--> report      source --pack--> one memory-mapped file      source or pack --TrainingImages--> batches
 """

@@ -1,7 +1,7 @@
 """From a photo of any shape to a square of the training size.
 
-Every mode chooses a box and lets one filter do the rest. Without a generator the choice is the centre, which is what
-validation images and packs of one crop per photo use.
+Every mode chooses a box, and one filter does the rest. Without a random generator the box is centred, as for
+validation images and packs of one crop per photo.
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ def resize(photo: Image.Image, size: int, rng: np.random.Generator | None = None
 
 
 def short(photo: Image.Image, size: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """The short side scaled to `size`, a random place along the long side. RGB photo -> (size, size, 3) uint8."""
+    """The short side scaled to `size`, at a random position along the long side. RGB photo -> (size, size, 3) uint8."""
     return _square(photo, size, min(photo.size), rng)
 
 
 def random(photo: Image.Image, size: int, rng: np.random.Generator | None = None) -> np.ndarray:
     """A square of random scale and place. RGB photo -> (size, size, 3) uint8.
 
-    Its side is uniform in the logarithm between `size` pixels and the short side of the photo, so every octave of
-    scale is met equally often; the whole short side where the photo is no larger than that.
+    Its side is log-uniform between `size` pixels and the short side of the photo, so every octave of scale is equally
+    likely; it is the whole short side if the photo is no larger than that.
     """
     limit = min(photo.size)
     side = limit
@@ -50,7 +50,7 @@ def cut(data: bytes, name: str, size: int, crop: str, rng: np.random.Generator |
 
 
 def crop_mode(name: str) -> Crop:
-    """The function behind a name in CROPS. GraftError listing them if there is none."""
+    """The function for a name in CROPS. GraftError, listing the names, if there is none."""
     if name not in CROPS:
         raise GraftError(f"There is no crop mode {name!r}; choose {', '.join(CROPS)}.")
     return CROPS[name]

@@ -1,10 +1,11 @@
-"""What the rest of the package asks of a collection of photos, and how a photo is recognised by its content."""
+"""The interface of a collection of photos, and how a photo is identified by its content."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from graftlab.data.left_out import LeftOut
 from graftlab.errors import GraftError
 
 ENDS = 64 * 1024  # bytes hashed at either end of a file
@@ -20,6 +21,7 @@ class ImageSource(Protocol):
     kind: str  # what it is, in a word or two for people
     path: Path
     names: Sequence[str]  # one per image, printable; distinct wherever the format makes them so
+    left_out: LeftOut = LeftOut()  # what is there and is no image
 
     def __len__(self) -> int:
         return len(self.names)
@@ -34,7 +36,7 @@ class ImageSource(Protocol):
 
 
 def content_key(data: bytes | memoryview) -> str:
-    """Recognise an image by its bytes: SHA-256 of the length and of the first and last 64 KiB, 64 hex digits."""
+    """Identify an image by its bytes: SHA-256 of the length and of the first and last 64 KiB, 64 hex digits."""
     return key_of_ends(len(data), data[:ENDS], data[-ENDS:])
 
 
@@ -57,7 +59,7 @@ def printable(name: str) -> str:
 
 
 def check_bytes(length: int, name: str) -> None:
-    """Refuse an image too large to be one, before memory is taken for it."""
+    """Refuse a file too large to be an image, before memory is allocated for it."""
     if length > MAX_BYTES:
         raise GraftError(
             f"{name} claims {length / 2**20:,.0f} MiB, more than the {MAX_BYTES // 2**20} MiB one image may have."

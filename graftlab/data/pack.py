@@ -1,18 +1,21 @@
 """The fast form of a data set: one file of photos already cropped to the training size, memory-mapped.
 
 The layout is that of safetensors, so other tools open it too: 8 bytes with the length of a JSON header, the header,
-then three uint8 tensors without gaps:
+then four uint8 tensors without gaps:
 
     images  (N, size, size, 3)   RGB in [0, 255], beginning at byte 4096
     keys    (N, 32)              content key of the photo each image was cut from
+    digests (N, 32)              SHA-256 of each image: compared when it is first used; earlier packs have none
     names   (B,)                 a JSON list of N names, in ASCII
 
-Names and keys are tensors because safetensors limits the header, and three million names would not fit it.
+Names and keys are tensors because safetensors limits the header, and three million names would not fit it. The header
+has the SHA-256 of all that is neither image nor its own: compared when the pack is opened.
 """
 
+import hashlib
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from math import prod
@@ -24,20 +27,25 @@ from PIL import Image
 
 from graftlab.data.crops import crop_mode, cut
 from graftlab.data.image_source import ImageSource
+from graftlab.data.left_out import SHOWN, LeftOut
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
 from graftlab.work.files import atomic_write
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent
 
 DATA_START = 4096  # bytes; a page, so that the mapped images are aligned
+HEADER = {"format": "graftlab-pack", "version": "1"}
+DIGEST = "sha256"  # in the header
+TOGETHER = 256  # images compared at a time
 MAX_HEADER = 1 << 20  # bytes; other programs may write longer headers than ours
-SHOWN = 20  # unreadable photos named in a report
 
 
 class Pack(ImageSource):
     """A pack file. `images` is a read-only (N, size, size, 3) uint8 view of the file; nothing is loaded at once.
 
-    GraftError if the header does not describe exactly the bytes that are there.
+    GraftError if the header does not describe exactly the bytes that are there, or all but the images, which `take`
+    compares, is not what was written.
     """
 
     kind = "pack"
@@ -60,10 +68,44 @@ class Pack(ImageSource):
                 raise ValueError(f"it does not name its {shape[0]} images")
             if not all(isinstance(name, str) for name in self.names):
                 raise ValueError("its names are not text")
+            self._digests = self._proven(tensors, self._map(names_shape, names_start))
         except (ValueError, RecursionError, OSError) as error:
             sentence = f"{self.path} is not a usable pack: {error}; make one with `graft data pack`."
             raise GraftError(sentence) from error
         self.size = shape[1]
+        self._seen = np.zeros(len(self), bool)  # images that were compared with their digests
+
+    def _proven(self, tensors: dict[str, Any], names: np.ndarray) -> np.ndarray | None:
+        """The digests of the images, or None of an earlier pack. ValueError if what stands beside them was changed."""
+        if "digests" not in tensors and DIGEST not in self.metadata:
+            return None
+        shape, start = _tensor(tensors, "digests", 2)
+        if shape != (len(self), 32):
+            raise ValueError(f"its digests have shape {shape}, not ({len(self)}, 32)")
+        digests = self._map(shape, start)
+        told = {name: value for name, value in self.metadata.items() if name != DIGEST}
+        if self.metadata.get(DIGEST) != _digest(told, self.images.shape, self._keys, digests, names):
+            raise ValueError("it no longer holds what was written (SHA-256)")
+        return digests
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, (n, size, size, 3) uint8, in memory. GraftError if one is not what was written."""
+        images = self.images[indices]
+        if self._digests is None:
+            return images
+        for index, image in zip(indices.tolist(), images, strict=True):
+            if not self._seen[index]:
+                if hashlib.sha256(image.data).digest() != self._digests[index].tobytes():
+                    what = f"{self.path} is damaged: its image {index} ({self.names[index]}) is not what was written"
+                    raise GraftError(f"{what} (SHA-256); make it again with `graft data pack`.")
+                self._seen[index] = True
+        return images
+
+    def verify(self) -> bool:
+        """Compare all images with their digests; False if the pack has none. GraftError if one is damaged."""
+        for start in range(0, len(self), TOGETHER):
+            self.take(np.arange(start, min(start + TOGETHER, len(self))))
+        return self._digests is not None
 
     def _map(self, shape: tuple[int, ...], start: int) -> np.ndarray:
         if prod(shape) == 0:
@@ -74,11 +116,11 @@ class Pack(ImageSource):
         return len(self.images)
 
     def read(self, index: int) -> bytes:
-        """One image as PNG. To have pixels fast, index `images`."""
-        return as_png(self.images[index])
+        """One image as PNG. To have pixels fast, `take` them."""
+        return as_png(self.take(np.array([index]))[0])
 
     def key(self, index: int) -> str:
-        """The key of the photo the image was cut from: packing moves nothing between training and validation."""
+        """The key of the photo the image was cut from, so packing moves nothing between training and validation."""
         return self._keys[index].tobytes().hex()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,12 +138,12 @@ class PackReport:
     bytes: int  # length of the file
     unreadable: int  # photos left out
     reasons: list[str] = field(default_factory=list)  # one sentence each, for the first of them
+    left_out: LeftOut = field(default_factory=LeftOut)  # files of the source that are no images, by kind
 
     def summary(self) -> str:
         line = f"{self.path}: {self.images:,} images of {self.size} px, {self.bytes / 2**20:,.1f} MiB"
-        if not self.unreadable:
-            return line
-        return "\n".join([f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons])
+        unreadable = [f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons]
+        return "\n".join([*(unreadable if self.unreadable else [line]), *self.left_out.lines()])
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -112,13 +154,13 @@ def pack(
     out: str | Path,  # file to write, replaced only when the new one is complete
     size: int,  # side of the images, pixels
     crop: str = "short",  # name in CROPS
-    on_progress: Callable[[int, int], None] | None = None,  # called with (photos done, photos in all)
+    progress: Progress = silent,  # of photos
     crops_per_image: int = 1,  # 1: the centre; more: as many random crops of each photo
     seed: int = 0,  # of the random crops
 ) -> PackReport:
     """Crop every photo once and write them all into one file.
 
-    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk has no room, or if
+    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk is full, or if
     an option is impossible.
     """
     out = Path(out)
@@ -152,8 +194,7 @@ def pack(
                 index, key, cuts = result
                 for k, image in enumerate(cuts):
                     yield image, key, source.names[index] + (f"#{k}" if crops_per_image > 1 else "")
-            if on_progress:
-                on_progress(done, len(source))
+            progress(done, len(source))
 
     metadata = {"crop": crop, "crops_per_image": str(crops_per_image), "seed": str(seed), "source": source.path.name}
     count = write_pack(out, size, images(), metadata)
@@ -165,6 +206,7 @@ def pack(
         bytes=out.stat().st_size,
         unreadable=len(reasons),
         reasons=reasons[:SHOWN],
+        left_out=source.left_out,
     )
 
 
@@ -173,22 +215,25 @@ Entry = tuple[np.ndarray, str, str]
 
 
 def write_pack(out: Path, size: int, entries: Iterable[Entry], metadata: dict[str, str]) -> int:
-    """Write images as they come, replacing the file only when all have; returns how many there were.
+    """Write images as they arrive, replacing the file only after the last; returns their number.
 
-    `metadata` goes into the header and may be filled while the images come."""
+    `metadata` goes into the header and may be filled while images arrive."""
     keys: list[bytes] = []
+    digests: list[bytes] = []
     names: list[str] = []
 
     def write(file: BinaryIO) -> None:
         file.write(bytes(DATA_START))  # the header is known only at the end
         for image, key, name in entries:
-            file.write(image.tobytes())
+            file.write(data := image.tobytes())
             keys.append(bytes.fromhex(key))
+            digests.append(hashlib.sha256(data).digest())
             names.append(name)
-        listed = json.dumps(names).encode("ascii")
-        file.write(b"".join(keys) + listed)
+        parts = b"".join(keys), b"".join(digests), json.dumps(names).encode("ascii")
+        file.write(b"".join(parts))
         file.seek(0)
-        file.write(_header((len(keys), size, size, 3), len(listed), metadata))
+        shape, told = (len(keys), size, size, 3), {**HEADER, **metadata}
+        file.write(_header(shape, len(parts[2]), {**told, DIGEST: _digest(told, shape, *parts)}))
 
     atomic_write(out, write)
     return len(keys)
@@ -203,13 +248,29 @@ def as_png(image: np.ndarray) -> bytes:
 
 def _header(shape: tuple[int, int, int, int], names_bytes: int, metadata: dict[str, str]) -> bytes:
     """The first DATA_START bytes of a pack."""
-    entries: dict[str, Any] = {"__metadata__": {"format": "graftlab-pack", "version": "1", **metadata}}
-    start = 0
-    for name, dims in (("images", shape), ("keys", (shape[0], 32)), ("names", (names_bytes,))):
+    entries: dict[str, Any] = {"__metadata__": metadata}
+    rows, start = (shape[0], 32), 0
+    for name, dims in (("images", shape), ("keys", rows), ("digests", rows), ("names", (names_bytes,))):
         entries[name] = {"dtype": "U8", "shape": list(dims), "data_offsets": [start, start + prod(dims)]}
         start += prod(dims)
     length = DATA_START - 8
     return struct.pack("<Q", length) + json.dumps(entries).encode("ascii").ljust(length)
+
+
+def _digest(metadata: dict[str, str], shape: tuple[int, ...], *parts: Any) -> str:
+    """SHA-256 of all that a pack tells, but for the images, whose digests are among the parts."""
+    digest = hashlib.sha256(json.dumps([metadata, list(shape)], sort_keys=True).encode())
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a file says that it is one."""
+    try:
+        return _read_header(path)[0].get("format") == HEADER["format"]
+    except (ValueError, RecursionError, OSError):
+        return False
 
 
 def looks_like_safetensors(head: bytes, file_size: int) -> bool:

@@ -1,11 +1,11 @@
 """Pairs for distillation: a folder of packs, in which every two consecutive images belong together.
 
-    pairs.json     what drew them: all that a pair depends on
-    000000.pack    the first pairs, images by the base and by the blend in turn; a shard is whole or not there
+    pairs.json     everything that a pair depends on
+    000000.pack    the first pairs, images by the base and by the blend alternately; a shard is complete or absent
     000001.pack    ...
 
-Read, a pair is one image twice as high as wide, the base's above the blend's, so that whatever crops nothing and
-mirrors left to right may take it for a photo.
+When read, a pair is one image twice as high as wide, the base's above the blend's, so that code that does not crop
+and mirrors only left to right can treat it as a photo.
 """
 
 import hashlib
@@ -28,10 +28,9 @@ AGAIN = "make it again with the same 'graft pairs' command"
 
 
 class Pairs(ImageSource):
-    """A folder of pairs. `images[i]` is pair i, uint8 (2 * size, size, 3), read from the memory map; `images[[4, 2]]`
-    are several.
+    """A folder of pairs. `images[i]` is pair i, uint8 (2 * size, size, 3), read from the memory map.
 
-    GraftError if it is no such folder, a shard is missing, damaged or cut off, or belongs to other pairs."""
+    GraftError if it is not such a folder, or if a shard is missing, damaged, truncated or belongs to other pairs."""
 
     kind = "pairs"
 
@@ -50,6 +49,14 @@ class Pairs(ImageSource):
     def read(self, index: int) -> bytes:
         return as_png(self.images[index])
 
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Pairs by number, (n, 2 * size, size, 3) uint8, in memory. GraftError if one is not what was written."""
+        pairs = []
+        for index in indices.tolist():
+            shard, place = self.place(index)
+            pairs.append(shard.take(np.array([2 * place, 2 * place + 1])))
+        return np.stack(pairs).reshape(-1, 2 * self.size, self.size, 3)
+
     def key(self, index: int) -> str:
         shard, place = self.place(index)
         return shard.key(2 * place)
@@ -66,11 +73,8 @@ class _Images:
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs
 
-    def __getitem__(self, index: int | np.ndarray) -> np.ndarray:
-        if isinstance(index, np.ndarray):
-            return np.stack([self[int(one)] for one in index])
-        shard, place = self._pairs.place(index)
-        return shard.images[2 * place : 2 * place + 2].reshape(2 * shard.size, shard.size, 3)
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._pairs.take(np.array([index]))[0]
 
 
 def is_pairs(path: Path) -> bool:
@@ -78,7 +82,7 @@ def is_pairs(path: Path) -> bool:
 
 
 def read_plan(folder: Path) -> dict[str, Any]:
-    """What a folder says of its pairs. GraftError if it is no folder of pairs."""
+    """The plan of a folder of pairs. GraftError if it is not a folder of pairs."""
     if not is_pairs(folder):
         raise GraftError(f"{folder} is no folder of pairs; make one with 'graft pairs'.")
     try:
@@ -92,7 +96,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
 
 
 def digest(plan: Mapping[str, Any]) -> str:
-    """A plan in 64 hex digits; shards carry it, so that none of other models or options gets among them."""
+    """A plan in 64 hex digits; shards carry it, so that shards of other models or options are never mixed in."""
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
@@ -101,7 +105,7 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def open_shard(path: Path, plan: Mapping[str, Any]) -> Pack:
-    """GraftError if it is missing, damaged or cut off, or holds pairs of another plan."""
+    """Open a shard. GraftError if it is missing, damaged or truncated, or holds pairs of another plan."""
     if not path.exists():
         raise GraftError(f"{path} is missing between others; {AGAIN}.")
     try:

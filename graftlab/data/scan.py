@@ -1,8 +1,7 @@
-"""What is in a data set, before a night is spent on it: every image is decoded once, and none stops the scan."""
+"""A check of a data set before a night of training: every image is decoded once, and no bad image stops the scan."""
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from io import BytesIO
@@ -11,13 +10,14 @@ from statistics import median_low
 from PIL import ExifTags, Image
 
 from graftlab.data.image_source import ImageSource
+from graftlab.data.left_out import Finding, LeftOut
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
 from graftlab.images.srgb import orientation, upright_size
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, silent, steps
 
 TINY = 32  # pixels; a shorter side than this leaves nothing to learn from
-SHOWN = 20  # names kept per finding
 
 # What a finding is called, and what is done about it.
 FINDINGS = {
@@ -35,22 +35,9 @@ FINDINGS = {
 }
 
 
-@dataclass
-class Finding:
-    """How many images share a trait, and the first of their names; `name: reason` where there is one."""
-
-    count: int = 0
-    names: list[str] = field(default_factory=list)
-
-    def add(self, name: str) -> None:
-        self.count += 1
-        if len(self.names) < SHOWN:
-            self.names.append(name)
-
-
 @dataclass(frozen=True)
 class Spread:
-    """Smallest, middle and largest of a number, pixels; all 0 if there were none."""
+    """Smallest, median and largest value, in pixels; all 0 if there were none."""
 
     min: int = 0
     median: int = 0
@@ -68,9 +55,10 @@ class ScanReport:
     findings: dict[str, Finding] = field(default_factory=lambda: {name: Finding() for name in FINDINGS})
     width: Spread = Spread()
     height: Spread = Spread()
+    left_out: LeftOut = field(default_factory=LeftOut)  # files that are there and are no images, by kind
 
     def summary(self) -> str:
-        """A few lines for people: only what was found, with the first names."""
+        """A readable summary in a few lines: only what was found, with the first names."""
         lines = [f"{self.path} ({self.kind}): {self.usable:,} of {self.total:,} images usable"]
         for label, spread in (("width", self.width), ("height", self.height)):
             if self.usable:
@@ -79,7 +67,7 @@ class ScanReport:
             if finding.count:
                 more = ", ..." if finding.count > 3 else ""
                 lines.append(f"  {name:<11}{finding.count:,} ({FINDINGS[name]}): {', '.join(finding.names[:3])}{more}")
-        return "\n".join(lines)
+        return "\n".join(lines + self.left_out.lines())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -94,12 +82,13 @@ class _Look:
     digest: bytes = b""
 
 
-def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = None) -> ScanReport:
-    """Read every image of a source once. on_progress(done, total) is called after each."""
-    report = ScanReport(str(source.path), source.kind, len(source))
+def scan(source: ImageSource, progress: Progress = silent) -> ScanReport:
+    """Read every image of a source once."""
+    report = ScanReport(str(source.path), source.kind, len(source), left_out=source.left_out)
     first: dict[bytes, str] = {}  # digest -> name of the image that had it first
     sizes = []
-    for index, look in enumerate(ordered_map(partial(_look, source), range(len(source)))):
+    looks = ordered_map(partial(_look, source), range(len(source)))
+    for index, look in enumerate(steps(looks, progress, len(source))):
         name = source.names[index]
         for trait, reason in look.traits.items():
             report.findings[trait].add(f"{name}: {reason.removeprefix(name).strip()}" if reason else name)
@@ -107,8 +96,6 @@ def scan(source: ImageSource, on_progress: Callable[[int, int], None] | None = N
             report.findings["duplicated"].add(f"{name}: same as {first[look.digest]}")
         if look.size:
             sizes.append(look.size)
-        if on_progress:
-            on_progress(index + 1, len(source))
     report.usable = len(sizes)
     if sizes:
         report.width, report.height = (

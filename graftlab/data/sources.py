@@ -1,35 +1,33 @@
-"""Photos in a folder, a zip or an LMDB, told apart by their content and never by an extension."""
+"""Photos in a folder or a zip, and what opens those and all other sources, told apart by their content."""
 
 import os
 import re
-import sys
 import unicodedata
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, overload
-from weakref import WeakValueDictionary
 
 from PIL import Image
 
-from graftlab.data.image_source import ENDS, ImageSource, check_bytes, content_key, key_of_ends, printable
+from graftlab.data.image_source import ENDS, ImageSource, check_bytes, key_of_ends, printable
+from graftlab.data.left_out import FORBIDDEN, HIDDEN, LINK, OTHER, RUN, SPECIAL, LeftOut, is_run, judged
+from graftlab.data.lmdb_source import ACCEPTED, LMDB_MAGIC, LmdbSource
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
 from graftlab.errors import GraftError
+from graftlab.images.plugins import HEAD
 from graftlab.work.parallel import PerProcess
 
-ACCEPTED = "a folder or zip of images, an LMDB, or a pack made by `graft data pack`"
-LMDB_MAGIC = (0xBEEFC0DE).to_bytes(4, sys.byteorder)  # bytes 16 to 20 of data.mdb
+FOLDER = "folder"  # to be entered
 NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names but not their pixels
 
 
 def open_source(path: str | Path) -> ImageSource:
-    """Open whatever holds the photos. GraftError if there are none."""
+    """Open a source of photos of any type. GraftError if there are none."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -58,19 +56,20 @@ def open_source(path: str | Path) -> ImageSource:
 class FolderSource(ImageSource):
     """Every image below a folder, in the order of their paths relative to it.
 
-    Hidden files and folders are left out. Symbolic links are followed, and each folder is entered once, so a link to
-    a folder above ends there.
+    Hidden files and folders are left out, and folders of training runs. Symbolic links are followed, and each folder is
+    entered once, so a link to a folder above ends there.
     """
 
     kind = "folder"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.left_out = path, LeftOut()
         # macOS may store é as two characters where Linux stores one: the order must not depend on that.
-        self._files = sorted(_walk(path), key=lambda file: (unicodedata.normalize("NFC", file), file))
+        self._files = sorted(_walk(path, self.left_out), key=lambda file: (unicodedata.normalize("NFC", file), file))
         self.names = [printable(file) for file in self._files]
         if not self._files:
-            raise GraftError(f"{path} holds no images, nor do the folders in it; give {ACCEPTED}.")
+            sentence = f"{path} holds no images, nor do the folders in it; give {ACCEPTED}."
+            raise GraftError(" ".join(filter(None, [sentence, self.left_out.told()])))
 
     def read(self, index: int) -> bytes:
         try:
@@ -91,7 +90,7 @@ class FolderSource(ImageSource):
             raise GraftError(f"{self.names[index]} cannot be read ({error.strerror or error}).") from error
 
 
-def _walk(root: Path) -> Iterator[str]:
+def _walk(root: Path, left_out: LeftOut) -> Iterator[str]:
     """Image files below root as relative posix paths. Real folders come before links, so they give the names."""
     entered: set[tuple[int, int]] = set()
     folders, links = deque([(root, "")]), deque[tuple[Path, str]]()
@@ -103,17 +102,40 @@ def _walk(root: Path) -> Iterator[str]:
         except OSError:  # a folder that may not be listed hides its images, as `ls` would
             if folder == root:
                 raise
+            left_out.add(FORBIDDEN, printable(prefix))
             continue
         if (status.st_dev, status.st_ino) in entered:
             continue
         entered.add((status.st_dev, status.st_ino))
+        if is_run([entry.name for entry in entries]):
+            left_out.add(RUN, printable(prefix) or str(root))
+            continue
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
+            if (kind := _kind_of_entry(entry)) == FOLDER:
                 (links if entry.is_symlink() else folders).append((folder / entry.name, f"{prefix}{entry.name}/"))
-            elif _is_image_name(entry.name) and entry.is_file():
+            elif kind:
+                left_out.add(kind, printable(prefix + entry.name))
+            else:
                 yield prefix + entry.name
+
+
+def _kind_of_entry(entry: os.DirEntry[str]) -> str | None:
+    """None for an image, FOLDER, or why an entry is left out. Only plain files are opened: pipes would not return."""
+    if entry.name.startswith("."):
+        return HIDDEN
+    try:
+        if entry.is_dir():
+            return FOLDER
+        if not entry.is_file():
+            return LINK if entry.is_symlink() and not os.path.exists(entry.path) else SPECIAL
+        if _is_image_name(entry.name):
+            return None
+        with open(entry.path, "rb") as file:
+            return judged(file.read(HEAD), entry.name)
+    except PermissionError:
+        return FORBIDDEN
+    except OSError:  # a link to itself
+        return LINK
 
 
 @cache
@@ -130,18 +152,19 @@ def _is_image_name(name: str) -> bool:
 
 
 class ZipSource(ImageSource):
-    """The images in a zip, in the order of their names. Nothing is extracted, so no name can reach outside it."""
+    """The images in a zip, in the order of their names. Nothing is extracted, so no path can lead outside it."""
 
     kind = "zip"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.left_out = path, LeftOut()
         self._open = PerProcess(partial(_open_zip, path))
         archive, _ = self._open()
-        self._members = sorted(filter(_is_image_member, archive.infolist()), key=lambda member: member.filename)
+        self._members = sorted(_images_in(archive, self.left_out), key=lambda member: member.filename)
         self.names = [printable(member.filename) for member in self._members]
         if not self._members:
-            raise GraftError(f"{path} is a zip without images; give {ACCEPTED}.")
+            sentence = f"{path} is a zip without images; give {ACCEPTED}."
+            raise GraftError(" ".join(filter(None, [sentence, self.left_out.told()])))
 
     def read(self, index: int) -> bytes:
         member, name = self._members[index], self.names[index]
@@ -162,126 +185,35 @@ def _open_zip(path: Path) -> tuple[zipfile.ZipFile, Lock]:
         raise GraftError(f"{path} is a damaged zip ({error}); copy it again.") from error
 
 
-def _is_image_member(member: zipfile.ZipInfo) -> bool:
-    parts = [part for part in re.split(r"[/\\]", member.filename) if part not in (".", "..")]
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not member.is_dir() and not hidden and _is_image_name(member.filename)
+def _images_in(archive: zipfile.ZipFile, left_out: LeftOut) -> Iterator[zipfile.ZipInfo]:
+    """Members that are images, told as those of a folder."""
+    inside: dict[str, set[str]] = {}
+    for name in archive.namelist():
+        parts = _parts(name)
+        for depth, part in enumerate(parts):
+            inside.setdefault("/".join(parts[:depth]), set()).add(part)
+    runs = {folder for folder, names in inside.items() if is_run(names)}
+    for folder in sorted(runs):
+        left_out.add(RUN, printable(folder))
+    for member in archive.infolist():
+        parts = _parts(member.filename)
+        if member.is_dir() or any("/".join(parts[:depth]) in runs for depth in range(len(parts))):
+            continue
+        if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+            left_out.add(HIDDEN, printable(member.filename))
+        elif _is_image_name(member.filename) or not (kind := _kind_of_member(archive, member)):
+            yield member
+        else:
+            left_out.add(kind, printable(member.filename))
 
 
-# ------------------------------------------------------------------------------------------------------------- LMDB
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")]
 
 
-class LmdbSource(ImageSource):
-    """The images of an LMDB: LSUN's (any key -> encoded image) or rosinality's (`256-00012`, ... and `length`).
-
-    Opened for reading without a lock file, so nothing is written beside it; of the files beside it (`_cache_...`)
-    none is opened. Values go through the same decoder as any other file: colours cannot depend on the path.
-    Of several sizes the largest complete one is taken.
-    """
-
-    kind = "lmdb"
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._open = PerProcess(partial(_open_lmdb, path))
-        with self._view() as view:
-            length = view.get(b"length")
-            if length is None:
-                self._keys = [bytes(key) for key in view.cursor().iternext(keys=True, values=False)]
-            else:
-                self._keys = _largest_size(path, view, bytes(length))
-        self.names = _KeyNames(self._keys)
-        if not self._keys:
-            raise GraftError(f"{path} is an LMDB without entries; give {ACCEPTED}.")
-
-    def read(self, index: int) -> bytes:
-        with self._view() as view:
-            return bytes(self._value(view, index))
-
-    def key(self, index: int) -> str:
-        with self._view() as view:  # a view of the map: only the ends of the value are fetched from disk
-            return content_key(self._value(view, index))
-
-    @contextmanager
-    def _view(self) -> Iterator[Any]:
-        """A read transaction that hands out memory, not copies."""
-        environment = self._open()
-        import lmdb
-
-        try:
-            with environment.begin(buffers=True) as view:
-                yield view
-        except lmdb.Error as error:
-            raise GraftError(f"{self.path} is damaged ({error}); copy it again.") from error
-
-    def _value(self, view: Any, index: int) -> memoryview:
-        value = view.get(self._keys[index])
-        if value is None:
-            raise GraftError(f"{self.names[index]} is no longer in {self.path}.")
-        check_bytes(len(value), self.names[index])
-        return memoryview(value)
-
-
-class _KeyNames(Sequence[str]):
-    """Keys as text, decoded when looked at: LSUN's bedrooms alone have three million."""
-
-    def __init__(self, keys: list[bytes]) -> None:
-        self._keys = keys
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [key.decode("utf-8", "backslashreplace") for key in self._keys[index]]
-        return self._keys[index].decode("utf-8", "backslashreplace")
-
-
-def _largest_size(path: Path, view: Any, length: bytes) -> list[bytes]:
-    """Keys of the largest size of which all images are there. GraftError listing the sizes if there is none."""
-    count = int(length) if length.isdigit() and len(length) < 12 else 0
-    plausible = range(1, view.stat()["entries"] + 1)  # more than there are entries is a damaged number
-    sizes, cursor = [], view.cursor()
-    found = cursor.first()
-    while found:
-        size = bytes(cursor.key()).partition(b"-")[0]
-        if size.isdigit():
-            sizes.append(int(size))
-        found = cursor.set_range(size + b".")  # "." follows "-": the first key of another size
-    for side in sorted(sizes, reverse=True):
-        if count in plausible and view.get(b"%d-%05d" % (side, count - 1)) is not None:
-            return [b"%d-%05d" % (side, index) for index in range(count)]
-    listed = ", ".join(map(str, sorted(sizes))) or "none"
-    raise GraftError(
-        f"{path} has no complete size (sizes begun: {listed}; images announced: {count}); prepare it again."
-    )
-
-
-_environments: WeakValueDictionary[str, Any] = WeakValueDictionary()
-_environments_lock = Lock()
-
-
-def _open_lmdb(path: Path) -> Any:
-    """A read-only environment. One per file and process, as LMDB demands, closed with its last user."""
+def _kind_of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
     try:
-        import lmdb
-    except ImportError as error:
-        raise GraftError(f"{path} is an LMDB; to read it, pip install graftlab[lmdb].") from error
-    where = os.path.realpath(path)
-    with _environments_lock:
-        environment = _environments.get(where)
-        if environment is None:
-            try:
-                environment = lmdb.open(where, subdir=False, create=False, readonly=True, lock=False, readahead=False)
-            except lmdb.Error as error:
-                raise GraftError(f"{path} is not a readable LMDB ({error}); copy it again.") from error
-            # Touching a page beyond the end of the file would kill the process, not raise.
-            if (environment.info()["last_pgno"] + 1) * environment.stat()["psize"] > os.path.getsize(where):
-                environment.close()
-                raise GraftError(f"{path} is shorter than its own index says; the copy did not finish.")
-            _environments[where] = environment
-    return environment
+        with archive.open(member) as file:
+            return judged(file.read(HEAD), member.filename)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, ValueError):
+        return OTHER

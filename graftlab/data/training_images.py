@@ -1,7 +1,7 @@
-"""Batches addressed by position: which image comes at position p, and how it is cropped, is a function of (seed, p).
+"""Batches addressed by position: the image at position p, and its crop, are a function of (seed, p).
 
-A run that stops and resumes at the same number of images seen therefore continues with the same batches, and nothing
-about the data has to be stored. Several processes read disjoint positions of the same sequence.
+So a run that stops and resumes at the same number of images seen continues with the same batches, and no state of the
+data has to be stored. Several processes read disjoint positions of the same sequence.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -65,7 +65,9 @@ class TrainingImages:
         self.height = 2 * size if paired else size
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
         self._crop, self._mirror, self._seed = crop, mirror, seed
-        self._training, self._held_out = _split(source, holdout, views > 0)
+        keys = _all_keys(source)
+        self.keys = np.array([int(key[:16], 16) for key in keys], np.uint64)  # (n,) of all images: their content
+        self._training, self._held_out = _split(keys, source.names, holdout, views > 0)
         self._scenes = Scenes([source.names[index] for index in self._training], shared_lights) if views else None
         self.views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
@@ -85,12 +87,12 @@ class TrainingImages:
         (count, 3, height, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
-        With views, the places 4k to 4k + 3 of some k are filled with scenes seen more than once, cropped and mirrored
-        alike, so that hybrids are known: `truths` says which.
+        With views, the places 4k to 4k + 3 of some k are filled with scenes of several views, cropped and mirrored
+        alike, so that true hybrids are known: `truths` says which.
         """
         ranks, framed, _, alone = self._places(position, count)
         if isinstance(self.source, Pack | Pairs):
-            images = self.source.images[self._training[ranks]]
+            images = self.source.take(self._training[ranks])
         else:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
         for item in np.flatnonzero(alone).tolist():
@@ -164,7 +166,7 @@ class TrainingImages:
     def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
         """One image as (height, size, 3) uint8; None, and counted, if it is unreadable."""
         if isinstance(self.source, Pack | Pairs):
-            return self.source.images[index]
+            return self.source.take(np.array([index]))[0]
         name = self.source.names[index]
         if name in self.unreadable:
             return None
@@ -187,17 +189,20 @@ def _epoch(seed: int, epoch: int, length: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.permutation(length), rng.random(length) < 0.5
 
 
-def _split(source: ImageSource, holdout: float, views: bool) -> tuple[np.ndarray, np.ndarray]:
+def _all_keys(source: ImageSource) -> list[str]:
+    chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
+    return [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
+
+
+def _split(keys: list[str], names: Sequence[str], holdout: float, views: bool) -> tuple[np.ndarray, np.ndarray]:
     """Indices (training, held out): the former in the order of the source, the latter in the order of their keys.
 
     An image is held out if its key, read as a fraction, is below `holdout`. Where that leaves a side empty, the
     photo with the smallest or largest key changes sides; with a `holdout` of 0 none is held out.
     """
-    chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
-    keys = [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
     if views:  # a scene is held out whole: all of its views have the key of its first
         firsts: dict[str, str] = {}
-        keys = [firsts.setdefault(scene(name), key) for name, key in zip(source.names, keys, strict=True)]
+        keys = [firsts.setdefault(scene(name), key) for name, key in zip(names, keys, strict=True)]
     held = np.array([fraction(key) < holdout for key in keys])
     if len(keys) == 1 or not holdout:
         held[:] = False

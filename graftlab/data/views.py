@@ -1,13 +1,13 @@
-"""Views: pictures of one scene in different light, whose swap is known.
+"""Views: pictures of one scene in different light, whose true swap is known.
 
-If two pictures show one scene, then the hybrid of the first's structure and the second's texture is the second: nowhere
-else does training know the right answer to a swap. Such pictures are called alike up to an "@" ("lake@dawn.jpg",
-"lake@noon.jpg"), as a webcam or a renderer brings them. Of a picture that is alone, a second view is made by changing
-its colours. That is poorer, but what augmentation changes is set apart from what it keeps (von Kuegelgen et al. 2021).
+If two pictures show one scene, then the hybrid of the first's structure and the second's texture is the second: the
+only swaps whose true result is known in training. Names of such pictures are equal up to an "@" ("lake@dawn.jpg",
+"lake@noon.jpg"), as from a webcam or a renderer. A picture with only one view gets a second one by a change of colours.
+That is weaker, but augmentation separates what it changes from what it keeps (von Kuegelgen et al. 2021).
 
 Where scenes share their lights, as renderings can, the texture may come from another scene: of lake and hill at dawn
-and at noon, the structure of lake@dawn and the texture of hill@noon make lake@noon. That is the swap people ask for. A
-texture code that learns from pairs of one scene alone is free to tell that scene's share of sky and water, too.
+and at noon, the structure of lake@dawn and the texture of hill@noon make lake@noon. This is the swap that users want. A
+texture code trained only on pairs of one scene may also encode that scene's share of sky and water.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ BLOCK = 4  # places that are filled together: two pairs, or two scenes in two li
 
 @dataclass(frozen=True)
 class Block:
-    """What comes at four consecutive places. The hybrid at a place has its texture and its neighbour's structure."""
+    """The images at four consecutive places. The hybrid at a place has its texture and its neighbour's structure."""
 
     ranks: Sequence[int]  # which training image
     framed: Sequence[int] = (0, 1, 2, 3)  # by which of the places it is cropped and mirrored
@@ -29,13 +29,13 @@ class Block:
 
 
 def scene(name: str) -> str:
-    """What the names of a scene's views have in common: for "alps/lake@dawn.jpg", "alps/lake@"."""
+    """The common part of the names of a scene's views: for "alps/lake@dawn.jpg", "alps/lake@"."""
     start = name.rfind("/") + 1
     return name[: name.find("@", start) + 1] or name
 
 
 def light(name: str) -> str:
-    """What tells a scene's views apart: for "alps/lake@dawn.jpg", "dawn"."""
+    """The part of the name that distinguishes a scene's views: for "alps/lake@dawn.jpg", "dawn"."""
     return name[len(scene(name)) :].rpartition(".")[0]
 
 

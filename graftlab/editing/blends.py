@@ -1,7 +1,7 @@
 """Several pictures in one: structures side by side or along masks, textures mixed, by region, along the seam.
 
     wide = blends.panorama([model.encode(fuji), model.encode(alps)], overlap=8)
-    snow = blends.woven([model.encode(photo), model.encode(winter)], [masks.read("meadow.png")], "texture")
+    snow = blends.weave([model.encode(photo), model.encode(winter)], [masks.read("meadow.png")], "texture")
 
 Each gives codes, for `decode`. A sum of codes whose weights sum to one is right for every Swapping Autoencoder: where
 only directions count the generator normalises it, and where lengths count it keeps them.
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import SwapCodes
-from graftlab.editing.masks import ramps, resized
+from graftlab.editing.masks import ramps, resize
 from graftlab.editing.seams import join
 from graftlab.errors import GraftError
 
@@ -67,7 +67,7 @@ def mixture(codes: SwapCodes, textures: Sequence[SwapCodes], weights: Sequence[f
     return replace(_together(codes, *textures), texture=mixed)
 
 
-def woven(codes: Sequence[SwapCodes], masks: Sequence[Tensor], *parts: str) -> SwapCodes:
+def weave(codes: Sequence[SwapCodes], masks: Sequence[Tensor], *parts: str) -> SwapCodes:
     """The first codes, and where a mask says so, the named parts (both if none is named) of those it belongs to.
 
     `masks` (1, 1, h, w) in [0, 1], of any size, one for each of the codes but the first: they are brought to the
@@ -102,14 +102,16 @@ def panorama(
     whole cells. GraftError for structures that differ across the row, an overlap that is not smaller than each, a fade
     beyond the overlap."""
     if how not in ("side", "stack"):
-        raise GraftError(f"A panorama runs to the side or is a stack, not '{how}'.")
+        raise GraftError(f"The direction of a panorama is side or stack, not '{how}'.")
     vectors, (along, across) = _vectors(codes), (3, 2) if how == "side" else (2, 3)
     lengths, gradual = [each.structure.shape[along] for each in codes], overlap if fade is None else fade
     if len({each.structure.shape[across] for each in codes}) > 1:
-        raise GraftError("Structures of different height (in a stack: width) do not join; read squares (--square).")
+        raise GraftError(
+            "Structures of different heights (in a stack: widths) cannot be joined; read squares (--square)."
+        )
     if not 0 <= overlap < min(lengths):
         raise GraftError(
-            f"An overlap of {overlap} cells does not lie from 0 to less than the smallest picture's {min(lengths)}."
+            f"The overlap must be from 0 to less than the smallest picture's {min(lengths)} cells, not {overlap}."
         )
     if not 0 <= gradual <= overlap:
         raise GraftError(f"A fade of {gradual:g} cells does not fit into an overlap of {overlap}; make that larger.")
@@ -152,7 +154,7 @@ def _weighted(tensors: Sequence[Tensor], shares: Tensor) -> Tensor:
 
 def _shares(masks: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
     """Shares (K + 1, 1, 1, h, w) of the ground and of what the masks put over it; they sum to 1."""
-    over = torch.stack([resized(mask, grid).clamp(0, 1) for mask in masks])
+    over = torch.stack([resize(mask, grid).clamp(0, 1) for mask in masks])
     over = over / over.sum(0).clamp(min=1)
     return torch.cat([1 - over.sum(0, keepdim=True), over])
 

@@ -25,6 +25,7 @@ from graftlab.errors import GraftError
 TENSORS = ("vectors", "mean", "explained")  # of a file
 PARTS = ("texture", "structure", "w")  # of codes, which directions may change
 BY_NAME = ("correlations", "toward", "difference", "separation", "composed", "orthogonal")  # tables of `about`
+CLEAR = 0.2  # correlation from which on a direction is said to follow something
 LEFT = 1e-4  # share of a direction's length below which nothing but rounding is left
 
 
@@ -74,14 +75,30 @@ class Directions(Artifact):
 
     def correlations(self, name: str) -> dict[str, float]:
         """How a direction follows known factors, on pictures it was not fitted on: its own first, then by strength."""
-        found = self.told("correlations").get(self.names[self.index(name)])
+        found = self.entries("correlations").get(self.names[self.index(name)])
         numbers = {key: r for key, r in found.items() if isinstance(r, int | float)} if isinstance(found, dict) else {}
         return dict(sorted(numbers.items(), key=lambda item: (item[0] != name, -abs(item[1]))))
 
-    def told(self, key: str) -> dict[str, Any]:
+    def entries(self, key: str) -> dict[str, Any]:
         """An entry of `about` that tells something of each direction, by name; empty if there is none."""
         table = self.about.get(key)
         return table if isinstance(table, dict) else {}
+
+    def describe(self, name: str) -> str:
+        """What is known of a direction, in a line."""
+        explained, end = float(self.explained[self.index(name)]), self.entries("toward").get(name)
+        facts = [f"{explained:.1%} of the variance"] if explained else []
+        if followed := [f"{factor} {r:+.2f}" for factor, r in self.correlations(name).items() if abs(r) >= CLEAR]:
+            facts.append(f"follows {', '.join(followed)}")
+        if isinstance(terms := self.entries("composed").get(name), dict):
+            facts.append(" ".join(f"{gain:+g} {part}" for part, gain in terms.items()))
+        if isinstance(others := self.entries("orthogonal").get(name), list):
+            facts.append(f"at right angles to {', '.join(map(str, others))}")
+        match self.entries("difference").get(name), self.entries("separation").get(name):
+            case float() as whole, {"right": float() as right, "distance": float() as distance}:
+                facts.append(f"the whole difference is a gain of {whole:.2f}")
+                facts.append(f"{right:.0%} of the pictures left out lie on their side, {distance:.1f} deviations apart")
+        return f"{name}{f' (toward {end})' if end else ''}{': ' if facts else ''}{'; '.join(facts)}"
 
     # -- using them ---------------------------------------------------------------------------------------------------
 
@@ -143,18 +160,18 @@ class Directions(Artifact):
         kept = tuple(self.names[i] for i in chosen)
         return replace(self, names=kept, vectors=self.vectors[chosen], explained=self.explained[chosen])
 
-    def renamed(self, old: str, new: str) -> "Directions":
+    def rename(self, old: str, new: str) -> "Directions":
         """The same, one of them under another name, also in what is told about it."""
         old = self.names[self.index(old)]
         tables = {
-            key: {new if name == old else name: entry for name, entry in self.told(key).items()}
+            key: {new if name == old else name: entry for name, entry in self.entries(key).items()}
             for key in BY_NAME
             if key in self.about
         }
         names = tuple(new if name == old else name for name in self.names)
         return replace(self, names=names, about={**self.about, **tables})
 
-    def composed(self, name: str, gains: Mapping[str, float]) -> "Directions":
+    def compose(self, name: str, gains: Mapping[str, float]) -> "Directions":
         """The same and a new one, whose gain of 1 is these gains together. GraftError if they cancel out."""
         vector = self.sum(gains)
         longest = max(
@@ -164,10 +181,10 @@ class Directions(Artifact):
             raise GraftError(f"Nothing is left of '{name}': its parts cancel out.")
         vectors = torch.cat([self.vectors, vector.to(self.vectors)[None]])
         explained = torch.cat([self.explained, self.explained.new_zeros(1)])
-        about = {**self.about, "composed": {**self.told("composed"), name: dict(gains)}}
+        about = {**self.about, "composed": {**self.entries("composed"), name: dict(gains)}}
         return replace(self, names=(*self.names, name), vectors=vectors, explained=explained, about=about)
 
-    def orthogonalised(self, name: str, others: "Directions") -> "Directions":
+    def orthogonalise(self, name: str, others: "Directions") -> "Directions":
         """The same, one of them without what it shares with others of the model: at right angles to each of those.
 
         A gain of 1 is what remains of the old one. GraftError if that is next to nothing."""
@@ -182,8 +199,8 @@ class Directions(Artifact):
         vectors[place], explained[place] = left.to(vectors), 0
         about = {key: value for key, value in self.about.items() if key not in BY_NAME}
         for key in filter(self.about.__contains__, BY_NAME):  # what was told of the old one holds no more
-            about[key] = {one: entry for one, entry in self.told(key).items() if one != self.names[place]}
-        about["orthogonal"] = {**self.told("orthogonal"), self.names[place]: list(others.names)}
+            about[key] = {one: entry for one, entry in self.entries(key).items() if one != self.names[place]}
+        about["orthogonal"] = {**self.entries("orthogonal"), self.names[place]: list(others.names)}
         return replace(self, vectors=vectors, explained=explained, about=about)
 
     @staticmethod
@@ -221,9 +238,9 @@ class Directions(Artifact):
         if set(tensors) != set(TENSORS):
             raise GraftError(f"their tensors are {', '.join(sorted(tensors)) or 'missing'}")
         if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise GraftError("their names are no text")
+            raise GraftError("their names are not text")
         if layers is not None and not (isinstance(layers, list) and all(type(layer) is int for layer in layers)):
-            raise GraftError("their layers are no numbers")
+            raise GraftError("their layers are not numbers")
         rows = None if layers is None else tuple(layers)
         return cls(**{**tensors, **header, "names": tuple(names), "layers": rows})
 
@@ -235,7 +252,7 @@ def _region(mask: Tensor, codes: Any) -> Tensor:
         raise GraftError(f"A mask is (1, 1, h, w) of numbers from 0 to 1, not {tuple(mask.shape)} or beyond them.")
     if not mask.any():
         raise GraftError("The mask is 0 everywhere, so nothing would change; make it white where something shall.")
-    return masks.resized(mask.cpu(), codes.structure.shape[2:])
+    return masks.resize(mask.cpu(), codes.structure.shape[2:])
 
 
 def _share(layers: Iterable[int], count: int) -> Tensor:

@@ -1,7 +1,7 @@
 """What codes of some photos are like: random textures as of them, and how far another picture's codes lie from them.
 
     weather = distribution(model, "photos", size=128)
-    codes = weather.sampled(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
+    codes = weather.sample(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
     weather.novelty(model.encode(picture))["texture"].percentile         # 100: no photo was as far off
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
@@ -23,9 +23,10 @@ from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
-from graftlab.editing.fitting import FLAT, Moments, Progress, cells, choose, eigen, encoded
-from graftlab.editing.mixtures import Mixture, check_clusters, clustered, numbers
+from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, encode_photos
+from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
+from graftlab.work.progress import Progress, silent
 
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
 HELD_OUT = 5  # one photo in so many
@@ -55,7 +56,7 @@ class Gaussian:
         if not self.axes.norm(dim=1).all() or self.rest < 0 or (self.ranks.diff() < 0).any():
             raise GraftError("Its axes must have a length, and its distances must grow.")
 
-    def drawn(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
+    def sample(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
         """Codes (N, C) by number, along the axes alone: the same for a seed whatever the others are.
 
         psi is the truncation: 1 as the photos vary, 0 their mean for all."""
@@ -113,10 +114,12 @@ class Distribution(Artifact):
         """Random textures (N, Ct), one for each seed; of unit length if the photos' are.
 
         At a psi of 0 all are the mean, or each that of its cluster."""
-        drawn = self.texture.codes(self.clusters.drawn(seeds, psi)) if self.clusters else self.texture.drawn(seeds, psi)
+        drawn = (
+            self.texture.codes(self.clusters.sample(seeds, psi)) if self.clusters else self.texture.sample(seeds, psi)
+        )
         return torch.nn.functional.normalize(drawn, dim=1) if self.unit else drawn
 
-    def sampled(self, codes: SwapCodes, seeds: Sequence[int], psi: float = 1.0) -> SwapCodes:
+    def sample(self, codes: SwapCodes, seeds: Sequence[int], psi: float = 1.0) -> SwapCodes:
         """The structure of one picture with random textures, one for each seed.
 
         GraftError for another model's codes."""
@@ -125,7 +128,7 @@ class Distribution(Artifact):
         return replace(codes, structure=codes.structure.expand(len(seeds), -1, -1, -1), texture=textures)
 
     def novelty(self, codes: SwapCodes) -> dict[str, list[Novelty]]:
-        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sampled`."""
+        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sample`."""
         self._check(codes)
         rows = _rows(codes)
         return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
@@ -158,7 +161,7 @@ class Distribution(Artifact):
         more = any(name.startswith(CLUSTERS) for name in tensors)
         clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
         if tensors:
-            raise GraftError(f"nobody knows its {', '.join(tensors)}")
+            raise GraftError(f"it has unknown tensors {', '.join(tensors)}")
         return cls(texture=parts["texture"], structure=parts["structure"], **header, clusters=clusters)
 
 
@@ -182,7 +185,7 @@ def distribution(
     axes: int = 32,  # along which codes vary by their own deviation; at most half as many as photos, or per cluster
     most: int = 5000,  # photos, chosen at random
     seed: int = 0,
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
     clusters: int = 1,  # Gaussians that textures are drawn from
 ) -> Distribution:
     """Fit a distribution to the codes of photos, one in five of which are held out.
@@ -196,7 +199,7 @@ def distribution(
     held_out: dict[str, list[Tensor]] = {part: [] for part in SwapCodes.parts}
     textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
-    for _, codes in encoded(model, source, chosen, size, on_progress):
+    for _, codes in encode_photos(model, source, chosen, size, progress):
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
         for part, rows in _rows(codes).items():
             if not apart.all():
@@ -216,7 +219,7 @@ def distribution(
         _fitted(part, moments[part], torch.cat(held_out[part]), min(axes, limit))
         for part, limit in (("texture", most_axes // clusters), ("structure", most_axes))
     )
-    mixture = clustered(texture.places(torch.cat(textures)), clusters, seed) if clusters > 1 else None
+    mixture = fit_mixture(texture.places(torch.cat(textures)), clusters, seed) if clusters > 1 else None
     about = {
         "pictures": pictures,
         "held_out": pictures // HELD_OUT,
@@ -255,7 +258,7 @@ def _ranked(known: Gaussian, rows: Tensor) -> list[Novelty]:
 
 
 @torch.no_grad()
-def samples(
+def draw_samples(
     model: Autoencoder,
     weather: Distribution,
     codes: SwapCodes,  # of one picture
@@ -265,4 +268,4 @@ def samples(
 ) -> Iterator[Tensor]:
     """The picture with a random texture for each seed, one by one. `options` are `decode`'s: noise and seed."""
     for seed in seeds:
-        yield model.decode(weather.sampled(codes, [seed], psi), **options)
+        yield model.decode(weather.sample(codes, [seed], psi), **options)

@@ -16,7 +16,7 @@ Factors = Mapping[str, Sequence[float] | Tensor]
 """What is known about N pictures: by name, a number for each."""
 
 
-def labelled(textures: Tensor, factors: Factors, model: str | None = None) -> Directions:
+def fit_factors(textures: Tensor, factors: Factors, model: str | None = None) -> Directions:
     """One direction for each factor: how textures (N, Ct) change with it while the other factors stay.
 
     That is least squares of the textures on all factors together. Least squares of a factor on the textures would
@@ -36,7 +36,7 @@ def labelled(textures: Tensor, factors: Factors, model: str | None = None) -> Di
     return Directions(tuple(factors), vectors, moments.mean.float(), (variances / total).float(), model, about)
 
 
-def checked(directions: Directions, textures: Tensor, factors: Factors) -> Directions:
+def correlate(directions: Directions, textures: Tensor, factors: Factors) -> Directions:
     """The same with Pearson's correlation of each direction with each factor, over pictures it was not fitted on.
 
     `about["correlations"]` is then {name of the direction: {name of the factor: correlation}}."""

@@ -8,7 +8,7 @@ numbers are known about the pictures, `factors` finds the direction of each, and
 with them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,10 @@ from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, part, silent
 
 BATCH = 32  # pictures encoded at once
 FLAT = 1e-9  # share of the variance below which there is nothing but rounding
-
-Progress = Callable[[int, int], object]
 
 
 class Moments:
@@ -150,7 +149,7 @@ def principal(
     k: int = 10,  # directions
     most: int = 5000,  # photos, chosen at random
     seed: int = 0,
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
     part: str = "texture",  # or "structure", whose directions are those of its cells
 ) -> Directions:
     """The principal components of the textures or structures of photos. Memory does not grow with their number."""
@@ -165,7 +164,7 @@ def principal(
 
     def batches() -> Iterator[Tensor]:
         nonlocal pictures
-        for _, codes in encoded(model, source, chosen, size, on_progress):
+        for _, codes in encode_photos(model, source, chosen, size, progress):
             fingerprints.add(codes.model)
             pictures += len(codes)
             yield codes.texture if part == "texture" else cells(codes.structure).flatten(0, 1)
@@ -189,15 +188,14 @@ def between(
     name: str,
     most: int = 5000,  # photos on either side, chosen at random
     seed: int = 0,
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
 ) -> Directions:
     """The direction from the textures of some photos to those of others, as of `difference`."""
     sources = [open_source(photos) for photos in (before, after)]
     choices = [choose(source, most, seed) for source in sources]
-    progress = on_progress or (lambda done, total: None)
     first, total = len(choices[0]), len(choices[0]) + len(choices[1])
-    one, owner = _textures(model, sources[0], choices[0], size, lambda done, _: progress(done, total))
-    other, _ = _textures(model, sources[1], choices[1], size, lambda done, _: progress(first + done, total))
+    one, owner = _textures(model, sources[0], choices[0], size, part(progress, 0, total))
+    other, _ = _textures(model, sources[1], choices[1], size, part(progress, first, total))
     found = difference(one, other, name, owner)
     about = {
         "unreadable": total - found.about["pictures"],
@@ -209,10 +207,10 @@ def between(
 
 
 def _textures(
-    model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, on_progress: Progress
+    model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress
 ) -> tuple[Tensor, str | None]:
     """Textures (N, Ct) of photos, and the model's fingerprint. GraftError for fewer than two."""
-    batches = [codes for _, codes in encoded(model, source, chosen, size, on_progress)]
+    batches = [codes for _, codes in encode_photos(model, source, chosen, size, progress)]
     if (count := sum(map(len, batches))) < 2:
         raise GraftError(
             f"{source.path} has {count} readable picture{'' if count == 1 else 's'}; a mean needs two or more, best 20."
@@ -233,8 +231,8 @@ def cells(structure: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encoded(
-    model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, on_progress: Progress | None = None
+def encode_photos(
+    model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
 ) -> Iterator[tuple[list[int], SwapCodes]]:
     """Codes of the central squares of photos, batch by batch, with the photos' numbers; unreadable ones are missing."""
 
@@ -250,5 +248,4 @@ def encoded(
         if readable := [(index, pixels) for index, pixels in batch if pixels is not None]:
             images = from_uint8(np.stack([pixels for _, pixels in readable]))
             yield [index for index, _ in readable], model.encode(images)
-        if on_progress:
-            on_progress(start + len(batch), len(chosen))
+        progress(start + len(batch), len(chosen))

@@ -25,7 +25,7 @@ def read(path: str | Path) -> Tensor:
     return mask
 
 
-def resized(mask: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """The mask at another height and width, whatever its aspect; smaller masks are means over areas."""
     return F.interpolate(mask.float(), size=size, mode="bilinear", antialias=True, align_corners=False)
 
@@ -35,7 +35,7 @@ def soften(mask: Tensor, width: float) -> Tensor:
 
     A mean over squares; beyond the border the mask goes on as it ends. GraftError for a width below 0."""
     if not 0 <= width < float("inf"):
-        raise GraftError(f"An edge cannot be soft over {width:g} pixels; give 0 or more.")
+        raise GraftError(f"A soft edge cannot be {width:g} pixels wide; give 0 or more.")
     half = min(round(width / 2), max(mask.shape[2:]))
     for down, across in ((half, 0), (0, half)):
         mask = F.pad(mask, (across, across, down, down), mode="replicate")
@@ -96,4 +96,4 @@ def overlay(picture: Tensor, mask: Tensor) -> Tensor:
     """The picture (1, 3, H, W), in gray and dimmed where the mask is 0."""
     gray = picture.mean(1, keepdim=True)
     dimmed = ((gray + 1) * DIMMED - 1).expand_as(picture)
-    return torch.lerp(dimmed, picture, resized(mask, (picture.shape[2], picture.shape[3])))
+    return torch.lerp(dimmed, picture, resize(mask, (picture.shape[2], picture.shape[3])))

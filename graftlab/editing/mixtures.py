@@ -38,7 +38,7 @@ class Mixture:
         if (self.shares < 0).any() or abs(self.shares.sum().item() - 1) > ROUNDING:
             raise GraftError("The shares of a mixture must sum to 1.")
 
-    def drawn(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
+    def sample(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
         """Places (N, k) by number, float64, psi drawing each towards the middle of its own cluster."""
         steps, chances = numbers(seeds, self.means.shape[1], psi)
         bounds = self.shares.double().cumsum(0)[:-1]
@@ -65,7 +65,7 @@ def check_clusters() -> None:
     needs("Clusters", "sklearn", "scikit-learn", "clusters")
 
 
-def clustered(places: Tensor, clusters: int, seed: int = 0) -> Mixture:
+def fit_mixture(places: Tensor, clusters: int, seed: int = 0) -> Mixture:
     """The mixture of so many Gaussians, of any covariance each, under which places (N, k) are likeliest.
 
     `seed` picks where the search begins. GraftError for fewer places than clusters, and without scikit-learn."""

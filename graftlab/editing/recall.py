@@ -46,7 +46,7 @@ class Recall:
         self._structure = structure = codes.structure
         self._height, self._width = structure.shape[2:]
         self._stride = -(-picture.shape[2] // self._height)
-        self._coarse = smoothed(smoothed(missing), 2)
+        self._coarse = smooth(smooth(missing), 2)
         self._fine = missing - self._coarse
         self._keys = _surroundings(structure)
         self._variance = self._keys.var(0).sum()
@@ -144,7 +144,7 @@ class Recall:
         return whole[..., pads[0] : pads[0] + picture.shape[2], pads[1] : pads[1] + picture.shape[3]]
 
 
-def smoothed(picture: Tensor, step: int = 1) -> Tensor:
+def smooth(picture: Tensor, step: int = 1) -> Tensor:
     """Pictures (N, C, H, W) without what is finer than `step` pixels: a binomial of five taps, so far apart.
 
     Beyond the border the picture goes on as it ends (the pyramid of Burt and Adelson 1983, at full size)."""

@@ -1,7 +1,7 @@
 """Directions in the w of a StyleGAN2: from its weights alone, from the w of many seeds, or from GANSpace's files.
 
-    pca = principal_styles(model.codes_of, count=10_000, k=20)
-    poses = factorised(affines(model, range(4)), model.codes_of, k=5, layers=range(4))
+    pca = ganspace(model.codes_of, count=10_000, k=20)
+    poses = sefa(affines(model, range(4)), model.codes_of, k=5, layers=range(4))
     model.decode(poses.apply(model.codes_of([7]), {"factor 1": 2}))
 
 All are scaled in standard deviations of w, so that gains mean the same whatever found the direction.
@@ -17,8 +17,9 @@ from torch import Tensor
 from graftlab.checkpoints.formats.latents import read_components
 from graftlab.codes import StyleCodes
 from graftlab.editing.directions import Directions
-from graftlab.editing.fitting import FLAT, Moments, Progress, eigen, fit
+from graftlab.editing.fitting import FLAT, Moments, eigen, fit
 from graftlab.errors import GraftError
+from graftlab.work.progress import Progress, silent
 
 SEEDS = 10_000  # whose w tell how far w varies
 BATCH = 1000  # seeds mapped at once
@@ -27,14 +28,12 @@ Sampler = Callable[[Sequence[int]], StyleCodes]
 """Seeds to their codes w (N, L, Cw), as `StyleGAN2.codes_of`."""
 
 
-def principal_styles(
-    codes_of: Sampler, count: int = SEEDS, k: int = 10, on_progress: Progress | None = None
-) -> Directions:
+def ganspace(codes_of: Sampler, count: int = SEEDS, k: int = 10, progress: Progress = silent) -> Directions:
     """The k principal components of the w of seeds 0 to `count` - 1 (GANSpace: Härkönen et al. 2020, section 2.1)."""
     models: set[str | None] = set()
 
     def rows() -> Iterator[Tensor]:
-        for codes in _drawn(codes_of, count, on_progress):
+        for codes in _map_seeds(codes_of, count, progress):
             models.add(codes.model)
             yield codes.w[:, 0]
 
@@ -42,13 +41,13 @@ def principal_styles(
     return replace(found, model=models.pop(), about={"seeds": count, "components": k})
 
 
-def factorised(
+def sefa(
     matrices: Sequence[Tensor],  # (C, Cw) each: the affine layers by which w reaches some of the convolutions
     codes_of: Sampler,
     k: int = 10,
     layers: Iterable[int] | None = None,  # rows of w that those layers read, None: all
     count: int = SEEDS,
-    on_progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Directions:
     """Closed-form factorisation (SeFa: Shen and Zhou 2021, eq. 5): the k unit directions n of w that change the styles
     most, which are the eigenvectors of A'A of largest eigenvalue, A being all matrices one above the other.
@@ -63,7 +62,7 @@ def factorised(
     if not 1 <= k <= effective:
         raise GraftError(f"These layers follow w in {effective} ways; ask for as many directions or fewer, not {k}.")
     moments = Moments()
-    for codes in _drawn(codes_of, count, on_progress):
+    for codes in _map_seeds(codes_of, count, progress):
         moments.add(codes.w[:, 0])
     variances = ((axes[:k] @ moments.covariance) * axes[:k]).sum(1)
     return Directions(
@@ -78,14 +77,20 @@ def factorised(
     )
 
 
-def read_ganspace(path: Path, model: str | None = None) -> Directions:
+def read_ganspace(
+    path: Path,
+    model: str | None = None,  # fingerprint
+    channels: int | None = None,  # of the model's w; None: any
+) -> Directions:
     """GANSpace's .npz of components as directions of w; shares are those of the layer that it analysed.
 
-    GraftError if the file holds none, or some of a space with rows for layers."""
+    GraftError if the file holds none, some of a space with rows for layers, or some of another w."""
     found = read_components(path)
-    count, layers, _ = found.directions.shape
+    count, layers, width = found.directions.shape
     if layers != 1:
         raise GraftError(f"{path} has components that differ from layer to layer; only those of one w can be read.")
+    if channels not in (None, width):
+        raise GraftError(f"{path} is of a w of {width} channels, and this model's has {channels}.")
     vectors = found.directions[:, 0] * found.deviations[:, None]
     names = tuple(f"component {i + 1}" for i in range(count))
     about = {"origin": "GANSpace", "components": count}
@@ -96,11 +101,10 @@ def read_ganspace(path: Path, model: str | None = None) -> Directions:
 
 
 @torch.no_grad()
-def _drawn(codes_of: Sampler, count: int, on_progress: Progress | None) -> Iterator[StyleCodes]:
+def _map_seeds(codes_of: Sampler, count: int, progress: Progress) -> Iterator[StyleCodes]:
     if count < 2:
         raise GraftError(f"Take two seeds or more, not {count}.")
     for start in range(0, count, BATCH):
         stop = min(start + BATCH, count)
         yield codes_of(range(start, stop))
-        if on_progress:
-            on_progress(stop, count)
+        progress(stop, count)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.codes import Autoencoder
+from graftlab.codes import Autoencoder, Decoder, StyleCodes
 from graftlab.editing.blends import spherical, straight
 from graftlab.errors import GraftError
 from graftlab.images import l1, psnr
@@ -37,6 +37,24 @@ def grid(
     for picture in structures:
         structure = model.encode(picture)
         yield [model.decode(structure.mix(texture, texture=1), **options) for texture in codes]
+
+
+@torch.no_grad()
+def mix_grid(
+    model: Decoder,
+    rows: StyleCodes,
+    columns: StyleCodes,
+    layers: Sequence[int],  # of w that come from the columns; 0 is the coarsest
+    **options: Any,
+) -> Iterator[list[Tensor | None]]:
+    """Style mixing (StyleGAN, section 3.1, Fig. 3), row by row of a sheet: the columns' own pictures behind an empty
+    corner, then each row's own picture before those with some layers of each column.
+
+    GraftError for layers that the codes do not have."""
+    yield [None, *model.decode(columns, **options).split(1)]
+    for i in range(len(rows)):
+        mixed = (rows[i].style_mix(columns[j], layers) for j in range(len(columns)))
+        yield [model.decode(codes, **options) for codes in (rows[i], *mixed)]
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ def interpolate(
     if what not in WHAT:
         raise GraftError(f"Only {', '.join(WHAT)} can be interpolated, not '{what}'.")
     if how not in WAYS:
-        raise GraftError(f"The way is {' or '.join(WAYS)}, not '{how}'.")
+        raise GraftError(f"Interpolation is {' or '.join(WAYS)}, not '{how}'.")
     for amount in amounts:
         if not isfinite(amount) or abs(amount) > FARTHEST:
             raise GraftError(f"An amount lies between -{FARTHEST} and {FARTHEST}, which {amount:g} does not.")

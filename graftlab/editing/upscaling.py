@@ -7,7 +7,6 @@ The network's trunk works on tiles that see as much more than they keep as it re
 resolution of the result, on smaller ones: what they keep equals the same part of the picture made whole.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
@@ -19,12 +18,11 @@ from torch import Tensor
 from graftlab.editing.tiles import Span, spans
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS
+from graftlab.work.progress import Progress, part, silent
 
 TILE = 256  # side of what a tile keeps, pixels
 TIMES_REACH = 3  # and at least so many times what the trunk sees around it, or most work would be done twice
 FINE_TILE = 1024  # side of what is drawn at once, pixels of the result
-
-Progress = Callable[[float], object]  # told of the share that is done, 0 to 1
 
 
 class Enlarger(Protocol):
@@ -46,7 +44,7 @@ def upscale(
     images: Tensor,
     factor: int | None = None,  # sides of the result over sides of the pictures; None: the network's own
     tile: int | None = None,  # side of what a tile keeps, pixels; None: 256, and more for networks that see far
-    progress: Progress = lambda share: None,
+    progress: Progress = silent,  # as a share of 1
 ) -> Tensor:
     """Pictures (N, 3, H, W), clamped to [-1, 1], made `factor` times as high and wide.
 
@@ -63,11 +61,8 @@ def upscale(
     images = images.clamp(-1, 1)  # as they would be written
     whole, done = sum(each**2 for each in factors), 0
     for each in factors:
-
-        def told(share: float, before: int = done, now: int = each**2) -> None:
-            progress((before + share * now) / whole)
-
-        images, done = _once(model, images, tile, told).clamp_(-1, 1), done + each**2
+        within = part(progress, done / whole, 1, each**2 / whole)
+        images, done = _once(model, images, tile, within).clamp_(-1, 1), done + each**2
     if factors[-1] > wanted:
         size = (height * wanted, width * wanted)
         images = F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False)
@@ -82,7 +77,7 @@ class Upscaling:
     factor: int | None = None
     tile: int | None = None
 
-    def __call__(self, images: Tensor, progress: Progress = lambda share: None) -> Tensor:
+    def __call__(self, images: Tensor, progress: Progress = silent) -> Tensor:
         return upscale(self.model, images, self.factor, self.tile, progress)
 
 

@@ -4,7 +4,7 @@ Every figure of hybrids stands beside the same figure of something known (recons
 because alone it would mean little.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -34,13 +34,12 @@ from graftlab.images import from_uint8, to_uint8
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
 from graftlab.perception.features import FeatureNetwork, Features
+from graftlab.work.progress import Progress, part, silent
 
 BATCH = 16  # pictures at once
 FEW = 1000  # photos or hybrids, below which the Fréchet distance says more about their number than about the model
 PICKS = 4  # reconstructions at either end that the report shows
 STRUCTURES, TEXTURES = 4, 6  # of the sheet on which diversity is measured
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -112,20 +111,15 @@ def folder(
     seed: int = 0,
     features: FeatureNetwork | None = None,  # None: EfficientNet-Lite0
     judge: FeatureNetwork | None = None,  # of textures, by `judge_network`; None: EfficientNet-Lite2
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
 ) -> Folder:
     """Reconstruct and swap photos; the same call gives the same figures. GraftError for fewer than two photos."""
     network = features or feature_network()
     pixels, skipped = read_photos(photos, size, most, seed)
     swaps = draw(len(pixels), most, seed)
-    total = len(pixels) + len(swaps)
-
-    def told(done: int) -> None:
-        if on_progress:
-            on_progress(done, total)
-
+    both = part(progress, 0, len(pixels) + len(swaps))
     judging = judge or judge_network()
-    test = _Test(model, pixels, network, judging, Boxes.draw(len(pixels), len(swaps), seed), told)
+    test = _Test(model, pixels, network, judging, Boxes.draw(len(pixels), len(swaps), seed), both)
     kept, hybrid_features = test.swapped(swaps)
     varied, sheet_of_swaps = test.varied(seed)
     realism = {
@@ -173,9 +167,9 @@ class _Test:
         network: FeatureNetwork,
         judge: FeatureNetwork,
         boxes: Boxes,
-        told: Callable[[int], None],
+        progress: Progress,
     ) -> None:
-        self.model, self.pixels, self.network, self.boxes, self.told = model, pixels, network, boxes, told
+        self.model, self.pixels, self.network, self.boxes, self.progress = model, pixels, network, boxes, progress
         self.closeness: dict[str, list[float]] = {name: [] for name in MEASURES}
         self.textures, self.textures_decoded = Textures(judge), Textures(judge)
         self.decoded = np.empty_like(pixels)
@@ -192,7 +186,7 @@ class _Test:
             pooled.append(seen.pooled)
             decoded.append(seen_made.pooled)
             patches.append(network.patches(cut(images, boxes.photos, indices)))
-            told(indices[-1] + 1)
+            progress(indices[-1] + 1)
         self.codes: SwapCodes = Codes.cat(codes)
         self.pooled, self.pooled_decoded, self.patches = torch.cat(pooled), torch.cat(decoded), torch.cat(patches)
 
@@ -228,7 +222,7 @@ class _Test:
             texture += zip(single_image_frechet(hybrid, b).tolist(), single_image_frechet(a, b).tolist(), strict=True)
             pooled.append(hybrid.pooled)
             patches.append(self.network.patches(cut(made, self.boxes.hybrids, indices)))
-            self.told(len(self.pixels) + len(structure))
+            self.progress(len(self.pixels) + len(structure))
         shares = co_occurrence(self.patches, torch.cat(patches), swaps)
         return {"structure": _means(structure), "texture": _means(texture), "patches": shares}, torch.cat(pooled)
 

@@ -12,7 +12,7 @@ from graftlab.errors import GraftError
 def read_photos(photos: str | Path, size: int, most: int, seed: int = 0) -> tuple[np.ndarray, int]:
     """At most so many photos as uint8 squares (N, size, size, 3), and how many could not be read."""
     if most < 2:
-        raise GraftError(f"Two photos or more are needed to swap, not {most}.")
+        raise GraftError(f"Swapping needs at least two photos, not {most}.")
     source = open_source(photos)
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(source), most, replace=False)) if len(source) > most else range(len(source))

@@ -3,7 +3,7 @@
 The judge sees both, a network that nothing was trained with: one that taught a model is no fair judge of it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +19,11 @@ from graftlab.figures.sheets import sheet
 from graftlab.figures.tables import Estimate, Table, plain
 from graftlab.images import from_uint8
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.progress import Progress, part, silent
 
 SIDE = 128  # pixels at which the judge sees pictures
 BATCH = 16  # pictures at once
 DOWN, ACROSS = 4, 8  # pictures on the sheets
-
-Progress = Callable[[int, int], object]
 
 
 class Sampler(Protocol):
@@ -64,7 +63,7 @@ def samples(
     label: int | None = None,  # class of a conditional model
     seed: int = 0,  # of the first sample, and of the choice of photos
     judge: FeatureNetwork | None = None,  # None: EfficientNet-Lite2
-    on_progress: Progress | None = None,  # called with pictures done and in all
+    progress: Progress = silent,  # of pictures
 ) -> Samples:
     """Kernel distance of numbered samples to photos; the same call gives the same figure.
 
@@ -83,13 +82,10 @@ def samples(
             shown.extend(made[: max(0, DOWN * ACROSS - len(shown))])
             yield made
 
-    def told(done: int) -> None:
-        if on_progress:
-            on_progress(done, count + len(pixels))
-
-    of_samples = pooled(network, drawn(), told)
+    whole = count + len(pixels)
+    of_samples = pooled(network, drawn(), part(progress, 0, whole))
     batches = (from_uint8(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH))
-    of_photos = pooled(network, batches, lambda done: told(count + done))
+    of_photos = pooled(network, batches, part(progress, count, whole))
     about = {
         "model": model.fingerprint,
         "judge": network.name,
@@ -107,13 +103,13 @@ def samples(
 
 
 @torch.no_grad()
-def pooled(network: FeatureNetwork, batches: Iterable[Tensor], told: Callable[[int], None]) -> Tensor:
+def pooled(network: FeatureNetwork, batches: Iterable[Tensor], progress: Progress) -> Tensor:
     """Features (N, D) of pictures at SIDE pixels."""
     seen: list[Tensor] = []
     for batch in batches:
         images = batch.to(network.device).float().clamp(-1, 1)
         seen += network.seen(images, SIDE).pooled.cpu()
-        told(len(seen))
+        progress(len(seen))
     return torch.stack(seen)
 
 

@@ -5,7 +5,7 @@ both the picture that the swap should make. A model is measured by how near it c
 without a model, and by whether its codes hold what they should.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -25,14 +25,13 @@ from graftlab.figures.tables import Table, plain
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import cosine
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.progress import Progress, silent
 
 HYBRID, CEILING = "hybrid", "reconstruction of the truth"
 BASELINES = ("structure kept", "colours: mean, deviation", "colours: transport")
 METHODS = (HYBRID, *BASELINES, CEILING)
 WHEN = ("after a swap", "in the truth")
 PICKS = 4  # pairs at either end that the report shows
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def truth(
     seed: int = 0,
     features: FeatureNetwork | None = None,  # None: EfficientNet-Lite0
     judge: FeatureNetwork | None = None,  # of textures, by `judge_network`; None: EfficientNet-Lite2
-    on_progress: Progress | None = None,  # called with swaps done and in all
+    progress: Progress = silent,  # of swaps
 ) -> Truth:
     """Swap random pairs of a grid and measure the distance to the truth; the same call gives the same figures.
 
@@ -114,8 +113,7 @@ def truth(
         distances, leaks = test.measure(pair)
         measured.append(distances)
         moved.append(leaks)
-        if on_progress:
-            on_progress(done, len(swaps))
+        progress(done, len(swaps))
     rows, columns = (1 + max(index) for index in zip(*cells, strict=True))
     about = {
         "model": next(iter(test.codes.values())).model,

@@ -8,7 +8,7 @@ from math import floor, log10
 Points = Sequence[tuple[float, float]]  # (images seen, value), by images seen
 Curve = Callable[..., Points]  # a figure's name in a run's records, and a weight to divide it by -> its points
 Figure = tuple[str, dict[str, Points], str]  # of a report: title, curves by name, note
-WEIGHTED = "With the weights of the recipe."
+RAW = "Each counts with its weight in the recipe."
 TELLING = "Share that it tells right. At 0.5, it cannot tell real from fake; at 1, it always can."
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito: safe for the colour-blind

@@ -8,8 +8,10 @@ OpenSeadragon, and where the picture lies, so that it opens from a disk as from 
 checkout: tools/bring_javascript.py brings it.
 """
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +37,25 @@ def write(
 ) -> Path:
     """Write a picture as a page and tiles, in memory for about a thousand of its rows.
 
-    The tiles become visible when all are there, in the place of earlier ones. Returns the page's path. GraftError if
-    the strips are not as wide or not as many as they should be, if a folder of that name holds something else, and
-    whatever the disk refuses."""
+    The tiles become visible when all are there, in the place of earlier ones; other files among those stay. Returns
+    the page's path. GraftError if the strips are not as wide or not as many as they should be, if a folder of that name
+    holds something else, and whatever the disk refuses."""
     page = Path(page)
-    check(page)
-    tiles, part = tiles_of(page), page.with_name(f".{page.stem}_files.part")
+    tiles, part, earlier = tiles_of(page), beside(page, "part"), beside(page, "earlier")
     try:
+        settle(earlier, tiles)
+        check(page)
         shutil.rmtree(part, ignore_errors=True)  # of a call that was killed
         pyramid(strips, size, part)
         if tiles.exists():
-            shutil.rmtree(tiles)
+            tiles.rename(earlier)
         part.rename(tiles)
     except OSError as error:
         raise GraftError(f"{tiles} could not be written ({error.strerror or error}): choose another folder.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # whatever is left of them does no harm, and is removed by the next call
+            settle(earlier, tiles)
     atomic_write(page.with_suffix(".dzi"), lambda file: file.write(descriptor(size).encode()))
     text = document(size, tiles.name, title or page.stem, grid, recipe)
     return atomic_write(page, lambda file: file.write(text.encode()))
@@ -61,15 +66,44 @@ def check(page: Path) -> None:
     if not VIEWER.is_file():
         raise GraftError("The viewer of deep-zoom pages is missing from this checkout; run 'make javascript' (npm).")
     if page.suffix.lower() != ".html":
-        raise GraftError(f"{page} is no page; end its name in .html.")
+        raise GraftError(f"{page} must end in .html.")
     tiles = tiles_of(page)
-    if tiles.exists() and not (tiles / "0" / "0_0.jpg").is_file():
+    if tiles.exists() and not (tiles.is_dir() and any(is_tile(path, tiles) for path in tiles.glob("*/*"))):
         raise GraftError(f"{tiles} is there already and holds no tiles; name another page than {page}.")
 
 
 def tiles_of(page: Path) -> Path:
     """The folder of a page's tiles."""
     return page.with_name(f"{page.stem}_files")
+
+
+def beside(page: Path, what: str) -> Path:
+    """A hidden folder beside the tiles: those that are being written, or those that were there before."""
+    return page.with_name(f".{page.stem}_files.{what}")
+
+
+def is_tile(path: Path, tiles: Path) -> bool:
+    return re.fullmatch(r"\d+/\d+_\d+\.jpg", path.relative_to(tiles).as_posix()) is not None
+
+
+def settle(earlier: Path, tiles: Path) -> None:
+    """End the replacing of tiles, also of a call that was killed: what is no tile of the earlier ones moves to the new
+    ones, and they are removed. Where there are no new ones yet, the earlier ones take their place again."""
+    if not earlier.is_dir():
+        return
+    if not tiles.exists():
+        earlier.rename(tiles)
+        return
+    for path in sorted(earlier.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        elif is_tile(path, earlier):
+            path.unlink()
+        else:
+            kept = tiles / path.relative_to(earlier)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(kept)
+    earlier.rmdir()
 
 
 # -- tiles ------------------------------------------------------------------------------------------------------------

@@ -11,14 +11,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from graftlab import images
 from graftlab.errors import GraftError
-from graftlab.images import MAX_PIXELS, to_image, to_tensor
+from graftlab.figures.fonts import Font, lettering
+from graftlab.images import to_image, to_tensor
 
 _PAPER, _MAT, _INK = (255, 255, 255), (243, 243, 244), (60, 60, 67)
 _SMALLEST_TEXT, _LARGEST_TEXT = 12, 28  # pixels
+EASY = 128  # pixels to which small pictures are enlarged
+_SPACE = 16  # pixels on a sheet, for each picture's share of gaps and labels
 _LABEL = 18  # text heights that a row's label may be long, or the width of a picture if that is more
 
 
@@ -54,8 +58,7 @@ class Layout:
     @cached_property
     def label_width(self) -> int:
         """Of the rows' labels."""
-        font = _font(self.text)
-        widest = max((round(font.getlength(_one_line(label)) + 1) for label in self.rows), default=0)
+        widest = max((round(_length(_one_line(label), self.text) + 1) for label in self.rows), default=0)
         return min(widest, max(self.width, _LABEL * self.text))
 
     @property
@@ -85,21 +88,22 @@ class Layout:
     def head(self) -> Image.Image:
         """The title and the columns' labels."""
         paper = self._paper(self.top)
-        draw, font, heading = ImageDraw.Draw(paper), _font(self.text), _font(round(self.text * 1.4))
+        draw = ImageDraw.Draw(paper)
         if self.title:
-            text = _fitted(self.title, heading, paper.width - 2 * self.margin)
-            draw.text((self.margin, self.margin), text, _INK, heading, anchor="lt")
+            text, font = _fitted(self.title, round(self.text * 1.4), paper.width - 2 * self.margin)
+            draw.text((self.margin, self.margin), text, _INK, font, anchor="lt")
         for j, label in enumerate(self.columns):
             at = (self._x(j) + self.width / 2, self.top - self.text // 2 - self.text / 4)
-            draw.text(at, _fitted(label, font, self.width), _INK, font, anchor="ms")
+            text, font = _fitted(label, self.text, self.width)
+            draw.text(at, text, _INK, font, anchor="ms")
         return paper
 
     def row(self, number: int, pictures: Sequence[Image.Image | None]) -> Image.Image:
         """A row of cells with its label, and the gap below it unless it is the last."""
         paper = self._paper(self.height + (self.gap if number < self.down - 1 else 0))
         if self.rows:
-            font, at = _font(self.text), (self.left - self.text // 2, self.height / 2)
-            label = _fitted(self.rows[number], font, self.label_width)
+            label, font = _fitted(self.rows[number], self.text, self.label_width)
+            at = (self.left - self.text // 2, self.height / 2)
             ImageDraw.Draw(paper).text(at, label, _INK, font, anchor="rm")
         for j, picture in enumerate(pictures):
             if picture:
@@ -129,7 +133,7 @@ def sheet(
     """Lay pictures (1, 3, h, w) or (3, h, w) in [-1, 1] out in a labelled grid: one picture (1, 3, H, W) in [-1, 1].
 
     Every cell has the size of the largest picture; smaller ones are centred on a light mat, pixels unchanged. Labels
-    that do not fit end in an ellipsis; they are set in Pillow's own font, which knows Latin letters only.
+    that do not fit end in an ellipsis; letters that no font of this system has become Latin ones (`figures.fonts`).
     GraftError if there is no picture, if the labels are not as many as the rows or columns, or above MAX_PIXELS."""
     if scale < 1 or gap < 0:
         raise GraftError(f"a sheet needs scale ≥ 1 and gap ≥ 0, got scale {scale} and gap {gap}.")
@@ -140,7 +144,7 @@ def sheet(
     across, down = max(map(len, pictures)), len(pictures)
     width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
     layout = Layout(down, across, height, width, rows, columns, title, gap)
-    if layout.size[0] * layout.size[1] > MAX_PIXELS:
+    if layout.size[0] * layout.size[1] > images.MAX_PIXELS:
         raise GraftError(too_large(down, across, width, height))
     return to_tensor(stacked([layout.head(), *map(layout.row, range(down), pictures), layout.foot()]))
 
@@ -155,19 +159,38 @@ def stacked(strips: Sequence[Image.Image]) -> Image.Image:
     return paper
 
 
-def block(images: Tensor, across: int, scale: int = 1) -> Tensor:
+def block(pictures: Tensor, across: int, scale: int = 1) -> Tensor:
     """Pictures (N, 3, h, w) side by side, so many in a row and without gaps: one picture (1, 3, H, W)."""
-    images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    images = F.pad(images, (0, 0, 0, 0, 0, 0, 0, -len(images) % across), value=1)  # white
-    rows = [torch.cat(list(row), dim=2) for row in images.split(across)]
+    pictures = pictures.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    pictures = F.pad(pictures, (0, 0, 0, 0, 0, 0, 0, -len(pictures) % across), value=1)  # white
+    rows = [torch.cat(list(row), dim=2) for row in pictures.split(across)]
     return torch.cat(rows, dim=1)[None]
+
+
+def fit_scale(down: int, across: int, side: int, size: tuple[int, int] | None = None) -> int:
+    """Whole pixels by which a sheet of so many pictures enlarges them, so that one can judge a small model by eye.
+
+    Pictures of a model whose side is given are enlarged to about 128 pixels; `size` is their largest height and width,
+    if they are not squares of that side. GraftError for a sheet that would be too large even so: best asked before the
+    pictures are made."""
+    height, width = size or (side, side)
+    for scale in range(max(1, EASY // side), 0, -1):
+        if down * across * (height * scale + _SPACE) * (width * scale + _SPACE) <= images.MAX_PIXELS:
+            return scale
+    raise GraftError(too_large(down, across, width, height))
+
+
+def grid_shape(count: int) -> tuple[int, int]:
+    """Rows and columns of a sheet of so many pictures, a little wider than high."""
+    across = min(count, max(1, round((count * 1.5) ** 0.5)))
+    return -(-count // across), across
 
 
 def too_large(down: int, across: int, width: int, height: int) -> str:
     """The sentence for a sheet of more than MAX_PIXELS."""
     return (
-        f"A sheet of {down} × {across} pictures of {width} × {height} pixels has more than the {MAX_PIXELS // 10**6} "
-        "million pixels a picture may have: take fewer or smaller pictures."
+        f"A sheet of {down} × {across} pictures of {width} × {height} pixels has more than the "
+        f"{images.MAX_PIXELS // 10**6} million pixels a picture may have: take fewer or smaller pictures."
     )
 
 
@@ -176,19 +199,21 @@ def enlarged(image: Image.Image, scale: int) -> Image.Image:
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=size)
-
-
 def _one_line(label: str) -> str:
     return " ".join(label.split())
 
 
-def _fitted(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The label, or as much of it as fits the width in pixels and an ellipsis."""
-    label = _one_line(label)
-    if font.getlength(label) <= width:
-        return label
-    while label and font.getlength(label + "…") > width:
-        label = label[:-1].rstrip()
-    return label + "…"
+def _length(label: str, size: int) -> float:
+    """Of a label whose letters are `size` pixels high."""
+    text, font = lettering(label, size)
+    return font.getlength(text)
+
+
+def _fitted(label: str, size: int, width: int) -> tuple[str, Font]:
+    """The label, or as much of it as fits the width in pixels and an ellipsis; and its font."""
+    text, font = lettering(_one_line(label), size)
+    if font.getlength(text) <= width:
+        return text, font
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1].rstrip()
+    return text + "…", font

@@ -13,12 +13,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from graftlab.errors import GraftError
 from graftlab.images.depth import corrected
 from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
+from graftlab.images.plugins import assisted
 from graftlab.images.srgb import to_srgb, upright
 from graftlab.work.files import atomic_write
 
@@ -82,7 +83,7 @@ def _name(source: str | Path | bytes | BinaryIO) -> str:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn whatever goes wrong while reading into one sentence that names the picture and the remedy."""
+    """Turn any error while reading into one sentence that names the picture and the remedy."""
     try:
         yield
     except GraftError:
@@ -127,13 +128,14 @@ def identified(file: BinaryIO, name: str) -> Image.Image:
     with _pillow_cap:  # Pillow's own cap is a global, warns at 89 and fails at 179 million pixels: ours stands alone
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = Image.open(file)
+            image = assisted(file, name) or Image.open(file)
         except UnidentifiedImageError as error:
             raise GraftError(f"{name} {what_else(file)}.") from error
         finally:
             Image.MAX_IMAGE_PIXELS = cap
     image.info.update(facts)
-    corrected(image)
+    if isinstance(image, ImageFile.ImageFile):  # not what a camera's raw file was developed to
+        corrected(image)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise TooLargeError(
@@ -209,7 +211,7 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _mean(measure: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
-    """What a measure of differences, as shares of the full range, is in the mean of each picture: (N,)."""
+    """The mean over each picture of a measure of differences, as shares of the full range: (N,)."""
     sums = [
         measure((a[:, :, rows].clamp(-1, 1) - b[:, :, rows].clamp(-1, 1)) / 2).flatten(1).sum(1) for rows in _strips(a)
     ]
@@ -217,7 +219,7 @@ def _mean(measure: Callable[[Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
 
 
 def resize(image: Image.Image, size: int) -> Image.Image:
-    """Bring the short side to `size` pixels, smaller or larger, aspect kept (Lanczos)."""
+    """Scale the short side to `size` pixels, down or up, keeping the aspect ratio (Lanczos)."""
     short = min(image.size)
     if short == size:
         return image
@@ -236,7 +238,7 @@ def read(
     square: bool = False,  # crop the centre to the short side
     name: str | None = None,  # for messages; None: the path
 ) -> Tensor:
-    """A picture file, or its bytes -> float32 (1, 3, H, W) in [-1, 1]; `open_rgb` tells what is read and refused."""
+    """A picture file, or its bytes -> float32 (1, 3, H, W) in [-1, 1]; `open_rgb` says what is read and refused."""
     if size is not None and size < 1:
         raise GraftError(f"A picture cannot be read at a size of {size} pixels; give 1 or more.")
     image = open_rgb(source, name, shrink_to=2 * size if size else None)  # twice, so that Lanczos does the last halving
@@ -276,8 +278,8 @@ def write(
 ) -> Path:
     """Write one picture, float (1, 3, H, W) or (3, H, W) in [-1, 1], as PNG, JPEG, WebP or TIFF by extension.
 
-    The recipe goes into the metadata as JSON, and `read_recipe` returns it. Missing folders are made; the file is
-    whole or not there. GraftError for a batch, NaN, an unknown extension, and whatever the disk refuses."""
+    The recipe goes into the metadata as JSON, and `read_recipe` returns it. Missing folders are created; the file is
+    complete or absent. GraftError for a batch, NaN, an unknown extension, and write errors."""
     path = Path(path)
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
@@ -303,7 +305,7 @@ def to_png(images: Tensor) -> bytes:
 
 
 def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> dict[str, Any]:
-    """What Pillow's writer of this format needs: compression, and the recipe where the format keeps text."""
+    """Options for Pillow's writer of this format: compression, and the recipe if the format stores text."""
     text = None if recipe is None else json.dumps(dict(recipe), default=str)  # ASCII, so every script survives EXIF
     if kind == "PNG":
         info = PngImagePlugin.PngInfo()
@@ -321,7 +323,7 @@ def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> di
 
 
 def read_recipe(path: str | Path) -> dict[str, Any] | None:
-    """The recipe `write` stored in a picture; None if there is none. GraftError if the file is no picture."""
+    """The recipe `write` stored in a picture; None if there is none. GraftError if the file is not a picture."""
     with _explained(str(path)), _binary(path) as file, identified(file, str(path)) as image:
         text = image.info.get("graftlab")
         exif = image.getexif() if image.format != "PNG" else {}

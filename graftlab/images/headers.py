@@ -14,10 +14,7 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 # How files begin that people take for pictures and Pillow does not read, and what to do about them.
 _OTHERS = {
-    rb"....ftyp(hei[cfxs]|hev[cx]|mif1|msf1)": "is a HEIC photo: export it as JPEG",
-    rb"\0\0\0\x0cJXL |\xff\x0a": "is in JPEG XL: convert it to PNG or JPEG",
     rb"\x76\x2f\x31\x01": "is in OpenEXR: convert it to PNG",
-    rb"FUJIFILMCCD-RAW|II\x1a\0\0\0HEAPCCDR|IIR[OS]|IIU\0|....ftypcrx ": "is a camera's raw file: export it as JPEG",
     rb"....ftypavi[fs]|RIFF....WEBP": "is damaged in its header: fetch or export it again",
     rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "is a video: name a picture",
     rb"%PDF": "is a PDF: export its pictures as PNG",
@@ -38,7 +35,7 @@ def sound(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
     elif start.startswith(JPEG):
         holes, facts = _jpeg(file)
     else:
-        holes, facts = [], _avif(file) if start[4:10] == b"ftypav" else {}
+        holes, facts = [], _numbered(file) if re.match(rb"....ftyp(?!crx)", start, re.DOTALL) else {}
     file.seek(0)
     if holes:
         data, at, pieces = file.read(), 0, []
@@ -147,8 +144,8 @@ def _jpeg(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
     return sorted(short + surplus), {"notes": notes} if notes else {}
 
 
-def _avif(file: BinaryIO) -> dict[str, Any]:
-    """The colours that an AVIF states in numbers (its `colr` box of kind `nclx`, ISO 23008-12)."""
+def _numbered(file: BinaryIO) -> dict[str, Any]:
+    """The colours that an AVIF or HEIC states in numbers (its `colr` box of kind `nclx`, ISO 23008-12)."""
     file.seek(0)
     start = file.read(2**16)
     at = start.find(b"colrnclx") + 8

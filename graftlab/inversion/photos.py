@@ -1,52 +1,184 @@
-"""`invert`: photos to the codes of a StyleGAN2 in one call, what `graft invert` does by files."""
+"""`invert`: photos to the codes of a StyleGAN2 in one call; `toonify`: and from these to what a blend of it draws.
 
+found = invert(model, ["fuji.jpg", "alps.jpg"], state="codes.safetensors")
+found.codes.save("codes.safetensors")
+forget("codes.safetensors")
+"""
+
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from graftlab.codes import StyleCodes
-from graftlab.inversion.crops import Box, cut
+from graftlab.blending.blend import adopt
+from graftlab.blending.layers import check_alike
+from graftlab.codes import Codes, StyleCodes
+from graftlab.errors import GraftError
+from graftlab.figures.sheets import fit_scale, sheet
+from graftlab.images import l1, psnr, read
+from graftlab.inversion.crops import Box, cut, paste
+from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.search import Search, Settings, drawn
-from graftlab.inversion.work import Progress, carry_out
+from graftlab.inversion.search import Search, Settings, draw
+from graftlab.inversion.tuning import Tuning
+from graftlab.inversion.work import carry_out, keep_state
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
+from graftlab.perception.features import FeatureNetwork
+from graftlab.work.progress import Watch, part, unwatched
+
+STEPS = 500  # of a search that begins with nothing
+Photo = Tensor | str | Path
+"""(1, 3, H, W) in [-1, 1], or a file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
     """What was found for photos."""
 
-    codes: StyleCodes  # w (N, L, Cw)
+    codes: StyleCodes  # w (N, L, Cw) of `model`
     photos: Tensor  # (N, 3, H, W) in [-1, 1]: the part of each that was searched for, at the size of the model's
     images: Tensor  # (N, 3, H, W), what the model draws of the codes
+    model: StyleGAN2  # the one that was searched, or if it was tuned the one that it became
+    untuned: Tensor | None  # (N, 3, H, W), what it drew before; None where it was not tuned
+    figures: Sequence[dict[str, float]]  # of each photo: L1, PSNR and, where features count, their distance
+    history: Sequence[StyleCodes]  # of the search: the first, some between, the last; none if it was not asked for
+    note: str  # what people should know: why the search did not go on where it was; else empty
+
+    def draw_sheet(self, names: Sequence[str]) -> Tensor:
+        """Every photo beside what its codes became, with its figures: (1, 3, H, W)."""
+        columns = [self.images] if self.untuned is None else [self.untuned, self.images]
+        rows = list(zip(self.photos, *columns, strict=True))
+        labels = [
+            f"{name}: L1 {each['l1']:.3f}, {each['psnr']:.1f} dB"
+            for name, each in zip(names, self.figures, strict=True)
+        ]
+        heads = ["photo", "inverted", "tuned"][: 1 + len(columns)]
+        return sheet(rows, labels, heads, scale=fit_scale(len(rows), len(heads), self.model.config.size))
 
 
 def invert(
     model: StyleGAN2,
-    photos: Tensor | Sequence[Tensor],  # (N, 3, H, W) in [-1, 1] of any size, or several of different sizes
-    steps: int = 500,
+    photos: Tensor | Sequence[Photo],  # (N, 3, H, W) in [-1, 1] of any size, or several of different sizes, or files
+    steps: int | None = None,  # of the search; None: 500, or none where an encoder guesses
     space: str = "w+",  # "w": the same row for every layer; "w+": a row for each, which finds more and means less
     features: float = 1.0,  # weight of the deep-feature distance (extra `metrics`)
     pixels: float = 1.0,  # weight of the squared difference of pixels
+    free_noise: bool = False,  # search for the noise too, which keeps grain out of w; it is put aside
+    encoder: Encoder | str | Path | None = None,  # whose guess the search begins with; None: the mean of w
+    tune: int = 0,  # steps in which the generator is bent towards the photos then (`tuning`)
+    frames: int = 0,  # about so many codes of the search in `history`
     enlarge: bool = False,  # take photos smaller than the model's pictures too
     seed: int = 0,
     batch: int = 8,  # photos drawn at once, which memory bounds and the result does not depend on
-    progress: Progress = lambda done, loss: None,
+    state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
+    resume: bool = True,  # go on with what the same call kept there
+    watch: Watch = unwatched,
 ) -> Inversion:
     """Codes from which a StyleGAN2 draws photos, all at once, by descent (Karras et al. 2020, appendix D).
 
     Of a photo the middle is taken, in the shape of the model's pictures. GraftError for photos that are smaller than
-    those, unless they may be enlarged, and for settings that make no sense."""
-    settings = Settings(space=space, steps=steps, seed=seed)
-    size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
-    images = torch.cat(
-        [cut(image, Box.central(image, size), size, "the photo", enlarge) for image in several],
-    )
-    place = next(model.parameters()).device
+    those, unless they may be enlarged, for settings that make no sense, and for another model's encoder."""
+    steps = (0 if encoder else STEPS) if steps is None else steps
+    settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
+    images, place = _middles(model, photos, enlarge), next(model.parameters()).device
     network = efficientnet_lite(DEFAULT, place) if features else None
-    search = Search(model, Likeness(images.to(place), network, features, pixels, batch), settings, batch=batch)
-    carry_out(search, progress)
-    return Inversion(search.codes, images, drawn(model, search.codes, batch))
+    likeness = Likeness(images.to(place), network, features, pixels, batch)
+    plan = {
+        **{"model": model.fingerprint, "photos": hashlib.sha256(images.contiguous().numpy().data).hexdigest()},
+        **{"encoder": _name_encoder(encoder), **settings.to_dict(), "features": features, "pixels": pixels},
+        **{"tune": tune, "frames": frames},
+    }
+    encoder = Encoder.load(encoder) if isinstance(encoder, str | Path) else encoder
+    start = encoder.fitting(model).encode(images) if encoder else None
+    with keep_state(state, plan, resume) as (folder, note):
+        search = Search(model, likeness, settings, start, batch, max(1, steps // frames) if frames else 0)
+        if steps:
+            with watch("searching", total := steps * len(images)) as progress:
+                file = folder and folder / "search.safetensors"
+                carry_out(search, part(progress, 0, total, len(images)), file)
+        codes = search.codes
+        made, untuned = draw(model, codes, batch), None
+        history = [*search.kept(), codes] if frames else []
+        if tune:
+            work, each = Tuning(model, codes, likeness, tune, batch), min(batch, len(codes))
+            with watch("tuning", total := tune * each) as progress:
+                carry_out(work, part(progress, 0, total, each), folder and folder / "tuning.safetensors")
+            model, codes = work.finish()
+            untuned, made = made, draw(model, codes, batch)
+            names = (
+                []
+                if isinstance(photos, Tensor)
+                else [Path(each).name for each in photos if not isinstance(each, Tensor)]
+            )
+            model.about = {**model.about, **({"tuned_to": names} if names else {})}
+    return Inversion(codes, images, made, model, untuned, _compare(images, made, network), history, note)
+
+
+def toonify(
+    photo: Photo,
+    base: StyleGAN2,  # that knows photos like this one
+    blend: StyleGAN2,  # made of it, which draws them in its own way
+    box: Box | str | None = None,  # left,top,width,height of what is redrawn in the photo; None: its middle, alone
+    soft: float = 0.1,  # of the box, the share over which its edge is soft
+    codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for
+    enlarge: bool = False,
+    **search: Any,  # of `invert`
+) -> Tensor:
+    """Redraw a photo: its codes in one StyleGAN2, rendered by another (Pinkney and Adler 2020): (1, 3, H, W).
+
+    GraftError, before any search, for models of different layers, and for a box that does not fit photo and model."""
+    image, name = (photo, "the photo") if isinstance(photo, Tensor) else (read(photo), str(photo))
+    wanted = Box.parse(box) if isinstance(box, str) else box
+    check_alike(base, blend)
+    size = base.config.resolutions[-1]
+    crop = wanted or Box.central(image, size)
+    piece = cut(image, crop, size, name, enlarge)
+    paste(image, piece, crop, soft)  # refuses what it would refuse after the search
+    if codes is None:
+        codes = invert(base, piece, **search).codes
+    elif not isinstance(codes, StyleCodes):
+        codes = load_codes(codes, base)
+    redrawn = draw(blend, adopt(codes, base, blend)).clamp(-1, 1)
+    return paste(image, redrawn, crop, soft) if wanted else redrawn
+
+
+def load_codes(path: str | Path, model: StyleGAN2) -> StyleCodes:
+    """The codes of one picture in a file. GraftError if they are another model's."""
+    codes = Codes.load(path)
+    if not isinstance(codes, StyleCodes) or len(codes) != 1:
+        raise GraftError(f"{path} holds {len(codes)} {type(codes).__name__}, and this needs StyleCodes of one photo.")
+    if codes.model not in (None, model.fingerprint):
+        raise GraftError(
+            f"{path} holds codes of another model than --base; find them with 'graft invert' and that one."
+        )
+    return codes
+
+
+def _middles(model: StyleGAN2, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
+    """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
+    size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
+    named = [(each, "the photo") if isinstance(each, Tensor) else (read(each), str(each)) for each in several]
+    return torch.cat([cut(image, Box.central(image, size), size, name, enlarge) for image, name in named])
+
+
+def _name_encoder(encoder: Encoder | str | Path | None) -> str | None:
+    """What tells encoders apart."""
+    if isinstance(encoder, Encoder):
+        return hashlib.sha256(
+            b"".join(each.cpu().numpy().tobytes() for each in encoder.state_dict().values())
+        ).hexdigest()
+    return hashlib.sha256(Path(encoder).read_bytes()).hexdigest() if encoder and Path(encoder).is_file() else None
+
+
+def _compare(images: Tensor, made: Tensor, network: FeatureNetwork | None) -> list[dict[str, float]]:
+    """How close pictures came to photos, for each."""
+    columns = {"l1": l1(made, images), "psnr": psnr(made, images)}
+    if network is not None:
+        columns["features"] = deep(network(made), network(images))
+    return [{name: column[i].item() for name, column in columns.items()} for i in range(len(images))]

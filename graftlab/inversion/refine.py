@@ -7,22 +7,22 @@ The encoder guesses; a descent from its guess brings the picture's colours and d
 because codes far from it draw the picture and nothing else: their hybrids look like neither photo.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Weight, Within, require
 from graftlab.hardware import require_memory
 from graftlab.inversion.descent import Descent
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.work import Progress, carry_out
+from graftlab.inversion.work import carry_out
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.progress import Watch, unwatched
 
 PROBE = 16  # cells a side of the picture on which memory is measured
 MARGIN = 1.5  # on what layers keep for the way back: for what the way back itself needs
@@ -32,23 +32,13 @@ MARGIN = 1.5  # on what layers keep for the way back: for what the way back itse
 class Refining(Config):
     """How codes are refined."""
 
-    steps: int = 100
-    learning_rate: float = 0.1  # of Adam, for the structure, in root mean squares of a code's numbers
-    texture_rate: float = 0.03  # the same for the texture
-    structure_near: float = 0.01  # weight of the squared distance from the encoder's, in mean squares of its numbers
-    texture_near: float = 0.1  # the same for the texture
-    pixels: float = 1.0  # weight of the mean squared difference of pixels
-    features: float = 0.0  # weight of the deep-feature distance, which needs a feature network
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "steps": (0, 10**6),
-        "learning_rate": (0, 10),
-        "texture_rate": (0, 10),
-        "structure_near": (0, 1e6),
-        "texture_near": (0, 1e6),
-        "pixels": (0, 1e6),
-        "features": (0, 1e6),
-    }
+    steps: Annotated[int, Within(0, 10**6)] = 100
+    learning_rate: Annotated[float, Within(0, 10)] = 0.1  # of Adam, for the structure, in root mean squares of a code
+    texture_rate: Annotated[float, Within(0, 10)] = 0.03  # the same for the texture
+    structure_near: Weight = 0.01  # weight of the squared distance from the encoder's, in mean squares of its numbers
+    texture_near: Weight = 0.1  # the same for the texture
+    pixels: Weight = 1.0  # weight of the mean squared difference of pixels
+    features: Weight = 0.0  # weight of the deep-feature distance, which needs a feature network
 
 
 class Refinement:
@@ -118,15 +108,6 @@ def _unit(code: Tensor) -> Tensor:
     return code.square().mean(tuple(range(1, code.ndim)), keepdim=True).sqrt().clamp(min=1e-8)
 
 
-Watch = Callable[[int], AbstractContextManager[Progress]]
-"""From so many steps to what is told of each."""
-
-
-@contextmanager
-def unwatched(steps: int) -> Iterator[Progress]:
-    yield lambda done, loss: None
-
-
 def refine(
     model: SwappingModel,
     images: Tensor,  # (N, 3, H, W) in [-1, 1]
@@ -145,8 +126,8 @@ def refine(
         "make it smaller (--size), or leave it as the encoder has it (no --refine)",
     )
     work = Refinement(model, images, settings, start, network, **rendering)
-    with watch(settings.steps) as told:
-        carry_out(work, told)
+    with watch("refining", settings.steps) as progress:
+        carry_out(work, progress)
     return work.codes
 
 

@@ -11,14 +11,14 @@ others.
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.codes import StyleCodes
-from graftlab.config.base import Config, require
+from graftlab.config.base import Config, Seed, Within, require
 from graftlab.errors import GraftError
 from graftlab.inversion.descent import Descent, parts
 from graftlab.inversion.likeness import Likeness
@@ -38,18 +38,11 @@ class Settings(Config):
     """How codes are searched for."""
 
     space: str = "w+"  # "w": the same row for every layer; "w+": a row for each, which finds more and means less
-    steps: int = 500
-    learning_rate: float = 0.25  # of Adam, in standard deviations of w, so that it suits any model's
-    jitter: float = 0.05  # deviation of the noise added to w at first, as a share of w's
+    steps: Annotated[int, Within(0, 10**6)] = 500
+    learning_rate: Annotated[float, Within(1e-6, 10)] = 0.25  # of Adam, in standard deviations of w, to suit any model
+    jitter: Annotated[float, Within(0, 10)] = 0.05  # deviation of the noise added to w at first, as a share of w's
     free_noise: bool = False  # search for the noise too, which keeps grain out of w; what is found of it is put aside
-    seed: int = 0
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "steps": (0, 10**6),
-        "learning_rate": (1e-6, 10),
-        "jitter": (0, 10),
-        "seed": (0, 2**32 - 1),
-    }
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,6 +193,6 @@ def standardised(noise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def drawn(model: StyleGAN2, codes: StyleCodes, batch: int = 8) -> Tensor:
+def draw(model: StyleGAN2, codes: StyleCodes, batch: int = 8) -> Tensor:
     """Pictures (N, 3, H, W) of codes, drawn a batch at a time, on the CPU."""
     return torch.cat([model.decode(codes[which]).cpu() for which in parts(len(codes), batch)])

@@ -6,14 +6,14 @@ pixels and by features. Half of the pictures mix the styles of two, so that rows
 
 from dataclasses import dataclass
 from math import cos, pi
-from typing import ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
-from graftlab.config.base import Config
+from graftlab.config.base import Config, Images, Seed, Weight, Within
 from graftlab.hardware import exact_convolutions
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
@@ -28,25 +28,22 @@ BETAS = (0.9, 0.99)  # of Adam
 class EncoderTraining(Config):
     """How an encoder is trained."""
 
-    images: int = 100_000
-    batch: int = 16
-    width: int = 128  # most channels of its layers
-    learning_rate: float = 0.005  # of Adam, at first; a cosine leads it to 0
-    codes: float = 1.0  # weight of the mean squared difference of codes, in standard deviations of w
-    pixels: float = 1.0  # weight of the mean squared difference of pixels
-    features: float = 1.0  # weight of the deep-feature distance
-    seed: int = 0
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {
-        "images": (1, 10**12),
-        "batch": (1, 2**16),
-        "width": (1, 4096),
-        "learning_rate": (1e-9, 1),
-        "codes": (0, 1e6),
-        "pixels": (0, 1e6),
-        "features": (0, 1e6),
-        "seed": (0, 2**32 - 1),
-    }
+    images: Images = 100_000
+    """Length of the training in images, such as 100k."""
+    batch: Annotated[int, Within(1, 2**16)] = 16
+    """Images per step."""
+    width: Annotated[int, Within(1, 4096)] = 128
+    """Most channels of its layers."""
+    codes: Weight = 1.0
+    """Weight of the mean squared difference of codes, in standard deviations of w."""
+    pixels: Weight = 1.0
+    """Weight of the mean squared difference of pixels."""
+    features: Weight = 1.0
+    """Weight of the deep-feature distance."""
+    learning_rate: Annotated[float, Within(1e-9, 1)] = 0.005
+    """Of Adam, at first; a cosine leads it to 0."""
+    seed: Seed = 0
+    """Of its weights and of the pictures."""
 
 
 class EncoderTrainer:

@@ -55,7 +55,7 @@ class Tuning:
         self.model.synthesis.load_state_dict(under(tensors, "synthesis."))
         restore_optimizer(self.optimizer, tensors)
 
-    def finished(self) -> tuple[StyleGAN2, StyleCodes]:
+    def finish(self) -> tuple[StyleGAN2, StyleCodes]:
         """The generator, frozen and with a fingerprint of its own, and the codes, which belong to it now."""
         model = self.model.eval().requires_grad_(False)
         model.fingerprint = fingerprint(model.state_dict())

@@ -74,7 +74,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """Both, as one module: what training holds beside the Swapping Autoencoder."""
+    """Both, as one module, which training keeps beside the Swapping Autoencoder."""
 
     def __init__(self, config: SwappingConfig) -> None:
         super().__init__()

@@ -26,8 +26,8 @@ def full(x: Tensor) -> Tensor:
 def gaussian(*shape: int, deviation: float = 1.0) -> nn.Parameter:
     """Weights drawn from a normal distribution around zero, the same as `torch.randn` draws.
 
-    On the device "meta", where files are checked against networks, there is nothing to draw, and trying to takes
-    seconds, for PyTorch loads its compiler first."""
+    On the device "meta", where files are checked against networks, nothing is drawn: PyTorch would load its compiler
+    first, which takes seconds."""
     weights = torch.empty(shape)
     return nn.Parameter(weights if weights.is_meta else weights.normal_(0, deviation))
 
@@ -64,7 +64,7 @@ def blur(
 
 
 class Filter(torch.autograd.Function):
-    """One kernel over every channel on its own. Its gradient is the same kind of filter, and computed as one.
+    """The same kernel for every channel. Its gradient is the same kind of filter, and is computed as one.
 
     PyTorch's own gradient of such a convolution takes ten times as long on a CPU: a third of a training step."""
 
@@ -106,8 +106,7 @@ class Equalized(nn.Module):
     """A layer whose weights are scaled where they are used.
 
     With small pictures or wide layers, scaling, casting and laying out weights takes longer than the convolution. So
-    weights that are frozen, of a layer in eval mode, keep the outcome until they change, at the price of as much memory
-    again."""
+    frozen weights of a layer in eval mode cache the result until they change, at the cost of twice the memory."""
 
     weight: nn.Parameter
 
@@ -144,7 +143,7 @@ class Equalized(nn.Module):
 class Linear(Equalized):
     """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels.
 
-    With a `rate` other than 1, weight and bias learn so many times as fast: they are stored divided by it."""
+    `rate` multiplies the learning rate of weight and bias: they are stored divided by it."""
 
     def __init__(self, inputs: int, outputs: int, bias: float = 0.0, activate: bool = False, rate: float = 1.0) -> None:
         super().__init__()
@@ -205,7 +204,7 @@ class Conv(Equalized):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a 1x1 skip, halving the resolution if `halve` (StyleGAN2, Fig. 7c).
+    """Two convolutions with a 1x1 skip connection, downsampling by 2 if `halve` (StyleGAN2, Fig. 7c).
 
     The division of the sum by sqrt(2) is folded into the last convolution of either branch."""
 
@@ -222,7 +221,7 @@ class ResidualBlock(nn.Module):
 
 
 class Modulation(nn.Module):
-    """Texture to one factor per channel, each layer's own affine map (StyleGAN2, "A" in Fig. 2)."""
+    """A layer's affine map from the texture to one factor per channel (StyleGAN2, "A" in Fig. 2)."""
 
     def __init__(self, texture_channels: int, channels: int) -> None:
         super().__init__()
@@ -244,10 +243,10 @@ def spread(style: Tensor, like: Tensor) -> Tensor:
 
 
 class ModulatedConv(Equalized):
-    """Modulated and demodulated convolution as the Swapping Autoencoder's authors have it.
+    """Modulated and demodulated convolution as in the code of the Swapping Autoencoder's authors.
 
     Unlike StyleGAN2's (eq. 1 to 3), the factors are divided by their root mean square over channels and multiply the
-    input, and demodulation looks at the weight alone. So one weight serves the whole batch, and the style may vary
+    input, and demodulation depends on the weight alone. So one weight serves the whole batch, and the style may vary
     over the picture."""
 
     def __init__(
@@ -291,8 +290,8 @@ class ModulatedConv(Equalized):
 class StyleConv(ModulatedConv):
     """Modulated and demodulated convolution of StyleGAN2 (Karras et al. 2020, eq. 1 to 3).
 
-    Instead of weights for every item of the batch, the style multiplies the input, one weight convolves it, and what
-    demodulation would divide the weights by divides the output: all three are linear."""
+    Instead of per-sample weights, the style multiplies the input, one shared weight convolves it, and the demodulation
+    factor divides the output. This is equivalent, because all three steps are linear."""
 
     def __init__(
         self, inputs: int, outputs: int, width: int, w_channels: int, double: tuple[int, ...] | None = None
@@ -302,8 +301,8 @@ class StyleConv(ModulatedConv):
     def forward(self, x: Tensor, texture: Tensor, bias: Tensor, gain: float = 1.0) -> Tensor:
         """x (N, C, H, W), texture (a row of w) (N, Cw) or (N, Cw, h', w'); returns gain * (convolution + bias).
 
-        Where the style varies over the picture, every position is demodulated by its own, as if its neighbours had the
-        same: exact where the style is constant as far as the kernel reaches, an approximation between regions."""
+        Where the style varies over the picture, every position is demodulated by its own style, as if its neighbours
+        had the same: exact where the style is constant within the kernel, an approximation between regions."""
         style = full(self.modulation.affine(texture))
         y = self.convolved(x * spread(style, x).to(x.dtype), None, gain)
         with torch.autocast(x.device.type, enabled=False):

@@ -1,4 +1,4 @@
-"""What networks with a file of their own have in common, and those of them that turn codes into pictures."""
+"""Base classes of networks that have their own file, and of those that turn codes into pictures."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ class Network(nn.Module):
 
     @property
     def ancestors(self) -> frozenset[str]:
-        """Fingerprints of the models that this one was made of, as far as it is known: parents, and theirs."""
+        """Fingerprints of the models that this one was made from, as far as known: parents, and theirs."""
         named = [self.about.get("parent")]
         for record in ("parents", "ancestors"):
             listed = self.about.get(record)
@@ -52,9 +52,9 @@ class Network(nn.Module):
         discriminators: Mapping[str, Tensor] | None = None,  # by our names, for who wants to train on
         allow_nan: bool = False,
     ) -> Path:
-        """Write it for use: weights and configuration, and what is known about them. Returns the path.
+        """Write the model to a file: weights, configuration and metadata. Returns the path.
 
-        GraftError if, unless allowed, weights are no finite numbers, and if the file cannot be written."""
+        GraftError if weights are not finite, unless that is allowed, and if the file cannot be written."""
         path, dtype = Path(path), torch.float16 if half else torch.float32
         weights = {**self.state_dict(), **{BESIDE + name: tensor for name, tensor in (discriminators or {}).items()}}
         tensors = {name: tensor.to(dtype) for name, tensor in weights.items()}
@@ -72,14 +72,14 @@ class Network(nn.Module):
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def _computing(self) -> AbstractContextManager[object]:
-        """In which convolutions are as precise as `precision` says."""
+        """A context in which convolutions run in `precision`."""
         if self.precision == torch.float32:
             return exact_convolutions()
         return torch.autocast(next(self.parameters()).device.type, self.precision)
 
 
 class Decoder(Network, ABC, Generic[CodesT]):
-    """A network with pictures, of side `config.size` pixels, at one end and codes of one kind at the other."""
+    """A network that turns codes of one kind into pictures of side `config.size` pixels."""
 
     title = "a model that decodes codes"
     codes: ClassVar[type[Codes]]  # the kind of codes that it decodes
@@ -89,12 +89,12 @@ class Decoder(Network, ABC, Generic[CodesT]):
     def decode(self, codes: CodesT, noise: Any = ..., seed: int = 0) -> Tensor:
         """Render codes as pictures: float32 (N, 3, H, W), nominally in [-1, 1], not clamped, differentiable.
 
-        `noise` is one of the words that the kind of model knows, and `seed` of fixed noise. GraftError if the codes are
-        of another kind, or neither this model's nor one's that it was made of."""
+        `noise` is one of the names that the kind of model supports, and `seed` that of fixed noise. GraftError if the
+        codes are of another kind, or belong neither to this model nor to one that it was made from."""
 
     def _check_owner(self, codes: Codes) -> None:
-        """GraftError for codes of another kind or of another model, unless this one was made of that: where a model is
-        fine-tuned or blended, the codes of what it was made of keep their meaning."""
+        """GraftError for codes of another kind or of another model, unless this one was made from that: in a fine-tuned
+        or blended model, codes of its parents keep their meaning."""
         if not isinstance(codes, self.codes):
             raise GraftError(f"This model decodes {self.codes.__name__}, not {type(codes).__name__}.")
         if codes.model and self.fingerprint and codes.model not in (self.fingerprint, *self.ancestors):

@@ -1,7 +1,7 @@
 """The generator's noise as a function of (seed, layer, absolute position).
 
-The same codes then give the same pixels every time, a film does not flicker, and the tiles of a large picture agree at
-their seams.
+So the same codes always give the same pixels, films do not flicker, and the tiles of a large picture agree at their
+seams.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ _WORD = 0xFFFFFFFF
 
 
 def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> Noise:
-    """Where a generator's layers get their noise from.
+    """The source of noise for a generator's layers.
 
-    "none": nowhere; "fixed": from `seed` and absolute position, the same for every item of a batch; "random": from
-    torch's global generator, anew for every item and call. `origin` (y, x) is the position of the structure code's
-    first cell in a larger picture's, in cells."""
+    "none": no noise; "fixed": from `seed` and absolute position, the same for every item of a batch; "random": from
+    torch's global generator, new for every item and call. `origin` (y, x) is the position, in cells, of the structure
+    code's first cell within that of a larger picture."""
     if mode == "none":
         return lambda layer, like: None
     if mode == "random":
@@ -52,7 +52,7 @@ def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int],
 
 
 def scattered(seed: int, layers: Sequence[int], y: Tensor, x: Tensor) -> Tensor:
-    """The same noise wherever one asks for it: layers (K, ...) at whole positions y and x (...), of any sign."""
+    """The same noise at arbitrary points: layers (K, ...) at integer positions y and x (...), of any sign."""
     keys = torch.tensor([_key(seed, layer) for layer in layers], device=y.device)
     return _normal(keys.reshape(-1, *[1] * y.ndim), y, x)
 

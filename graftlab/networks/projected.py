@@ -1,7 +1,7 @@
 """Discriminators on the features of a frozen network (Projected GAN: Sauer et al. 2021), of pictures and of patches.
 
-A network that has seen a million photographs knows textures already, so what learns here is small and sharpens at once.
-The frozen network itself is not part of these modules: they take the maps that it saw.
+A network trained on a million photographs already represents textures, so these discriminators are small and learn
+quickly. The frozen network itself is not part of these modules: they take its feature maps.
 """
 
 import torch
@@ -21,7 +21,7 @@ Maps = tuple[Tensor, ...]
 class RandomProjection(nn.Module):
     """Fixed random mixing of maps across channels, and from coarse to fine across scales (section 3.2).
 
-    Without it discriminators look at few features, and the generator learns to please these."""
+    Without it, discriminators rely on few features, and the generator learns to fool only these."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class RandomProjection(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, maps: Maps) -> Maps:
-        """Maps of any channels to maps of WIDTH channels, each knowing those coarser than itself."""
+        """Maps of any channels to maps of WIDTH channels, each combined with the coarser ones."""
         mixed = [conv(x) for conv, x in zip(self.across_channels, maps, strict=True)]
         for finer in range(len(mixed) - 2, -1, -1):
             above = F.interpolate(mixed[finer + 1], mixed[finer].shape[2:], mode="bilinear", align_corners=False)
@@ -66,7 +66,7 @@ class ProjectedDiscriminator(nn.Module):
 class CooccurrenceDiscriminator(nn.Module):
     """Do these patches come from one picture (Park et al. 2020, section 3.3), by the two finest maps?
 
-    Patches are cut from the maps of a whole picture, which costs a twentieth of looking at each on its own."""
+    Patches are cut from the feature maps of a whole picture, at a twentieth of the cost of encoding each on its own."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class CooccurrenceDiscriminator(nn.Module):
 
 
 class ProjectedDiscriminators(nn.Module):
-    """Both, as one module: what training holds beside the Swapping Autoencoder, instead of the paper's own."""
+    """Both, as one module, which training keeps beside the Swapping Autoencoder instead of the paper's own."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:  # of the frozen network's four maps
         super().__init__()

@@ -6,10 +6,10 @@ It appeared before the authors' own and differs from it where the paper leaves d
 - the generator's layers are StyleGAN2's, whose demodulation depends on the texture;
 - the structure code enters the generator as it is, and the picture leaves it unmodulated;
 - there are four blocks at the structure code's resolution, of widths 4, 8, 12 and 16 times the encoder's first;
-- skips are filtered and never activated; in the doubling blocks, zeros between the pixels are not made up for, so that
+- skips are filtered and never activated; in upsampling blocks, zeros between the pixels are not compensated, so that
   the skip has a quarter of its strength;
 - residual blocks widen in the first convolution, filters are (1, 3, 3, 1) everywhere, and beyond the border there are
-  zeros, except before the encoder's first convolution of each block, which reflects.
+  zeros, except before the first convolution of each encoder block, which uses reflection.
 """
 
 from itertools import count, pairwise
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from graftlab.config import RosinalityConfig
 from graftlab.networks.layers import GAIN, Conv, Linear, Noise, StyleConv, StyledConv, upsample
-from graftlab.networks.swapping import SwappingModel
+from graftlab.networks.swapping import SwappingModel, Trunk
 
 TAPS = (1, 3, 3, 1)  # of all low-pass filters
 
@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
         return self.conv2(self.conv1(x)) + self.skip(x)
 
 
-class Encoder(nn.Module):
+class Encoder(Trunk):
     """Picture (N, 3, H, W) to structure (N, Cs, H/16, W/16) and texture (N, Ct), of any length."""
 
     def __init__(self, config: RosinalityConfig) -> None:
@@ -52,13 +52,6 @@ class Encoder(nn.Module):
         self.to_structure = nn.Sequential(Conv(down[-1], down[-1], 1), Conv(down[-1], config.structure_channels, 1))
         self.down_texture = nn.ModuleList(Conv(*widths, 3, halve=TAPS) for widths in pairwise(texture))
         self.to_texture = Linear(texture[-1], texture[-1], activate=True)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        """What both branches share: features (N, C, h, w)."""
-        x = self.from_rgb(images)
-        for block in self.down:
-            x = block(x)
-        return x
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.trunk(images)
@@ -124,7 +117,7 @@ class Generator(nn.Module):
 
 
 class RosinalityAutoencoder(SwappingModel):
-    """rosinality's autoencoder: its codes are read and edited as the authors' are."""
+    """rosinality's autoencoder; its codes are used like those of the authors' networks."""
 
     kind = "swapping-autoencoder-rosinality"
     config: RosinalityConfig

@@ -16,10 +16,10 @@ LABEL_LAYERS = 8  # of the network that maps classes
 
 
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
-    """Append a channel that tells how much the pictures of a group differ (Karras et al. 2018, section 3).
+    """Append a channel with the standard deviation within a group of pictures (Karras et al. 2018, section 3).
 
     x (N, C, H, W); returns (N, C + 1, H, W). A batch smaller than the group is one group; members of a group stand
-    N / group apart. GraftError if the groups do not come out even."""
+    N / group apart. GraftError if the batch does not divide into groups."""
     count, group = len(x), min(group, len(x))
     if count % group:
         raise GraftError(f"The discriminator compares pictures in groups of {group}, so {count} of them do not fit.")
@@ -32,7 +32,7 @@ def minibatch_deviation(x: Tensor, group: int) -> Tensor:
 class StyleDiscriminator(nn.Module):
     """Pictures (N, 3, H, W), and their classes, to logits (N, 1), above zero for real.
 
-    With classes, the logit is the product of what the picture shows and what its class calls for (Miyato and Koyama
+    With classes, the logit is the inner product of the picture's features and the class embedding (Miyato and Koyama
     2018)."""
 
     def __init__(self, config: StyleGAN2Config) -> None:

@@ -39,9 +39,9 @@ def second_moment(x: Tensor) -> Tensor:
 
 
 def class_matrix(labels: Labels, count: int, classes: int) -> Tensor | None:
-    """Labels as (count, classes), one-hot unless they come as shares; None for a network without classes.
+    """Labels as (count, classes), one-hot unless given as shares; None for a network without classes.
 
-    GraftError if the network knows no classes and labels are given, or the other way round, or they do not fit."""
+    GraftError if labels are given to a network without classes, missing for one with classes, or do not fit."""
     if classes == 0:
         if labels is not None:
             raise GraftError("This model knows no classes; leave them out (--class).")
@@ -63,8 +63,8 @@ def class_matrix(labels: Labels, count: int, classes: int) -> Tensor | None:
 class MappingNetwork(nn.Module):
     """Latent vector z, and class, to the intermediate latent vector w (StyleGAN, Fig. 1b).
 
-    `average` is w's mean over training, towards which truncation draws. Without z, from classes alone, this is the part
-    of a discriminator that says what to look for; it has no average."""
+    `average` is the mean of w over training, the centre of truncation. Without z, with classes alone, this network is
+    the class embedding of a discriminator and has no average."""
 
     average: Tensor
 
@@ -90,7 +90,7 @@ class MappingNetwork(nn.Module):
 
 
 class StyleLayer(StyledConv):
-    """A styled convolution with StyleGAN2's demodulation, and the constant noise that was there in training."""
+    """A styled convolution with StyleGAN2's demodulation, and the constant noise input from training."""
 
     noise: Tensor
 
@@ -110,7 +110,7 @@ class StyleLayer(StyledConv):
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution: a doubling convolution (not in the first block), a second one, and a layer to red, green, blue.
+    """One resolution: an upsampling convolution (not in the first block), a second one, and a ToRGB layer.
 
     Rows of w: the previous block's last row is this block's first, since both feed on the same features."""
 
@@ -163,7 +163,7 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN2(Decoder[StyleCodes]):
-    """Mapping and synthesis, with seeds or `StyleCodes` at one end and pictures at the other."""
+    """Mapping and synthesis: from seeds or `StyleCodes` to pictures."""
 
     kind = "stylegan2"
     title = "a StyleGAN2"
@@ -202,13 +202,17 @@ class StyleGAN2(Decoder[StyleCodes]):
     def codes_of(
         self, seeds: Sequence[int], psi: float = 1.0, cutoff: int | None = None, labels: Labels = None
     ) -> StyleCodes:
-        """Codes (N, L, Cw) of numbered latent vectors: a seed stands for the same z as in the authors' code."""
+        """Codes (N, L, Cw) of numbered latent vectors."""
+        return self.map(self.latents(seeds), labels, psi, cutoff)
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """Numbered latent vectors z (N, Cz), float64: a seed stands for the same z as in the authors' code."""
         for seed in seeds:
             if not 0 <= seed < 2**32:
                 raise GraftError(f"A seed is a whole number from 0 to {2**32 - 1}, not {seed}.")
         width = self.config.z_channels
         z = np.array([np.random.RandomState(seed).randn(width) for seed in seeds]).reshape(len(seeds), width)
-        return self.map(torch.from_numpy(z), labels, psi, cutoff)
+        return torch.from_numpy(z)
 
     def sample(
         self,

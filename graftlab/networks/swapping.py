@@ -25,7 +25,20 @@ from graftlab.networks.model import Decoder
 from graftlab.networks.noise import NoiseMode, noise_source
 
 
-class Encoder(nn.Module):
+class Trunk(nn.Module):
+    """Where an encoder begins: pictures (N, 3, H, W) to features (N, C, h, w), of which it makes both codes."""
+
+    from_rgb: nn.Module
+    down: nn.ModuleList
+
+    def trunk(self, images: Tensor) -> Tensor:
+        x: Tensor = self.from_rgb(images)
+        for block in self.down:
+            x = block(x)
+        return x
+
+
+class Encoder(Trunk):
     """Picture (N, 3, H, W) to structure (N, Cs, H/stride, W/stride) and texture (N, Ct), both of unit length."""
 
     def __init__(self, config: SwappingConfig) -> None:
@@ -45,13 +58,6 @@ class Encoder(nn.Module):
             for i in range(config.texture_downsamplings)
         )
         self.to_texture = Linear(channels(depth + config.texture_downsamplings), config.texture_channels)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        """What both branches share: features (N, C, h, w)."""
-        x = self.from_rgb(images)
-        for block in self.down:
-            x = block(x)
-        return x
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.trunk(images)
@@ -80,9 +86,9 @@ class StructureModulation(nn.Module):
 
 
 class GeneratorBlock(nn.Module):
-    """Two styled convolutions beside a skip, doubling the resolution if `double`.
+    """Two styled convolutions with a skip connection, upsampling by 2 if `double`.
 
-    The skip is a 1x1 convolution where widths differ, activated in the doubling blocks alone; the division of the sum
+    The skip is a 1x1 convolution where widths differ, activated only in upsampling blocks; the division of the sum
     by sqrt(2) is folded into both branches."""
 
     def __init__(
@@ -134,7 +140,7 @@ class Generator(nn.Module):
     def forward(self, structure: Tensor, texture: Tensor, noise: Noise) -> Tensor:
         """structure (N, Cs, h, w), texture (N, Ct) or (N, Ct, h', w'), of any length: both are normalised here again.
 
-        So only the direction of a code counts: adding to it turns it. Returns (N, 3, h * stride, w * stride)."""
+        So only the direction of a code counts: adding to it rotates it. Returns (N, 3, h * stride, w * stride)."""
         structure, texture = normalize(structure), normalize(texture)
         x = self.modulation(structure, texture)
         for block in [*self.head, *self.up]:
@@ -143,9 +149,10 @@ class Generator(nn.Module):
 
 
 class SwappingModel(Decoder[SwapCodes]):
-    """Encoder and generator, with pictures and `SwapCodes` at the ends: what all variants have in common.
+    """Encoder and generator between pictures and `SwapCodes`: the base class of all variants.
 
-    The encoder makes structure and texture of pictures, the generator pictures of structure, texture and noise."""
+    The encoder turns pictures into structure and texture; the generator turns structure, texture and noise into
+    pictures."""
 
     title = "a Swapping Autoencoder"
     codes = SwapCodes
@@ -161,7 +168,7 @@ class SwappingModel(Decoder[SwapCodes]):
     def encode(self, images: Tensor) -> SwapCodes:
         """Pictures (N, 3, H, W) in [-1, 1] to codes, differentiable.
 
-        Sides that are no multiple of the stride are extended by reflection; `decode` crops them back. GraftError for
+        Sides that are not multiples of the stride are extended by reflection; `decode` crops them back. GraftError for
         pictures smaller than the texture branch needs."""
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise GraftError(
@@ -192,8 +199,8 @@ class SwappingModel(Decoder[SwapCodes]):
         """Render codes as pictures (Fig. 18).
 
         structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
-        cropped to `codes.size` if there is one, nominally in [-1, 1], not clamped, differentiable. GraftError if the
-        codes are another model's, or no picture of their size has such a structure."""
+        cropped to `codes.size` if it is set, nominally in [-1, 1], not clamped, differentiable. GraftError if the
+        codes are another model's, or if the structure does not fit their size."""
         self._check_owner(codes)
         want = (self.config.structure_channels, self.config.texture_channels)
         if (have := (codes.structure.shape[1], codes.texture.shape[1])) != want:

@@ -1,6 +1,6 @@
 """A student that redraws photos in one pass, and the discriminators that judge it (pix2pixHD: Wang et al. 2018).
 
-The generator is small: a U-Net of our own layers that draws what is to be changed of the photo. The discriminators see
+The generator is small: a U-Net of our own layers that predicts the change to the photo. The discriminators see
 photo and picture together, in patches, at several scales.
 """
 
@@ -20,7 +20,7 @@ JUDGE_HALVINGS = 3  # after which a logit sees a patch of 46 pixels
 
 
 class UpBlock(nn.Module):
-    """Twice the resolution, beside the features that the way down had there."""
+    """Upsampling by 2, with the skip connection from the downsampling path."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class UpBlock(nn.Module):
 
 
 class Translator(Network):
-    """Photos to pictures, of any size; it knows no codes."""
+    """Photos to pictures, of any size, without codes."""
 
     kind = "translator"
     title = "a student that redraws photos"
@@ -64,8 +64,8 @@ class Translator(Network):
     def translate(self, images: Tensor) -> Tensor:
         """Redraw photos (N, 3, H, W) in [-1, 1] of any height and width.
 
-        Returns float32 of that size, nominally in [-1, 1], not clamped. Sides that are no multiples of the stride are
-        continued for the while. GraftError for anything else than such photos."""
+        Returns float32 of that size, nominally in [-1, 1], not clamped. Sides that are not multiples of the stride are
+        padded, then cropped. GraftError for anything other than such photos."""
         if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
             raise GraftError(f"Photos are (N, 3, H, W), not {tuple(images.shape)}.")
         height, width = images.shape[2:]
@@ -76,7 +76,7 @@ class Translator(Network):
 
 
 class PatchJudge(nn.Module):
-    """Photo and picture together to a logit for every patch, and the features on the way."""
+    """Photo and picture together to a logit for every patch, and the intermediate features."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -96,11 +96,11 @@ class PatchJudge(nn.Module):
 
 
 class PairDiscriminator(nn.Module):
-    """The same judge at several scales, each with weights of its own (section 3.2)."""
+    """The same judge at several scales, each with its own weights (section 3.2)."""
 
     def __init__(self, config: TranslatorConfig) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(PatchJudge(config.judge_width) for _ in range(config.judges))
+        self.scales = nn.ModuleList(PatchJudge(config.discriminator_width) for _ in range(config.discriminators))
 
     def forward(self, photos: Tensor, pictures: Tensor) -> list[list[Tensor]]:
         """Both (N, 3, H, W); returns what `PatchJudge` does for each scale, from the finest on. Logits are above zero

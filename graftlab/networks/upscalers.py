@@ -2,8 +2,8 @@
 
     picture --squeeze--> cells --trunk--> features of each cell --draw--> picture, `factor` times the size
 
-The trunk is deep and works at the resolution of what it is given; `draw` is shallow and works at that of the result.
-Each tells how far it sees, so that pictures of any size are made in tiles (`editing.upscaling`).
+The trunk is deep and works at the input's resolution; `draw` is shallow and works at the output's. Both state their
+receptive field, so that pictures of any size can be made in tiles (`editing.upscaling`).
 """
 
 import torch
@@ -34,7 +34,7 @@ def larger(x: Tensor, factor: int) -> Tensor:
 
 
 class Upscaler(Network):
-    """Pictures to the same pictures, `config.factor` times as high and wide; it knows no codes."""
+    """Pictures to the same pictures, `config.factor` times as high and wide, without codes."""
 
     title = "an upscaler"
 
@@ -44,7 +44,7 @@ class Upscaler(Network):
 
     @property
     def factor(self) -> int:
-        """Sides of the result over sides of what it is given; 1 for one that only mends."""
+        """Sides of the output divided by sides of the input; 1 for a network that only restores."""
         return int(self.config.factor)
 
     def trunk(self, images: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Upscaler(Network):
             return self._trunk((self._placed(images) + 1) / 2)
 
     def draw(self, features: Tensor, images: Tensor) -> Tensor:
-        """The features, and the pictures that they are of, to float32 (N, 3, h * cell * factor, w * cell * factor),
+        """The features, and the pictures they came from, to float32 (N, 3, h * cell * factor, w * cell * factor),
         nominally in [-1, 1], not clamped."""
         with self._computing():
             return full(self._draw(features, (self._placed(images) + 1) / 2)) * 2 - 1
@@ -136,7 +136,7 @@ class RRDBUpscaler(Upscaler):
 
 
 class CompactUpscaler(Upscaler):
-    """A stack of convolutions whose last makes all pixels of a cell, added to the picture made larger."""
+    """A stack of convolutions whose last one makes all pixels of a cell, added to the enlarged picture."""
 
     kind = "compact-upscaler"
     draw_reach = 0
@@ -178,7 +178,7 @@ class ResidualDenseBlock(nn.Module):
 
 
 class RDNUpscaler(Upscaler):
-    """Figure 2, but that nearest neighbours and a convolution make the picture larger, in the place of sub-pixels."""
+    """Figure 2, except that upsampling is by nearest neighbours and a convolution instead of sub-pixels."""
 
     kind = "rdn-upscaler"
     draw_reach = 1

@@ -15,10 +15,16 @@ from torch import Tensor
 
 from graftlab.config import Recipe
 from graftlab.networks.layers import Noise, full
-from graftlab.networks.projected import PATCH, Maps, ProjectedDiscriminators
+from graftlab.networks.projected import (
+    PATCH,
+    CooccurrenceDiscriminator,
+    Maps,
+    ProjectedDiscriminator,
+    ProjectedDiscriminators,
+)
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.swapping import Crops, average, distance, per_patch, render, swapped
-from graftlab.objectives.terms import Augment, Terms, hinge_fake, hinge_real, no_augment
+from graftlab.objectives.swapping import Crops, average, per_patch, reconstruction, render, swap_pairs
+from graftlab.objectives.terms import Augment, Player, Terms, absolute, hinge_fake, hinge_real, no_augment
 from graftlab.perception.distances import alike, cosine, gathered, self_similarity, sliced_wasserstein
 
 DIRECTIONS = 48  # along which textures are compared at every step
@@ -43,8 +49,8 @@ def codes(
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What the teacher sees of a batch as it is judged: real pictures (N), reconstructions (N / 2) and hybrids (N)."""
+class Seen:
+    """What the teacher sees of a batch: real pictures (N), reconstructions (N / 2) and hybrids (N)."""
 
     real: Maps
     made: Maps  # reconstructions first
@@ -54,12 +60,43 @@ class Judged:
     def mix(self) -> Maps:
         return tuple(maps[self.rec :] for maps in self.made)
 
-    def detached(self) -> "Judged":
+    def detach(self) -> "Seen":
         """The same pictures for the discriminators to learn from."""
-        return Judged(self.real, tuple(maps.detach() for maps in self.made), self.rec)
+        return Seen(self.real, tuple(maps.detach() for maps in self.made), self.rec)
 
 
-def generator_loss(
+# eq. 2 and 3
+def adversarial(player: Player, discriminator: ProjectedDiscriminator, seen: Seen) -> Terms:
+    """Reconstructions and hybrids look real to the discriminator, which tells them from pictures; hinge loss."""
+    logits_rec, logits_mix = discriminator(seen.made).tensor_split([seen.rec])
+    if player == "generator":
+        return {"G_GAN_rec": -logits_rec.mean(1), "G_GAN_mix": -logits_mix.mean(1)}
+    of_real = hinge_real(discriminator(seen.real))
+    return {"D_real": of_real, "D_rec": hinge_fake(logits_rec), "D_mix": hinge_fake(logits_mix)}
+
+
+# eq. 4
+def cooccurrence(player: Player, discriminator: CooccurrenceDiscriminator, seen: Seen, recipe: Recipe) -> Terms:
+    """Patches of a hybrid seem cut from the picture that gave its texture to the discriminator, which tells them from
+    patches that are; hinge loss."""
+    if player == "generator":
+        with torch.no_grad():
+            reference = describe(discriminator, seen.real, recipe, recipe.aggregate)
+        return {"G_mix": -discriminator(reference, describe(discriminator, seen.mix, recipe)).flatten()}
+    reference = describe(discriminator, seen.real, recipe, recipe.aggregate)
+    own = discriminator(reference, describe(discriminator, seen.real, recipe))
+    other = discriminator(reference, describe(discriminator, seen.mix, recipe))
+    return {"PatchD_real": per_patch(hinge_real, own), "PatchD_mix": per_patch(hinge_fake, other)}
+
+
+def adversaries(player: Player, discriminators: ProjectedDiscriminators, seen: Seen, recipe: Recipe) -> Terms:
+    """The adversarial terms of a player; all that discriminators have."""
+    terms = adversarial(player, discriminators.image, seen) if recipe.gan else {}
+    return terms | (cooccurrence(player, discriminators.patch, seen, recipe) if recipe.patch else {})
+
+
+# eq. 5
+def objective(
     model: SwappingAutoencoder,
     discriminators: ProjectedDiscriminators,
     teacher: Teacher,
@@ -69,64 +106,37 @@ def generator_loss(
     augment: Augment = no_augment,
     disguise: Augment = no_augment,
     truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
-) -> tuple[Terms, Judged]:
-    """What encoder and generator minimise on pictures (N, 3, S, S), N even (eq. 1 to 5): be close, look real, have the
-    texture's textures.
+) -> tuple[Terms, Seen]:
+    """What the generator minimises on pictures (N, 3, S, S), N even: be close, look real, have the texture's textures.
 
     Returns what the teacher saw, too: the discriminators learn from the same pictures, which saves drawing others."""
     rec, mix = map(full, render(model, *codes(model, images, recipe, disguise), noise))
-    half, terms = len(rec), {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
+    half, terms = len(rec), reconstruction(rec, images)
     with torch.autocast(images.device.type, enabled=False):
         with torch.no_grad():
             real = teacher(images)
         made = teacher(torch.cat([rec, mix]))
         hybrids = tuple(maps[half:] for maps in made)
-        terms["G_features"] = deep(made, real, slice(half), slice(half)) * recipe.features
+        terms["G_features"] = deep(made, real, slice(half), slice(half))
         if truths is not None:
             known, truth = (truths >= 0).to(images), truths.clamp(min=0)
-            terms["G_views"] = distance(mix, images[truth]) * known * recipe.views
-            terms["G_view_features"] = deep(hybrids, real, slice(None), truth) * known * recipe.features
+            terms["G_views"] = absolute(mix, images[truth]) * known
+            terms["G_view_features"] = deep(hybrids, real, slice(None), truth) * known
         if recipe.texture or recipe.structure:
-            structures = tuple(swapped(maps) for maps in real)
-            terms["G_texture"] = texture(hybrids, structures, real) * recipe.texture
-            terms["G_structure"] = self_similarity(hybrids[2], structures[2]) * recipe.structure
-        judged = Judged(real, made, half)
+            structures = tuple(swap_pairs(maps) for maps in real)
+            terms["G_texture"] = texture(hybrids, structures, real)
+            terms["G_structure"] = self_similarity(hybrids[2], structures[2])
+        seen = Seen(real, made, half)
         if augment is not no_augment:
             with torch.no_grad():
                 real = teacher(augment(images))
-            judged = Judged(real, teacher(torch.cat([augment(rec), augment(mix)])), half)
-        if recipe.gan:
-            logits_rec, logits_mix = discriminators.image(judged.made).split([half, len(mix)])
-            terms["G_GAN_rec"] = -logits_rec.mean(1) * (recipe.gan_rec * recipe.gan)
-            terms["G_GAN_mix"] = -logits_mix.mean(1) * (recipe.gan_mix * recipe.gan)
-        if recipe.patch:
-            with torch.no_grad():
-                reference = described(discriminators, judged.real, recipe, recipe.aggregate)
-            hybrid = described(discriminators, judged.mix, recipe)
-            terms["G_mix"] = -discriminators.patch(reference, hybrid).flatten() * recipe.patch
-    return terms, judged
+            seen = Seen(real, teacher(torch.cat([augment(rec), augment(mix)])), half)
+        return terms | adversaries("generator", discriminators, seen, recipe), seen
 
 
-def discriminator_loss(discriminators: ProjectedDiscriminators, judged: Judged, recipe: Recipe) -> Terms:
-    """What the discriminators minimise on what the teacher saw of real and made pictures: eq. 2 to 4, hinge loss."""
-    terms: Terms = {}
-    if recipe.gan:
-        logits_rec, logits_mix = discriminators.image(judged.made).tensor_split([judged.rec])
-        terms["D_real"] = hinge_real(discriminators.image(judged.real)) * recipe.gan
-        terms["D_rec"] = hinge_fake(logits_rec) * (0.5 * recipe.gan)
-        terms["D_mix"] = hinge_fake(logits_mix) * (0.5 * recipe.gan)
-    if recipe.patch:
-        reference = described(discriminators, judged.real, recipe, recipe.aggregate)
-        own = discriminators.patch(reference, described(discriminators, judged.real, recipe))
-        other = discriminators.patch(reference, described(discriminators, judged.mix, recipe))
-        terms["PatchD_real"] = per_patch(hinge_real, own) * recipe.patch
-        terms["PatchD_mix"] = per_patch(hinge_fake, other) * recipe.patch
-    return terms
-
-
-def described(discriminators: ProjectedDiscriminators, maps: Maps, recipe: Recipe, aggregate: bool = False) -> Tensor:
+def describe(discriminator: CooccurrenceDiscriminator, maps: Maps, recipe: Recipe, aggregate: bool = False) -> Tensor:
     """Random patches of maps as the co-occurrence discriminator describes them (N, T, D), or the mean of these."""
-    features = discriminators.patch.features(patches(maps, recipe))
+    features = discriminator.features(patches(maps, recipe))
     return average(features) if aggregate else features
 
 

@@ -7,22 +7,20 @@ from torch import Tensor
 
 from graftlab.networks.layers import full
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
-from graftlab.objectives.terms import Terms, hinge_fake, hinge_real
+from graftlab.objectives.terms import Player, Terms, hinge_fake, hinge_real
 
 SMALLEST = 128  # pixels a side; of smaller pictures the teacher's coarsest maps would be a cell or two
 
 
-def discriminator_loss(discriminator: ProjectedDiscriminator, real: Maps, made: Maps) -> Terms:
-    """What the discriminator minimises: the hinge loss at every scale and position."""
+def adversarial(player: Player, discriminator: ProjectedDiscriminator, real: Maps, made: Maps) -> Terms:
+    """Pictures look real to the discriminator at every scale and position, which tells them from real ones; hinge
+    loss."""
+    if player == "generator":
+        return {"G_GAN": -discriminator(made).mean(1)}
     return {"D_real": hinge_real(discriminator(real)), "D_fake": hinge_fake(discriminator(made))}
 
 
-def generator_loss(discriminator: ProjectedDiscriminator, made: Maps) -> Terms:
-    """What mapping and synthesis minimise, by the maps of their pictures."""
-    return {"G_GAN": -discriminator(made).mean(1)}
-
-
-def enlarged(images: Tensor) -> Tensor:
+def enlarge(images: Tensor) -> Tensor:
     """Pictures (N, 3, S, S) as the teacher sees them: of at least SMALLEST pixels a side, in float32."""
     size = max(SMALLEST, images.shape[-1])
     return F.interpolate(full(images), (size, size), mode="bilinear") if size > images.shape[-1] else full(images)

@@ -1,57 +1,47 @@
 """StyleGAN2's objective (Karras et al. 2020): the logistic loss, lazy R1 and path length regularisation."""
 
+from contextlib import nullcontext
 from math import sqrt
 
 import torch
 from torch import Tensor
 
-from graftlab.config import StyleRecipe
 from graftlab.networks.layers import Noise
 from graftlab.networks.noise import noise_source
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.terms import Augment, Terms, fake, no_augment, real, squared_slope
+from graftlab.objectives.terms import Augment, Player, Terms, fake, no_augment, real, squared_slope
 
 
-def discriminator_loss(
+def adversarial(
+    player: Player,
     model: StyleGAN2,
     discriminator: StyleDiscriminator,
-    images: Tensor,
     w: Tensor,
+    images: Tensor,
     noise: Noise | None = None,  # None: random
     augment: Augment = no_augment,
 ) -> Terms:
-    """What the discriminator minimises on pictures (N, 3, S, S) and those of codes w (M, L, Cw).
+    """Pictures of codes w (M, L, Cw) look real to the discriminator, which tells them from pictures (N, 3, S, S).
 
-    Reals and fakes are judged apart, for minibatch deviation compares a picture with others of its own sort."""
-    with torch.no_grad():
+    It sees reals and fakes apart, for minibatch deviation compares a picture with others of its own sort."""
+    with nullcontext() if player == "generator" else torch.no_grad():
         fakes = model.synthesis(w, noise or noise_source("random"))
+    if player == "generator":
+        return {"G_GAN": real(discriminator(augment(fakes)))}
     return {"D_real": real(discriminator(augment(images))), "D_fake": fake(discriminator(augment(fakes)))}
 
 
-def generator_loss(
-    model: StyleGAN2,
-    discriminator: StyleDiscriminator,
-    w: Tensor,
-    noise: Noise | None = None,
-    augment: Augment = no_augment,
-) -> Terms:
-    """What mapping and synthesis minimise: pictures of codes w (N, L, Cw) should look real."""
-    return {"G_GAN": real(discriminator(augment(model.synthesis(w, noise or noise_source("random")))))}
-
-
-def r1_penalty(
-    discriminator: StyleDiscriminator, images: Tensor, recipe: StyleRecipe, augment: Augment = no_augment
-) -> Terms:
+def r1_penalty(discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment) -> Terms:
     """R1 (Mescheder et al. 2018, eq. 9) at pictures as the discriminator sees them, one value per picture."""
-    return {"D_R1": squared_slope(discriminator, augment(images)) * (recipe.r1 / 2)}
+    return {"D_R1": squared_slope(discriminator, augment(images)) / 2}
 
 
 def path_penalty(
     model: StyleGAN2,
     w: Tensor,
     mean: Tensor,
-    recipe: StyleRecipe,
+    decay: float,  # share of the latest lengths in their running mean
     noise: Noise | None = None,
     direction: Tensor | None = None,  # y in the equation; None: random
 ) -> tuple[Terms, Tensor]:
@@ -64,5 +54,5 @@ def path_penalty(
     along = (images * direction).sum() / sqrt(images[0, 0].numel())  # of unit variance, whatever the picture's size
     (slope,) = torch.autograd.grad(along, w, create_graph=True)
     lengths = slope.square().sum(2).mean(1).sqrt()  # (N,), J^T y; the mean over layers, as the authors have it
-    mean = torch.lerp(mean, lengths.mean(), recipe.path_decay)
-    return {"G_path": (lengths - mean).square() * recipe.path}, mean.detach()
+    mean = torch.lerp(mean, lengths.mean(), decay)
+    return {"G_path": (lengths - mean).square()}, mean.detach()

@@ -1,6 +1,9 @@
-"""The Swapping Autoencoder's objective (Park et al. 2020, section 3 and appendix B.2)."""
+"""The Swapping Autoencoder's objective (Park et al. 2020, section 3 and appendix B.2).
 
-from collections.abc import Callable
+A function for each equation, with both players: encoder and generator as one, and the discriminators."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,14 +12,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.config import Recipe
-from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.discriminators import Discriminators, PatchDiscriminator
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.terms import Augment, Terms, fake, no_augment, real, squared_slope
-
-Likeness = Callable[[Tensor, Tensor], Tensor]
-"""A differentiable distance of pictures (N, 3, H, W), one value per item."""
+from graftlab.objectives.terms import (
+    Augment,
+    Distance,
+    Player,
+    Terms,
+    absolute,
+    fake,
+    no_augment,
+    real,
+    squared_slope,
+)
 
 # -- random crops ("patches" of section 3.3) -------------------------------------------------------------------------
 
@@ -51,45 +61,117 @@ class Crops:
         return patches.unflatten(2, (crops, size)).transpose(1, 2)
 
 
-# -- terms ------------------------------------------------------------------------------------------------------------
+# -- the equations ----------------------------------------------------------------------------------------------------
 
 
-def swapped(structure: Tensor) -> Tensor:
+# eq. 1
+def reconstruction(rec: Tensor, images: Tensor) -> Terms:
+    """Reconstructions equal the first pictures of the batch."""
+    return {"G_L1": absolute(rec, images[: len(rec)])}
+
+
+# eq. 2 and 3
+def adversarial(
+    player: Player, discriminator: Callable[[Tensor], Tensor], images: Tensor, rec: Tensor, mix: Tensor
+) -> Terms:
+    """Reconstructions and hybrids look real to the image discriminator, which tells them from pictures."""
+    if player == "generator":
+        logits_rec, logits_mix = discriminator(torch.cat([rec, mix])).split([len(rec), len(mix)])
+        return {"G_GAN_rec": real(logits_rec), "G_GAN_mix": real(logits_mix)}
+    logits = discriminator(torch.cat([images, rec, mix])).split([len(images), len(rec), len(mix)])
+    return {"D_real": real(logits[0]), "D_rec": fake(logits[1]), "D_mix": fake(logits[2])}
+
+
+# eq. 4
+def cooccurrence(
+    player: Player,
+    discriminator: PatchDiscriminator,
+    images: Tensor,
+    mix: Tensor,
+    size: int,  # of patches, pixels
+    crops: Sequence[Crops],  # of the reference, for the discriminator of the same picture again, and of the hybrid
+    aggregate: bool = True,  # compare with the mean over the reference's patches
+) -> Terms:
+    """Patches of a hybrid seem cut from the picture that gave its texture to the patch discriminator, which tells them
+    from patches that are."""
+    if player == "generator":
+        with torch.no_grad():
+            reference = discriminator.features(crops[0].cut(images, size))
+            reference = average(reference) if aggregate else reference
+        hybrid = discriminator.features(crops[1].cut(mix, size))
+        return {"G_mix": per_patch(real, discriminator(reference, hybrid))}
+    patches = [box.cut(source, size) for box, source in zip(crops, (images, images, mix), strict=True)]
+    reference, target, hybrid = discriminator.features(torch.cat(patches)).chunk(3)
+    reference = average(reference) if aggregate else reference
+    return {
+        "PatchD_real": per_patch(real, discriminator(reference, target)),
+        "PatchD_mix": per_patch(fake, discriminator(reference, hybrid)),
+    }
+
+
+# eq. 5
+def objective(
+    player: Player,
+    model: SwappingAutoencoder,
+    discriminators: Discriminators,
+    images: Tensor,
+    recipe: Recipe,
+    noise: Noise | None = None,  # None: random
+    augment: Augment = no_augment,
+    crops: Sequence[Crops] = (),  # as `cooccurrence` takes them; none: random
+    truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
+    deep: Distance | None = None,  # the distance that `recipe.features` weighs
+) -> Terms:
+    """What a player minimises on a batch of pictures (N, 3, S, S), N even; `recipe.weights` weighs its terms.
+
+    Where the batch holds the picture that a hybrid should be, the hybrid must be close to that, too."""
+    generator = player == "generator"
+    with nullcontext() if generator else torch.no_grad():
+        structure, texture = model.encoder(images)
+        rec, mix = render(model, structure, texture, noise)
+    crops = crops or [Crops.draw(images, recipe) for _ in range(2 if generator else 3)]
+    terms = reconstruction(rec, images) | comparisons(rec, mix, images, truths, deep) if generator else {}
+    images, rec, mix = augment(images), augment(rec), augment(mix)
+    if recipe.gan:
+        terms |= adversarial(player, discriminators.image, images, rec, mix)
+    if recipe.patch:
+        size = model.config.patch_size
+        terms |= cooccurrence(player, discriminators.patch, images, mix, size, crops, recipe.aggregate)
+    return terms
+
+
+def comparisons(rec: Tensor, mix: Tensor, images: Tensor, truths: Tensor | None, deep: Distance | None) -> Terms:
+    """Terms that the paper does not have: deep features of reconstructions, and hybrids that are known."""
+    terms: Terms = {}
+    if truths is not None:
+        known, truth = truths >= 0, images[truths.clamp(min=0)]
+        terms["G_views"] = absolute(mix, truth) * known
+    if deep is not None:
+        terms["G_features"] = deep(full(rec), images[: len(rec)])
+        if truths is not None:
+            terms["G_view_features"] = deep(full(mix), truth) * known
+    return terms
+
+
+# -- their parts ------------------------------------------------------------------------------------------------------
+
+
+def swap_pairs(structure: Tensor) -> Tensor:
     """Exchange the items of each consecutive pair of a batch."""
     return structure.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
 
 
-def image_terms(discriminators: Discriminators, images: Tensor, rec: Tensor, mix: Tensor, recipe: Recipe) -> Terms:
-    """Image adversarial loss of the discriminator: reals against reconstructions and hybrids (eq. 2 and 3)."""
-    logits_real, logits_rec, logits_mix = discriminators.image(torch.cat([images, rec, mix])).split(
-        [len(images), len(rec), len(mix)]
+def render(
+    model: SwappingAutoencoder, structure: Tensor, texture: Tensor, noise: Noise | None
+) -> tuple[Tensor, Tensor]:
+    """Reconstructions of the batch's first half (half, to save memory) and hybrids of all of it, in one pass."""
+    half = len(structure) // 2
+    images = model.generator(
+        torch.cat([structure[:half], swap_pairs(structure)]),
+        torch.cat([texture[:half], texture]),
+        noise or noise_source("random"),
     )
-    return {
-        "D_real": real(logits_real) * recipe.gan,
-        "D_rec": fake(logits_rec) * (0.5 * recipe.gan),
-        "D_mix": fake(logits_mix) * (0.5 * recipe.gan),
-    }
-
-
-def patch_terms(
-    discriminators: Discriminators,
-    images: Tensor,
-    mix: Tensor,
-    recipe: Recipe,
-    size: int,
-    crops: tuple[Crops, Crops, Crops],
-) -> Terms:
-    """Patch adversarial loss of the discriminator (eq. 4): do these patches come from the reference's picture?
-
-    `crops` of the reference, of the same picture again, and of the hybrid."""
-    patches = [crop.cut(source, size) for crop, source in zip(crops, (images, images, mix), strict=True)]
-    reference, target, hybrid = discriminators.patch.features(torch.cat(patches)).chunk(3)
-    if recipe.aggregate:
-        reference = average(reference)
-    return {
-        "PatchD_real": per_patch(real, discriminators.patch(reference, target)) * recipe.patch,
-        "PatchD_mix": per_patch(fake, discriminators.patch(reference, hybrid)) * recipe.patch,
-    }
+    return images[:half], images[half:]
 
 
 def average(features: Tensor) -> Tensor:
@@ -102,102 +184,21 @@ def per_patch(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     return loss(logits.flatten()[:, None])
 
 
-def discriminator_loss(
-    model: SwappingAutoencoder,
-    discriminators: Discriminators,
-    images: Tensor,
-    recipe: Recipe,
-    noise: Noise | None = None,  # None: random
-    augment: Augment = no_augment,
-    crops: tuple[Crops, Crops, Crops] | None = None,  # reference, target, hybrid; None: random
-) -> Terms:
-    """What the discriminators minimise on a batch of pictures (N, 3, S, S), N even."""
-    with torch.no_grad():
-        structure, texture = model.encoder(images)
-        rec, mix = render(model, structure, texture, noise)
-    crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe), Crops.draw(images, recipe))
-    images, rec, mix = augment(images), augment(rec), augment(mix)
-    terms: Terms = {}
-    if recipe.gan:
-        terms |= image_terms(discriminators, images, rec, mix, recipe)
-    if recipe.patch:
-        terms |= patch_terms(discriminators, images, mix, recipe, model.config.patch_size, crops)
-    return terms
-
-
-def generator_loss(
-    model: SwappingAutoencoder,
-    discriminators: Discriminators,
-    images: Tensor,
-    recipe: Recipe,
-    noise: Noise | None = None,
-    augment: Augment = no_augment,
-    crops: tuple[Crops, Crops] | None = None,  # reference, hybrid; None: random
-    truths: Tensor | None = None,  # (N,) which picture of the batch each hybrid should be; -1: unknown
-    likeness: Likeness | None = None,  # the distance that `recipe.features` weighs
-) -> Terms:
-    """What encoder and generator minimise on a batch (eq. 1 to 5): be close, look real, share patch statistics.
-
-    Where the batch holds the picture that a hybrid should be, the hybrid must be close to that, too."""
-    structure, texture = model.encoder(images)
-    rec, mix = render(model, structure, texture, noise)
-    terms = {"G_L1": distance(rec, images[: len(rec)]) * recipe.l1}
-    if truths is not None:
-        known, truth = truths >= 0, images[truths.clamp(min=0)]
-        terms["G_views"] = distance(mix, truth) * known * recipe.views
-    if likeness is not None:
-        terms["G_features"] = likeness(full(rec), images[: len(rec)]) * recipe.features
-        if truths is not None:
-            terms["G_view_features"] = likeness(full(mix), truth) * known * recipe.features
-    images, rec, mix = augment(images), augment(rec), augment(mix)
-    if recipe.gan:
-        logits_rec, logits_mix = discriminators.image(torch.cat([rec, mix])).split([len(rec), len(mix)])
-        terms["G_GAN_rec"] = real(logits_rec) * (recipe.gan_rec * recipe.gan)
-        terms["G_GAN_mix"] = real(logits_mix) * (recipe.gan_mix * recipe.gan)
-    if recipe.patch:
-        size = model.config.patch_size
-        reference_crops, mix_crops = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
-        with torch.no_grad():
-            reference = discriminators.patch.features(reference_crops.cut(images, size))
-            if recipe.aggregate:
-                reference = average(reference)
-        hybrid = discriminators.patch.features(mix_crops.cut(mix, size))
-        terms["G_mix"] = per_patch(real, discriminators.patch(reference, hybrid)) * recipe.patch
-    return terms
-
-
-def distance(made: Tensor, images: Tensor) -> Tensor:
-    """Mean absolute difference of pictures (N, 3, H, W), one value per picture."""
-    return (full(made) - images).abs().flatten(1).mean(1)
-
-
-def render(
-    model: SwappingAutoencoder, structure: Tensor, texture: Tensor, noise: Noise | None
-) -> tuple[Tensor, Tensor]:
-    """Reconstructions of the batch's first half (half, to save memory) and hybrids of all of it, in one pass."""
-    half = len(structure) // 2
-    images = model.generator(
-        torch.cat([structure[:half], swapped(structure)]),
-        torch.cat([texture[:half], texture]),
-        noise or noise_source("random"),
-    )
-    return images[:half], images[half:]
-
-
 def r1_penalty(
     discriminators: Discriminators,
     images: Tensor,
     recipe: Recipe,
-    size: int,
+    size: int,  # of patches, pixels
     augment: Augment = no_augment,
-    crops: tuple[Crops, Crops] | None = None,  # reference, target; None: random
+    crops: Sequence[Crops] = (),  # reference, target; none: random
 ) -> Terms:
-    """R1 of both discriminators (Mescheder et al. 2018, eq. 9): squared gradient of the logit at real pictures.
+    """R1 of both discriminators (Mescheder et al. 2018, eq. 9): half the squared gradient of the logit at real
+    pictures.
 
     One value per picture, summed over its patches; to be multiplied by `recipe.r1_interval` when applied that rarely
     (StyleGAN2, appendix B)."""
     images = augment(images)
-    of_image = squared_slope(discriminators.image, images) * (recipe.r1 / 2)
+    of_image = squared_slope(discriminators.image, images) / 2
 
     boxes = crops or (Crops.draw(images, recipe), Crops.draw(images, recipe))
     reference, target = (box.cut(images, size).detach().requires_grad_() for box in boxes)
@@ -208,4 +209,4 @@ def r1_penalty(
     slopes = torch.autograd.grad(full(logits).sum(), [reference, target], create_graph=True)
     of_patches = torch.stack([full(slope).square().flatten(1).sum(1) for slope in slopes]).sum(0)
     # The authors halve it once more, the penalty being the sum over two crops.
-    return {"D_R1": of_image, "PatchD_R1": of_patches * (recipe.patch_r1 / 4)}
+    return {"D_R1": of_image, "PatchD_R1": of_patches / 4}

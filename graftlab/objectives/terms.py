@@ -1,6 +1,8 @@
-"""What every adversarial objective is made of: terms by name, the logistic loss, and R1."""
+"""What every adversarial objective is made of: terms by name, losses of logits, R1, and distances of pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import log
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +11,15 @@ from torch import Tensor
 from graftlab.networks.layers import full
 
 Terms = dict[str, Tensor]
+"""Raw values, one per item: `total` weighs them."""
+Player = Literal["generator", "discriminators"]
+"""Whose turn it is to minimise."""
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""A differentiable distance of pictures (N, 3, H, W), one value per item."""
 Augment = Callable[[Tensor], Tensor]
 """A differentiable change of pictures (N, 3, H, W) that does the same to item n at every call."""
+
+LOGISTIC_CHANCE, HINGE_CHANCE = log(2), 1.0  # the losses of who cannot tell real from fake
 
 
 def no_augment(images: Tensor) -> Tensor:
@@ -37,15 +46,20 @@ def hinge_fake(logits: Tensor) -> Tensor:
     return F.relu(1 + full(logits)).flatten(1).mean(1)
 
 
-def squared_slope(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def squared_slope(logit: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """Squared length of a logit's gradient at each of N pictures: (N,), differentiable once more.
 
     R1 (Mescheder et al. 2018, eq. 9) is half of it times gamma."""
     images = images.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(full(judge(images)).sum(), images, create_graph=True)
+    (slope,) = torch.autograd.grad(full(logit(images)).sum(), images, create_graph=True)
     return full(slope).square().flatten(1).sum(1)
 
 
-def total(terms: Terms) -> Tensor:
-    """The number to minimise: the sum over terms of their means."""
-    return torch.stack([term.mean() for term in terms.values()]).sum()
+def absolute(made: Tensor, images: Tensor) -> Tensor:
+    """Mean absolute difference of pictures (N, 3, H, W), one value per picture."""
+    return (full(made) - images).abs().flatten(1).mean(1)
+
+
+def total(terms: Terms, weights: Mapping[str, float]) -> Tensor:
+    """The number to minimise: the sum over terms of their weighted means."""
+    return torch.stack([(term * weights[name]).mean() for name, term in terms.items()]).sum()

@@ -1,4 +1,4 @@
-"""What networks for images see in pictures, and distances in it: used in training, inversion and evaluation.
+"""Features of pretrained image networks, and distances between them: used in training, inversion and evaluation.
 
 pictures --FeatureNetwork--> Features --distances--> one value per picture
 """

@@ -1,4 +1,4 @@
-"""Which feature network: by name, and where its weights are after a colon."""
+"""The choice of a feature network: its name, then optionally a colon and the path to its weights."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ CHOICES = (*LITE, "inception", *KINDS)
 
 @cache
 def feature_network(choice: str = DEFAULT, device: str = "cpu") -> FeatureNetwork:
-    """The network of a choice such as "dinov2", or "dinov2:" and a folder of weights.
+    """The network for a choice such as "dinov2", or "dinov2:" and a folder of weights.
 
     GraftError for another name, and where a package or the weights are missing."""
     name, _, place = choice.partition(":")

@@ -1,6 +1,6 @@
 """Distances between pictures as a feature network sees them: one value per picture, differentiable, lower is closer.
 
-The same functions teach (`objectives`, `inversion`) and judge (`evaluation`), never with the same network for both.
+The same functions serve as losses (`objectives`, `inversion`) and as metrics (`evaluation`), with different networks.
 """
 
 import torch
@@ -19,11 +19,11 @@ def deep(a: Features, b: Features) -> Tensor:
 
 
 def self_similarity(a: Tensor, b: Tensor) -> Tensor:
-    """How much the layout differs, whatever the colours (Kolkin et al. 2019, Eq. 7): (N,) in [0, 2].
+    """Difference of layout, independent of colours (Kolkin et al. 2019, Eq. 7): (N,) in [0, 2].
 
-    Maps (N, C, h, w), of parts of things rather than of surfaces (`Features.middle`). Every position's cosine distances
-    to all others, scaled to sum to 1; the L1 distance of these rows between the two pictures, averaged over positions.
-    (The paper divides by the number of positions once more.)"""
+    Maps (N, C, h, w) of parts of things rather than of surfaces (`Features.middle`). Every position's cosine distances
+    to all others are scaled to sum to 1; the result is the L1 distance of these rows between the two pictures, averaged
+    over positions. (The paper also divides by the number of positions.)"""
 
     def distances(maps: Tensor) -> Tensor:
         vectors = F.normalize(maps.flatten(2), dim=1)  # (N, C, P)
@@ -42,17 +42,17 @@ def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
     """Sliced Wasserstein distance of feature columns (Heitz et al. 2021, section 3.2), a difference of textures: (N,).
 
     Maps (N, C, P) of one size, columns in any order; directions (K, C) of unit length. Along each, the sorted columns
-    of one are compared with the sorted columns of the other; in units of the second's deviation, so that maps of all
-    scales count alike."""
+    of one are compared with the sorted columns of the other, in units of the second's standard deviation, so that maps
+    of all scales have equal weight."""
     along_a, along_b = ((directions @ x).sort(2).values for x in (a, b))
     return (along_a - along_b).abs().mean((1, 2)) / (b.std((1, 2)) + 1e-3)
 
 
 def alike(a: Tensor, b: Tensor, nearness: float = 0.5) -> Tensor:
-    """For every position of a, the position of b that shows the most similar thing: maps (N, C, h, w) to (N, h * w).
+    """For every position of a, the most similar position of b: maps (N, C, h, w) to (N, h * w).
 
-    By cosine of the features, each picture's mean taken away (which is its season and hour), less `nearness` times the
-    distance in height, as a share of the picture's: skies match skies, ground matches ground."""
+    Similarity is the cosine of the features minus each picture's mean (its season and hour), less `nearness` times the
+    vertical distance, as a share of the picture's height: skies match skies, ground matches ground."""
 
     def columns(maps: Tensor) -> Tensor:
         return F.normalize((maps - maps.mean((2, 3), keepdim=True)).flatten(2), dim=1)
@@ -66,7 +66,7 @@ def alike(a: Tensor, b: Tensor, nearness: float = 0.5) -> Tensor:
 def gathered(maps: Tensor, places: Tensor, grid: tuple[int, int]) -> Tensor:
     """Maps (N, C, H, W) rearranged by cells of a coarser grid (h, w), for `places` of `alike`: (N, C, H * W).
 
-    The columns come in the order of the cells, not of the rows: what compares distributions does not mind."""
+    Columns are in the order of the cells, not of the rows, which makes no difference when comparing distributions."""
     across = (grid[0], maps.shape[2] // grid[0]), (grid[1], maps.shape[3] // grid[1])
     cells = maps.unflatten(3, across[1]).unflatten(2, across[0]).permute(0, 1, 2, 4, 3, 5).flatten(4).flatten(2, 3)
     chosen = cells.gather(2, places[:, None, :, None].expand(-1, cells.shape[1], -1, cells.shape[3]))

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite (Tan & Le 2019), trained on ImageNet: Lite0 is the feature network unless another is chosen.
+"""EfficientNet-Lite (Tan & Le 2019), trained on ImageNet: Lite0 is the default feature network.
 
-Their weights come inside Python packages, so that nothing is downloaded and everybody measures with the same networks.
-Lite0 also teaches (`objectives.projected`), so what it taught is judged by Lite2.
+The weights are part of Python packages, so nothing is downloaded and everybody measures with the same networks.
+Lite0 is also used in training (`objectives.projected`), so models trained with it are evaluated with Lite2.
 """
 
 from importlib.util import find_spec
@@ -45,12 +45,12 @@ class EfficientNetLite(nn.Module):
 
 
 def prepare(images: Tensor, side: int) -> Tensor:
-    """It was trained on (pixel - 127) / 128."""
+    """Pictures normalised as in its training: (pixel - 127) / 128."""
     return (resized(images, side) * 127.5 + 0.5) / 128
 
 
 def channels(name: str) -> tuple[int, ...]:
-    """Of the four maps of one of LITE, known without its weights. GraftError for another name."""
+    """Channels of the four maps of one of LITE, known without its weights. GraftError for another name."""
     if name not in LITE:
         raise GraftError(f"There is no teacher '{name}'; choose one of {', '.join(LITE)}.")
     return LITE[name][1]

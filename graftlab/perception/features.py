@@ -1,7 +1,7 @@
-"""Deep features behind one call: pictures in, what a network for images sees in them out.
+"""Deep features of pictures in one call.
 
-A feature network is a picture's way in (`prepare`: size, range), a module that gives maps and a pooled vector, and the
-two sizes at which it looks. The modules are each in a file of their own; `choice` picks one by its name.
+A feature network has a preprocessing step (`prepare`: size, range), a module that returns maps and a pooled vector, and
+its two input sizes. Each module has its own file; `choice` picks one by name.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ BATCH = 32  # pictures that go through the network at once
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of a batch: four maps (N, C, h, w) from fine to coarse, and a vector for the picture, pooled (N, D)."""
+    """Features of a batch: four maps (N, C, h, w) from fine to coarse, and a pooled vector per picture (N, D)."""
 
     maps: tuple[Tensor, ...]
     pooled: Tensor
@@ -42,7 +42,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class FeatureNetwork:
-    """A network whose features distances are measured in."""
+    """A network in whose features distances are measured."""
 
     name: str  # for the reports; two networks, or two sets of weights, never share one
     module: nn.Module  # prepared pictures (N, 3, side, side) -> Features
@@ -89,5 +89,5 @@ def resized(images: Tensor, side: int) -> Tensor:
 
 
 def missing(error: ImportError, extra: str = "metrics") -> GraftError:
-    """The sentence for a package of an extra that is not there."""
+    """The error message for a missing package of an extra."""
     return GraftError(f"Evaluation needs the package {error.name}: pip install 'graftlab[{extra}]'.")

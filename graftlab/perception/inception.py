@@ -1,4 +1,4 @@
-"""Inception-v3 (Szegedy et al. 2016) as published Fréchet distances use it: its weights, its resizing, its quirks.
+"""Inception-v3 (Szegedy et al. 2016) as used for published Fréchet distances: its weights, resizing and quirks.
 
 The weights are those of the TensorFlow graph of 2015-12-05 with which Heusel et al. (2017) measured, in the file of
 tensors that pytorch-fid and torch-fidelity both distribute. Modules are named as in that file.
@@ -28,7 +28,7 @@ ROW, COLUMN = (1, 7), (7, 1)
 
 
 class Conv(nn.Module):
-    """Convolution, normalisation, ReLU; the size stays, unless it is strided or not to be padded."""
+    """Convolution, normalisation, ReLU; keeps the size unless strided or unpadded."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Kernel, stride: int = 1, padded: bool = True) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Conv(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Chains of convolutions and one of pooling, side by side; their outputs put together."""
+    """Parallel branches of convolutions and one of pooling; their outputs are concatenated."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Inception(nn.Module):
 def prepare(images: Tensor, side: int) -> Tensor:
     """Pixels of 8 bits, resized as TensorFlow 1 did: bilinear, from the corner, without smoothing; (pixel - 128) / 128.
 
-    The resizing is a flaw (Parmar et al. 2022), and without it the figures would be on no published scale."""
+    This resizing is flawed (Parmar et al. 2022), but other resizing would not match published figures."""
     x = ((images + 1) * 127.5).round()
     for axis in (2, 3):
         if (length := x.shape[axis]) != side:

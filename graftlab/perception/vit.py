@@ -24,7 +24,7 @@ MAPS = 4  # after so many equal parts of the depth
 
 @dataclass(frozen=True)
 class Kind:
-    """What is to be known of a family of transformers beyond its configuration file."""
+    """Properties of a family of transformers that its configuration file does not contain."""
 
     model: str  # class of the package
     types: tuple[str, ...]  # what configuration files call it
@@ -59,7 +59,7 @@ KINDS = {
 
 
 class Tokens(nn.Module):
-    """Maps: the patches' tokens after 1/4, 2/4, 3/4 and all of the layers; pooled: the class's token, normalised."""
+    """Maps: the patch tokens after 1/4, 2/4, 3/4 and all of the layers; pooled: the class token, normalised."""
 
     def __init__(self, model: nn.Module, patch: int) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def vision_transformer(name: str, place: str, device: torch.device) -> FeatureNe
 
 
 def sides(config: Any, kind: Kind) -> tuple[int, int]:
-    """Pixels at which whole pictures are seen, and patches: as in the training, and a whole number of tokens."""
+    """Input sizes in pixels for whole pictures and for patches: as in training, and a whole number of tokens."""
     side = min(kind.side or config.image_size, config.image_size)
     patch_side = min(kind.patch_side or side, side)
     return side // config.patch_size * config.patch_size, patch_side // config.patch_size * config.patch_size
@@ -117,7 +117,7 @@ def _prepare(images: Tensor, side: int, kind: Kind) -> Tensor:
 
 
 def _downloaded(name: str) -> Path:
-    """The hub's files, which it keeps for the next time; configuration and safetensors, nothing else."""
+    """The hub's files, which stay in its cache: only configuration and safetensors."""
     from huggingface_hub import snapshot_download
 
     kind = KINDS[name]
@@ -138,7 +138,7 @@ def _by_hand(name: str) -> str:
 
 
 def _checked(folder: Path, name: str) -> None:
-    """Refuse a folder of something else before the package makes the best of it."""
+    """Refuse a folder of another model before the package tries to load it."""
     try:
         found = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -159,7 +159,7 @@ def _fingerprint(model: nn.Module) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the package's bar, and its report of the parts of a file that were not asked for."""
+    """Suppress the package's progress bar and its report of unused weights."""
     from transformers.utils import logging
 
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

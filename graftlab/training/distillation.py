@@ -1,22 +1,22 @@
 """Training a student on pairs (StyleGAN2 distillation: Viazovetskyi et al. 2020), and what shows how far it
 has come."""
 
-from math import inf, log
+from math import inf
 
 import torch
 from torch import Tensor, nn
 
 from graftlab.config import DistillConfig
 from graftlab.data import TrainingImages
-from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure
+from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.translator import PairDiscriminator, Translator
-from graftlab.objectives.terms import total
-from graftlab.objectives.translation import discriminator_loss, r1_penalty, student_loss
-from graftlab.training.swapping import deep_features
-from graftlab.training.trainer import Step, Trainer, means
+from graftlab.objectives.distillation import objective, r1_penalty
+from graftlab.objectives.terms import LOGISTIC_CHANCE
+from graftlab.training.swapping import deep_distance
+from graftlab.training.trainer import Step, Trainer, accuracies
 
 VALIDATION_PAIRS = 200
 SHEET_PAIRS = 8
@@ -36,9 +36,8 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
 
     def __init__(self, config: DistillConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._student_loss = self._ordinary(student_loss)
-        self._likeness = deep_features(device) if config.recipe.features else None
+        self._objective = self._compile(objective)
+        self._deep = deep_distance(device) if config.recipe.features else None
 
     def networks(self) -> tuple[Translator, PairDiscriminator]:
         return Translator(self.config.network), PairDiscriminator(self.config.network)
@@ -61,48 +60,32 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
         return figures
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        photos, pictures = halves(images)
+        (photos, pictures), recipe = halves(images), self.config.recipe
         with self._autocast():
-            terms = self._discriminator_loss(
-                self.model,
-                self.discriminators,
-                photos,
-                pictures,
-                self.config.recipe,
+            terms = self._objective(
+                *("discriminators", self.model, self.discriminators, photos, pictures, recipe),
                 augment=self._augment(photos),
             )
-        self._descend("discriminators", total(terms))
-        right = {name.replace("D_", "D_accuracy_"): (term < self._chance).float() for name, term in terms.items()}
-        return means(terms) | means(right)
-
-    @property
-    def _chance(self) -> float:
-        """The loss of who cannot tell."""
-        return self.config.recipe.gan * log(2)
+        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         (photos, pictures), recipe = halves(images), self.config.recipe
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, photos, pictures, recipe, self._augment(photos))
-            self._descend("discriminators", total(terms) * recipe.r1_interval)
-        return means(terms)
+            terms = r1_penalty(self.discriminators, photos, pictures, self._augment(photos))
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def student_step(self, images: Tensor) -> dict[str, float]:
-        photos, pictures = halves(images)
-        with self._judges_still():
+        (photos, pictures), recipe = halves(images), self.config.recipe
+        with self._freeze_discriminators():
             with self._autocast():
-                terms = self._student_loss(
-                    self.model,
-                    self.discriminators,
-                    photos,
-                    pictures,
-                    self.config.recipe,
+                terms = self._objective(
+                    *("generator", self.model, self.discriminators, photos, pictures, recipe),
                     augment=self._augment(photos),
-                    likeness=self._likeness,
+                    deep=self._deep,
                 )
-            self._descend("model", total(terms))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe
@@ -113,8 +96,8 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
             steps["r1"] = (self.r1_step, 1 / recipe.r1_interval)
         return steps
 
-    def judges(self) -> dict[str, Tensor]:
-        return super().judges() if self.config.recipe.gan else {}
+    def discriminator_weights(self) -> dict[str, Tensor]:
+        return super().discriminator_weights() if self.config.recipe.gan else {}
 
     def parts(self) -> dict[str, nn.Module]:
         return {"student": self.model, "discriminators": self.discriminators}
@@ -145,19 +128,19 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
     @classmethod
     def figures(cls, points: Curve, config: DistillConfig) -> list[Figure]:
         """Losses, and how far the student is from the two steps."""
-        judged = {"true": "real", "student's": "fake"}
+        seen = {"true": "real", "student's": "fake"}
         terms = {"L1": "L1", "adversarial": "GAN", "feature matching": "matching", "deep features": "features"}
-        l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+        l1 = {"training": points("G_L1"), "held out": points("validation_l1")}
         return [
-            ("Losses of the student", {name: points(f"G_{key}") for name, key in terms.items()}, WEIGHTED),
+            ("Losses of the student", {name: points(f"G_{key}") for name, key in terms.items()}, RAW),
             ("Distance to the two steps", l1, "Mean absolute difference, for pictures in [-1, 1]."),
-            ("Losses of the discriminators", {name: points(f"D_{key}") for name, key in judged.items()}, WEIGHTED),
+            ("Losses of the discriminators", {name: points(f"D_{key}") for name, key in seen.items()}, RAW),
             (
                 "Accuracy of the discriminators",
-                {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+                {name: points(f"D_accuracy_{key}") for name, key in seen.items()},
                 TELLING,
             ),
-            ("R1", {"R1": points("D_R1")}, WEIGHTED),
+            ("R1", {"R1": points("D_R1")}, RAW),
         ]
 
 

@@ -9,7 +9,7 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def averaged(model: Module) -> Module:
+def begin(model: Module) -> Module:
     """A copy to hold the average: it starts equal and needs no gradients."""
     return deepcopy(model).eval().requires_grad_(False)
 

@@ -58,13 +58,13 @@ def estimate(config: TrainConfig, device: torch.device, compiled: bool | None = 
     state = sum(tensor.nbytes for tensor in trainer.state()[0].values())
     model = sum(parameter.numel() * 4 for parameter in trainer.model.parameters())
     snapshots = config.images // config.snapshot_every + 2
-    judges = sum(tensor.nbytes for tensor in trainer.judges().values())
+    discriminators = sum(tensor.nbytes for tensor in trainer.discriminator_weights().values())
     return Estimate(
         parameters={name: size(network) for name, network in trainer.parts().items()},
         memory=peak_memory(device),
         disk=(STATES_KEPT + 1) * state
         + (2 + (snapshots if config.keep_models else 0)) * model
-        + judges
+        + discriminators
         + snapshots * PICTURES,
         images_per_second=rate,
         seconds=config.images / rate,

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from graftlab.config import SwappingTrainConfig
 from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.projected import Judged, discriminator_loss, generator_loss
-from graftlab.objectives.terms import Augment, Terms, no_augment, total
+from graftlab.objectives.projected import Seen, adversaries, objective
+from graftlab.objectives.terms import HINGE_CHANCE, Augment, no_augment
 from graftlab.perception.efficientnet import channels, efficientnet_lite
 from graftlab.training import augment
 from graftlab.training.swapping import Autoencoding
-from graftlab.training.trainer import Step, means
+from graftlab.training.trainer import Step, accuracies
 
 
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
@@ -23,8 +23,8 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
 
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
+        self._adversaries = self._compile(adversaries)
+        self._objective = self._compile(objective)
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
 
     def networks(self) -> tuple[SwappingAutoencoder, ProjectedDiscriminators]:
@@ -37,15 +37,15 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
     def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures, judged = self.generator_step(images, None if truths is None else truths.to(self.device))
-        figures |= self.discriminator_step(judged)
+        figures, seen = self.generator_step(images, None if truths is None else truths.to(self.device))
+        figures |= self.discriminator_step(seen)
         self.seen += self.config.batch
         return figures
 
-    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> tuple[dict[str, float], Judged]:
-        with self._judges_still():
+    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> tuple[dict[str, float], Seen]:
+        with self._freeze_discriminators():
             with self._autocast():
-                terms, judged = self._generator_loss(
+                terms, seen = self._objective(
                     self.model,
                     self.discriminators,
                     self._teacher.maps,
@@ -55,16 +55,16 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
                     disguise=self._disguise(images),
                     truths=truths,
                 )
-            self._descend("model", total(terms))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms), judged.detached()
+        return figures, seen.detach()
 
-    def discriminator_step(self, judged: Judged) -> dict[str, float]:
-        if not self.config.recipe.adversarial:
+    def discriminator_step(self, seen: Seen) -> dict[str, float]:
+        recipe = self.config.recipe
+        if not recipe.adversarial:
             return {}
-        terms = self._discriminator_loss(self.discriminators, judged, self.config.recipe)
-        self._descend("discriminators", total(terms))
-        return means(terms) | accuracies(terms, self.config)
+        terms = self._adversaries("discriminators", self.discriminators, seen, recipe)
+        return self._minimise("discriminators", terms) | accuracies(terms, HINGE_CHANCE)
 
     def _disguise(self, images: Tensor) -> Augment:
         share = self.config.recipe.recolour
@@ -78,11 +78,3 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
             "projected discriminator": self.discriminators.image,
             "co-occurrence discriminator": self.discriminators.patch,
         }
-
-
-def accuracies(terms: Terms, config: SwappingTrainConfig) -> dict[str, float]:
-    """Share of real and of fake inputs that each discriminator tells right: its hinge loss is then below 1."""
-    gan, patch = config.recipe.gan, config.recipe.patch
-    weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
-    right = {name: term < weights[name] for name, term in terms.items()}
-    return means({name.replace("D_", "D_accuracy_"): told.float() for name, told in right.items()})

@@ -10,13 +10,12 @@ from graftlab.config import StyleTrainConfig
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.projected_stylegan2 import SMALLEST, discriminator_loss, enlarged, generator_loss
-from graftlab.objectives.terms import Augment, total
+from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
+from graftlab.objectives.terms import HINGE_CHANCE, Augment
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
-from graftlab.training import distributed
 from graftlab.training.stylegan2 import StyleTraining
-from graftlab.training.trainer import Step, means
+from graftlab.training.trainer import Step
 
 
 class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
@@ -24,12 +23,11 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
     drawing them for each. Spectral normalisation takes the place of R1."""
 
     projected = True
-    judge = JUDGE  # not the teacher, who knows only what it taught
+    compared_in = JUDGE  # not the teacher, who knows only what it taught
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
+        self._adversarial = self._compile(adversarial)
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
 
     def networks(self) -> tuple[StyleGAN2, ProjectedDiscriminator]:
@@ -37,48 +35,45 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
-        return {"model": recipe.path_interval if recipe.path else inf, "discriminators": inf}
+        return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": inf}
 
     def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
         figures = self.both_step(images)
-        if recipe.path and turn % recipe.path_interval == 0:
+        if recipe.path_length and turn % recipe.path_interval == 0:
             figures |= self.path_step(images)
-        return figures | self._seen(turn)
+        return figures | self._count(turn)
 
     def both_step(self, images: Tensor) -> dict[str, float]:
         """First the discriminator learns, then the generator by what it has learnt."""
         augment = self._augment(images, self.strength)
-        w = self._drawn(len(images), learn=True)
+        w = self._draw_codes(len(images), learn=True)
         with self._autocast():
             made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
         with torch.no_grad():
             real = self._maps(images, augment)
-        terms = self._discriminator_loss(self.discriminators, real, tuple(maps.detach() for maps in made))
-        self._descend("discriminators", total(terms))
-        right = {name.replace("D_", "D_accuracy_"): (term < 1).float() for name, term in terms.items()}
-        told = distributed.average(means(right))
-        self._signs.append(2 * told["D_accuracy_real"] - 1)
-        with self._judges_still():
-            wanted = self._generator_loss(self.discriminators, made)
-            self._descend("model", total(wanted))
+        seen = tuple(maps.detach() for maps in made)
+        terms = self._adversarial("discriminators", self.discriminators, real, seen)
+        figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
+        with self._freeze_discriminators():
+            figures |= self._minimise("model", self._adversarial("generator", self.discriminators, real, made))
         self._average(self.config.batch)
-        return means(terms) | means(wanted) | told
+        return figures
 
     def _maps(self, images: Tensor, augment: Augment) -> Maps:
         """What the teacher sees in pictures."""
-        return self._teacher.maps(enlarged(augment(images)))
+        return self._teacher.maps(enlarge(augment(images)))
 
-    def _pooled(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
+    def _pool(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
         """Deep features (N, D) as of pictures that the teacher sees: a third of the work at 128 px."""
         side = max(SMALLEST, self.config.network.size)
         return torch.cat([network.seen(batch.to(self.device).clamp(-1, 1), side).pooled.cpu() for batch in batches])
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe
-        path = {"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {}
+        path = {"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path_length else {}
         return {"both": (self.both_step, 1.0), **path}
 
     def parts(self) -> dict[str, nn.Module]:

@@ -31,7 +31,7 @@ def write_report(run: Path) -> Path:
     page = pages.from_string(Path(__file__).with_name("report.html").read_text("utf-8")).render(
         title=run.resolve().name,
         facts=facts(config, records),
-        sheets=shown_sheets(run / "samples"),
+        sheets=choose_sheets(run / "samples"),
         reals=reals if reals.is_file() else None,
         charts=list(charts(config, records)),
     )
@@ -103,7 +103,7 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
     ]
 
 
-def shown_sheets(folder: Path) -> list[Path]:
+def choose_sheets(folder: Path) -> list[Path]:
     """The sample sheets of which the page consists, oldest first: as many as it can carry."""
     sheets = sorted(
         (path for path in folder.glob("*.jpg") if path.is_file() and path.stem.isdecimal()),
@@ -128,8 +128,8 @@ def evenly(items: Sequence[Path], count: int) -> list[Path]:
 def charts(config: TrainConfig, records: Records) -> Iterable[str]:
     """The training figure; a chart without points is left out."""
 
-    def points(key: str, weight: float = 1.0) -> Points:
-        return [(record["seen"], record[key] / weight) for record in records if key in record and weight]
+    def points(key: str) -> Points:
+        return [(record["seen"], record[key]) for record in records if key in record]
 
     for title, series, note in trainer_of(config).figures(points, config):
         if any(series.values()):

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
+from graftlab.data.image_source import ImageSource
+from graftlab.data.inventory import take_stock
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
@@ -29,6 +32,7 @@ from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
 from graftlab.work.files import lock
+from graftlab.work.progress import Progress, silent
 
 SAVE_MINUTES = 10  # a state is saved at least this often
 STATES_KEPT = 2
@@ -52,7 +56,7 @@ MAY_CHANGE = (
     "recipe.views",
     "recipe.r1",
     "recipe.patch_r1",
-    "recipe.path",
+    "recipe.path_length",
     "recipe.l1",
     "recipe.texture",
     "recipe.structure",
@@ -62,9 +66,6 @@ MAY_CHANGE = (
     "adapt",
     "adapt_images",
 )
-
-Progress = Callable[[int, dict[str, float]], None]
-"""Told after every step: images seen, and the latest figures."""
 
 
 class Run:
@@ -77,12 +78,10 @@ class Run:
         device: torch.device,
         compiled: bool | None = None,  # torch.compile the ordinary steps; None: on CUDA only
     ) -> None:
-        augment.check(config.augment)
-        crop_mode(config.crop)
+        source = check(config)
         self.folder, self.config = folder, config
         self.share = distributed.share(config.batch)
         self.first = distributed.rank() == 0  # the one process that writes
-        source = open_source(config.data)
         with ExitStack() as holding:
             if self.first:
                 make_folder(folder)
@@ -97,13 +96,13 @@ class Run:
             self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
-            self.notes: list[str] = []  # sentences for who started the run
+            self.notes = [told] if (told := source.left_out.told()) else []  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def train(self, progress: Progress = lambda seen, figures: None) -> bool:
+    def train(self, progress: Progress = silent) -> bool:
         """Train to the end, or until interrupted, and save the state; returns whether the end was reached."""
         with self._holding:
             self._train(progress)
@@ -125,7 +124,7 @@ class Run:
                     self._snapshot()
                 elif distributed.any_process(time.monotonic() > self._saved + SAVE_MINUTES * 60, trainer.device):
                     self.save()
-                progress(trainer.seen, self.stats.latest)
+                progress(trainer.seen, config.images, trainer.summary(self.stats.latest))
         if trainer.seen < config.images:
             self.save()
 
@@ -149,7 +148,7 @@ class Run:
                 kept = self.folder / "models"
                 kept.mkdir(exist_ok=True)
                 trainer.ema.save(kept / f"{seen:09d}.safetensors", about)
-            trainer.ema.save(self.folder / "last.safetensors", about, discriminators=trainer.judges())
+            trainer.ema.save(self.folder / "last.safetensors", about, discriminators=trainer.discriminator_weights())
         self.save()
         if self.first:
             write_report(self.folder)
@@ -164,7 +163,7 @@ class Run:
     def _show(self) -> None:
         """The sample sheet of this moment, always of the same pictures."""
         seen = self.trainer.seen
-        sheet = self.trainer.samples(self._shown())
+        sheet = self.trainer.samples(self._sheet_pictures())
         write(sheet, self.folder / "samples" / f"{seen:09d}.jpg", {"images seen": seen})
 
     # -- state --------------------------------------------------------------------------------------------------------
@@ -191,15 +190,15 @@ class Run:
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()
         header: dict[str, Any] | None = None
-        damaged: dict[Path, GraftError] = {}
+        damaged: dict[Path, Exception] = {}
         for state in self._states():
             try:
                 tensors, header = read_tensors(state)
-            except GraftError as error:  # cut off: the state before it is as good
-                damaged[state] = error
+                self.trainer.restore(tensors, header)
+                self.best, _ = header["best"], header["stats"]
+            except (KeyError, TypeError, ValueError) as error:  # GraftError among them
+                damaged[state], header = error, None  # the state before is as good
                 continue
-            self.trainer.restore(tensors, header)
-            self.best = header["best"]
             break
         else:
             if self.config.base:
@@ -213,17 +212,22 @@ class Run:
             return
         if header is not None:
             self.stats.restore(header["stats"])
+            if told := take_stock(self.folder / "photos.json", self.data, self.trainer.seen):
+                self.notes.append(told)
+                self.stats.append({"seen": self.trainer.seen, "photos": len(self.data.source)})
             for path in damaged:  # else it would count as one of the states kept
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
-            rows = self._shown().split(SHEET_SIDE)
+            take_stock(self.folder / "photos.json", self.data, 0)
+            rows = self._sheet_pictures().split(SHEET_SIDE)
             write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
             self._show()
 
     def _adopt(self) -> None:
         """Begin with the weights of the model that is fine-tuned."""
         base = open_model(locate(self.config.base))
+        checked(base)
         if not self.trainer.adopt(base):
             missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
             self.notes.append(
@@ -231,7 +235,7 @@ class Run:
                 "get better."
             )
 
-    def _shown(self) -> Tensor:
+    def _sheet_pictures(self) -> Tensor:
         """The pictures of the sheets: held-out ones and, where these are too few, training pictures after them."""
         missing = min(SHEET_SIDE**2 - len(self.references), len(self.data))
         more = [self.data.batch(0, missing)] if missing > 0 else []
@@ -258,6 +262,13 @@ class Run:
         distributed.barrier()
         if self.first:
             write_settings(path, self.config)
+
+
+def check(config: TrainConfig) -> ImageSource:
+    """The photos of a run. GraftError if they cannot be opened, or are to be changed in ways that there are not."""
+    augment.check(config.augment)
+    crop_mode(config.crop)
+    return open_source(config.data)
 
 
 def make_folder(folder: Path) -> None:

@@ -29,13 +29,14 @@ def read_settings(path: Path, lenient: bool = False) -> TrainConfig:
     settings = KINDS[kind].training if kind in KINDS else None
     if settings is None:
         raise GraftError(f"{path} is of a run that trains '{kind}', which this graftlab does not know.")
-    return settings.from_dict(known(settings, values) if lenient else values)
+    return settings.from_dict(keep_known(settings, values) if lenient else values)
 
 
-def known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
+def keep_known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that a configuration has, and of its parts those that they have."""
+    values = cls.rename(values)
     found = {field.name: field.type for field in fields(cls) if field.name in values}
     return {
-        name: known(kind, values[name]) if isinstance(kind, type) and issubclass(kind, Config) else values[name]
+        name: keep_known(kind, values[name]) if isinstance(kind, type) and issubclass(kind, Config) else values[name]
         for name, kind in found.items()
     }

@@ -3,7 +3,7 @@ and for fine-tuning, and what shows how far it has come."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import inf, log
+from math import inf
 from typing import Any
 
 import torch
@@ -14,17 +14,17 @@ from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_distance
-from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure
+from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.stylegan2 import discriminator_loss, generator_loss, path_penalty, r1_penalty
-from graftlab.objectives.terms import Terms, total
+from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.training import distributed
-from graftlab.training.trainer import JudgeT, Step, Trainer, fill, means
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, fill
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
@@ -32,13 +32,13 @@ ADAPT_EVERY = 4  # steps
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
+class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
     """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
     pictures and its figures."""
 
     settings = StyleTrainConfig
     progress = ("G_GAN", "G")
-    judge = DEFAULT  # the feature network in which samples are compared with pictures
+    compared_in = DEFAULT  # the feature network in which samples are compared with pictures
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
@@ -60,18 +60,17 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
             own[f"synthesis.blocks.{block}.to_rgb.weight"].zero_()
         fill(base, self.model, {**own, **base.tensors})
         self.ema.load_state_dict(self.model.state_dict())
-        return self._adopt_judges(base)
+        return self._adopt_discriminators(base)
 
     def path_step(self, images: Tensor) -> dict[str, float]:
         recipe = self.config.recipe
         with exact_convolutions():
-            w = self._drawn(max(1, len(images) // PATH_SHRINK))
-            terms, mean = path_penalty(self.model, w, self.path_mean, recipe)
+            w = self._draw_codes(max(1, len(images) // PATH_SHRINK))
+            terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
             self.path_mean = distributed.mean(mean)
-            self._descend("model", total(terms) * recipe.path_interval)
-        return means(terms) | {"path_length": self.path_mean.item()}
+            return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}
 
-    def _drawn(self, count: int, learn: bool = False) -> Tensor:
+    def _draw_codes(self, count: int, learn: bool = False) -> Tensor:
         """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
 
         `learn` moves the mean of w, which truncation draws towards."""
@@ -86,12 +85,18 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
 
-    def _seen(self, turn: int) -> dict[str, float]:
+    def _count(self, turn: int) -> dict[str, float]:
         """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
         self.seen += self.config.batch
         if self.config.adapt and (turn + 1) % ADAPT_EVERY == 0:
             self._adapt()
         return {"augmented": self.strength}
+
+    def _accuracies(self, terms: Terms, chance: float) -> dict[str, float]:
+        """Those of the discriminator, over all processes; what augmentation is adapted to."""
+        right = distributed.average(accuracies(terms, chance))
+        self._signs.append(2 * right["D_accuracy_real"] - 1)
+        return right
 
     def _adapt(self) -> None:
         """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
@@ -115,19 +120,19 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
 
         Nothing where the feature network is not installed (extra `metrics`)."""
         try:
-            self._features = self._features or efficientnet_lite(self.judge, self.device)
+            self._features = self._features or efficientnet_lite(self.compared_in, self.device)
         except GraftError:
             return {}
         if len(references) < 2:
             return {}
         if self._known is None or self._known[0] is not references:
-            self._known = (references, self._pooled(self._features, references.split(16)))
+            self._known = (references, self._pool(self._features, references.split(16)))
         seeds = range(len(references))
         samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
-        distance = kernel_distance(self._pooled(self._features, samples), self._known[1])
+        distance = kernel_distance(self._pool(self._features, samples), self._known[1])
         return {"validation_kernel": distance, "validation_error": distance}
 
-    def _pooled(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
+    def _pool(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
         """Deep features (N, D) of pictures that come in batches."""
         return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
 
@@ -147,7 +152,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
     @classmethod
     def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
         """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
-        judged = {"real": "real", "samples": "fake"}
+        seen = {"real": "real", "samples": "fake"}
         return [
             ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
             (
@@ -155,10 +160,10 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
                 {"kernel distance": points("validation_kernel")},
                 "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
             ),
-            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in judged.items()}, ""),
+            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in seen.items()}, ""),
             (
                 "Accuracy of the discriminator",
-                {name: points(f"D_accuracy_{key}") for name, key in judged.items()},
+                {name: points(f"D_accuracy_{key}") for name, key in seen.items()},
                 TELLING,
             ),
             (
@@ -166,8 +171,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, JudgeT]):
                 {"probability": points("augmented")},
                 "Rises while the discriminator knows its photos.",
             ),
-            ("R1", {"R1": points("D_R1")}, WEIGHTED),
-            ("Path length", {"penalty": points("G_path")}, WEIGHTED),
+            ("R1", {"R1": points("D_R1")}, RAW),
+            ("Path length", {"penalty": points("G_path")}, RAW),
         ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
@@ -191,8 +196,7 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
+        self._adversarial = self._compile(adversarial)
         layers = [self.discriminators.from_rgb, *self.discriminators.blocks]
         for layer in layers[: config.frozen]:
             layer.requires_grad_(False)
@@ -202,7 +206,7 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
-        return {"model": recipe.path_interval if recipe.path else inf, "discriminators": recipe.r1_interval}
+        return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": recipe.r1_interval}
 
     def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
@@ -212,40 +216,38 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         if turn % recipe.r1_interval == 0:
             figures |= self.r1_step(images)
         figures |= self.generator_step(images)
-        if recipe.path and turn % recipe.path_interval == 0:
+        if recipe.path_length and turn % recipe.path_interval == 0:
             figures |= self.path_step(images)
-        return figures | self._seen(turn)
+        return figures | self._count(turn)
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
         with torch.no_grad():
-            w = self._drawn(len(images))
+            w = self._draw_codes(len(images))
         with self._autocast():
-            terms = self._discriminator_loss(
-                self.model, self.discriminators, images, w, augment=self._augment(images, self.strength)
+            terms = self._adversarial(
+                *("discriminators", self.model, self.discriminators, w, images),
+                augment=self._augment(images, self.strength),
             )
-        self._descend("discriminators", total(terms))
-        told = distributed.average(accuracies(terms))
-        self._signs.append(2 * told["D_accuracy_real"] - 1)
-        return means(terms) | told
+        return self._minimise("discriminators", terms) | self._accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe = self.config.recipe
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, recipe, self._augment(images, self.strength))
-            self._descend("discriminators", total(terms) * recipe.r1_interval)
-        return means(terms)
+            terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength))
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def generator_step(self, images: Tensor) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
-        with self._judges_still():
-            w = self._drawn(len(images), learn=True)
+        with self._freeze_discriminators():
+            w = self._draw_codes(len(images), learn=True)
             with self._autocast():
-                terms = self._generator_loss(
-                    self.model, self.discriminators, w, augment=self._augment(images, self.strength)
+                terms = self._adversarial(
+                    *("generator", self.model, self.discriminators, w, images),
+                    augment=self._augment(images, self.strength),
                 )
-            self._descend("model", total(terms))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch)
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe
@@ -254,7 +256,7 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
             "generator": (self.generator_step, 1.0),
             "r1": (self.r1_step, 1 / recipe.r1_interval),
         }
-        return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path else {})
+        return steps | ({"path": (self.path_step, 1 / recipe.path_interval)} if recipe.path_length else {})
 
     def parts(self) -> dict[str, nn.Module]:
         return super().parts() | {"discriminator": self.discriminators}
@@ -267,8 +269,3 @@ def lower(network: StyleGAN2Config, blocks: int) -> StyleGAN2Config:
         channels=network.channels[:blocks],
         discriminator_channels=network.discriminator_channels[:blocks],
     )
-
-
-def accuracies(terms: Terms) -> dict[str, float]:
-    """Share of reals and of fakes that the discriminator tells right: the sign of its logit."""
-    return means({name.replace("D_", "D_accuracy_"): (term < log(2)).float() for name, term in terms.items()})

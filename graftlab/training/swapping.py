@@ -1,6 +1,6 @@
 """The Swapping Autoencoder's algorithm (Park et al. 2020, appendix B.2), and what shows how far it has come."""
 
-from math import inf, log
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -8,23 +8,23 @@ from torch import Tensor, nn
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingTrainConfig
 from graftlab.data import TrainingImages
-from graftlab.figures.charts import TELLING, WEIGHTED, Curve, Figure, Points
+from graftlab.figures.charts import RAW, TELLING, Curve, Figure, Points
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.swapping import Likeness, discriminator_loss, generator_loss, r1_penalty
-from graftlab.objectives.terms import Terms, total
+from graftlab.objectives.swapping import objective, r1_penalty
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Distance
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.training.trainer import JudgeT, Step, Trainer, means
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies
 
 VALIDATION_IMAGES = 64
 SHEET_IMAGES = 6
 
 
-class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
+class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, DiscriminatorsT]):
     """What all ways to train a Swapping Autoencoder have in common: its parts, its pictures and its figures."""
 
     settings = SwappingTrainConfig
@@ -57,26 +57,26 @@ class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, JudgeT]):
         """Those of the reproduction report's Figure 1 (Newlands et al. 2021), and more."""
         fakes = {"reconstructions": "rec", "hybrids": "mix"}
 
-        def judged(prefix: str) -> dict[str, Points]:
+        def curves(prefix: str) -> dict[str, Points]:
             return {name: points(f"{prefix}_{key}") for name, key in (("real", "real"), *fakes.items())}
 
         adversarial = {name: points(f"G_GAN_{key}") for name, key in fakes.items()} | {
             "patches of hybrids": points("G_mix")
         }
-        l1 = {"training": points("G_L1", config.recipe.l1), "held out": points("validation_l1")}
+        l1 = {"training": points("G_L1"), "held out": points("validation_l1")}
         held_out = {"reconstructions": points("validation_l1"), "colours of hybrids": points("validation_texture")}
         nets = {"D": "the image discriminator", "PatchD": "the patch discriminator"}
         return [
-            ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, WEIGHTED),
+            ("Losses of the generator", {"L1": points("G_L1"), **adversarial}, RAW),
             ("L1 of reconstructions", l1, "Mean absolute difference, for pictures in [-1, 1]."),
             (
                 "Held-out photos",
                 held_out,
                 "L1, and distance to the colours of the texture; the best model has the lowest sum.",
             ),
-            *((f"Losses of {net}", judged(prefix), WEIGHTED) for prefix, net in nets.items()),
-            *((f"Accuracy of {net}", judged(prefix + "_accuracy"), TELLING) for prefix, net in nets.items()),
-            *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, WEIGHTED) for prefix, net in nets.items()),
+            *((f"Losses of {net}", curves(prefix), RAW) for prefix, net in nets.items()),
+            *((f"Accuracy of {net}", curves(prefix + "_accuracy"), TELLING) for prefix, net in nets.items()),
+            *((f"R1 of {net}", {"R1": points(prefix + "_R1")}, RAW) for prefix, net in nets.items()),
         ]
 
 
@@ -86,9 +86,8 @@ class SwappingTrainer(Autoencoding[Discriminators]):
 
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self._discriminator_loss = self._ordinary(discriminator_loss)
-        self._generator_loss = self._ordinary(generator_loss)
-        self._likeness = deep_features(device) if config.recipe.features else None
+        self._objective = self._compile(objective)
+        self._deep = deep_distance(device) if config.recipe.features else None
 
     def networks(self) -> tuple[SwappingAutoencoder, Discriminators]:
         return SwappingAutoencoder(self.config.network), Discriminators(self.config.network)
@@ -110,35 +109,32 @@ class SwappingTrainer(Autoencoding[Discriminators]):
         return figures
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
+        recipe = self.config.recipe
         with self._autocast():
-            terms = self._discriminator_loss(
-                self.model, self.discriminators, images, self.config.recipe, augment=self._augment(images)
+            terms = self._objective(
+                *("discriminators", self.model, self.discriminators, images, recipe), augment=self._augment(images)
             )
-        self._descend("discriminators", total(terms))
-        return means(terms) | accuracies(terms, self.config)
+        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe, size = self.config.recipe, self.config.network.patch_size
         with exact_convolutions():
             terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
-            self._descend("discriminators", total(terms) * recipe.r1_interval)
-        return means(terms)
+            return self._minimise("discriminators", terms, recipe.r1_interval)
 
     def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        with self._judges_still():
+        recipe = self.config.recipe
+        with self._freeze_discriminators():
             with self._autocast():
-                terms = self._generator_loss(
-                    self.model,
-                    self.discriminators,
-                    images,
-                    self.config.recipe,
+                terms = self._objective(
+                    *("generator", self.model, self.discriminators, images, recipe),
                     augment=self._augment(images),
                     truths=truths,
-                    likeness=self._likeness,
+                    deep=self._deep,
                 )
-            self._descend("model", total(terms))
+            figures = self._minimise("model", terms)
         self._average(self.config.batch * (2 if self.config.recipe.adversarial else 1))
-        return means(terms)
+        return figures
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         if not self.config.recipe.adversarial:
@@ -149,8 +145,8 @@ class SwappingTrainer(Autoencoding[Discriminators]):
             "r1": (self.r1_step, 0.5 / self.config.recipe.r1_interval),
         }
 
-    def judges(self) -> dict[str, Tensor]:
-        return super().judges() if self.config.recipe.adversarial else {}
+    def discriminator_weights(self) -> dict[str, Tensor]:
+        return super().discriminator_weights() if self.config.recipe.adversarial else {}
 
     def parts(self) -> dict[str, nn.Module]:
         return super().parts() | {
@@ -194,7 +190,7 @@ def swap_sheet(model: SwappingAutoencoder, images: Tensor, title: str) -> Tensor
     return sheet([[None, *images.split(1)], *rows], title=title, scale=max(1, 128 // images.shape[-1]))
 
 
-def deep_features(device: torch.device) -> Likeness:
+def deep_distance(device: torch.device) -> Distance:
     """Deep-feature distance as evaluation has it, with gradients, and at the size of the pictures."""
     network = efficientnet_lite(DEFAULT, device)
 
@@ -211,16 +207,3 @@ def colour_distance(a: Tensor, b: Tensor) -> Tensor:
     """Earth mover's distance between the values of pictures (N, 3, H, W), mean over channels: (N,)."""
     ordered = [picture.clamp(-1, 1).flatten(2).sort(2).values for picture in (a, b)]
     return (ordered[0] - ordered[1]).abs().mean((1, 2))
-
-
-def accuracies(terms: Terms, config: SwappingTrainConfig) -> dict[str, float]:
-    """Share of real and of fake inputs that each discriminator tells right: its loss is then below ln 2."""
-    gan, patch = config.recipe.gan, config.recipe.patch
-    weights = {"D_real": gan, "D_rec": gan / 2, "D_mix": gan / 2, "PatchD_real": patch, "PatchD_mix": patch}
-    return means(
-        {
-            name.replace("D_", "D_accuracy_"): (term < weights[name] * log(2)).float()
-            for name, term in terms.items()
-            if weights[name]
-        }
-    )

@@ -17,7 +17,7 @@ from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
-from graftlab.objectives.terms import Terms
+from graftlab.objectives.terms import Terms, total
 from graftlab.training import augment, distributed, ema
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
@@ -25,12 +25,12 @@ NETWORKS = ("model", "discriminators", "ema")
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 ModelT = TypeVar("ModelT", bound=Network)
-JudgeT = TypeVar("JudgeT", bound=nn.Module)
+DiscriminatorsT = TypeVar("DiscriminatorsT", bound=nn.Module)
 LossT = TypeVar("LossT", bound=Callable[..., Any])
 Step = Callable[[Tensor], dict[str, float]]
 
 
-class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
+class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
     """Networks, their average, their optimisers and the count of images seen.
 
     `step(images)` is one step of the algorithm; `state` and `restore` are all there is to resuming."""
@@ -45,8 +45,8 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
         torch.manual_seed(config.seed)
         model, discriminators = self.networks()
         self.model: ModelT = model.to(device)
-        self.discriminators: JudgeT = discriminators.to(device)
-        self.ema: ModelT = ema.averaged(self.model)
+        self.discriminators: DiscriminatorsT = discriminators.to(device)
+        self.ema: ModelT = ema.begin(self.model)
         # A lazy regulariser takes a step of its own every so often, so c = interval / (interval + 1) slows all steps of
         # its optimiser down to match (StyleGAN2, appendix B).
         self.optimizers = {
@@ -56,7 +56,7 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
         self.skipped = 0  # steps whose gradients were not finite
         self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone
 
-    def _ordinary(self, loss: LossT) -> LossT:
+    def _compile(self, loss: LossT) -> LossT:
         """An objective, compiled if asked for; not those that differentiate twice, which compiled graphs cannot."""
         if not self._compiled:
             return loss
@@ -72,8 +72,8 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
     # -- what kinds of models differ in --------------------------------------------------------------------------------
 
     @abstractmethod
-    def networks(self) -> tuple[ModelT, JudgeT]:
-        """New ones: the model, and whatever judges it."""
+    def networks(self) -> tuple[ModelT, DiscriminatorsT]:
+        """New ones: the model, and its discriminators."""
 
     @abstractmethod
     def intervals(self) -> dict[str, float]:
@@ -106,9 +106,10 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
     def samples(self, images: Tensor) -> Tensor:
         """The average at work, always in the same way: one sheet (1, 3, H, W)."""
 
-    def summary(self, figures: dict[str, float]) -> str:
+    @classmethod
+    def summary(cls, figures: dict[str, float]) -> str:
         """The figure that the progress bar shows."""
-        name, title = self.progress
+        name, title = cls.progress
         return f"{title} {figures[name]:.3f}" if name in figures else ""
 
     @classmethod
@@ -132,19 +133,24 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
             raise GraftError(f"{base.path} has other networks than this run; give the run's own base.")
         for network in (self.model, self.ema):
             fill(base, network, base.tensors)
-        return self._adopt_judges(base)
+        return self._adopt_discriminators(base)
 
-    def _adopt_judges(self, base: ModelFile) -> bool:
-        fits = bool(base.discriminators) and judges_of(base) == judges_of(self.config)
+    def _adopt_discriminators(self, base: ModelFile) -> bool:
+        fits = bool(base.discriminators) and teacher_of(base) == teacher_of(self.config)
         if fits:
             fill(base, self.discriminators, base.discriminators)
         return fits
 
-    def judges(self) -> dict[str, Tensor]:
+    def discriminator_weights(self) -> dict[str, Tensor]:
         """The discriminators' weights, for who wants to train on; none if they have no say."""
         return self.discriminators.state_dict()
 
     # -- one optimiser step --------------------------------------------------------------------------------------------
+
+    def _minimise(self, which: str, terms: Terms, times: int = 1) -> dict[str, float]:
+        """One optimiser step along the recipe's sum of terms, that often at once; returns their means."""
+        self._descend(which, total(terms, self.config.recipe.weights) * times)
+        return means(terms)
 
     def _descend(self, which: str, loss: Tensor) -> None:
         """One optimiser step, or none if any gradient is not finite."""
@@ -167,8 +173,8 @@ class Trainer(ABC, Generic[ConfigT, ModelT, JudgeT]):
             )
 
     @contextmanager
-    def _judges_still(self) -> Iterator[None]:
-        """While the model learns: its judges need no gradients of their own."""
+    def _freeze_discriminators(self) -> Iterator[None]:
+        """While the model learns: its discriminators need no gradients of their own."""
         learning = [parameter for parameter in self.discriminators.parameters() if parameter.requires_grad]
         self.discriminators.requires_grad_(False)
         yield
@@ -220,7 +226,7 @@ def fill(base: ModelFile, network: nn.Module, tensors: Any) -> None:
     network.load_state_dict(tensors)
 
 
-def judges_of(one: ModelFile | TrainConfig) -> str:
+def teacher_of(one: ModelFile | TrainConfig) -> str:
     """The teacher of a model's or a run's projected discriminators; nothing if they see pictures themselves."""
     if isinstance(one, TrainConfig):
         recipe = one.recipe.to_dict()
@@ -233,3 +239,8 @@ def judges_of(one: ModelFile | TrainConfig) -> str:
 def means(terms: Terms) -> dict[str, float]:
     values = torch.stack([term.detach().mean() for term in terms.values()])
     return dict(zip(terms, values.tolist(), strict=True))  # one wait for the device, not one for each
+
+
+def accuracies(terms: Terms, chance: float) -> dict[str, float]:
+    """Share of real and of fake inputs that each discriminator tells right: their loss is below that of who cannot."""
+    return means({name.replace("D_", "D_accuracy_"): (term < chance).float() for name, term in terms.items()})

@@ -20,14 +20,13 @@ from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
 from graftlab.video.writing import Target, assemble, record
 from graftlab.work.parts import open_parts
+from graftlab.work.progress import Progress, silent
 
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth
 CLEAR = 128  # pixels of a short side up to which a preview enlarges frames
 NOTEBOOK = 4  # frames that a notebook shows of a film
 BLOCK = 32  # frames held in memory, 8-bit, while a film runs backwards
-
-Progress = Callable[[int, int, str], object]  # frames done, frames in all, a note
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def render(
     film: Film,
     out: str | Path,
     quality: int = 90,  # 0 to 100, of codecs that lose something
-    progress: Progress = lambda done, total, note: None,  # told of every frame
+    progress: Progress = silent,  # of frames
     resume: bool = True,  # continue what was begun with the same recipe, if there is one; False: begin anew
     codec: str | None = None,  # "h264", "vp9" or "av1"; None: the first that belongs to the extension
 ) -> Path:
@@ -147,7 +146,7 @@ def _row(film: Film, numbers: list[int], across: int) -> Tensor:
 # ---------------------------------------------------------------- the same pictures at another time
 
 
-def reversed_(film: Film) -> Film:
+def reverse(film: Film) -> Film:
     """From the last frame to the first, without sound. Made in blocks, of which one is held in memory as 8-bit."""
     last = film.frames - 1
 
@@ -159,12 +158,12 @@ def reversed_(film: Film) -> Film:
             yield from map(from_uint8, reversed(block))
             end = begin
 
-    return _retimed(film, film.frames, lambda number: film.frame(last - number), start, "reversed")
+    return _retime(film, film.frames, lambda number: film.frame(last - number), start, "reversed")
 
 
 def boomerang(film: Film) -> Film:
     """To the last frame and back, without sound, as a loop: neither the last nor the first frame comes twice."""
-    back = reversed_(film)
+    back = reverse(film)
     frames = max(1, 2 * film.frames - 2)
 
     def frame(number: int) -> Tensor:
@@ -174,10 +173,10 @@ def boomerang(film: Film) -> Film:
         forward = film.play(first) if first < film.frames else iter(())
         return chain(forward, back.play(max(1, first - film.frames + 1)))
 
-    return replace(_retimed(film, frames, frame, start, "boomerang"), closed=True)
+    return replace(_retime(film, frames, frame, start, "boomerang"), closed=True)
 
 
-def slowed(film: Film, factor: int) -> Film:
+def slow(film: Film, factor: int) -> Film:
     """`factor` times as slow, without sound: every frame at its time, and mixtures of two neighbours in between.
 
     A closed film stays one: its last frame melts into its first. GraftError for a factor below 1."""
@@ -202,17 +201,17 @@ def slowed(film: Film, factor: int) -> Film:
             yield here
 
     frames = film.frames * factor if film.closed else (film.frames - 1) * factor + 1
-    return _retimed(film, frames, frame, start, f"slowed {factor}")
+    return _retime(film, frames, frame, start, f"slowed {factor}")
 
 
-def upscaled(film: Film, larger: Callable[[Tensor], Tensor]) -> Film:
+def enlarge(film: Film, larger: Callable[[Tensor], Tensor]) -> Film:
     """Each frame made larger, with sound and recipe as they are; `larger` is given pictures (1, 3, H, W)."""
     return replace(
         film, frame=lambda number: larger(film.frame(number)), start=lambda first: map(larger, film.play(first))
     )
 
 
-def _retimed(
+def _retime(
     film: Film, frames: int, frame: Callable[[int], Tensor], start: Callable[[int], Iterator[Tensor]], how: str
 ) -> Film:
     recipe = {"of": dict(film.recipe), "shown": how} if film.recipe else {}

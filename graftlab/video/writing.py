@@ -25,7 +25,7 @@ from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.sound import add_sound
 from graftlab.work.files import atomic_write
 from graftlab.work.parallel import ordered_map, worker_count
-from graftlab.work.parts import Parts
+from graftlab.work.parts import Parts, seal
 
 PART = 64  # frames: what a killed process loses at most, and how far apart key frames are
 THREADS = 2  # of an encoder, on every machine
@@ -171,7 +171,7 @@ def record(
 
         def work(numbered: tuple[int, Tensor]) -> int:
             number, picture = numbered
-            images.write(picture, parts.path(number), recipe, max(1, target.quality))
+            seal(images.write(picture, parts.path(number), recipe, max(1, target.quality)))
             return number + 1
 
         workers = worker_count()
@@ -241,7 +241,7 @@ class _Recorder:
     def _close(self, first: int) -> None:
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        atomic_write(self._parts.path(first), lambda file: file.write(self._buffer.getbuffer()))
+        seal(atomic_write(self._parts.path(first), lambda file: file.write(self._buffer.getbuffer())))
 
 
 def _even(pixels: np.ndarray) -> np.ndarray:

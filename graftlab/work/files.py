@@ -2,8 +2,11 @@
 
 import contextlib
 import errno
+import io
 import json
 import os
+import re
+import stat
 import tomllib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,19 +26,26 @@ _REMEDIES = {
     errno.EEXIST: "a part of the path is a file and not a folder: choose another folder",
 }
 
+LARGEST_TABLE = 8 << 20  # bytes
+PART = ".part-"  # between the name of a file and the number of the process that writes it
+_LEFT = re.compile(rf"\..+{re.escape(PART)}(\d+)", re.DOTALL)
+_swept: set[Path] = set()  # folders that this process has written in
+
 
 def atomic_write(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
     """Create or replace a file in one step: after a crash at any moment the old file or the new one is there, whole.
 
     `write` receives a binary file and fills it. The bytes reach the disk before the name does; missing parent folders
     are made. Returns the path. GraftError on any OSError, with the earlier file untouched and nothing left beside it;
-    other exceptions of `write` pass through, just as clean."""
+    other exceptions of `write` pass through, just as clean. What a process that was killed has left is removed."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.part-{os.getpid()}")  # same folder: a rename across disks is not atomic
+    part = path.with_name(f".{path.name}{PART}{os.getpid()}")  # same folder: a rename across disks is not atomic
     try:
         if path.exists() and not path.is_file():  # a rename would put a file in the place of /dev/null
             raise GraftError(f"{path} could not be written, because it is not an ordinary file: choose another name.")
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in _swept or path.exists():  # not for every frame of a film: folders can be large
+            _sweep(path.parent)
         with part.open("wb") as file:
             write(file)
             file.flush()
@@ -49,6 +59,28 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
             part.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return path
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that are no more were writing in a folder."""
+    _swept.add(folder)
+    for name in os.listdir(folder):
+        match = _LEFT.fullmatch(name)
+        if match and not _is_running(int(match[1])):
+            with contextlib.suppress(OSError):  # on Windows files that are written cannot be removed
+                (folder / name).unlink()
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # where this would end it, and where removing its file fails
+        return process == os.getpid()
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
@@ -83,9 +115,17 @@ def lock(path: Path, busy: str) -> AbstractContextManager[object]:
 def read_table(path: Path) -> Any:
     """What a file that people write holds: JSON, or by its extension TOML, or YAML if PyYAML is installed.
 
-    GraftError if there is no such file or it cannot be read, ValueError if it is malformed."""
+    GraftError if there is no such file or it cannot be read, or is too large or a device that has no end; ValueError if
+    it is malformed."""
     try:
-        text = path.read_text(encoding="utf-8")
+        mode = path.stat().st_mode
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise GraftError(f"{path} is a device and no file: name a table.")
+        with path.open("rb") as file:
+            data = file.read(LARGEST_TABLE + 1)
+        if len(data) > LARGEST_TABLE:
+            raise GraftError(f"{path} is larger than {LARGEST_TABLE >> 20} MiB, and so no table that people write.")
+        text = io.TextIOWrapper(io.BytesIO(data), "utf-8").read()  # with any kind of line ends
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file.") from None
     except OSError as error:

@@ -1,22 +1,28 @@
 """What a film has so far: numbered files in a hidden folder, from which it is continued.
 
-.NAME.parts/plan.json       what the film is; parts belong to it if it is equal
-.NAME.parts/00000064.nut    frames 64 to 127
-.NAME.parts/chain-*         frames of a recursion as they were before encoding, to go on from
-.NAME.parts/codes-*         with refined codes: what every 64th frame's began with
-.NAME.parts/lock            held by the one process that works here
+.NAME.parts/plan.json           what the film is; parts belong to it if it is equal
+.NAME.parts/00000064.ab12.nut   frames 64 to 127, and the first digits of their SHA-256
+.NAME.parts/chain-*             frames of a recursion as they were before encoding, to go on from
+.NAME.parts/codes-*             with refined codes: what every 64th frame's began with
+.NAME.parts/lock                held by the one process that works here
+
+A part is given its digest when it is whole (`seal`); one that no longer has it is made again.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from graftlab.errors import GraftError
 from graftlab.work.files import atomic_write, lock
+
+DIGITS = 32  # of a digest, in a part's name
 
 
 @dataclass
@@ -28,17 +34,25 @@ class Parts:
     length: int
     note: str = ""  # what people should know before work goes on
     finished: bool = False  # set when the parts are of no more use: the folder is then removed
+    _whole: set[Path] = field(default_factory=set)  # compared already
 
     def path(self, first: int) -> Path:
-        """The file of the part that begins with frame number `first`."""
+        """Where to write the part that begins with frame number `first`, to be sealed then."""
         return self.folder / f"{first:08d}{self.suffix}"
 
     def files(self) -> list[Path]:
-        """The parts from the film's beginning up to the first that is missing."""
-        there = {path.name for path in self.folder.iterdir()}
+        """The parts from the film's beginning up to the first that is missing or damaged, which is removed."""
+        there: dict[str, list[Path]] = {}
+        for path in self.folder.iterdir():
+            if path.suffix == self.suffix:
+                there.setdefault(path.name.partition(".")[0], []).append(path)
         paths: list[Path] = []
-        while (path := self.path(len(paths) * self.length)).name in there:
-            paths.append(path)
+        while found := there.get(f"{len(paths) * self.length:08d}"):
+            whole = [path for path in found if path in self._whole or is_whole(path)]
+            if not whole:
+                break
+            self._whole.update(whole)
+            paths.append(whole[0])
         return paths
 
     def done(self) -> int:
@@ -46,12 +60,39 @@ class Parts:
         return len(self.files()) * self.length
 
 
+def seal(path: Path) -> Path:
+    """Give a file that is whole the first digits of its SHA-256 in its name; returns that."""
+    sealed = path.with_name(f"{path.stem}.{digest(path)}{path.suffix}")
+    path.replace(sealed)
+    return sealed
+
+
+def unsealed(path: Path) -> Path | None:
+    """The file that was sealed under this name and is whole; None, and it is removed, if it is not."""
+    found = (path, *path.parent.glob(f"{escape(path.stem)}.*{path.suffix}"))
+    return next((each for each in found if each.exists() and is_whole(each)), None)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a part has the digest in its name, or none there, as those of earlier versions; else it is removed."""
+    _, *told, _ = path.name.split(".")
+    if told and told[0] != digest(path):
+        path.unlink()
+        return False
+    return True
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
 @contextmanager
 def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], resume: bool) -> Iterator[Parts]:
     """The parts of a film that is to become `out`, those of an earlier call if its plan (JSON) was equal.
 
     GraftError if another process holds them or the folder cannot be written."""
-    folder = out.with_name(f".{out.name}.parts")
+    folder = _folder(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder / "lock", f"{out} is being written by another process: wait for it, or choose another name.")
@@ -70,6 +111,15 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
         yield parts
     if parts.finished:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(out: str | Path) -> None:
+    """Remove what is kept for a file, if there is anything."""
+    shutil.rmtree(_folder(Path(out)), ignore_errors=True)
+
+
+def _folder(out: Path) -> Path:
+    return out.with_name(f".{out.name}.parts")
 
 
 def _plan_in(folder: Path) -> Any:

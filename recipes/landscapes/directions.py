@@ -20,8 +20,8 @@ import torch
 import graftlab
 from graftlab.data import open_source
 from graftlab.editing.directions import Directions
-from graftlab.editing.factors import checked, labelled, named
-from graftlab.editing.fitting import encoded, fit
+from graftlab.editing.factors import correlate, fit_factors, named
+from graftlab.editing.fitting import encode_photos, fit
 from graftlab.errors import GraftError
 
 HELD_OUT = 0.25  # share of the structures
@@ -150,7 +150,7 @@ def find(model, folder, k, count, seed):
     for rows in choose(columns["structure_seed"], columns["texture_seed"], count, seed):
         row_of = {number[files[there[row]]]: row for row in rows}
         read, batches = [], []
-        for indices, codes in encoded(model, source, list(row_of), model.config.size):
+        for indices, codes in encode_photos(model, source, list(row_of), model.config.size):
             read += [row_of[index] for index in indices]
             batches.append(codes.texture.cpu())
         if len(read) < 2:
@@ -158,10 +158,10 @@ def find(model, folder, k, count, seed):
         textures.append(torch.cat(batches))
         values.append({name: column[read] for name, column in factors.items()})
     parts = (
-        labelled(textures[0], values[0], model.fingerprint),
+        fit_factors(textures[0], values[0], model.fingerprint),
         fit(textures[0], k, model.fingerprint),
     )
-    found = named(checked(Directions.cat(parts), textures[1], values[1]))
+    found = named(correlate(Directions.cat(parts), textures[1], values[1]))
     story = {
         "photos": "rendered alpine lakes (recipes/landscapes)",
         "size": model.config.size,

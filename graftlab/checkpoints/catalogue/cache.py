@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from graftlab.checkpoints.catalogue import registry
-from graftlab.checkpoints.catalogue.download import Progress, download
+from graftlab.checkpoints.catalogue.download import download
 from graftlab.checkpoints.catalogue.unzip import extract
 from graftlab.checkpoints.load import bundled_models
 from graftlab.errors import GraftError
 from graftlab.work.files import lock
+from graftlab.work.progress import Progress, silent
 
 
 def get(
     name: str,
     keep_original: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,  # of bytes
     pause: Callable[[float], object] = time.sleep,
     local: bool = False,  # allow http to 127.0.0.1, for tests
 ) -> Path:

@@ -26,8 +26,7 @@ from urllib.parse import urljoin, urlsplit
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
 from graftlab.work.files import atomic_write
-
-Progress = Callable[[int, int | None], object]  # bytes done, bytes in all if known
+from graftlab.work.progress import Progress, silent
 
 PIECE = 2**18  # bytes read at a time
 REDIRECTS = 5  # followed at most
@@ -64,7 +63,7 @@ def download(
     target: Path,
     size: int | None = None,  # bytes; None: not known
     sha256: str | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,  # of bytes
     pause: Callable[[float], object] = time.sleep,
     local: bool = False,  # allow http to 127.0.0.1, for tests
 ) -> Path:
@@ -226,13 +225,11 @@ def open_address(address: str, headers: dict[str, str], local: bool) -> Any:
             error.close()
             at = joined(at, error.headers["Location"])
         except ValueError:
-            raise GraftError(f"{at} is no address; {HAND}.") from None
+            raise GraftError(f"{at} is not a valid address; {HAND}.") from None
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             reason = getattr(error, "reason", error)
             if isinstance(reason, ssl.SSLCertVerificationError):
-                raise GraftError(
-                    f"{at} shows no certificate that can be trusted ({reason.verify_message}); {HAND}."
-                ) from None
+                raise GraftError(f"{at} has no trusted certificate ({reason.verify_message}); {HAND}.") from None
             raise CutError(str(reason) or type(reason).__name__) from None
     raise GraftError(f"{address} redirects more than {REDIRECTS} times; {HAND}.")
 

@@ -127,3 +127,13 @@ def checked(member: Member, name: str, where: str) -> memoryview:
     if zlib.crc32(data) != member.checksum:
         damaged(where, f"is a zip file whose member {name[:80]!r} is damaged")
     return data
+
+
+def check(data: memoryview, where: str) -> bool:
+    """Compare all members with their checksums, which reads the whole file. True, or GraftError."""
+    for name, member in members(data, where).items():
+        if member.method == STORED:
+            checked(member, name, where)
+        else:
+            unpacked(member, name, where)
+    return True

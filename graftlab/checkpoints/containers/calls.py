@@ -268,7 +268,7 @@ def read_old_torch_behind_magic(data: memoryview, position: int, allowance: Allo
         refuse(where, "was written by a PyTorch that is not known, or is damaged")
     machine, position = read_pickle(data, position, allowance, depth=depth)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
-        refuse(where, "was written on a machine with the other order of bytes (big endian), or is damaged")
+        refuse(where, "was written on a machine with the other byte order (big endian), or is damaged")
     storages: dict[str, Storage] = {}
 
     def storage(key: object) -> Storage:

@@ -7,7 +7,9 @@ nothing that writes to a tensor can reach the file. Nobody should change the fil
 import ast
 import mmap
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -36,6 +38,21 @@ class Contents:
     container: str  # "pickle", "torch zip", "torch legacy", "safetensors", "npy" or "npz"
     tree: object  # plain values, tensors, `Name` and `Record`
     suspicions: tuple[str, ...] = ()  # sentences about program text that could not be examined
+    check: Callable[[], bool] | None = None  # reads all: whether checksums prove what it holds, or GraftError
+
+    @cached_property
+    def named(self) -> dict[str, object]:
+        """What lies in dicts and dicts of dicts, by dotted names; nothing if the file holds something else."""
+        tree = self.tree["tensors"] if self.container == "safetensors" and isinstance(self.tree, dict) else self.tree
+        found: dict[str, object] = {}
+        waiting = [("", tree)] if isinstance(tree, dict) else []
+        while waiting:
+            name, value = waiting.pop()
+            if isinstance(value, dict) and value:
+                waiting += [(f"{name}.{key}" if name else str(key), value[key]) for key in reversed(value)]
+            elif name:
+                found[name] = value
+        return found
 
 
 def open_contents(path: Path) -> Contents:
@@ -58,8 +75,10 @@ def open_contents(path: Path) -> Contents:
 
 def _open(path: Path, data: memoryview) -> Contents:
     where, start = str(path), bytes(data[:512])
+    check = None
     if start.startswith((b"PK\3\4", b"PK\5\6")):
         container, tree = read_zip(data, where)
+        check = partial(archives.check, data, where)
     elif start.startswith(b"\x93NUMPY"):
         container, tree = "npy", read_array(data, Allowance(where, len(data)))
     elif start[8:9] == b"{" and (start[0] != 0x80 or not any(start[4:8])):
@@ -69,7 +88,7 @@ def _open(path: Path, data: memoryview) -> Contents:
     else:
         raise GraftError(f"{path} {recognise(data)}.")
     survey(tree, where)
-    return Contents(path, container, tree, examine_text(tree, where))
+    return Contents(path, container, tree, examine_text(tree, where), check)
 
 
 def read_pickle_file(data: memoryview, where: str) -> tuple[str, object]:
@@ -102,7 +121,7 @@ def read_torch_zip(data: memoryview, found: dict[str, archives.Member], folder: 
         archives.stored(member, name, where)
     order = found.get(f"{folder}byteorder")
     if order and archives.checked(order, "byteorder", where) != b"little":
-        refuse(where, "was written on a machine with the other order of bytes (big endian)")
+        refuse(where, "was written on a machine with the other byte order (big endian)")
     allowance = Allowance(where, len(data))
     storages: dict[str, Storage] = {}
 

@@ -48,7 +48,7 @@ def unreadable(path: Path) -> None:
     except GraftError:
         raise
     except PermissionError:
-        raise GraftError(f"{path} may not be read: give yourself the permission (chmod u+r).") from None
+        raise GraftError(f"{path} cannot be read: give yourself permission (chmod u+r).") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise GraftError(f"{str(path)[:300]!r} cannot be read ({error}).") from None
 

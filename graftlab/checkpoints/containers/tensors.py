@@ -123,7 +123,7 @@ def _check_text(data: memoryview, dtype: np.dtype, where: str) -> None:
         if dtype.kind == "U":
             str(data, "utf-32-be" if dtype.byteorder == ">" else "utf-32-le")
     except UnicodeDecodeError:
-        refuse(where, "holds a numpy array of text that is none")
+        refuse(where, "holds a numpy array of invalid text")
 
 
 def writable(data: memoryview, allowance: Allowance) -> memoryview:

@@ -20,11 +20,16 @@ from torch import Tensor
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
 from graftlab.checkpoints.formats.stylegan2_config import (
+    DRAWN,
+    NOT_RGB,
     check,
+    coloured,
     discriminator_config,
+    drawn_noise,
     generator_config,
     rename,
     silence,
+    without_noise,
 )
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
@@ -85,13 +90,14 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     networks, path = networks_of(contents.tree), contents.path
     if not networks:
         return None
-    notes = []
+    notes: list[str] = []
     if part not in networks:
         if part != "G_ema":
             raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
         part = "G"
         notes.append("There is no averaged generator (G_ema); the one in training (G) is used.")
-    config, tensors = read_generator(path, flatten(path, networks[part]))
+    config, tensors, found = read_generator(path, flatten(path, networks[part]))
+    notes += found
     discriminator: Mapping[str, Tensor] = {}
     if "D" in networks:
         try:
@@ -195,8 +201,8 @@ def check_options(path: Path, network: Network, what: str, known: Sequence[str],
     if strange:
         raise GraftError(f"{path} holds a {what} made of {', '.join(strange):.80}, which is not StyleGAN2's.")
     channels = network.attributes[""].get("img_channels", 3)
-    if channels != 3:
-        raise GraftError(f"{path} holds a {what} of pictures with {channels!r:.20} channels; only three can be opened.")
+    if channels != 3 and (what == "discriminator" or channels not in NOT_RGB):
+        raise GraftError(f"{path} holds a {what} of pictures with {channels!r:.20} channels, which cannot be opened.")
     problems = [f"{place(name)} has {told}" for name in network.classes for told in odd(network, name, architecture)]
     problems += [f"{name} is another filter" for name, tensor in network.tensors.items() if foreign(name, tensor)]
     refuse(path, f"holds a {what} with options that graftlab does not know", problems)
@@ -243,17 +249,20 @@ def clamp_of(path: Path, network: Network) -> float:
 # -- our names --------------------------------------------------------------------------------------------------------
 
 
-def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    """A generator's configuration, and its tensors under our names."""
+def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[str, Tensor], list[str]]:
+    """A generator's configuration, its tensors under our names, and what is to be said about them."""
     check_options(path, network, "generator", GENERATOR, "skip")
     noisy = network.values("use_noise") != {False}
     state = {name: tensor for name, tensor in network.tensors.items() if not name.endswith(KERNEL)}
     theirs = dict(generator_names(numbers(state, r"synthesis\.b(\d{1,6})\."), *mapping_layers(state), noisy))
-    tensors = rename(path, "StyleGAN2 generator", state, theirs)
+    wanted, silent = without_noise(theirs, state)
+    tensors, notes = coloured(path, rename(path, "StyleGAN2 generator", state, wanted))
     config = generator_config(path, tensors, clamp_of(path, network))
-    tensors |= {} if noisy else silence(config)
+    if silent:
+        tensors |= drawn_noise(path, config) if noisy else silence(config)
+        notes += [DRAWN] if noisy else []
     check(path, StyleGAN2, config, tensors, theirs)
-    return config, tensors
+    return config, tensors, notes
 
 
 def read_discriminator(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.formats.official_config import ASSUMED_SIZE, infer
+from graftlab.checkpoints.formats.wrapping import notes_on, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import SwappingConfig
 from graftlab.errors import GraftError, refuse
@@ -123,13 +124,13 @@ def from_official(
 
 def read(contents: Contents) -> ModelFile | None:
     """The authors' `.pth`: a state dict of `E.*`, `G.*` and, unless they were left behind, `D.*` and `Dpatch.*`."""
-    state = contents.tree
-    if not isinstance(state, dict) or not any(str(name).startswith("E.DownToSpatialCode.") for name in state):
+    rest = dict(contents.named)
+    found = prefixes(rest, r"E\.DownToSpatialCode\..*")
+    if not found:
         return None
-    others = [f"{name} is no tensor" for name, value in state.items() if not torch.is_tensor(value)]
-    refuse(contents.path, "does not fit", others)
+    state = tensors_in(take(rest, found[0]), contents.path, "does not fit")
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    notes = []
+    notes = notes_on(found[0], ("",), rest)
     try:
         config = infer(shapes)
         discriminators = fitted(state, config, Discriminators, contents.path)

@@ -1,8 +1,8 @@
 """rosinality's StyleGAN2 checkpoints (.pt): their names and shapes, as a table over our parameter names.
 
 Such a file is a dict: `g_ema`, and in training `g`, `d`, optimisers and `args`, hold state dicts; what was converted
-from NVIDIA's files has the average of w beside them, as `latent_avg`. Filter kernels are constants here, so their
-buffers have no counterpart.
+from NVIDIA's files has the average of w beside them, as `latent_avg`. Others keep the same tensors alone, inside of
+theirs or under other keys. Filter kernels are constants here, so their buffers have no counterpart.
 """
 
 import re
@@ -10,24 +10,35 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
-from graftlab.checkpoints.formats.stylegan2_config import check, discriminator_config, generator_config, rename
+from graftlab.checkpoints.formats.stylegan2_config import (
+    DRAWN,
+    ESTIMATED,
+    channels_of,
+    check,
+    coloured,
+    discriminator_config,
+    drawn_noise,
+    estimate_average,
+    generator_config,
+    rename,
+    without_noise,
+)
+from graftlab.checkpoints.formats.wrapping import is_average, notes_on, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import DOUBLE, MappingNetwork, StyleGAN2
+from graftlab.networks.stylegan2 import DOUBLE, StyleGAN2
 
 SIGNS = {"input.input", "style.1.weight", "conv1.conv.weight", "to_rgb1.bias"}  # no other network has them all
 FORMAT = "rosinality's StyleGAN2 (.pt)"
 MISFIT = "does not fit rosinality's StyleGAN2"
 AVERAGE, OURS = "latent_avg", "mapping.average"
 GROUP = 4  # pictures whose deviation the discriminator sees
-DRAWS = 4096  # latent vectors for an average that the file lacks
 HARMLESS = 256.0  # a limit of activations that ordinary ones do not reach
 
 
@@ -101,48 +112,52 @@ def read(contents: Contents) -> ModelFile | None:
     """The averaged generator, or the only one, and the discriminator if there is one; None if there is no generator.
 
     GraftError listing what is missing, unknown or of another shape, or a filter unlike [1, 3, 3, 1]."""
-    tree, path = contents.tree, contents.path
-    if not isinstance(tree, dict):
+    state, path = dict(contents.named), contents.path
+    generators = prefixes(state, re.escape("input.input"), SIGNS)
+    if not generators:
         return None
-    key = next((key for key in ("g_ema", "g") if _is_generator(tree.get(key))), None)
-    if key is None and not _is_generator(tree):
-        return None
-    parts = {"g_ema": tree} if key is None else tree  # a state dict may come alone
-    config, tensors = read_generator(path, parts[key or "g_ema"], parts.get(AVERAGE))
-    discriminators: dict[str, Tensor] = {}
-    if isinstance(judge := parts.get("d"), dict):
-        config, discriminators = read_discriminator(path, judge, config)
-    notes = []
-    if key == "g":
+    prefix = generators[0]
+    means = [state.pop(name) for name in list(state) if name.rpartition(".")[2] == AVERAGE]
+    config, tensors, notes = read_generator(path, take(state, prefix), means[0] if means else None)
+    if not is_average(prefix) and {"g", "G"} & {*prefix.split(".")}:
         notes.append("The file holds no averaged generator (g_ema); the one in training (g) takes its place.")
-    if parts.get(AVERAGE) is None:
-        notes.append(f"The file holds no average of w ({AVERAGE}); it was estimated from {DRAWS} latent vectors.")
-    if unused := sorted(map(str, parts.keys() - {key or "g_ema", AVERAGE, "d"})):
-        notes.append(f"Not used: {', '.join(unused)}.")
+    discriminators: dict[str, Tensor] = {}
+    if judges := prefixes(state, r"final_linear\.1\.weight", ["convs.0.0.weight"]):
+        judge = take(state, judges[0])
+        if channels_of(judge["convs.0.0.weight"], 1) == 3:
+            config, discriminators = read_discriminator(path, judge, config)
+        else:
+            notes.append("The discriminator is left out, for its pictures have other channels than three.")
+    notes += notes_on(prefix, ("", "g_ema", "g"), state)
     return ModelFile(path, FORMAT, StyleGAN2.kind, config, tensors, discriminators, notes=tuple(notes))
 
 
-def _is_generator(part: object) -> bool:
-    return isinstance(part, dict) and part.keys() >= SIGNS
-
-
-def read_generator(path: Path, state: Mapping[str, Any], average: object) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    """Configuration, told by the shapes, and tensors under our names, as views."""
+def read_generator(
+    path: Path, state: Mapping[str, Any], average: object
+) -> tuple[StyleGAN2Config, dict[str, Tensor], list[str]]:
+    """Configuration, told by the shapes, tensors under our names, as views, and what is to be said about them."""
     weights = without_kernels(path, state)
     layers, blocks = count(weights, r"style\.\d+\.weight"), count(weights, r"to_rgbs\.\d+\.bias") + 1
     table = names(layers, blocks)
-    tensors = rename(path, "StyleGAN2", weights, table)
+    wanted, silent = without_noise(table, weights)
+    tensors = rename(path, "StyleGAN2", weights, wanted)
     wrong = [f"{table[ours]} is {tuple(tensor.shape)}" for ours, tensor in tensors.items() if not wrapped(ours, tensor)]
     refuse(path, f"{MISFIT}, for lack of dimensions of size one", wrong)
-    tensors = {ours: unwrapped(ours, tensor) for ours, tensor in tensors.items()}
+    tensors, notes = coloured(path, {ours: unwrapped(ours, tensor) for ours, tensor in tensors.items()})
     tensors[OURS] = tensors[f"mapping.layers.{layers - 1}.bias"]  # which has the right length
     config = generator_config(path, tensors, clamp=0.0)
+    if silent:
+        tensors |= drawn_noise(path, config)
+        notes.append(DRAWN)
     check(path, StyleGAN2, config, tensors, table)
     if average is None:
         average = estimate_average(config, tensors)
+        notes.append(f"The file holds no average of w ({AVERAGE}); {ESTIMATED}.")
+    if isinstance(average, Tensor) and average.ndim > 1 and (average == average[0]).all():  # a row for each layer
+        average = average[0]
     if not isinstance(average, Tensor) or average.numel() != config.w_channels:
         raise GraftError(f"{path} {MISFIT}: {AVERAGE} is no vector of {config.w_channels} numbers.")
-    return config, {**tensors, OURS: average.flatten()}
+    return config, {**tensors, OURS: average.flatten()}, notes
 
 
 def read_discriminator(
@@ -159,11 +174,11 @@ def read_discriminator(
 
 def without_kernels(path: Path, state: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights of a state dict. GraftError for other things than tensors, and for filters unlike ours."""
-    refuse(path, MISFIT, [f"{name} is no tensor" for name, value in state.items() if not isinstance(value, Tensor)])
-    filters = {name for name in state if str(name).endswith(".kernel")}
-    wrong = [name for name in filters if not is_kernel(state[name])]
+    found = tensors_in(state, path, MISFIT)
+    filters = {name for name in found if name.endswith(".kernel")}
+    wrong = [name for name in filters if not is_kernel(found[name])]
     refuse(path, MISFIT, [f"{name} is another filter than {list(DOUBLE)}" for name in wrong])
-    return {str(name): value for name, value in state.items() if name not in filters}
+    return {name: tensor for name, tensor in found.items() if name not in filters}
 
 
 def count(weights: Mapping[str, Tensor], pattern: str) -> int:
@@ -180,17 +195,6 @@ def wrapped(ours: str, tensor: Tensor) -> bool:
 def unwrapped(ours: str, tensor: Tensor) -> Tensor:
     before, after = ones(ours)
     return tensor.reshape(tensor.shape[before : tensor.ndim - after])
-
-
-@torch.no_grad()
-def estimate_average(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> Tensor:
-    """The mean of w over latent vectors drawn at random."""
-    with torch.device("meta"):
-        mapping = MappingNetwork(config.z_channels, config.w_channels, 0, config.mapping_layers)
-    mapping.load_state_dict({name: tensors[f"mapping.{name}"].float() for name in mapping.state_dict()}, assign=True)
-    z = np.random.RandomState(0).randn(DRAWS, config.z_channels)
-    mean: Tensor = mapping(torch.from_numpy(z).float()).mean(0)
-    return mean
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ states of two optimisers; and `args`, the options of the command. Filter kernels
 must be the same.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.wrapping import is_average, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.states import under
 from graftlab.config import RosinalityConfig
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.rosinality import TAPS, RosinalityAutoencoder
 
 FORMAT = "rosinality's Swapping Autoencoder (.pt)"
 MISFIT = "does not fit rosinality's Swapping Autoencoder"
-WRAPPED = "module."  # before every name, if a network was saved in its wrapper for several GPUs
+ENCODER, GENERATOR = r"stem\.\d+\..*", r"layers\.\d+\.conv\d\..*"  # names that the two have
+JUDGE = r"convs\.\d+\.conv2\.1\.weight"  # and their discriminator, one for each halving
 ASSUMED_SIZE = 256  # px, the training script's default
 
 
@@ -101,35 +105,32 @@ def is_transposed(ours: str) -> bool:
 
 def read(contents: Contents) -> ModelFile | None:
     """Their `.pt`: the averaged autoencoder, or, where there is no average, that of the last step."""
-    tree, path = contents.tree, contents.path
-    if not isinstance(tree, dict) or not any(is_encoder(tree.get(name)) for name in ("e_ema", "e")):
+    rest, path = dict(contents.named), contents.path
+    encoders = prefixes(rest, ENCODER)
+    if not encoders:
         return None
-    average = is_encoder(tree.get("e_ema"))
+    average = is_average(encoders[0])
     parts = ("e_ema", "g_ema") if average else ("e", "g")
-    if not isinstance(tree.get(parts[1]), dict):
+    generators = [prefix for prefix in prefixes(rest, GENERATOR) if is_average(prefix) == average]
+    if not generators:
+        if parts[0] not in encoders[0].split("."):  # somebody else's network with a stem
+            return None
         raise GraftError(f"{path} {MISFIT}: it holds an encoder, {parts[0]}, without its generator, {parts[1]}.")
-    state = {f"{part}.{name}": value for part in parts for name, value in unwrapped(tree[part]).items()}
-    refuse(path, MISFIT, [f"{name} is no tensor" for name, value in state.items() if not torch.is_tensor(value)])
-    config, notes = infer(tree, state, parts[0], path)
+    inside = dict(zip(parts, (take(rest, encoders[0]), take(rest, generators[0])), strict=True))
+    state = tensors_in(
+        {f"{part}.{name}": value for part in parts for name, value in inside[part].items()}, path, MISFIT
+    )
+    config, notes = infer(rest, state, parts[0], path)
     tensors = fitted(state, config, average, path)
     if not average:
         notes.append("It holds no averages, e_ema and g_ema: the weights of the last step are used.")
-    if unused := [str(name) for name in tree if name not in (*parts, "args")]:
+    if unused := dict.fromkeys(name.partition(".")[0] for name in rest if not re.match(r"args\b", name)):
         notes.append(f"Only the autoencoder is read, not {', '.join(unused)}.")
     return ModelFile(path, FORMAT, RosinalityAutoencoder.kind, config, tensors, notes=tuple(notes))
 
 
-def is_encoder(value: object) -> bool:
-    return isinstance(value, dict) and any(name.startswith("stem.") for name in unwrapped(value))
-
-
-def unwrapped(state: Mapping[Any, Any]) -> dict[str, Any]:
-    """Without the prefix that a wrapper puts before all names."""
-    return {str(name).removeprefix(WRAPPED): value for name, value in state.items()}
-
-
 def infer(
-    tree: Mapping[Any, Any], state: Mapping[str, Tensor], encoder: str, path: Path
+    rest: Mapping[str, object], state: Mapping[str, Tensor], encoder: str, path: Path
 ) -> tuple[RosinalityConfig, list[str]]:
     """Configuration from shapes, and what is to be said about it.
 
@@ -138,7 +139,7 @@ def infer(
     refuse(path, MISFIT, [f"{name} is missing" for name in needed.values() if name not in state])
     refuse(path, MISFIT, [f"{name} is a number" for name in needed.values() if not state[name].ndim])
     values = {field: len(state[name]) for field, name in needed.items()}
-    arguments, judged = options(tree.get("args")), judged_size(tree.get("d"))
+    arguments, judged = options(rest), judged_size(rest)
     channel, told = (arguments.get(name) for name in ("channel", "size"))
     try:
         config = RosinalityConfig(size=judged or told or ASSUMED_SIZE, **values)
@@ -154,17 +155,18 @@ def infer(
     return config, notes
 
 
-def options(args: object) -> Mapping[str, Any]:
+def options(rest: Mapping[str, object]) -> Mapping[str, Any]:
     """The options of the training command; none if they are of no kind that holds any."""
-    values = args.state if isinstance(args, Record) else args
+    args = rest.get("args")
+    values = args.state if isinstance(args, Record) else under(rest, "args.")
     return values if isinstance(values, dict) else {}
 
 
-def judged_size(discriminator: object) -> int | None:
+def judged_size(rest: Mapping[str, object]) -> int | None:
     """Side of the pictures that their discriminator judges, pixels: 4 after so many halvings."""
-    if not isinstance(discriminator, dict):
-        return None
-    blocks = sum(name.startswith("convs.") and name.endswith(".conv2.1.weight") for name in unwrapped(discriminator))
+    judges = [prefix for prefix in prefixes(rest, JUDGE) if "d" in prefix.split(".")]
+    names = under(rest, judges[0]) if judges else {}
+    blocks = sum(re.fullmatch(JUDGE, name) is not None for name in names)
     return 4 * 2**blocks if 4 <= blocks <= 8 else None  # 64 to 1024, the sizes it is made for
 
 

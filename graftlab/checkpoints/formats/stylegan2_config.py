@@ -3,17 +3,28 @@
 Whoever wrote the file: tensors come under our names, with a table from our names to theirs for the sentences.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan2 import MappingNetwork, StyleGAN2
+
+LARGEST = 2**12  # px a side, of pictures that noise is drawn for
+DRAWS = 4096  # latent vectors for an average that a file lacks
+ESTIMATED = f"it was estimated from {DRAWS} latent vectors"
+DRAWN = "The file holds no constant noise; it was drawn from a seed, so that the finest detail is not the author's."
+NOT_RGB = {  # channels of somebody's pictures -> what becomes of them
+    1: "Its pictures are gray, of one channel, which is repeated for red, green and blue.",
+    2: "Its pictures are gray with alpha: gray is repeated for three colours, and alpha left out, being none.",
+    4: "Its pictures are of four channels, of which the last, alpha, is left out: a picture here has no transparency.",
+}
 
 
 def rename(path: Path, what: str, state: Mapping[str, Tensor], theirs: Mapping[str, str]) -> dict[str, Tensor]:
@@ -68,14 +79,70 @@ def discriminator_config(
         ) from None
 
 
+def coloured(path: Path, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """A generator's tensors for pictures of three channels, and what was done: gray is repeated, alpha left out.
+
+    GraftError if its pictures have other channels."""
+    rgb = [name for name in tensors if name.endswith((".to_rgb.weight", ".rgb_bias"))]
+    counts = {channels_of(tensors[name]) for name in rgb}
+    if counts == {3} or len(counts) != 1:  # where layers differ, `check` says which
+        return dict(tensors), []
+    (channels,) = counts
+    if channels not in NOT_RGB:
+        raise GraftError(f"{path} makes pictures of {channels} channels; only gray and colours can be opened (1 to 4).")
+    kept = 3 if channels == 4 else 1
+    colours = {name: tensors[name][:kept].expand(3, *tensors[name].shape[1:]) for name in rgb}
+    return {**tensors, **colours}, [NOT_RGB[channels]]
+
+
+def channels_of(tensor: object, axis: int = 0) -> int:
+    """The length of a tensor along an axis; 0 if it has none."""
+    return tensor.shape[axis] if isinstance(tensor, Tensor) and tensor.ndim > axis else 0
+
+
+def noises(config: StyleGAN2Config) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Every layer with noise: the beginning of its names, and height and width of the noise."""
+    for block, resolution in enumerate(config.resolutions):
+        for layer in ("up", "conv") if block else ("conv",):
+            yield f"synthesis.blocks.{block}.{layer}", resolution
+
+
 def silence(config: StyleGAN2Config) -> dict[str, Tensor]:
     """Noise of strength zero, for a generator that was trained without any."""
     tensors = {}
-    for block, resolution in enumerate(config.resolutions):
-        for layer in ("up", "conv") if block else ("conv",):
-            tensors[f"synthesis.blocks.{block}.{layer}.noise_strength"] = torch.zeros(())
-            tensors[f"synthesis.blocks.{block}.{layer}.noise"] = torch.zeros(1).expand(resolution)
+    for layer, resolution in noises(config):
+        tensors[f"{layer}.noise_strength"] = torch.zeros(())
+        tensors[f"{layer}.noise"] = torch.zeros(1).expand(resolution)
     return tensors
+
+
+def without_noise(table: Mapping[str, str], state: Mapping[str, object]) -> tuple[dict[str, str], bool]:
+    """The table without the constant noise if a file has none of it, and whether that is so."""
+    noise = [ours for ours in table if ours.endswith(".noise")]
+    silent = not any(table[ours] in state for ours in noise)
+    return {ours: theirs for ours, theirs in table.items() if not (silent and ours in noise)}, silent
+
+
+def drawn_noise(path: Path, config: StyleGAN2Config) -> dict[str, Tensor]:
+    """Constant noise as an untrained network has it: training does not change it, so that any will do."""
+    if config.size > LARGEST:
+        raise GraftError(f"{path} holds no constant noise, and for {config.size} px none is drawn.")
+    random = np.random.RandomState(0)
+    return {
+        f"{layer}.noise": torch.from_numpy(random.standard_normal(resolution).astype(np.float32))
+        for layer, resolution in noises(config)
+    }
+
+
+@torch.no_grad()
+def estimate_average(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> Tensor:
+    """The mean of w over latent vectors drawn at random."""
+    with torch.device("meta"):
+        mapping = MappingNetwork(config.z_channels, config.w_channels, 0, config.mapping_layers)
+    mapping.load_state_dict({name: tensors[f"mapping.{name}"].float() for name in mapping.state_dict()}, assign=True)
+    z = np.random.RandomState(0).randn(DRAWS, config.z_channels)
+    mean: Tensor = mapping(torch.from_numpy(z).float()).mean(0)
+    return mean
 
 
 def check(

@@ -32,7 +32,14 @@ from torch import Tensor
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
 from graftlab.checkpoints.formats.nvidia import HIGHEST_LIMIT, WHOLE_BATCH, numbers
-from graftlab.checkpoints.formats.stylegan2_config import check, discriminator_config, generator_config, rename, silence
+from graftlab.checkpoints.formats.stylegan2_config import (
+    check,
+    coloured,
+    discriminator_config,
+    generator_config,
+    rename,
+    silence,
+)
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
@@ -45,14 +52,14 @@ MODULES = ("network", "tfutil")  # last part of the module's name, today's and P
 LABEL_RATE = 0.1  # learning rate of a discriminator's mapping network, unless its options say otherwise
 COUNTER = "lod"  # progress of progressive growing, in networks that do not grow
 
-COMMON = {"nonlinearity": "lrelu", "resample_kernel": [1, 3, 3, 1], "num_channels": 3, "use_wscale": True}
+COMMON = {"nonlinearity": "lrelu", "resample_kernel": [1, 3, 3, 1], "use_wscale": True}
 GENERATOR = COMMON | {
     "architecture": "skip",
     "mapping_nonlinearity": "lrelu",
     "mapping_lrmul": MAPPING_RATE,
     "normalize_latents": True,
 }
-DISCRIMINATOR = COMMON | {"architecture": "resnet", "mbstd_num_features": 1, "score_max": 1}
+DISCRIMINATOR = COMMON | {"architecture": "resnet", "mbstd_num_features": 1, "num_channels": 3, "score_max": 1}
 
 # Options that are looked at elsewhere, or told by shapes, or that change speed and training alone.
 OTHER_OPTIONS = """
@@ -60,7 +67,7 @@ OTHER_OPTIONS = """
     fmap_const mapping_layers mapping_fmaps label_fmaps use_noise randomize_noise conv_clamp num_fp16_res dtype
     fused_modconv structure truncation_psi truncation_cutoff truncation_psi_val truncation_cutoff_val dlatent_avg_beta
     w_avg_beta style_mixing_prob mapping_func synthesis_func mbstd_group_size freeze_layers score_size
-    augment_strength pagan_num pagan_fade mapping_lrmul
+    augment_strength pagan_num pagan_fade mapping_lrmul num_channels
 """.split()  # noqa: SIM905
 
 
@@ -78,7 +85,8 @@ def read(contents: Contents, part: str = "Gs") -> ModelFile | None:
 
     `part` is the averaged generator "Gs", or "G", the one in training. GraftError if the networks are of another
     design, or have variables, shapes or options that ours has not."""
-    networks, path, notes = networks_of(contents.tree), contents.path, []
+    networks, path = networks_of(contents.tree), contents.path
+    notes: list[str] = []
     if not networks:
         return None
     if part not in networks:
@@ -86,7 +94,8 @@ def read(contents: Contents, part: str = "Gs") -> ModelFile | None:
             raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
         part = "G"
         notes.append("There is no averaged generator (Gs); the one in training (G) is used.")
-    config, tensors = read_generator(path, collect(path, networks[part]))
+    config, tensors, found = read_generator(path, collect(path, networks[part]))
+    notes += found
     discriminator: Mapping[str, Tensor] = {}
     if "D" in networks:
         try:
@@ -197,19 +206,19 @@ def clamp_of(path: Path, options: Mapping[str, Any]) -> float:
 # -- our names and layouts --------------------------------------------------------------------------------------------
 
 
-def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[str, Tensor]]:
-    """A generator's configuration, and its tensors under our names."""
+def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[str, Tensor], list[str]]:
+    """A generator's configuration, its tensors under our names, and what is to be said about them."""
     check_design(path, network)
     check_options(path, "generator", network.options, GENERATOR)
     state, noisy = as_ours(network.variables), network.options.get("use_noise", True) is not False
     depth = len(numbers(state, r"mapping/Dense(\d{1,6})/"))
     classes = any(name.startswith("mapping/LabelEmbed/") for name in state)
     theirs = dict(generator_names(scopes_of(state, "synthesis/"), depth, classes, noisy))
-    tensors = rename(path, "StyleGAN2 generator", state, theirs)
+    tensors, notes = coloured(path, rename(path, "StyleGAN2 generator", state, theirs))
     config = generator_config(path, tensors, clamp_of(path, network.options))
     tensors |= {} if noisy else silence(config)
     check(path, StyleGAN2, config, tensors, theirs)
-    return config, tensors
+    return config, tensors, notes
 
 
 def read_discriminator(

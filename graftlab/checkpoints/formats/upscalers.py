@@ -23,7 +23,7 @@ from graftlab.networks.upscalers import CompactUpscaler, RRDBUpscaler, Upscaler
 
 ESRGAN, COMPACT = "ESRGAN upscaler", "Real-ESRGAN's small upscaler"
 WRAPPERS = ("params_ema", "params", "state_dict")  # the average first
-PREFIX = "module."  # before every name, if a network was saved in its wrapper for several GPUs
+PREFIX = re.compile(r"(module\.|_orig_mod\.)*")  # before every name, if a network was saved in PyTorch's wrappers
 OTHERS = ("conv_first.weight", "conv_after_body.weight", "conv_last.weight", "upsample.0.weight", "model.0.weight")
 
 Names = Iterator[tuple[str, str]]  # modules: ours, theirs
@@ -60,7 +60,7 @@ def opened(contents: Contents) -> tuple[dict[str, Any], str]:
         if isinstance(tree.get(name), dict):
             tree, wrapper = tree[name], name
             break
-    return {str(name).removeprefix(PREFIX): value for name, value in tree.items()}, wrapper
+    return {PREFIX.sub("", str(name), count=1): value for name, value in tree.items()}, wrapper
 
 
 def endings(module: str) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Films of blends: the codes stay as they are, and the network changes.
 
-film = blends([a, b], fading(alpha=(0, 1)), seeds_in(a, [7]), 100, Fraction(25))
-film = blends([a, b, c], passing(3, closed=True), seeds_in(a, [1, 2, 3, 4]), 300, Fraction(25), closed=True)
+film = blends(Renderer(a), [a, b], fading(alpha=(0, 1)), seeds_in(a, [7]), 100, Fraction(25))
+film = blends(Renderer(a), [a, b, c], passing(3, closed=True), seeds_in(a, [1, 2]), 300, Fraction(25), closed=True)
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite, log2
 
@@ -17,10 +18,11 @@ from graftlab.blending.layers import check_alike, layers_of
 from graftlab.blending.weights import MIDDLE, Rule, Share, check_share, interpolate, logistic, pair
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
+from graftlab.rendering.renderer import AT_ONCE, Renderer
 from graftlab.video.easing import between
 from graftlab.video.film import Film
-from graftlab.video.films.drawing import AT_ONCE, Hand
 from graftlab.video.films.walk import leg
+from graftlab.work.texts import parse_range
 
 WIDTH = 0.5  # of the switch between two models, in steps of which a resolution has two
 
@@ -29,6 +31,7 @@ Blending = Callable[[float], Rule[Sequence[Share]]]
 
 
 def blends(
+    renderer: Renderer[ModelT],  # of the first model: what all blends are drawn with
     models: Sequence[ModelT],
     blending: Blending,
     codes_in: CodesIn,  # what every blend draws: `inputs`
@@ -36,8 +39,6 @@ def blends(
     fps: Fraction,
     closed: bool = False,  # as of `from_way`: the last frame is one step short of the first
     across: int = 1,  # pictures in a row, if the codes are those of several
-    noise: str = "const",
-    seed: int = 0,
     recipe: Mapping[str, object] | None = None,
 ) -> Film:
     """The film of a network that changes. Memory is that of the models and one more.
@@ -53,12 +54,36 @@ def blends(
         nonlocal network
         network = blend_many(models, blending(number / steps), into=network)
         codes = codes_in(network)
-        hand = Hand(network, noise, seed)  # type: ignore[arg-type]  # every kind of model decodes
+        drawing = replace(renderer, model=network)
         starts = range(0, len(codes), max(AT_ONCE))
-        pictures = [hand.draw(codes[i : i + max(AT_ONCE)], number * len(codes) + i) for i in starts]
+        pictures = [drawing.draw(codes[i : i + max(AT_ONCE)], number * len(codes) + i) for i in starts]
         return block(torch.cat(pictures), across)
 
     return Film(frames, fps, frame, recipe=recipe or {}, closed=closed)
+
+
+def schedule(
+    count: int,  # of models
+    alpha: str | None = None,  # share of B over time, of two models: "0:1"
+    swap_at: str | None = None,  # up to this resolution from A, over time: "64:4"
+    width: float | None = None,  # of that switch; None: `WIDTH`
+    circle: bool = False,  # through all models and back to the first
+    ease: str = "smooth",
+) -> Blending:
+    """What options name: `fading` where a share or a level moves, or else `passing`.
+
+    GraftError for options that do not go together, and as those two."""
+    if count < 2:
+        raise GraftError("A film of blends needs two models or more.")
+    if swap_at is None and width is not None:
+        raise GraftError("--width belongs to --swap-at; leave it out or give that.")
+    if alpha is None and swap_at is None:
+        return passing(count, circle, ease)
+    if count > 2 or circle:
+        raise GraftError("--alpha and --swap-at are for two models and no circle; leave them out.")
+    levels = None if swap_at is None else parse_range(swap_at, "--swap-at")
+    shares = (1.0, 1.0) if alpha is None else parse_range(alpha, "--alpha")
+    return fading(shares, levels, WIDTH if width is None else width, ease)
 
 
 def fading(

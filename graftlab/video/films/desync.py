@@ -1,7 +1,7 @@
 """Structure and texture of a video out of step: a frame's structure with the texture of another moment.
 
-film = rework(model, Hand(model), video)                          # through the codes, and nothing else
-film = rework(model, Hand(model), video, desync=Desync(offset=2))  # textures of two seconds later
+film = rework(Renderer(model), video)                          # through the codes, and nothing else
+film = rework(Renderer(model), video, desync=Desync(offset=2))  # textures of two seconds later
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,12 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.video.film import Film
-from graftlab.video.films.drawing import Hand, check_finite, from_codes
+from graftlab.video.films.drawing import check_finite, from_codes
 from graftlab.video.films.footage import Footage
 from graftlab.video.films.timeline import Edit
 from graftlab.video.reading import Video
@@ -73,8 +75,7 @@ def half(seconds: float, fps: Fraction) -> int:
 
 
 def rework(
-    model: Autoencoder,
-    hand: Hand,
+    renderer: Renderer[SwappingModel],
     video: Video,
     desync: Desync | None = None,  # None: every frame has its own texture
     texture_from: Video | None = None,  # where textures come from; None: the same video
@@ -91,8 +92,9 @@ def rework(
     _check_average(average_structure, video)
     if desync:
         _check_average(desync.average, texture_from or video)
-    footage = Footage(model, video)
-    source = Footage(model, texture_from) if texture_from else footage
+    network = renderer.network()
+    footage = Footage(network, video)
+    source = Footage(network, texture_from) if texture_from else footage
     window = half(average_structure, video.fps)
 
     def changed(codes: SwapCodes, number: int) -> SwapCodes:
@@ -107,7 +109,7 @@ def rework(
 
     total = video.frames if frames is None else min(frames, video.frames)
     film = from_codes(
-        hand, lambda number: changed(footage.at(number, window), number), total, video.fps, recipe, in_order
+        renderer, lambda number: changed(footage.at(number, window), number), total, video.fps, recipe, in_order
     )
 
     def remember(folder: Path) -> None:

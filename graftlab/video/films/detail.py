@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.editing.recall import Recall, smoothed
+from graftlab.editing.recall import Recall, smooth
 from graftlab.errors import GraftError
 from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.world import World
@@ -58,7 +58,7 @@ class Keeper:
         self._wanted = fineness(picture)
         self._deviation = self._memory.codes.structure.std((2, 3), keepdim=True)
 
-    def drawn(self, codes: SwapCodes, edit: Callable[[SwapCodes], SwapCodes], draw: Draw, number: int) -> Tensor:
+    def draw(self, codes: SwapCodes, edit: Callable[[SwapCodes], SwapCodes], draw: Draw, number: int) -> Tensor:
         """The picture of codes whose structure was moved: with what is new, and what the first picture has alike."""
         world, structure = self._world(number), codes.structure
         grid = (structure.shape[2], structure.shape[3])
@@ -72,9 +72,9 @@ class Keeper:
         image = draw(codes)
         return image + self._memory.lost(alike, self._same_texture(codes)).to(image)
 
-    def held(self, image: Tensor) -> Tensor:
+    def balance(self, image: Tensor) -> Tensor:
         """A picture whose finest band is made stronger or weaker, up to `MOST`, for as much detail as the first has."""
-        coarse = smoothed(image)
+        coarse = smooth(image)
         fine = image - coarse
         a, b = _spectrum(fine), _spectrum(coarse)
         square, cross = float(a.abs().square().mean()), float((a * b.conj()).real.mean())

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, Following, SwapCodes
-from graftlab.video.films.drawing import AT_ONCE
+from graftlab.rendering.renderer import AT_ONCE
 from graftlab.video.reading import Video
+from graftlab.work.parts import seal, unsealed
 
 REMEMBERED = 64  # frames from one to the next whose beginning is kept
 PIXELS_AT_ONCE = 2**18  # of frames that are encoded together
@@ -113,11 +114,11 @@ class Trail:
         if number % REMEMBERED == 0 and number not in self._begun:
             self._begun[number] = before
             if self._folder:
-                before.save(self._path(self._folder, number))
+                seal(before.save(self._path(self._folder, number)))
 
     def remember(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
-        while (path := self._path(folder, number := REMEMBERED * (len(self._begun) + 1))).exists():
+        while path := unsealed(self._path(folder, number := REMEMBERED * (len(self._begun) + 1))):
             self._begun[number] = SwapCodes.load(path)
 
     def _path(self, folder: Path, number: int) -> Path:

@@ -23,14 +23,16 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from graftlab.codes import Autoencoder
 from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
 from graftlab.video.films.detail import DETAILED, Detail, Keeper
-from graftlab.video.films.drawing import Hand, check_finite
+from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.work.files import atomic_write
+from graftlab.work.parts import seal, unsealed
 
 SOFTENED = 0.05  # share that a cell gives to each neighbour where nothing else keeps stripes away
 
@@ -71,7 +73,7 @@ class Motion:
         return torch.cat([back, where[:, None]], 1)
 
 
-def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
+def move_structure(structure: Tensor, grid: Tensor | None) -> Tensor:
     """A map (1, C, h, w) resampled; beyond its borders it is reflected."""
     if grid is None:
         return structure
@@ -79,7 +81,7 @@ def moved(structure: Tensor, grid: Tensor | None) -> Tensor:
     return F.grid_sample(structure, grid, "bilinear", "reflection", align_corners=False)
 
 
-def softened(structure: Tensor, share: float) -> Tensor:
+def soften_structure(structure: Tensor, share: float) -> Tensor:
     """A map (1, C, h, w) whose cells give this share to each neighbour, along both sides.
 
     What alternates from cell to cell loses four times the share: at 0.25 it is gone."""
@@ -90,7 +92,7 @@ def softened(structure: Tensor, share: float) -> Tensor:
     return F.conv2d(channels, torch.outer(weights, weights)[None, None]).transpose(0, 1)
 
 
-def held_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
+def match_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
     """A picture (1, 3, H, W) whose mean and deviation per channel are drawn towards another's: 0 not, 1 wholly."""
     if not hold:
         return image
@@ -99,8 +101,7 @@ def held_colours(image: Tensor, like: Tensor, hold: float) -> Tensor:
 
 
 def recurse(
-    model: Autoencoder,
-    hand: Hand,
+    renderer: Renderer[SwappingModel],
     picture: Tensor,  # (1, 3, H, W), the first frame
     frames: int,
     fps: Fraction,
@@ -122,7 +123,7 @@ def recurse(
         raise GraftError(f"Colours are held from 0 (not) to 1 (wholly), not by {hold_colours:g} (--hold-colours).")
     if not 0 <= softness <= 0.25:
         raise GraftError(f"A structure is softened by 0 to 0.25, not by {softness:g} (--soften).")
-    curve, steps = easing(ease), max(0.0, ramp * float(fps))
+    model, curve, steps = renderer.model, easing(ease), max(0.0, ramp * float(fps))
 
     def amount(number: int) -> float:
         return curve(number / steps) if number < steps else 1.0
@@ -130,19 +131,19 @@ def recurse(
     @cache  # with the first step, as it takes a while
     def keeper(detail: Detail) -> Keeper:
         size = (picture.shape[2], picture.shape[3])
-        return Keeper(detail, model, picture, hand.seed, lambda number: motion.back(size, amount(number)))
+        return Keeper(detail, model, picture, renderer.seed, lambda number: motion.back(size, amount(number)))
 
     @torch.no_grad()
     def step(image: Tensor, number: int) -> Tensor:
         codes = model.encode(image)
         grid = motion.grid((codes.structure.shape[2], codes.structure.shape[3]), amount(number))
-        codes = replace(codes, structure=softened(moved(codes.structure, grid), softness))
+        codes = replace(codes, structure=soften_structure(move_structure(codes.structure, grid), softness))
         if detail is None:
-            drawn = hand.draw(texture(codes, number), number).to(picture)
-            return held_colours(drawn, picture, hold_colours).clamp(-1, 1)
+            drawn = renderer.draw(texture(codes, number), number).to(picture)
+            return match_colours(drawn, picture, hold_colours).clamp(-1, 1)
         kept = keeper(detail)
-        drawn = kept.drawn(codes, lambda each: texture(each, number), lambda each: hand.draw(each, number), number)
-        return kept.held(held_colours(drawn.to(picture), picture, hold_colours)).clamp(-1, 1)
+        drawn = kept.draw(codes, lambda each: texture(each, number), lambda each: renderer.draw(each, number), number)
+        return kept.balance(match_colours(drawn.to(picture), picture, hold_colours)).clamp(-1, 1)
 
     chain = Chain(picture, step, frames)
     return Film(frames, fps, chain, recipe=recipe or {}, remember=chain.remember)
@@ -169,7 +170,7 @@ class Chain:
     def remember(self, folder: Path) -> None:
         """Keep the first frame of each block in a folder too, and begin with those that are there."""
         self._folder = folder
-        while (path := self._path(folder, len(self._firsts))).exists():
+        while path := unsealed(self._path(folder, len(self._firsts))):
             self._firsts.append(load_file(path)["picture"])
 
     def _path(self, folder: Path, block: int) -> Path:
@@ -184,5 +185,5 @@ class Chain:
             self._firsts.append(following)
             if self._folder:
                 stored = save({"picture": following.contiguous()})
-                atomic_write(self._path(self._folder, block + 1), lambda file: file.write(stored))
+                seal(atomic_write(self._path(self._folder, block + 1), lambda file: file.write(stored)))
         return images

@@ -16,13 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, SwapCodes
+from graftlab.codes import SwapCodes
 from graftlab.editing.blends import panorama
 from graftlab.editing.tiles import Tiled
 from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.video.film import Film
-from graftlab.video.films.drawing import Hand, check_finite
+from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.video.films.walk import spline
 
@@ -70,8 +72,7 @@ def bands(height: int, stride: int, reach: int, count: int, parallax: float) -> 
 
 
 def ride(
-    model: Autoencoder,
-    hand: Hand,
+    renderer: Renderer[SwappingModel],
     scenes: Sequence[SwapCodes],  # one picture each, all of one height
     frames: int,
     fps: Fraction,
@@ -88,12 +89,12 @@ def ride(
     """The view out of the window, driving to the right. GraftError for options that make no sense."""
     check_finite(speed=speed, parallax=parallax)
     if abs(speed) > FASTEST:
-        raise GraftError(f"A ride passes up to {FASTEST} widths per second, which {speed:g} is not (--speed).")
+        raise GraftError(f"A ride moves by at most {FASTEST} widths per second, not {speed:g} (--speed).")
     if not 0 <= parallax < 1:
         raise GraftError(f"Parallax lies between 0 (none) and 1, which {parallax:g} does not (--parallax).")
     if width < 1 or depths < 1:
         raise GraftError(f"A ride needs a width and a depth of 1 or more, not {width} and {depths}.")
-    strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(model)
+    strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(renderer.model)
     stride, reach = tiled.stride, tiled.decoder_reach
     if depths > (rows := strip.structure.shape[2]):
         raise GraftError(f"These landscapes are {rows} cells high and have as many depths at the most, not {depths}.")
@@ -108,7 +109,7 @@ def ride(
         codes, share = texture(strip, number) if texture else strip, curve(number / frames)
         images = []
         for layer, way in zip(layers, ways, strict=True):
-            view = View(hand, codes, layer.rows, stride, reach, closed, number)
+            view = View(renderer, codes, layer.rows, stride, reach, closed, number)
             image = view.window(share * way, width)
             images.append(image * layer.weight.to(image))
         return reduce(torch.add, images)
@@ -120,7 +121,7 @@ def ride(
 class View:
     """Pixels of some rows of an endless strip."""
 
-    hand: Hand
+    renderer: Renderer[SwappingModel]
     codes: SwapCodes  # of the strip once
     rows: slice  # of cells
     stride: int  # pixels per cell
@@ -134,14 +135,14 @@ class View:
         (1, 3, H, width), H of the whole strip, zero above and below the rows."""
         begin = floor(left)
         first, last = (begin - 1) // self.stride, -(-(begin + width + 2) // self.stride)  # the taps need 1 and 2 more
-        image = self.joined(first, last) if self.closed else self.drawn(first, last)
+        image = self.join(first, last) if self.closed else self.draw(first, last)
         image = image[..., begin - 1 - first * self.stride :]
         # A cubic through four neighbours: a straight line between two would blur most halfway, and the blur would beat.
         image = reduce(torch.add, (tap * image[..., i : i + width] for i, tap in enumerate(spline(left - begin))))
         height = self.codes.structure.shape[2]
         return F.pad(image, (0, 0, self.rows.start * self.stride, (height - self.rows.stop) * self.stride))
 
-    def drawn(self, first: int, last: int) -> Tensor:
+    def draw(self, first: int, last: int) -> Tensor:
         """Cells `first` to `last`, with the noise of their place: another in every round."""
         begin, end = first - self.reach, last + self.reach
         structure, texture = self.codes.structure[:, :, self.rows], self.codes.texture
@@ -149,15 +150,15 @@ class View:
         part = replace(
             self.codes, structure=structure[..., cells], texture=texture[..., cells] if texture.ndim == 4 else texture
         )
-        image = self.hand.draw(part, self.number, origin=(self.rows.start, begin))
+        image = self.renderer.draw(part, self.number, origin=(self.rows.start, begin))
         return image[..., self.reach * self.stride :][..., : (last - first) * self.stride]
 
-    def joined(self, first: int, last: int) -> Tensor:
+    def join(self, first: int, last: int) -> Tensor:
         """The same with every round alike: near its ends the noise of one fades into that of the next."""
         once, images = self.codes.structure.shape[3], []
         for lap in range((first - JOIN) // once, (last + JOIN - 1) // once + 1):
             begin, end = max(first, lap * once - JOIN), min(last, (lap + 1) * once + JOIN)
-            image = self.drawn(begin - lap * once, end - lap * once)
+            image = self.draw(begin - lap * once, end - lap * once)
             at = torch.arange(begin * self.stride, end * self.stride).to(image) + 0.5 - lap * once * self.stride
             inside = torch.minimum(at, once * self.stride - at) / (2 * JOIN * self.stride) + 0.5
             beside = ((begin - first) * self.stride, (last - end) * self.stride)

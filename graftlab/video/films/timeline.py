@@ -14,7 +14,7 @@ A timeline in a file is TOML, which the standard library reads:
     ease = "in-out"           # of the way to this key
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -23,6 +23,8 @@ from pathlib import Path
 
 from graftlab.codes import SwapCodes
 from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.work.files import read_table
 
@@ -62,7 +64,7 @@ def read_marks(path: Path) -> list[Mark]:
 
 def _mark(path: Path, entry: object, ease: object) -> Mark:
     if not isinstance(entry, dict) or set(entry) - {"at", "picture", "ease"} or not {"at", "picture"} <= set(entry):
-        raise GraftError(f"{path}: a texture has 'at' (seconds), 'picture' and perhaps 'ease', not {entry}.")
+        raise GraftError(f"{path}: a texture has 'at' (seconds), 'picture' and optionally 'ease', not {entry}.")
     at, picture, ease = entry["at"], entry["picture"], entry.get("ease", ease)
     if isinstance(at, bool) or not (isinstance(at, int | float) and isinstance(picture, str) and isinstance(ease, str)):
         raise GraftError(f"{path}: 'at' is a number, 'picture' and 'ease' are text, unlike in {entry}.")
@@ -79,6 +81,12 @@ def parse_mark(text: str, ease: str = "smooth") -> Mark:
     if not colon or not picture:
         raise GraftError(f"A texture is written SECONDS:PICTURE, such as 4:snow.jpg, not '{text}'.")
     return Mark(seconds, picture, ease)
+
+
+def encode_marks(renderer: Renderer[SwappingModel], marks: Sequence[Mark]) -> "Timeline":
+    """The timeline of some marks, whose pictures are read and encoded."""
+    pictures = [None if mark.picture == OWN else renderer.encode(Path(mark.picture)) for mark in marks]
+    return Timeline(tuple(Key(mark.at, codes, mark.ease) for mark, codes in zip(marks, pictures, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Walks: from picture to picture through their codes.
 
     way = through([encode(path) for path in paths], "spline", closed=True)  # codes at every share of the film
-    film = from_way(Hand(model), way, 240, Fraction(24), closed=True)
+    film = from_way(Renderer(model), way, 240, Fraction(24), closed=True)
 
 Ways are made of ways: `truncating` and `holding` change what another gives, as a StyleGAN2's codes allow.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import pi
 from typing import Any, Literal, TypeVar, get_args
 
@@ -17,12 +18,15 @@ from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.editing.blends import slerp, spherical
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-from graftlab.video.easing import easing
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.video.easing import between, easing
 from graftlab.video.films.drawing import Way, check_finite
 
 CodesT = TypeVar("CodesT", bound=Codes)
 StyleWay = Callable[[float], StyleCodes]
 Path = Literal["linear", "spherical", "spline"]
+TURNS = {"circle": 1, "noise": 4}
+"""Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
 DECIMALS = 9  # of a place on the way, so that rounding does not miss a key
 
 
@@ -149,6 +153,32 @@ def latent_walk(
         return mapped(slerp(z[begin : begin + 1], z[(begin + 1) % len(z)][None], within))
 
     return way
+
+
+def through_seeds(
+    model: StyleGAN2,
+    seeds: Sequence[int],
+    path: str = "linear",  # or "spline", both in w; "spherical" in z; "circle" or "noise", of two seeds for each turn
+    closed: bool = False,
+    ease: str = "linear",  # from key to key
+    psi: tuple[float, float] = (0.7, 0.7),  # truncation, from and to, in a closed way and back
+    label: int | None = None,  # class of a conditional model
+) -> StyleWay:
+    """The way through numbered latent vectors. GraftError for seeds that do not make such a path."""
+    mapped = partial(model.map, labels=label)
+    if path == "circle" and len(seeds) != 2:
+        raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
+    if path in TURNS and len(seeds) % 2:
+        raise GraftError(f"Noise is made of two seeds for each turn, not of {len(seeds)} in all (--seeds 1-8).")
+    if path in TURNS:
+        way = latent_circle(mapped, model.latents(seeds).float())
+    elif path == "spherical":
+        way = latent_walk(mapped, model.latents(seeds).float(), closed, ease)
+    else:
+        codes = model.codes_of(seeds, labels=label)
+        way = through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
+    average = model.codes_of([0], psi=0, labels=label)
+    return truncating(way, average, between(*psi, and_back=closed))
 
 
 # -- ways of ways, for a StyleGAN2 ------------------------------------------------------------------------------------

@@ -1,19 +1,19 @@
 """Pairs of pictures of the same w, by a base and by a blend of it: what a student learns from (Viazovetskyi et al.
 2020, section 3.1).
 
-    drawing = Drawing(base, blend, Options(psi=(0.5, 1.0), keep=0.9))
+    drawing = Drawing(base, blend, PairsConfig(psi=(0.5, 1.0), keep=0.9))
     report = make_pairs(drawing, Path("pairs"), 50_000)
 
 Pair n is a function of the seed and of n. How many are drawn, in how many goes and by how many threads changes nothing.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 from graftlab.blending.blend import adopt
 from graftlab.blending.layers import check_alike
 from graftlab.codes import StyleCodes
-from graftlab.config.base import Config, require
+from graftlab.config import PairsConfig
 from graftlab.data.image_source import content_key
 from graftlab.data.pack import DATA_START, Entry, Pack, write_pack
 from graftlab.data.pairs import PLAN, SHARD, digest, is_pairs, open_shard, read_plan, shard_path
@@ -32,30 +32,12 @@ from graftlab.images import to_uint8
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.files import atomic_write, lock
 from graftlab.work.parallel import ordered_map
+from graftlab.work.progress import Progress, part, silent
 
 BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
 TYPICAL = 2000  # samples of w that tell how far from the mean is far
 MOST = 10**9  # pairs in a folder, whose shards have names of six digits
 TRIES = 1000  # after which a filter that lets nothing through is a mistake
-
-Progress = Callable[[int, int], None]
-"""Told of every block: pairs done, and pairs in all."""
-
-
-@dataclass(frozen=True)
-class Options(Config):
-    """Which w the pairs are of."""
-
-    seed: int = 0
-    psi: tuple[float, float] = (0.5, 1.0)  # truncation, drawn evenly from this range for each pair
-    keep: float = 0.9  # share of all w that may become a pair: those nearest to the mean; 1: all
-
-    limits: ClassVar[dict[str, tuple[float, float]]] = {"seed": (0, 2**32 - 1), "keep": (0.01, 1)}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        low, high = self._pair("psi")
-        require(0 <= low <= high <= 2, f"psi must rise within 0 and 2, not {low:g} to {high:g}.")
 
 
 @dataclass(frozen=True)
@@ -86,20 +68,20 @@ class Drawing:
 
     GraftError unless they have the same layers, draw squares, and are two."""
 
-    def __init__(self, base: StyleGAN2, blend: StyleGAN2, options: Options) -> None:
+    def __init__(self, base: StyleGAN2, blend: StyleGAN2, config: PairsConfig) -> None:
         check_alike(base, blend)
         height, width = base.config.resolutions[-1]
         if height != width:
             raise GraftError(f"These models draw {width} x {height} pixels; a student learns from squares.")
         if base.fingerprint == blend.fingerprint:
             raise GraftError("Base and blend are the same model, from which there is nothing to learn; name another.")
-        self.base, self.blend, self.options, self.size = base, blend, options, width
+        self.base, self.blend, self.config, self.size = base, blend, config, width
 
     @property
     def plan(self) -> dict[str, Any]:
         """All that a pair depends on, as JSON."""
         models = {"base": self.base.fingerprint, "blend": self.blend.fingerprint, "size": self.size}
-        return models | json.loads(json.dumps(self.options.to_dict()))
+        return models | json.loads(json.dumps(self.config.to_dict()))
 
     @torch.no_grad()
     def pictures(self, numbers: range) -> tuple[np.ndarray, np.ndarray, list[int]]:
@@ -115,15 +97,15 @@ class Drawing:
     @torch.no_grad()
     def codes(self, numbers: range) -> tuple[StyleCodes, list[int]]:
         """The w of pairs: of each number the first that the filter lets through; and how many were tried for each."""
-        randoms = [np.random.default_rng([self.options.seed, number]) for number in numbers]
-        psi = torch.tensor([random.uniform(*self.options.psi) for random in randoms], dtype=torch.float32)
+        randoms = [np.random.default_rng([self.config.seed, number]) for number in numbers]
+        psi = torch.tensor([random.uniform(*self.config.psi) for random in randoms], dtype=torch.float32)
         found: dict[int, Tensor] = {}
         tried = [0] * len(numbers)
         for _ in range(TRIES):
             missing = [i for i in range(len(numbers)) if i not in found]
             if not missing:
                 break
-            w = self._mapped([randoms[i] for i in missing])
+            w = self._map([randoms[i] for i in missing])
             for i in missing:
                 tried[i] += 1
             near = self._distance(w) <= self.limit
@@ -137,12 +119,12 @@ class Drawing:
     @cached_property
     def limit(self) -> float:
         """The distance from the mean of w within which the share to keep lies, of samples that are always the same."""
-        if self.options.keep == 1:
+        if self.config.keep == 1:
             return float("inf")
-        w = self._mapped([np.random.default_rng([number, 0, 0]) for number in range(TYPICAL)])
-        return float(torch.quantile(self._distance(w), self.options.keep))
+        w = self._map([np.random.default_rng([number, 0, 0]) for number in range(TYPICAL)])
+        return float(torch.quantile(self._distance(w), self.config.keep))
 
-    def _mapped(self, randoms: list[np.random.Generator]) -> Tensor:
+    def _map(self, randoms: list[np.random.Generator]) -> Tensor:
         """The next w (n, L, Cw) of each generator; of a conditional model each of any class."""
         config = self.base.config
         z = torch.from_numpy(np.stack([random.standard_normal(config.z_channels) for random in randoms]))
@@ -160,20 +142,20 @@ def make_pairs(
     count: int,
     workers: int = 1,
     names: dict[str, str] | None = None,  # of the two models, for people
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> PairsReport:
     """Draw what is missing of so many pairs: shards that are there and whole stay.
 
     GraftError if the folder holds pairs of other models or options, or is in use, or the disk has no room. After any
     interruption the same call goes on, at the price of a shard."""
     if not 1 <= count <= MOST:
-        raise GraftError(f"A folder holds from one pair to {MOST:,}, not {count:,}; give another number (--count).")
+        raise GraftError(f"A folder holds 1 to {MOST:,} pairs, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
     open_folder(folder, plan)
     with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."):
         for left in folder.glob(".*.part-*"):  # what a process killed while it wrote has left
             left.unlink()
-        held = {number: whole(shard_path(folder, number), plan) for number in range(shards)}
+        held = {number: count_whole(shard_path(folder, number), plan) for number in range(shards)}
         missing = {
             number: range(number * SHARD, min(count, (number + 1) * SHARD))
             for number in range(shards)
@@ -185,14 +167,10 @@ def make_pairs(
         total = done + sum(map(len, missing.values()))
         about = {"plan": digest(plan), **(names or {})}
         for number, numbers in missing.items():
-            before = done
-
-            def told(drawn: int, before: int = before) -> None:
-                progress(before + drawn, total)
-
-            write_shard(shard_path(folder, number), drawing, numbers, about, workers, told)
+            within = part(progress, done, total)
+            write_shard(shard_path(folder, number), drawing, numbers, about, workers, within)
             done += len(numbers)
-    return told_of(folder, plan, len(missing))
+    return report(folder, plan, len(missing))
 
 
 def open_folder(folder: Path, plan: dict[str, Any]) -> None:
@@ -207,17 +185,19 @@ def open_folder(folder: Path, plan: dict[str, Any]) -> None:
         raise GraftError(f"{folder} holds pairs of another {changed}; name another folder, or give the same as there.")
 
 
-def whole(path: Path, plan: dict[str, Any]) -> int:
+def count_whole(path: Path, plan: dict[str, Any]) -> int:
     """How many pairs a shard holds; none if it is missing, damaged, cut off or of another plan, and to be drawn
     again."""
     try:
-        return len(open_shard(path, plan)) // 2
+        shard = open_shard(path, plan)
+        shard.verify()
+        return len(shard) // 2
     except GraftError:
         return 0
 
 
 def write_shard(
-    path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Callable[[int], None]
+    path: Path, drawing: Drawing, numbers: range, about: dict[str, str], workers: int, progress: Progress
 ) -> None:
     """Draw pairs and write them into one pack, whole or not at all."""
     blocks = [range(start, start + BLOCK) for start in range(numbers.start, numbers.stop, BLOCK)]
@@ -241,7 +221,7 @@ def write_shard(
     write_pack(path, drawing.size, entries(), metadata)
 
 
-def told_of(folder: Path, plan: dict[str, Any], made: int) -> PairsReport:
+def report(folder: Path, plan: dict[str, Any], made: int) -> PairsReport:
     """What lies in a folder, all of whose shards are whole."""
     paths = sorted(folder.glob("*.pack"))
     shards: list[Pack] = [open_shard(path, plan) for path in paths]

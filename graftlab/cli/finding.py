@@ -1,0 +1,103 @@
+"""`graft help`: the commands and sliders that some words are about."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import typer
+
+from graftlab.checkpoints.load import BUNDLED
+from graftlab.cli.lazy import Group, Panels, Row
+from graftlab.cli.progress import console
+from graftlab.cli.table import COMMANDS
+from graftlab.editing.directions import Directions
+from graftlab.errors import GraftError
+
+BEST = 6  # answers, at most
+
+# What people say, and the word that commands and sliders have for it.
+SYNONYMS = {
+    "hour": "night day noon evening dusk dawn dark darker morning midnight time",
+    "golden": "sunset sunrise warm warmer orange glow",
+    "season": "snow snowy winter summer spring ice",
+    "dryness": "dry autumn fall ochre brown green lush wet",
+    "weather": "cloud clouds cloudy overcast haze hazy fog foggy mist sky",
+    "swap": "style transfer apply repaint hybrid",
+    "interpolate": "morph between fade",
+    "film": "video movie animation animate gif mp4 clip",
+    "recurse": "zoom endless infinite dream",
+    "upscale": "larger bigger enlarge resolution sharper superresolution",
+    "train": "learn dataset",
+    "finetune": "transfer adapt further",
+    "blend": "merge interpolate layers toonify",
+    "toonify": "cartoon redraw face",
+    "invert": "project projection encode",
+    "select": "mask segment region area",
+    "panorama": "wide stitch join",
+    "eval": "measure fid kid quality metric score",
+    "models": "download weights pretrained checkpoint",
+    "convert": "export import pkl pickle format safetensors",
+    "directions": "slider sliders edit attribute",
+}
+MEANT = {word.removesuffix("s"): meant.removesuffix("s") for meant, words in SYNONYMS.items() for word in words.split()}
+IDLE = "a an and the of on to in with by from for it i is my me make how do can what more less graft photo picture"
+
+
+class Answer(NamedTuple):
+    """What to type, and what it does."""
+
+    command: str
+    help: str
+
+
+def find(
+    words: Annotated[list[str] | None, typer.Argument(help="What you would like to do, in a few words.")] = None,
+) -> None:
+    """Find the command or slider for a task that you describe in your own words.
+
+    graft help more snow
+    """
+
+    said = tokens(" ".join(words or []))
+    if not said:
+        raise GraftError(
+            "Say what you would like to do, as in 'graft help more snow'; 'graft --help' lists all commands."
+        )
+    answers = [*sliders(), *commands(COMMANDS)]
+    scored = sorted(((score(said, answer), answer) for answer in answers), key=lambda pair: -pair[0])
+    found = [answer for points, answer in scored[:BEST] if points]
+    if not found:
+        raise GraftError(f"No command or slider matches '{' '.join(words or [])}'; 'graft --help' lists all commands.")
+    for answer in found:
+        typer.echo(f"{answer.command}\n    {answer.help}")
+    console.print("Any of them with --help tells the rest.")
+
+
+def commands(panels: Panels, before: str = "graft") -> Iterator[Answer]:
+    """All commands of a table, those of groups too."""
+    for entries in panels.values():
+        for name, entry in entries.items():
+            if isinstance(entry, Group):
+                yield from commands({"": entry.commands}, f"{before} {name}")
+            elif isinstance(entry, Row):
+                yield Answer(f"{before} {name}", entry.help)
+
+
+def sliders() -> Iterator[Answer]:
+    """The directions that come with the models, apart from components without a meaning."""
+    for file in sorted(BUNDLED.glob("*.directions.safetensors")):
+        model = file.name.removesuffix(".directions.safetensors")
+        for name, end in Directions.load(file).about["toward"].items():
+            sweep = f'graft directions sweep PHOTO {model} -m {model} --name "{name}"'
+            yield Answer(sweep, f"A slider toward {end}, and away from it.")
+
+
+def score(said: set[str], answer: Answer) -> int:
+    """How much an answer is about some words: its name, and what they mean, counts more than its description."""
+    name, text = tokens(answer.command), tokens(answer.help)
+    return sum(3 * (word in name) + 3 * (MEANT.get(word) in name) + (word in text) for word in said)
+
+
+def tokens(text: str) -> set[str]:
+    """The words of a text that say something, without the s of many."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]+", text.lower())} - {*IDLE.split()}

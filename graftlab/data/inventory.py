@@ -1,0 +1,40 @@
+"""Which photos a run was begun with, so that one that goes on with others says so."""
+
+import json
+from pathlib import Path
+
+from graftlab.data.training_images import TrainingImages
+from graftlab.work.files import atomic_write
+
+NAMED = 3  # photos in a sentence
+
+
+def take_stock(path: Path, images: TrainingImages, seen: int) -> str | None:
+    """Write down which photos there are, and return what has changed since that was done before: None if nothing.
+
+    `path` is a JSON file: `count` of photos, `photos` (content key -> name), and `changes`, a sentence for each time.
+    Photos are told by their content: moved and renamed ones are the same."""
+    now = {f"{key:016x}": name for key, name in zip(images.keys.tolist(), images.source.names, strict=True)}
+    count = len(images.source)
+    try:
+        earlier = json.loads(path.read_bytes())
+        before, changes, number = dict(earlier["photos"]), list(earlier["changes"]), int(earlier["count"])
+    except (OSError, ValueError, KeyError, TypeError):  # a new run, one of an earlier version, or damaged
+        before, changes, number = now, [], count
+    told = None
+    if now.keys() != before.keys() or count != number:
+        differ = [
+            f"{what}: {', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''}"
+            for what, names in (("new", added(before, now)), ("gone", added(now, before)))
+            if names
+        ]
+        told = f"The photos are not those of before: {number} -> {count}{''.join(f'; {each}' for each in differ)}."
+        changes.append({"seen": seen, "change": told})
+    if told or not path.exists():
+        text = json.dumps({"count": count, "changes": changes, "photos": now})
+        atomic_write(path, lambda file: file.write(text.encode()))
+    return told
+
+
+def added(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    return [name for key, name in now.items() if key not in before]

@@ -1,1 +1,0 @@
-"""From a base and its blend to a student: the pairs that it learns from."""

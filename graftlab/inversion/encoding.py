@@ -1,0 +1,31 @@
+"""`train_encoder`: a generator to the encoder that guesses its codes, in one call."""
+
+from pathlib import Path
+
+from graftlab.inversion.encoder import Encoder
+from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
+from graftlab.inversion.work import carry_out, keep_state
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
+from graftlab.work.progress import Watch, part, unwatched
+
+USUAL = EncoderTraining()
+
+
+def train_encoder(
+    model: StyleGAN2,
+    settings: EncoderTraining = USUAL,
+    state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
+    resume: bool = True,  # go on with what the same call kept there
+    watch: Watch = unwatched,
+) -> Encoder:
+    """Train an encoder for a generator; `about` tells what it is worth. GraftError if the two do not go together."""
+    device = next(model.parameters()).device
+    network = efficientnet_lite(DEFAULT, device) if settings.features else None
+    trainer = EncoderTrainer(model, settings, network)
+    plan, total = {"model": model.fingerprint, **settings.to_dict()}, trainer.steps * settings.batch
+    with keep_state(state, plan, resume) as (folder, _), watch("training", total) as progress:
+        file = folder and folder / "training.safetensors"
+        carry_out(trainer, part(progress, 0, total, settings.batch), file)
+    trainer.encoder.about = {**settings.to_dict(), **worth(trainer)}
+    return trainer.encoder

@@ -1,0 +1,173 @@
+"""Sheets that show at a glance what a model does: swaps, reconstructions, ways from code to code, directions.
+
+Pictures come and go with their names. A sheet that would be too large is refused before any of it is drawn.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab.codes import Codes
+from graftlab.data import open_source
+from graftlab.editing import directions as editing
+from graftlab.editing import swaps
+from graftlab.editing.directions import Directions
+from graftlab.editing.distributions import Distribution, draw_samples
+from graftlab.errors import GraftError
+from graftlab.figures.sheets import grid_shape, sheet
+from graftlab.images import read, read_recipe
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
+from graftlab.work.progress import Progress, silent, steps
+from graftlab.work.texts import parse_seeds
+
+Named = Sequence[tuple[str, Tensor]]
+"""Pictures (1, 3, H, W) in [-1, 1], and what to call them."""
+
+Start = tuple[str, Codes, Tensor | None]
+"""Where a strip begins: its name, the codes of one picture, and the picture if there is one."""
+
+
+def read_named(renderer: Renderer[Any], path: Path, out: Path) -> Named:
+    """All pictures of a folder or zip but the one to be written, or one picture, with their names.
+
+    GraftError if that is a picture which nothing of ours has made, and if none is left."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        return [(path.stem, renderer.read(path))]
+
+    source = open_source(path)
+    files = {i: path / name for i, name in enumerate(source.names)}
+    for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
+        if read_recipe(out) is None:  # not an earlier sheet of ours
+            raise GraftError(f"{out} is a picture that this command reads; name another.")
+        del files[i]
+    if not files:
+        raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
+    side, square = renderer.side(), renderer.square
+    return [(file.stem, read(source.read(i), side, square, str(file))) for i, file in files.items()]
+
+
+def draw_swaps(
+    renderer: Renderer[SwappingModel], structures: Named, textures: Named, progress: Progress = silent
+) -> Tensor:
+    """Every structure with every texture, the originals in the margins."""
+    names, rows = zip(*structures, strict=True)
+    titles, columns = zip(*textures, strict=True)
+    scale, across = renderer.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns]), len(columns)
+    lines: list[Sequence[Tensor | None]] = [[None, *columns]]
+    hybrids = swaps.grid(renderer.network(), rows, columns, **renderer.rendering)
+    for picture, line in zip(rows, hybrids, strict=True):
+        lines.append([picture, *line])
+        progress((len(lines) - 1) * across, len(rows) * across)
+    return sheet(lines, ["", *names], ["", *titles], scale=scale)
+
+
+def draw_reconstructions(
+    renderer: Renderer[SwappingModel], pictures: Named, tile: int | None = None
+) -> tuple[Tensor, list[dict[str, float]]]:
+    """Pictures beside what their codes keep of them; and of each the L1, as a share of the full range, and PSNR, dB."""
+    renderer.scale(len(pictures), 2)
+    rows, names, figures = [], [], []
+    for name, picture in pictures:
+        result = swaps.reconstruct(renderer.network(picture, tile=tile), picture, **renderer.rendering)
+        (l1,), (psnr,) = result.l1, result.psnr
+        rows.append([picture, result.image])
+        names.append(f"{name}: L1 {l1:.3f}, {psnr:.1f} dB")
+        figures.append({"l1": l1, "psnr": psnr})
+    scale = renderer.scale(len(rows), 2, [picture for _, picture in pictures])
+    return sheet(rows, names, ["original", "reconstruction"], scale=scale), figures
+
+
+def draw_interpolation(
+    renderer: Renderer[SwappingModel],
+    a: tuple[str, Tensor],
+    b: tuple[str, Tensor],
+    amounts: Sequence[float],
+    what: str = "texture",
+    how: str = "linear",
+) -> Tensor:
+    """A strip from one picture's codes to another's, with the originals at its ends (`swaps.interpolate`)."""
+    (start, first), (end, last) = a, b
+    scale = renderer.scale(1, len(amounts) + 2, [first, last])
+    strip = list(swaps.interpolate(renderer.network(), first, last, amounts, what, how, **renderer.rendering))
+    return sheet([[first, *strip, last]], columns=[start, *(f"{step:g}" for step in amounts), end], scale=scale)
+
+
+@torch.no_grad()
+def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list[Start]:
+    """What strips can begin with: a picture and its codes; of a StyleGAN2, a file of codes, or seeds such as 0-3."""
+    if not isinstance(renderer.model, StyleGAN2):
+        picture = renderer.read(source)
+        return [(source.stem, renderer.network(picture).encode(picture), picture)]
+    if source.exists():
+        codes = Codes.load(source)
+        return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
+    seeds = parse_seeds(str(source), "A StyleGAN2 has no pictures to begin with; it")
+    return [(f"seed {seed}", renderer.model.codes_of([seed], psi), None) for seed in seeds]
+
+
+def read_mask(renderer: Renderer[Any], path: Path, starts: Sequence[Start]) -> Tensor:
+    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
+    mask = renderer.read(path)
+    for _, _, picture in starts:
+        if picture is not None and picture.shape != mask.shape:
+            (height, width), (rows, columns) = mask.shape[2:], picture.shape[2:]
+            raise GraftError(
+                f"--mask {path} is {width} x {height} pixels beside a picture of {columns} x {rows}; "
+                "make it as wide and as high as the picture."
+            )
+    return mask.mean(1, keepdim=True) / 2 + 0.5
+
+
+@torch.no_grad()
+def draw_sweep(
+    renderer: Renderer[Any],
+    directions: Directions,
+    starts: Sequence[Start],
+    names: Sequence[str],  # of directions
+    gains: Sequence[float],  # in standard deviations
+    mask: Tensor | None = None,  # as of `Directions.apply`
+    layers: Sequence[int] | None = None,
+    progress: Progress = silent,
+) -> Tensor:
+    """A strip of gains for each start and direction, the pictures in the margin if there are any."""
+    pictured = starts[0][2] is not None
+    renderer.scale(len(starts) * len(names), len(gains) + pictured)
+    rows, labels, one, single = [], [], len(starts) == 1, len(names) == 1
+    total = len(starts) * len(names) * len(gains)
+    for label, codes, picture in starts:
+        strips = editing.sweep(renderer.model, directions, codes, names, gains, mask, layers, **renderer.rendering)
+        for name, strip in zip(names, strips, strict=True):
+            rows.append(strip if picture is None else [picture, *strip])
+            labels.append(name if one else label if single else f"{label}: {name}")
+            progress(len(rows) * len(gains), total)
+    title = names[0] if single else starts[0][0] if one else None
+    columns = [*(["original"] if pictured else []), *(f"{gain:+g}" if gain else "0" for gain in gains)]
+    scale = renderer.scale(len(rows), len(columns), [row[0] for row in rows])
+    return sheet(rows, labels, columns, title, scale=scale)
+
+
+@torch.no_grad()
+def draw_textures(
+    renderer: Renderer[SwappingModel],
+    known: Distribution,
+    picture: Tensor,  # that gives the structure
+    seeds: Sequence[int],
+    psi: float = 1.0,
+    progress: Progress = silent,
+) -> Tensor:
+    """A picture under random textures, by number; of a single one the picture itself, without margins."""
+    down, across = grid_shape(len(seeds))
+    scale = renderer.scale(down, across, [picture])
+    codes = renderer.network().encode(picture)
+    drawn = draw_samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
+    images = list(steps(drawn, progress, len(seeds)))
+    if len(images) == 1:
+        return images[0]
+    rows = [images[i : i + across] for i in range(0, len(images), across)]
+    return sheet(rows, [str(seed) for seed in seeds[::across]], scale=scale)

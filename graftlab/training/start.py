@@ -1,0 +1,232 @@
+"""Training in one call, from names to the last model.
+
+    config = configure("photos", preset("small", 128), images=500_000)
+    model = graftlab.load(train(config, "runs/mine"), SwappingAutoencoder)
+
+The same call goes on with a run that was interrupted.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from graftlab.artifacts import views
+from graftlab.checkpoints.load import load, locate
+from graftlab.checkpoints.readers import open_model
+from graftlab.config import (
+    DistillConfig,
+    DistillRecipe,
+    Recipe,
+    StyleGAN2Config,
+    StyleRecipe,
+    StyleTrainConfig,
+    SwappingConfig,
+    SwappingTrainConfig,
+    TrainConfig,
+    TranslatorConfig,
+    reweigh,
+    style_recipe,
+)
+from graftlab.config import recipe as swapping_recipe
+from graftlab.data import open_source
+from graftlab.data.pairs import Pairs
+from graftlab.editing.distributions import Distribution, beside, distribution
+from graftlab.errors import GraftError
+from graftlab.hardware import choose_device, training_precision
+from graftlab.kinds import KINDS
+from graftlab.networks.model import fingerprint
+from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.training import distributed
+from graftlab.training import run as runs
+from graftlab.training.trainer import teacher_of
+from graftlab.work.progress import Watch, unwatched
+
+FEW_PHOTOS = 500  # below which augmentation is advised
+KNOWN_PHOTOS = 2000  # at the most, that a model's textures are known from
+FINETUNING: Mapping[str, Any] = {
+    "images": 100_000,
+    "learning_rate": 0.002,
+    "snapshot_every": 5_000,
+    "keep_models": True,
+}
+"""Of a run that fine-tunes, if nothing else is asked for."""
+SOON = 100_000  # images in which augmentation can rise to its full strength in fine-tuning
+ADAPTED: dict[str, Any] = {"augment": ("colour", "geometry", "translation"), "adapt": 0.6}  # for a StyleGAN2
+SHIFTED: dict[str, Any] = {"augment": ("translation",), "adapt": 0.0}  # for one whose teacher is a frozen network
+NOTHING: Mapping[str, Any] = {}
+
+# -- configurations by names ------------------------------------------------------------------------------------------
+
+
+def configure(
+    photos: str | Path,  # folder, zip, LMDB or pack
+    network: SwappingConfig | StyleGAN2Config,
+    recipe: str = "",  # by name; "": what the authors of the network do
+    weights: Mapping[str, float] = NOTHING,  # numbers of the recipe that are to be others, by name
+    device: str | None = None,  # on which it will be trained, which tells the precision
+    **settings: Any,  # more of the configuration's fields
+) -> SwappingTrainConfig | StyleTrainConfig:
+    """The configuration of a run that trains such networks from the beginning.
+
+    GraftError for names or numbers that there are not, or for R1 where nothing would use it."""
+    settings = {"precision": training_precision(choose_device(device)), **settings}
+    batch = settings.get("batch", TrainConfig.batch)
+    if isinstance(network, SwappingConfig):
+        named: Recipe | StyleRecipe = swapping_recipe(recipe or "official")
+    else:
+        named = style_recipe(recipe or "stylegan2", network.size, batch)
+    if named.projected and "r1" in weights:
+        raise GraftError("--r1 is for discriminators of pictures, and projected ones have none; leave it out.")
+    chosen: Any = reweigh(named, weights)
+    if isinstance(network, SwappingConfig):
+        return SwappingTrainConfig(network, chosen, str(photos), **settings)
+    settings = {**(SHIFTED if named.projected else ADAPTED), **settings}
+    return StyleTrainConfig(network, chosen, str(photos), **settings)
+
+
+def configure_finetuning(
+    base: str | Path,  # a model file, name or hub id
+    photos: str | Path,
+    recipe: str = "",  # "": projected if the base's own discriminators are, else as in `configure`
+    weights: Mapping[str, float] = NOTHING,
+    device: str | None = None,
+    **settings: Any,
+) -> SwappingTrainConfig | StyleTrainConfig:
+    """The configuration of a run that trains a model on, with other photos; what is not given is as in `FINETUNING`.
+
+    GraftError for a model that cannot be trained, or for what another kind of model is trained with."""
+    file = open_model(locate(str(base)))
+    trained = KINDS[file.kind].training
+    if not isinstance(file.config, SwappingConfig | StyleGAN2Config) or trained is None:
+        raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
+    others: dict[type[TrainConfig], tuple[str, type[TrainConfig]]] = {
+        SwappingTrainConfig: ("a StyleGAN2", StyleTrainConfig),
+        StyleTrainConfig: ("a Swapping Autoencoder", SwappingTrainConfig),
+    }
+    other, its = others[trained]
+    for name in {**settings, **weights}:
+        if name in numbers_of(its) - numbers_of(trained):
+            raise GraftError(f"--{name.replace('_', '-')} is for {other}, and {base} is none; leave it out.")
+    teacher = teacher_of(file)
+    usual = {**FINETUNING, **({"adapt_images": SOON} if trained is StyleTrainConfig else {})}
+    origin = {"base": str(base), "parent": fingerprint(file.tensors)}
+    recipe = recipe or ("projected" if teacher else "")
+    config = configure(photos, file.config, recipe, weights, device, **{**usual, **settings, **origin})
+    own: Any = replace(config.recipe, teacher=teacher) if teacher and recipe == "projected" else config.recipe
+    return replace(config, recipe=own)
+
+
+def numbers_of(config: type[TrainConfig]) -> set[str]:
+    """The fields of a run's configuration and of its recipe."""
+    recipe: Any = next(field.type for field in fields(config) if field.name == "recipe")
+    return {field.name for part in (config, recipe) for field in fields(part)}
+
+
+def configure_distillation(
+    pairs: str | Path,  # folder that `make_pairs` made
+    sizes: Mapping[str, int] = NOTHING,  # of the student: fields of TranslatorConfig
+    weights: Mapping[str, float] = NOTHING,
+    device: str | None = None,
+    **settings: Any,
+) -> DistillConfig:
+    """The configuration of a run that trains a student on pairs. GraftError if they are too few."""
+    source, batch = Pairs(pairs), settings.get("batch", TrainConfig.batch)
+    if len(source) < 2 * batch:
+        raise GraftError(
+            f"{pairs} holds {len(source)} pairs, too few for a batch of {batch} and some to judge by; draw more with "
+            "'graft pairs --count'."
+        )
+    width = sizes.get("width", TranslatorConfig.width)
+    settings = {"precision": training_precision(choose_device(device)), **settings}
+    return DistillConfig(
+        network=TranslatorConfig(source.size, **{"most": 5 * width, **sizes}),
+        recipe=reweigh(DistillRecipe(), weights),
+        models=(source.plan["base"], source.plan["blend"]),
+        data=str(pairs),
+        **settings,
+    )
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+def train(
+    config: TrainConfig,
+    run: str | Path,  # folder, made if need be
+    device: str | None = None,
+    compiled: bool | None = None,  # torch.compile the ordinary steps; None: on CUDA only
+    watch: Watch = unwatched,
+    tell: Callable[[str], object] = print,  # sentences for who waits
+) -> Path:
+    """Train a run to its end, or go on with it there where it stopped; returns the file of its last model.
+
+    Of a Swapping Autoencoder the textures of its photos are known at the end, too. After an interruption the state is
+    saved, and KeyboardInterrupt raised."""
+    folder, target = Path(run), choose_device(device)
+    with distributed.processes(target):
+        training = runs.Run(folder, config, target, compiled)
+        if training.first:
+            for note in advise(len(training.data), config.augment) + training.notes:
+                tell(note)
+        with watch("training", config.images, training.trainer.seen) as progress:
+            finished = training.train(progress)
+    if not finished:
+        if training.first:
+            tell(f"Saved at {training.trainer.seen:,} images; the same command goes on from there.")
+        raise KeyboardInterrupt
+    if training.first and training.trainer.encodes:
+        try:
+            know_textures(folder, config.data, device, watch)
+        except GraftError as error:  # the model is as good without
+            tell(f"Its textures are not known to graft novelty: {error}")
+    return folder / "last.safetensors"
+
+
+def finetune(
+    base: str | Path,
+    photos: str | Path,
+    run: str | Path,
+    recipe: str = "",
+    weights: Mapping[str, float] = NOTHING,
+    device: str | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a model on, with other photos: `train` with what `configure_finetuning` makes."""
+    return train(configure_finetuning(base, photos, recipe, weights, device, **settings), run, device)
+
+
+def distill(
+    pairs: str | Path,
+    run: str | Path,
+    sizes: Mapping[str, int] = NOTHING,
+    weights: Mapping[str, float] = NOTHING,
+    device: str | None = None,
+    **settings: Any,
+) -> Path:
+    """Train a student on pairs: `train` with what `configure_distillation` makes."""
+    return train(configure_distillation(pairs, sizes, weights, device, **settings), run, device)
+
+
+def know_textures(run: Path, photos: str, device: str | None = None, watch: Watch = unwatched) -> None:
+    """Fit the distribution of a run's photos as its models encode them, beside each model that has none of its own.
+
+    GraftError if the photos are too few."""
+    for model in filter(Path.exists, (run / "last.safetensors", run / "best.safetensors")):
+        file = beside(model)
+        if file.exists() and Distribution.load(file).model == views(model)[1]["fingerprint"]:
+            continue
+        source, network = open_source(photos), load(model, SwappingAutoencoder, device=device)
+        with watch("describing the textures", min(KNOWN_PHOTOS, len(source))) as progress:
+            known = distribution(network, source, network.config.size, most=KNOWN_PHOTOS, progress=progress)
+        known.save(file)
+
+
+def advise(photos: int, augmentation: tuple[str, ...]) -> list[str]:
+    """What is good to know before a run begins."""
+    if photos >= FEW_PHOTOS or augmentation:
+        return []
+    return [
+        f"Only {photos} photos to train on: the discriminators may learn them by heart. "
+        "--augment colour,translation,cutout helps."
+    ]

@@ -1,0 +1,88 @@
+"""Numbers that people write in one text: lists and ranges, from-to, numbers by resolution."""
+
+from collections.abc import Callable
+from math import inf, nan
+from typing import TypeVar
+
+from graftlab.errors import GraftError
+
+LARGEST_SEED = 2**32 - 1  # noise and latent vectors are functions of 32 bits
+MOST_SEEDS = 100_000
+NumberT = TypeVar("NumberT", int, float)
+
+
+def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
+    """ "1,4,10-20" as numbers, in the order given. GraftError for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = (first, last) if dash else (first, first)
+        if not all(end.isascii() and end.isdigit() and int(end) <= LARGEST_SEED for end in map(str.strip, ends)):
+            raise GraftError(f"{option} takes numbers and ranges such as 1,4,10-20, not '{text}'.")
+        low, high = map(int, ends)
+        if high < low or len(numbers) + high - low >= MOST_SEEDS:
+            raise GraftError(f"{option} {text}: ranges go upwards, and at most {MOST_SEEDS:,} pictures at once.")
+        numbers += range(low, high + 1)
+    return numbers
+
+
+def parse_range(text: str, option: str) -> tuple[float, float]:
+    """ "0.3:1" or "0.3,1" as two numbers, "0.7" as the same twice. GraftError for anything else."""
+    first, colon, last = text.replace(",", ":").partition(":")
+    try:
+        return float(first), float(last if colon else first)
+    except ValueError:
+        raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None
+
+
+def parse_numbers(text: str, option: str) -> list[float]:
+    """ "-3,0,3" as numbers, and "-3:3" as five at even distances. GraftError for anything else."""
+    try:
+        if ":" not in text:
+            return [float(number) for number in text.split(",")]
+        first, last = map(float, text.split(":"))
+    except ValueError:
+        raise GraftError(f"{option} takes numbers such as -3,0,3, or a range such as -3:3, not '{text}'.") from None
+    return [first + (last - first) * i / 4 for i in range(5)]
+
+
+def parse_length(text: str, option: str, stride: int) -> float:
+    """A length in cells: "4", or in pixels "16px", of which a cell has `stride`. GraftError for anything else."""
+    try:
+        length = float(text.removesuffix("px"))
+    except ValueError:
+        length = nan
+    if not 0 <= length < inf:
+        raise GraftError(f"{option} takes cells, such as 4, or pixels, such as 16px, not '{text}'.")
+    return length / stride if text.endswith("px") else length
+
+
+def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:
+    """ "4:0,16:0.2" as numbers. GraftError for anything else, and for a resolution that is named twice."""
+    try:
+        named = [(int(key), float(value)) for key, value in (part.split(":") for part in text.split(","))]
+    except ValueError:
+        raise GraftError(
+            f"{option} takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'."
+        ) from None
+    if len(dict(named)) < len(named):
+        raise GraftError(f"{option} {text} names a resolution twice; leave one of the two out.")
+    return dict(named)
+
+
+def parse_band(text: str, option: str = "--band") -> tuple[int, int]:
+    """ "16-64" as numbers. GraftError for anything else."""
+    try:
+        low, high = map(int, text.split("-"))
+    except ValueError:
+        raise GraftError(f"{option} takes two resolutions such as 16-64, not '{text}'.") from None
+    return low, high
+
+
+def parse_axis(text: str, option: str, kind: Callable[[str], NumberT]) -> list[NumberT]:
+    """The numbers of "levels:4,8"; none of "levels". GraftError if something else stands behind the colon."""
+    _, colon, listed = text.partition(":")
+    try:
+        return [kind(value) for value in listed.split(",")] if colon else []
+    except ValueError:
+        raise GraftError(f"{option} takes numbers behind the colon, such as levels:4,8,16, not '{text}'.") from None
