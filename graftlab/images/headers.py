@@ -35,7 +35,7 @@ def sound(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
     elif start.startswith(JPEG):
         holes, facts = _jpeg(file)
     else:
-        holes, facts = [], _avif(file) if start[4:10] == b"ftypav" else {}
+        holes, facts = [], _numbered(file) if re.match(rb"....ftyp(?!crx)", start, re.DOTALL) else {}
     file.seek(0)
     if holes:
         data, at, pieces = file.read(), 0, []
@@ -144,8 +144,8 @@ def _jpeg(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
     return sorted(short + surplus), {"notes": notes} if notes else {}
 
 
-def _avif(file: BinaryIO) -> dict[str, Any]:
-    """The colours that an AVIF states in numbers (its `colr` box of kind `nclx`, ISO 23008-12)."""
+def _numbered(file: BinaryIO) -> dict[str, Any]:
+    """The colours that an AVIF or HEIC states in numbers (its `colr` box of kind `nclx`, ISO 23008-12)."""
     file.seek(0)
     start = file.read(2**16)
     at = start.find(b"colrnclx") + 8
