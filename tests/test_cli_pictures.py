@@ -13,6 +13,7 @@ from PIL import Image
 
 import graftlab
 from graftlab.checkpoints.load import load
+from graftlab.cli import run
 from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
 from graftlab.cli.pictures import report
