@@ -1,8 +1,8 @@
 """graftlab: swap the structure and the texture of pictures.
 
 model = graftlab.load("landscapes-128", graftlab.SwappingAutoencoder)
-a, b = (model.encode(graftlab.read(path, size=64, square=True)) for path in ("fuji.jpg", "alps.jpg"))
-graftlab.write(model.decode(a.mix(b, texture=1)), "fuji-in-the-alps.png")
+a, b = (model.encode(graftlab.read(path, size=64, square=True)) for path in ("@peaks", "@autumn-hills"))
+graftlab.write(model.decode(a.mix(b, texture=1)), "peaks-in-autumn.png")
 """
 
 from importlib import import_module

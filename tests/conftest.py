@@ -1,4 +1,4 @@
-"""What the tests share: a tiny model in the place of the bundled one, photos, `graft` itself, one thread."""
+"""What the tests share: a tiny model in the place of the bundled ones, photos, `graft` itself, one thread."""
 
 import shutil
 from collections.abc import Callable
@@ -19,11 +19,12 @@ PHOTOS = {"hill.png": (50, 37), "lake at dusk.jpg": (64, 64), "海.png": (33, 80
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory) -> Path:
-    """A folder like graftlab/bundled, its model a tiny one of 32 px and stride 4 whose noise is not zero."""
+    """A folder like graftlab/bundled, its models a tiny one of 32 px and stride 4 whose noise is not zero."""
     folder = tmp_path_factory.mktemp("bundled")
     shutil.copytree(load.BUNDLED / "photos", folder / "photos")
     about = {"images_seen": 1234, "trained_on": "nothing", "licence": "none"}
-    save_model(folder / "landscapes-128.safetensors", new_model(), about)
+    for name in ("landscapes-128", "landscapes-256"):
+        save_model(folder / f"{name}.safetensors", new_model(), about)
     return folder
 
 

@@ -20,7 +20,7 @@ from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Rendere
 from graftlab.work.progress import Watch
 from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
 
-DEFAULT_MODEL = "landscapes-128"
+DEFAULT_MODEL = "landscapes-256"
 
 
 def writable(path: Path) -> Path:

@@ -94,7 +94,7 @@ def textures(
 
     graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
 
-    graft film textures fuji.jpg --timeline year.toml --seconds 12 --loop -o year.mp4
+    graft film textures @peaks --timeline year.toml --seconds 12 --loop -o year.mp4
     """
 
     desk = shooting.desk()
@@ -142,7 +142,7 @@ def ride(
 ) -> None:
     """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
-    graft film ride fuji.jpg alps.jpg lake.jpg --parallax 0.5 --loop -o ride.mp4
+    graft film ride @peaks @autumn-hills lake.jpg --parallax 0.5 --loop -o ride.mp4
 
     graft film ride window.mp4 --texture 0:snow.jpg --texture 9:night.jpg --texture-offset 1 -o ride.mp4
     """

@@ -91,9 +91,9 @@ def invert(
 ) -> None:
     """Find the codes from which a StyleGAN2 draws the given photos; the same command resumes.
 
-    graft invert fuji.jpg alps.jpg -m alps.safetensors -o codes.safetensors
+    graft invert @peaks @autumn-hills -m alps.safetensors -o codes.safetensors
 
-    graft invert fuji.jpg -m alps.safetensors --tune 100 --film search.mp4 -o fuji.safetensors
+    graft invert @peaks -m alps.safetensors --tune 100 --film search.mp4 -o peaks.safetensors
 
     graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """

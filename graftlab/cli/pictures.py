@@ -51,7 +51,7 @@ def swap(
 ) -> None:
     """Combine one picture's structure with another's texture.
 
-    graft swap fuji.jpg alps.jpg -o fuji-in-the-alps.png --both
+    graft swap @peaks @autumn-hills -o peaks-in-autumn.png --both
     """
 
     reverse = out.with_stem(out.stem + "-reverse")
@@ -95,7 +95,7 @@ def reconstruct(
 ) -> None:
     """Draw pictures beside their reconstructions, with L1 (share of the full range) and PSNR.
 
-    graft reconstruct fuji.jpg alps.jpg -o reconstructions.png --json
+    graft reconstruct @peaks @autumn-hills -o reconstructions.png --json
     """
 
     spare(out, *photos)
@@ -145,7 +145,7 @@ def encode(
 ) -> None:
     """Encode pictures as structure and texture codes, in one file that records its model.
 
-    graft encode fuji.jpg alps.jpg --square -o codes.safetensors
+    graft encode @peaks @autumn-hills --square -o codes.safetensors
     """
 
     spare(out, options.model, *photos)

@@ -48,9 +48,9 @@ def panorama(
 ) -> None:
     """Join structures into one wide or tall picture, in which they merge gradually.
 
-    graft panorama fuji.jpg alps.jpg lake.jpg --overlap 12 -o panorama.png
+    graft panorama @peaks @autumn-hills lake.jpg --overlap 12 -o panorama.png
 
-    graft panorama fuji.jpg alps.jpg --texture evening.jpg -o panorama.png
+    graft panorama @peaks @autumn-hills --texture evening.jpg -o panorama.png
     """
 
     others, weights = parse_textures(texture)
@@ -80,9 +80,9 @@ def weave(
 ) -> None:
     """Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.
 
-    graft weave fuji.jpg alps.jpg --along diagonal --fade 8 -o woven.png
+    graft weave @peaks @autumn-hills --along diagonal --fade 8 -o woven.png
 
-    graft weave fuji.jpg alps.jpg --along mask.png --texture mix -o woven.png
+    graft weave @peaks @autumn-hills --along mask.png --texture mix -o woven.png
     """
 
     ways = along or ["side"]
@@ -119,7 +119,7 @@ def regions(
 ) -> None:
     """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
-    graft regions fuji.jpg --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
+    graft regions @peaks --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
     """
 
     pairs = [text.partition("=") for text in texture]
@@ -145,7 +145,7 @@ def mix(
 ) -> None:
     """Give a picture a weighted mixture of textures; weights may have any sum.
 
-    graft mix fuji.jpg --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
+    graft mix @peaks --texture snow.jpg:0.5 --texture night.jpg:0.3 --own 0.2 -o mix.png
     """
 
     others, weights = parse_weighted(texture)
@@ -172,7 +172,7 @@ def select(
 ) -> None:
     """Make a mask of all places whose structure is similar to that of a given place.
 
-    graft select fuji.jpg --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
+    graft select @peaks --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
     """
 
     spare(out, photo)

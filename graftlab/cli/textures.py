@@ -64,9 +64,9 @@ def sample(
 ) -> None:
     """Draw a picture with random textures, by seed: a seed always gives the same texture.
 
-    graft textures sample fuji.jpg --seeds 0-15 --psi 0.8 -o weathers.png
+    graft textures sample @peaks --seeds 0-15 --psi 0.8 -o weathers.png
 
-    graft textures sample fuji.jpg --from weather.textures.safetensors --seeds 0-15 -o weathers.png
+    graft textures sample @peaks --from weather.textures.safetensors --seeds 0-15 -o weathers.png
     """
 
     spare(out, photo, *([source] if source else []))
@@ -87,9 +87,9 @@ def novelty(
 ) -> None:
     """Measure how unlike a model's training photos, or those of --from, pictures are: a percentile of held-out photos.
 
-    graft novelty fuji.jpg cat.jpg
+    graft novelty @peaks cat.jpg
 
-    graft novelty fuji.jpg cat.jpg --from weather.textures.safetensors --json
+    graft novelty @peaks cat.jpg --from weather.textures.safetensors --json
     """
 
     distribution = open_distribution(source, options.model)

@@ -51,9 +51,9 @@ def recurse(
 ) -> None:
     """Encode, move the structure, decode, and repeat. Played backwards unless --no-reverse.
 
-    graft film recurse fuji.jpg -o dive.mp4
+    graft film recurse @peaks -o dive.mp4
 
-    graft film recurse fuji.jpg --zoom 1 --rotate 2 --no-reverse --texture 0:own --texture 8:snow.jpg -o turn.mp4
+    graft film recurse @peaks --zoom 1 --rotate 2 --no-reverse --texture 0:own --texture 8:snow.jpg -o turn.mp4
     """
 
     if preset not in ("detailed", "classic"):
@@ -108,11 +108,11 @@ def walk(
 ) -> None:
     """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
-    graft film walk fuji.jpg alps.jpg lake.jpg --path spline --loop -o walk.mp4
+    graft film walk @peaks @autumn-hills lake.jpg --path spline --loop -o walk.mp4
 
-    graft film walk fuji.jpg --path circle --radius 2 --seed 3 -o around.mp4
+    graft film walk @peaks --path circle --radius 2 --seed 3 -o around.mp4
 
-    graft film walk fuji.jpg --path noise --radius 3 --seconds 20 -o wandering.mp4
+    graft film walk @peaks --path noise --radius 3 --seconds 20 -o wandering.mp4
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
     """
@@ -174,7 +174,7 @@ def sweep(
 ) -> None:
     """Sweep a direction's gain from one number to another and back.
 
-    graft film sweep fuji.jpg landscapes-128 --name season --gains -3:3 -o seasons.mp4
+    graft film sweep @peaks landscapes-128 --name season --gains -3:3 -o seasons.mp4
 
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """

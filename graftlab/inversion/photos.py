@@ -1,6 +1,6 @@
 """`invert`: photos to the codes of a StyleGAN2 in one call; `toonify`: and from these to what a blend of it draws.
 
-found = invert(model, ["fuji.jpg", "alps.jpg"], state="codes.safetensors")
+found = invert(model, ["@peaks", "@autumn-hills"], state="codes.safetensors")
 found.codes.save("codes.safetensors")
 forget("codes.safetensors")
 """

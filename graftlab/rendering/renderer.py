@@ -1,7 +1,7 @@
 """A model, how pictures are read for it, and how it draws codes: what pictures, sheets and films have in common.
 
     renderer = Renderer(graftlab.load("landscapes-128"), seed=7)
-    picture = renderer.read("fuji.jpg")
+    picture = renderer.read("@peaks")
     network = renderer.network(picture)  # tile by tile if that is large, with refined codes if that was asked for
     again = network.decode(network.encode(picture), **renderer.rendering)
 
