@@ -49,7 +49,7 @@ def test_entry_point():
 @pytest.mark.parametrize(
     ("words", "first"),
     [
-        ("more clouds", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "weather"'),
+        ("more clouds", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"'),
         ("make my photos bigger", "graft upscale"),
         ("train on photos", "graft train"),
         ("morph between two pictures", "graft interpolate"),

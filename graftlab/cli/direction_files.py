@@ -73,7 +73,7 @@ def orthogonalise(
 ) -> None:
     """Remove from a direction what it shares with others, so that it no longer changes those.
 
-    graft directions orthogonalise landscapes-128 season --against hour --against weather -o mine.directions.safetensors
+    graft directions orthogonalise landscapes-128 season --against hour --against haze -o mine.directions.safetensors
     """
 
     spare(out, file, *([others] if others else []))

@@ -21,7 +21,7 @@ SYNONYMS = {
     "golden": "sunset sunrise warm warmer orange glow",
     "season": "snow snowy winter summer spring ice",
     "dryness": "dry autumn fall ochre brown green lush wet",
-    "weather": "cloud clouds cloudy overcast haze hazy fog foggy mist sky",
+    "haze": "weather cloud clouds cloudy overcast hazy fog foggy mist",
     "swap": "style transfer apply repaint hybrid",
     "interpolate": "morph between fade",
     "film": "video movie animation animate gif mp4 clip",

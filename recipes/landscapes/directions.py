@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Find the directions of a model trained on landscapes: principal components, and season, hour, weather by name.
+"""Find the directions of a model trained on landscapes: principal components, and season, hour, haze by name.
 
     python recipes/landscapes/directions.py MODEL pictures/alpine OUT
 
@@ -64,7 +64,7 @@ def dryness(t):
     return standardised(ratio(t, "grass", "r", "g")) + standardised(ratio(t, "leaf", "r", "g"))
 
 
-def weather(t):
+def haze(t):
     """Clouds, mist and haze."""
     return sum(map(standardised, (np.clip(t["cloud_cover"], 0, 1), t["mist"], -np.log(t["visibility"]))))
 
@@ -74,7 +74,7 @@ FACTORS = {  # name: the number for each picture, and where a positive gain lead
     "golden light": (golden_light, "a warm, low sun"),
     "season": (season, "snow"),
     "dryness": (dryness, "ochre meadows"),
-    "weather": (weather, "cloud and haze"),
+    "haze": (haze, "haze under a grey sky"),
 }
 
 
