@@ -676,7 +676,7 @@ def test_rides_that_make_no_sense_are_refused():
     for options, says in (
         ({"speed": nan}, "speed must be a finite"),
         ({"parallax": 1}, "between 0 .none. and 1"),
-        ({"speed": -1e9}, "up to 1000 widths"),
+        ({"speed": -1e9}, "at most 1000 widths"),
         ({"depths": 0}, "of 1 or more"),
         ({"parallax": 0.5, "depths": 99}, "as many depths at the most"),
         ({"ease": "slow"}, "no easing"),
