@@ -199,7 +199,7 @@ def refused(graft, *arguments, naming):
     [
         (("panorama", HILL, SEA), "--square"),
         (("panorama", HILL), "two"),
-        (("panorama", HILL, LAKE, "--overlap", "10"), "overlap of 10"),
+        (("panorama", HILL, LAKE, "--overlap", "10"), "10 cells, not 10"),
         (("panorama", HILL, LAKE, "--overlap", "wide"), "'wide'"),
         (("panorama", HILL, LAKE, "--overlap", "-1"), "'-1'"),
         (("panorama", HILL, LAKE, "--overlap", "2", "--fade", "3"), "fade of 3"),

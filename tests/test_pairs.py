@@ -263,7 +263,7 @@ def test_the_command_draws_pairs_and_a_sheet(files):
         (("--base", "landscapes-128", "--blend", "b.safetensors"), "and this needs a StyleGAN2"),
         ((*TWO, "--psi", "much"), "--psi takes a number or a range"),
         ((*TWO, "--psi", "1-0.5"), "psi must rise"),
-        ((*TWO, "--count", "2000000000"), "to 1,000,000,000, not 2,000,000,000"),
+        ((*TWO, "--count", "2000000000"), "to 1,000,000,000 pairs, not 2,000,000,000"),
         ((*TWO, "--keep", "0"), "'--keep': it must be between 0.01 and 1"),
         ((*TWO, "-o", "photos"), "photos is no folder of pairs, and not empty"),
         ((*TWO, "-o", "a.safetensors"), "a.safetensors is no folder of pairs"),

@@ -48,7 +48,7 @@ def panorama(
 ) -> None:
     """Join structures into one wide or tall picture, in which they merge gradually.
 
-    graft panorama @peaks @autumn-hills lake.jpg --overlap 12 -o panorama.png
+    graft panorama @peaks @autumn-hills lake.jpg --overlap 48px -o panorama.png
 
     graft panorama @peaks @autumn-hills --texture evening.jpg -o panorama.png
     """
@@ -80,7 +80,7 @@ def weave(
 ) -> None:
     """Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.
 
-    graft weave @peaks @autumn-hills --along diagonal --fade 8 -o woven.png
+    graft weave @peaks @autumn-hills --along diagonal --fade 32px -o woven.png
 
     graft weave @peaks @autumn-hills --along mask.png --texture mix -o woven.png
     """
@@ -119,7 +119,7 @@ def regions(
 ) -> None:
     """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
-    graft regions @peaks --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
+    graft regions @peaks --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 32px -o regions.png
     """
 
     pairs = [text.partition("=") for text in texture]

@@ -1,12 +1,13 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from graftlab.checkpoints.load import bundled_directions
-from graftlab.cli.desk import Desk, Square
+from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
@@ -180,6 +181,8 @@ def sweep(
     """
 
     found, ends = Directions.load(file), parse_range(gains, "--gains")
+    if file in bundled_directions() and shooting.model == DEFAULT_MODEL:  # they are another model's, by that name
+        shooting = replace(shooting, model=file)
     rows = None if layers is None else parse_seeds(layers, "--layers")
     desk: Desk[Any]
     if found.part == "w":
