@@ -119,7 +119,7 @@ def regions(
 ) -> None:
     """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
-    graft regions @peaks --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 32px -o regions.png
+    graft regions @peaks --texture sky.png=sunset.jpg --texture meadow.png=snow.jpg --soft 8 -o regions.png
     """
 
     pairs = [text.partition("=") for text in texture]
