@@ -202,6 +202,6 @@ def demo(
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
-DEMO_PAIR = ("peaks", "render-winter")
+DEMO_PAIR = ("peaks", "render-canyon")
 DEMO_ROWS = ("peaks", "autumn-hills", "render-mist", "render-summer")
 DEMO_COLUMNS = ("render-winter", "render-night", "hilltop-sunset", "dandelions", "render-canyon")
