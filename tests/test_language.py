@@ -1,4 +1,4 @@
-"""Pictures and words in one space: the small dual encoder, its words, the models of the hub, the choice between them."""
+"""Pictures and words in one space: the small dual encoder, its words, models of the hub, the choice between them."""
 
 import json
 import shutil
@@ -267,6 +267,9 @@ def test_models_of_the_hub_that_are_refused(folders, tmp_path, monkeypatch):
 
     refused(folders["words alone"], "of type bert, which has no tower for pictures")
     refused(changed("wide", image_size=[32, 64]), "other shapes than squares")
+    oblong = changed("oblong")
+    (oblong / "preprocessor_config.json").write_text(json.dumps({**PREPARED, "size": {"height": 32, "width": 64}}))
+    refused(oblong, "other shapes than squares")
     refused(tmp_path, r"has no config\.json that can be read; get it by 'hf download")
     bare = changed("bare")
     (bare / "preprocessor_config.json").write_text('{"image_mean": 1}')

@@ -10,15 +10,15 @@ LONGEST_PIECE, MOST_PIECES = 64, 2**16  # letters, pieces of words
 
 @dataclass(frozen=True)
 class DualEncoderConfig(Config):
-    """Two towers that end in one space (CLIP: Radford et al. 2021), the one of pictures on statistics of frozen features."""
+    """Two towers that end in one space (CLIP: Radford et al. 2021); of pictures, what a frozen network sees."""
 
     vocabulary: tuple[str, ...]  # pieces of words in lower case; "+" before those that only go on with one
     features: int  # F, statistics of a picture
     size: int = 128  # pixels at which pictures are looked at
     channels: int = 256  # D, of the common space
-    hidden: int = 512  # width of the tower of pictures
+    hidden: int = 512  # width of the tower of pictures; that of words ends with twice as many
     width: int = 192  # of the tower of words
-    layers: int = 2  # of the same
+    layers: int = 1  # of the same
     heads: int = 4  # of its attention
     length: int = 64  # pieces of a phrase that are read
     known: int = 1024  # K, phrases of the training that are kept to tell how far off another is

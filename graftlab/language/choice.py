@@ -34,5 +34,7 @@ def text_model(
         return HubModel(Path(name), name, place, getattr(torch, precision))
     if name != DEFAULT and hub.is_id(name) and not Path(name).exists():
         wanted = hub.parse(name)
-        return HubModel(downloaded(wanted.repository, wanted.revision), wanted.repository, place, getattr(torch, precision))
+        return HubModel(
+            downloaded(wanted.repository, wanted.revision), wanted.repository, place, getattr(torch, precision)
+        )
     return MiniModel(load(locate(name), DualEncoder, device=str(place)), Path(name).stem if name != DEFAULT else name)

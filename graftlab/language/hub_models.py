@@ -1,7 +1,7 @@
 """CLIP, SigLIP and their kin (Radford et al. 2021; Zhai et al. 2023), by the package `transformers`.
 
-The package builds towers and tokenizer; pictures are prepared here, on tensors. Weights are read as safetensors only, and no
-code that comes with a model is run.
+The package builds towers and tokenizer; pictures are prepared here, on tensors. Weights are read as safetensors only,
+and no code that comes with a model is run.
 """
 
 import json
@@ -26,23 +26,24 @@ class HubModel(TextModel):
     """A dual encoder from a folder in the layout of the Hugging Face hub."""
 
     def __init__(self, folder: Path, name: str, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        """GraftError if the package is missing, or the folder holds no model with towers for words and square pictures."""
+        """GraftError if the package is missing, or the folder holds no model with towers for words and for squares."""
         try:
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
             raise needed(error, name) from error
         self.name = name
         config = parsed(folder, "config.json", name)
-        self.side = side(config, name)
         preprocessor = parsed(folder, "preprocessor_config.json", name)
+        self.side = side(config, preprocessor, name)
         self.mean, self.deviation = (colour(preprocessor, part, name) for part in ("image_mean", "image_std"))
         self._resampling = "bicubic" if preprocessor.get("resample", BICUBIC) == BICUBIC else "bilinear"
         try:
             with quiet():
+                here = {"local_files_only": True, "trust_remote_code": False}
                 model, told = AutoModel.from_pretrained(
-                    folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
+                    folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **here
                 )
-                self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                self._tokenizer = AutoTokenizer.from_pretrained(folder, **here)
         except ImportError as error:  # of what some tokenizers need beside it
             raise GraftError(f"{name} needs another package ({first_line(error)}).") from error
         except Exception as error:  # whatever the package says of a folder that is something else
@@ -85,7 +86,7 @@ def unit(seen: Any) -> Tensor:
     return F.normalize(getattr(seen, "pooler_output", seen).float(), dim=1)
 
 
-def side(config: dict[str, Any], name: str) -> int:
+def side(config: dict[str, Any], preprocessor: dict[str, Any], name: str) -> int:
     """Pixels at which a model looks at pictures. GraftError if it looks at none, or at others than squares."""
     tower = config.get("vision_config")
     if not isinstance(tower, dict):
@@ -93,7 +94,9 @@ def side(config: dict[str, Any], name: str) -> int:
     found = tower.get("image_size", 224 if "num_patches" not in tower else None)  # configurations leave out defaults
     if isinstance(found, list) and len(set(found)) == 1:
         found = found[0]
-    if type(found) is not int or "naflex" in name.lower() or config.get("model_type") == "siglip2":
+    sizes = [preprocessor.get(key) for key in ("size", "crop_size")]
+    oblong = any(isinstance(size, dict) and size.get("height") != size.get("width") for size in sizes)
+    if type(found) is not int or oblong or config.get("model_type") == "siglip2":  # which takes patches of any shape
         raise GraftError(f"{name} looks at pictures of other shapes than squares of one size; {KIN}.")
     return found
 

@@ -12,7 +12,9 @@ class TextModel(ABC):
     """Pictures and phrases to unit vectors, whose products tell how well they fit each other."""
 
     name: str  # for reports; two sets of weights never share one
-    threshold: float | None = None  # of `distance_to_known`, beyond which a phrase is unlike the training's; None: unknown
+    threshold: float | None = (
+        None  # of `distance_to_known`, beyond which a phrase is unlike the training's; None: unknown
+    )
 
     @abstractmethod
     def images(self, pictures: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 from graftlab.networks.dual_encoder import PADDING, SPECIAL, UNKNOWN
 
 ON = "+"  # before a piece that goes on with a word
-ENDINGS = "s es ed ing ly y less capped clad covered swept lit light side top scape field storm fall land line grown like".split()
+ENDINGS = ("s", "es", "ed", "ing", "ly", "y", "less", "like", "capped", "clad", "covered", "swept", "lit", "light")
+ENDINGS += ("side", "top", "scape", "field", "storm", "fall", "land", "line")
 PLURAL = re.compile("...[^isu]s$")  # "lakes", but neither "grass" nor "cumulus"
 
 
@@ -27,9 +28,11 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sentences: Iterable[str]) -> "Vocabulary":
-        """All that it takes to spell some sentences: short words first, and a longer one only if they do not spell it."""
+        """All that it takes to spell some sentences: short words, and longer ones only if those do not spell them."""
         found = cls([ON + ending for ending in ENDINGS])
-        words = sorted({word for sentence in sentences for word in words_of(sentence)}, key=lambda word: (len(word), word))
+        words = sorted(
+            {word for sentence in sentences for word in words_of(sentence)}, key=lambda word: (len(word), word)
+        )
         for word in words:
             if not found.spelled(word):
                 found = cls([*found.pieces, word[:-1] if PLURAL.search(word) else word])

@@ -1,7 +1,7 @@
 """Two towers, of pictures and of words, that end in one space (CLIP: Radford et al. 2021).
 
-    statistics of a picture's features --image tower--> unit vector
-    pieces of words --transformer, attention pooling--> unit vector
+statistics of a picture's features --image tower--> unit vector
+pieces of words --transformer, attention pooling--> unit vector
 """
 
 import torch
@@ -43,7 +43,8 @@ class TextTower(nn.Module):
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.last = nn.LayerNorm(config.width)
         self.weigh = nn.Linear(config.width, 1)
-        self.project = nn.Linear(config.width, config.channels)
+        self.expand = nn.Linear(config.width, 2 * config.hidden)
+        self.project = nn.Linear(2 * config.hidden, config.channels)
 
     def forward(self, pieces: Tensor) -> Tensor:
         there = pieces != PADDING
@@ -52,7 +53,7 @@ class TextTower(nn.Module):
             x = block(x, there)
         x = self.last(x)
         weights = self.weigh(x).masked_fill(~there[..., None], -torch.inf).softmax(1)
-        return self.project((weights * x).sum(1))
+        return self.project(F.gelu(self.expand((weights * x).sum(1))))
 
 
 class ImageTower(nn.Module):

@@ -1,20 +1,32 @@
 """What is known of a picture, and captions that say some of it.
 
-A claim is a factor and its value, such as ("hour", "night"). Facts say of claims whether they are true of a picture; what is
-in between, or cannot be seen, is left out. A caption makes claims, so whatever picture it meets, it is known to be right
-there, wrong, or neither.
+A claim is a factor and its value, such as ("hour", "night"). Facts say of claims whether they are true of a picture;
+what is in between, or cannot be seen, is left out. A caption makes claims, so whatever picture it meets, it is known
+to be right there, wrong, or neither.
 """
 
 import csv
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from wordings import HEADS, OPENINGS, WORDINGS, wordings
 
 Claim = tuple[str, str]
 Facts = dict[Claim, bool]
+
+
+def listed(text: str) -> list[str]:
+    return [" ".join(words.split()) for words in text.split(",")]
+
+
+_FILE = tomllib.loads(Path(__file__).with_name("wordings.toml").read_text("utf-8"))
+HEADS, OPENINGS = (listed(_FILE.pop(name)) for name in ("heads", "openings"))
+WORDINGS: dict[str, dict[str, dict[str, list[str]]]] = {  # factor, value, place in a sentence
+    factor: {value: {part: listed(text) for part, text in parts.items()} for value, parts in values.items()}
+    for factor, values in _FILE.items()
+}
 
 CLAIMS: list[Claim] = [(factor, value) for factor, values in WORDINGS.items() for value in values]
 DULL = {"sun", "stars", "aurora", "flowers", "boulders", "tree", "fog", "snow"}  # whose absence is seldom worth a word
@@ -65,7 +77,21 @@ def facts(row: Mapping[str, str]) -> Facts:
         found |= yes_or_none("flowers", number("flowers") if number("growth") > 0.3 else 0, 0.04, 0.45)
     if number("camera_height") < 30:
         found |= yes_or_none("boulders", number("boulders"), 0, 12)
-    return found
+    return found | between("view", number("camera_height"), "ground", 12, 60, "above") | colour(number, kind)
+
+
+def between(factor: str, amount: float, below: str, low: float, high: float, above: str) -> Facts:
+    """One value of two up to `low`, the other from `high` on, and in between one cannot say."""
+    return {} if low < amount < high else only(factor, below if amount <= low else above)
+
+
+def colour(number, kind: str) -> Facts:
+    """Of the open ground, by day."""
+    if kind == "winter":
+        return only("ground", None)
+    if kind in ("night", "sunset"):
+        return {}
+    return between("ground", number("grass_r") / number("grass_g"), "green", 0.8, 1.1, "golden")
 
 
 def season_and_snow(number, kind: str, place: str) -> Facts:
@@ -86,20 +112,26 @@ def sky(number, kind: str) -> Facts:
     if cover > 0.85:
         return {("sky", "clear"): False}
     if cover > 0.2 or heaps > 0.25:
-        return only("sky", "clouds")
+        found = only("sky", "clouds")
+        if heaps < 0.3:
+            found |= between("cover", cover, "few", 0.28, 0.5, "many")
+        if kind != "night" and number("streaks"):
+            found |= between("form", heaps - number("streaks"), "streaks", -0.5, 0.1, "heaps")
+        return found
     return only("sky", "clear") if cover < 0.04 and heaps < 0.03 else only("sky", None, ("clear", "clouds"))
 
 
 def terrain(number, kind: str, place: str) -> Facts:
     high = number("skyline")
+    found = between("relief", number("horizon") + high, "low", 0.55, 0.85, "high")
     if place == VALLEY:
         steep = high >= 0.3 and number("ruggedness") >= 0.45
         value = "mountains" if steep else "hills" if high <= 0.24 else None
-        return only("place", value, ("dunes",) if kind == "desert" else () if value else ("mountains", "hills"))
+        return found | only("place", value, ("dunes",) if kind == "desert" else () if value else ("mountains", "hills"))
     if place == "dunes" and number("sandy") < 0.35:  # a meadow, or snow, on smooth hills
-        return only("place", "hills", ("fields", "dunes"))
+        return found | only("place", "hills", ("fields", "dunes"))
     perhaps = {"fields": ("hills",), "dunes": ("hills",), "mesas": ("mountains",)}.get(place, ("mountains", "hills"))
-    found = only("place", place, (*perhaps, *(("coast",) if place == "islands" else ())))
+    found |= only("place", place, (*perhaps, *(("coast",) if place == "islands" else ())))
     if place != "islands":
         return found
     peaks = number("peaks")
@@ -163,7 +195,9 @@ def photos(path: Path) -> list[Photo]:
 
 
 def told(text: str) -> Facts:
-    found = {claim: value for name in ("stars", "aurora", "flowers", "fog") for claim, value in only(name, "none").items()}
+    found = {
+        claim: value for name in ("stars", "aurora", "flowers", "fog") for claim, value in only(name, "none").items()
+    }
     words = text.split()
     if "hour=night" in words or "sky=overcast" in words or "sky=storm" in words:
         found |= only("sun", "none")
@@ -212,7 +246,7 @@ def caption(
 def phrase(claims: list[Claim], rng: np.random.Generator) -> str:
     """Words for some claims: a list of phrases, or a sentence."""
     if len(claims) <= 4 and rng.random() < (0.6 if len(claims) == 1 else 0.35):
-        parts = [pick(wordings(*claim, "alone"), rng) for claim in claims]
+        parts = [pick(alone(claim), rng) for claim in claims]
         return (" and " if len(parts) == 2 and rng.random() < 0.5 else ", ").join(parts)
     return sentence(claims, rng)
 
@@ -223,8 +257,7 @@ def sentence(claims: list[Claim], rng: np.random.Generator) -> str:
     rng.shuffle(order)
     head, adjectives, things, tails = "", [], [], []
     for claim in order:
-        ways = {part: wordings(*claim, part) for part in ("adjective", "noun", "thing", "tail")}
-        ways = {part: found for part, found in ways.items() if found}
+        ways = {part: found for part, found in WORDINGS[claim[0]][claim[1]].items() if part != "alone"}
         if head or "noun" not in ways:
             ways.pop("noun", None)
         elif rng.random() < 0.8:
@@ -232,13 +265,13 @@ def sentence(claims: list[Claim], rng: np.random.Generator) -> str:
         if len(adjectives) == 2:
             ways.pop("adjective", None)
         part = pick(sorted(ways), rng) if ways else "thing"
-        words = pick(ways[part] if ways else wordings(*claim, "alone"), rng)
+        words = pick(ways[part] if ways else alone(claim), rng)
         if part == "noun":
             head = words
         else:
             {"adjective": adjectives, "thing": things, "tail": tails}[part].append(words)
-    head = with_article(" ".join([*adjectives, head or pick(HEADS.split("|"), rng)]), rng)
-    opening = pick(OPENINGS.split("|"), rng) + " " if rng.random() < 0.25 else ""
+    head = with_article(" ".join([*adjectives, head or pick(HEADS, rng)]), rng)
+    opening = pick(OPENINGS, rng) + " " if rng.random() < 0.25 else ""
     middle = ("with " + " and ".join(things)) if things else ""
     ends = [middle, *tails] if rng.random() < 0.7 else [*tails, middle]
     return (opening + " ".join([head, *filter(None, ends)])).strip()
@@ -266,9 +299,12 @@ def of_photo(photo: Photo, rng: np.random.Generator, rarity: Mapping[Claim, floa
 
 def everything(sentences: list[str]) -> Iterator[str]:
     """All that is ever said: every wording, and the sentences of photographs."""
-    for factor, values in WORDINGS.items():
-        for value in values:
-            for part in ("alone", "adjective", "noun", "thing", "tail"):
-                yield from wordings(factor, value, part)
-    yield from (HEADS + "|" + OPENINGS + "|a|an|the|with|and").split("|")
-    yield from sentences
+    yield from (
+        text for values in WORDINGS.values() for parts in values.values() for part in parts.values() for text in part
+    )
+    yield from (*HEADS, *OPENINGS, "a", "an", "the", "with", "and", *sentences)
+
+
+def alone(claim: Claim) -> list[str]:
+    """The wordings of a claim that stand by themselves."""
+    return WORDINGS[claim[0]][claim[1]]["alone"]

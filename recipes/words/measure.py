@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from captions import Claim, caption, phrase
+from captions import WORDINGS, Claim, caption, phrase
 from torch import Tensor
 from train import Scene, opened, options
-from wordings import WORDINGS
 
 from graftlab.language import text_model
 from graftlab.language.mini import MiniModel
@@ -109,7 +108,8 @@ def main() -> None:
     for photo, row, ok in zip(photos, products, right, strict=True):
         other = photos[int(row.argmax())]
         if photo and other and not ok:
-            print(f"- {photo.name} gets that of {other.name}; its own is number {int((row > row[photos.index(photo)]).sum()) + 1}")
+            place = int((row > row[photos.index(photo)]).sum()) + 1
+            print(f"- {photo.name} gets that of {other.name}; its own is number {place}")
     back = (products.argmax(0) == torch.arange(len(judges))).sum()
     print(f"captions whose photograph comes first among {len(judges)}: {int(back)}")
     noticed = [text for text in FOREIGN if model.notice(text)]

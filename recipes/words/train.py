@@ -4,8 +4,8 @@
     python recipes/words/train.py graft-mini.safetensors --renderings pictures/places pictures/alpine \\
         --photos photos packages --keep views.safetensors
 
-RENDERINGS are folders that landscapes.py made; the photographs that photos.csv tells of are looked for below PHOTOS. The
-file `--keep` is made at the first run and read at later ones.
+`--renderings` are folders that landscapes.py made; the photographs that photos.csv tells of are looked for below those
+of `--photos`. The file `--keep` is made at the first run and read at later ones.
 """
 
 import argparse
@@ -16,11 +16,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captions import CLAIMS, Caption, Facts, Photo, caption, everything, facts, of_photo, photos
+from captions import (
+    CLAIMS,
+    WORDINGS,
+    Caption,
+    Facts,
+    Photo,
+    alone,
+    caption,
+    everything,
+    facts,
+    of_photo,
+    photos,
+    phrase,
+)
 from torch import Tensor
 from torch.nn.functional import log_softmax
 from views import CROPS, Views, compute
-from wordings import wordings
 
 from graftlab.config import DualEncoderConfig
 from graftlab.language.words import Vocabulary, padded
@@ -110,6 +122,21 @@ def contrast(products: Tensor, fit: Tensor) -> Tensor:
     return (-logs.sum(1) / count.clamp(min=1))[count > 0].mean()
 
 
+def among_values(products: Tensor, known: Tensor, common: Tensor) -> Tensor:
+    """InfoNCE of pictures against a phrase for every claim (N, C), within each factor; rare values count as common."""
+    found = []
+    for factor in WORDINGS:
+        columns = [column for column, claim in enumerate(CLAIMS) if claim[0] == factor]
+        fit = known[:, columns]
+        there = ((fit == 1).sum(1) == 1) & ((fit == -1).any(1))
+        if there.any():
+            logs = log_softmax(products[there][:, columns].masked_fill(fit[there] == 0, -math.inf), 1)
+            true = fit[there].argmax(1)
+            weight = 1 / common[columns][true]
+            found.append(-(weight * logs.gather(1, true[:, None])[:, 0]).sum() / weight.sum())
+    return torch.stack(found).mean()
+
+
 # -- the training -----------------------------------------------------------------------------------------------------
 
 
@@ -122,9 +149,7 @@ def train(scenes: list[Scene], views: Views, options: argparse.Namespace) -> Dua
     from_renderings = [index for index in chosen if not scenes[index].photo]
     sentences = [text for index in from_photos for text in scenes[index].photo.captions]
     vocabulary = Vocabulary.of(everything(sentences))
-    model = DualEncoder(
-        DualEncoderConfig(vocabulary.pieces, views.seen.shape[1], known=KNOWN), dropout=options.dropout
-    )
+    model = DualEncoder(DualEncoderConfig(vocabulary.pieces, views.seen.shape[1], known=KNOWN), dropout=options.dropout)
     every = views.seen[torch.cat([rows[index] for index in from_renderings])]
     model.image.mean.copy_(every.mean(0))
     model.image.deviation.copy_(every.std(0).clamp(min=1e-3))
@@ -133,33 +158,44 @@ def train(scenes: list[Scene], views: Views, options: argparse.Namespace) -> Dua
     scale = torch.nn.Parameter(torch.tensor(2.5))
     weights = [*model.parameters(), scale]
     optimizer = torch.optim.AdamW(weights, lr=options.rate, weight_decay=options.decay, betas=(0.9, 0.98))
-    print(f"{sum(p.numel() for p in model.text.parameters()) / 1e6:.2f} M parameters of the tower of words, "
-          f"{sum(p.numel() for p in model.image.parameters()) / 1e6:.2f} M of that of pictures; "
-          f"{len(vocabulary.pieces)} pieces of words; {len(from_renderings)} renderings, {len(from_photos)} photographs")
-    common = (known[from_renderings] == 1).float().mean(0).clamp(min=0.01)
+    print(
+        f"{sum(p.numel() for p in model.text.parameters()) / 1e6:.2f} M parameters of the tower of words, "
+        f"{sum(p.numel() for p in model.image.parameters()) / 1e6:.2f} M of that of pictures; "
+        f"{len(vocabulary.pieces)} pieces of words; {len(from_renderings)} renderings, {len(from_photos)} photographs"
+    )
+    common = (known[from_renderings] == 1).float().mean(0).clamp(min=0.03)
     rarity = dict(zip(CLAIMS, (1 / common.sqrt()).tolist(), strict=True))
     weight = np.array([max(rarity[claim] for claim, true in scenes[i].facts.items() if true) for i in from_renderings])
-    means = np.zeros(2)
+    means = np.zeros(3)
     for step in range(options.steps):
         slow = min(1, (step + 1) / 100) * (0.51 + 0.49 * math.cos(math.pi * step / options.steps))
         optimizer.param_groups[0]["lr"] = options.rate * slow
         some = round(OF_PHOTOS * options.batch)
-        batch = [*rng.choice(from_photos, some), *rng.choice(from_renderings, options.batch - some, p=weight / weight.sum())]
+        batch = [
+            *rng.choice(from_photos, some),
+            *rng.choice(from_renderings, options.batch - some, p=weight / weight.sum()),
+        ]
         here = [scenes[index] for index in batch]
         told = [here[i] for i in rng.permutation(len(here))[: options.captions]]
         captions = [of_photo(s.photo, rng, rarity) if s.photo else caption(s.facts, rng, rarity=rarity) for s in told]
         pieces = [forgetful(vocabulary.numbers(made.text, model.config.length), rng) for made in captions]
         picked = torch.stack([rows[index][int(rng.integers(len(rows[index])))] for index in batch])
         seen = views.seen[picked] + NOISE * model.image.deviation * torch.randn(len(batch), views.seen.shape[1])
-        products = model.images(seen) @ read(model, pieces).T * scale.exp().clamp(max=60)
+        seen, heat = model.images(seen), scale.exp().clamp(max=60)
+        products = seen @ read(model, pieces).T * heat
         fit = fits(here, known[batch], captions)
-        terms = contrast(products, fit), contrast(products.T, fit.T)
+        every = [vocabulary.numbers(phrase([claim], rng), model.config.length) for claim in CLAIMS]
+        among = seen @ read(model, every).T * heat
+        terms = contrast(products, fit), contrast(products.T, fit.T), among_values(among, known[batch], common)
         optimizer.zero_grad()
-        ((terms[0] + terms[1]) / 2).backward()
+        (sum(terms) / 2).backward()
         optimizer.step()
         means += [term.item() for term in terms]
         if (step + 1) % options.report == 0:
-            told_of = ", ".join(f"{what} {mean / options.report:.3f}" for what, mean in zip(("pictures", "captions"), means))
+            told_of = ", ".join(
+                f"{what} {mean / options.report:.3f}"
+                for what, mean in zip(("pictures", "captions", "values"), means, strict=True)
+            )
             print(f"step {step + 1}: {told_of}, scale {scale.exp().item():.1f}", flush=True)
             means[:] = 0
     return model.eval().requires_grad_(False)
@@ -182,7 +218,7 @@ def forgetful(numbers: list[int], rng: np.random.Generator) -> list[int]:
 
 
 def remember(model: DualEncoder, scenes: list[Scene], seed: int) -> None:
-    """Keep the vectors of captions of the training, and how far from the nearest of them 99 of 100 other captions are."""
+    """Keep the vectors of captions of the training, and how far from the nearest 99 of 100 other captions are."""
     vocabulary, chosen = Vocabulary(model.config.vocabulary), [scene for scene in scenes if not scene.held]
     rng = np.random.default_rng([seed, 1])
 
@@ -192,7 +228,7 @@ def remember(model: DualEncoder, scenes: list[Scene], seed: int) -> None:
     def drawn(count: int) -> list[str]:
         return [caption(chosen[int(index)].facts, rng).text for index in rng.integers(len(chosen), size=count)]
 
-    texts = [text for claim in CLAIMS for text in wordings(*claim, "alone")]
+    texts = [text for claim in CLAIMS for text in alone(claim)]
     texts += [text for scene in chosen if scene.photo for text in scene.photo.captions]
     model.known.copy_(vectors((texts + drawn(KNOWN))[:KNOWN]))
     model.threshold.fill_(float(model.distance_to_known(vectors(drawn(2000))).quantile(0.99)))
@@ -216,9 +252,9 @@ def opened(told: argparse.Namespace) -> tuple[list[Scene], Views]:
 def main() -> None:
     parser = options()
     parser.description = __doc__.split("\n")[0]
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--batch", type=int, default=320, help="pictures of a step")
-    parser.add_argument("--captions", type=int, default=128, help="of so many of them")
+    parser.add_argument("--captions", type=int, default=112, help="of so many of them")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     parser.add_argument("--decay", type=float, default=0.05, help="weight decay")
     parser.add_argument("--dropout", type=float, default=0.2, help="of the tower of pictures")
@@ -233,7 +269,9 @@ def main() -> None:
         "trained_on": f"captions of {sum(not s.held and s.photo is None for s in scenes)} rendered landscapes and "
         f"{sum(not s.held and s.photo is not None for s in scenes)} photographs (recipes/words)",
         "licence": "Apache-2.0",
-        "training": {name: getattr(told, name) for name in ("steps", "batch", "captions", "rate", "decay", "dropout", "seed")},
+        "training": {
+            name: getattr(told, name) for name in ("steps", "batch", "captions", "rate", "decay", "dropout", "seed")
+        },
     }
     model.save(told.model, about, half=True)
     print(f"{told.model}: {told.model.stat().st_size / 1e6:.1f} MB")
