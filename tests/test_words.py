@@ -13,6 +13,7 @@ from test_recipes import RECIPES, landscapes
 sys.path.insert(0, str(RECIPES / "words"))  # scripts that use the files beside them
 
 import captions
+import factors
 import train
 import views
 
@@ -129,3 +130,20 @@ def test_views_are_kept_and_only_new_pictures_are_looked_at(tmp_path, monkeypatc
     both = views.compute({str(tmp_path / "b.png"): 0, **wanted}, kept)
     assert both.picture.tolist() == [0, 0, 1, 1, 1]
     assert torch.equal(both.number(1, [1]), first.number(1, [0]))
+
+
+def test_factors_are_read_off_what_tells_them(tmp_path):
+    seen = torch.randn(480, 6)
+    night = seen[::2, 3] > 0  # of each picture two views
+    seen[1::2] = seen[::2]
+    scenes = [
+        train.Scene(tmp_path, {("hour", "night"): bool(dark), ("hour", "day"): not dark}, held=index % 4 == 0)
+        for index, dark in enumerate(night)
+    ]
+    found = factors.fit(scenes, views.Views([], seen, torch.arange(480) // 2))
+    assert found.claims == [("hour", "day"), ("hour", "night")]
+    assert min(found.right) > 0.8
+    found.save(tmp_path / "factors.safetensors")
+    again = factors.Factors.load(tmp_path / "factors.safetensors")
+    assert again.claims == found.claims
+    assert torch.equal(again.scores(seen), found.scores(seen))

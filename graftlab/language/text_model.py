@@ -44,9 +44,11 @@ class TextModel(ABC):
 
 
 def check_phrases(phrases: Sequence[str]) -> None:
-    """GraftError for a text in place of a list, and for a phrase without a word."""
+    """GraftError for a text in place of a list, for an empty one, and for a phrase without a word."""
     if isinstance(phrases, str):
         raise GraftError(f"Phrases are a list: give ['{phrases}'].")
+    if not phrases:
+        raise GraftError("There is no phrase; say what the picture should show.")
     for phrase in phrases:
         if not any(letter.isalnum() for letter in phrase):
             raise GraftError(f"'{phrase}' holds no words; say what the picture should show.")

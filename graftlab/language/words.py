@@ -15,8 +15,8 @@ from torch import Tensor
 from graftlab.networks.dual_encoder import PADDING, SPECIAL, UNKNOWN
 
 ON = "+"  # before a piece that goes on with a word
-ENDINGS = ("s", "es", "ed", "ing", "ly", "y", "less", "like", "capped", "clad", "covered", "swept", "lit", "light")
-ENDINGS += ("side", "top", "scape", "field", "storm", "fall", "land", "line")
+ENDINGS = ["s", "es", "ed", "ing", "ly", "y", "less", "like", "capped", "clad", "covered", "swept", "lit", "light"]
+ENDINGS += ["side", "top", "scape", "field", "storm", "fall", "land", "line"]
 PLURAL = re.compile("...[^isu]s$")  # "lakes", but neither "grass" nor "cumulus"
 
 

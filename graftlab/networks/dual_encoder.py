@@ -1,7 +1,9 @@
 """Two towers, of pictures and of words, that end in one space (CLIP: Radford et al. 2021).
 
-statistics of a picture's features --image tower--> unit vector
-pieces of words --transformer, attention pooling--> unit vector
+    statistics of a picture's features --image tower--> unit vector
+    pieces of words --transformer, attention pooling--> unit vector
+
+The image tower is small because a frozen network, which is not part of it, sees for it (`language.seeing`).
 """
 
 import torch
@@ -27,8 +29,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
         """(N, T, width), and which of the T pieces are there (N, T)."""
-        qkv = self.to_qkv(self.before_attention(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(*qkv, attn_mask=there[:, None, None])
+        q, k, v = self.to_qkv(self.before_attention(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=there[:, None, None])
         x = x + self.from_heads(seen.transpose(1, 2).flatten(2))
         return x + self.down(F.gelu(self.up(self.before_perceptron(x))))
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Read the factors of a picture off what the frozen network sees: a line for every claim, fitted on the same renderings.
+"""Read the factors of a picture off what the frozen network sees: a line for every claim, fitted on renderings.
 
     python recipes/words/factors.py factors.safetensors --renderings pictures/places pictures/alpine \\
         --photos photos packages --keep views.safetensors
@@ -26,7 +26,7 @@ from graftlab.language.seeing import statistics
 from graftlab.networks.dual_encoder import squashed
 from graftlab.perception.choice import feature_network
 
-RIDGE = 3000.0  # of pictures, in deviations
+RIDGE = 3000.0  # added to the squares of each statistic, which sum up to the pictures
 FEWEST = 20  # pictures of which a claim is known to be true, and false
 
 

@@ -150,9 +150,9 @@ def train(scenes: list[Scene], views: Views, options: argparse.Namespace) -> Dua
     sentences = [text for index in from_photos for text in scenes[index].photo.captions]
     vocabulary = Vocabulary.of(everything(sentences))
     model = DualEncoder(DualEncoderConfig(vocabulary.pieces, views.seen.shape[1], known=KNOWN), dropout=options.dropout)
-    every = views.seen[torch.cat([rows[index] for index in from_renderings])]
-    model.image.mean.copy_(every.mean(0))
-    model.image.deviation.copy_(every.std(0).clamp(min=1e-3))
+    usual = views.seen[torch.cat([rows[index] for index in from_renderings])]
+    model.image.mean.copy_(usual.mean(0))
+    model.image.deviation.copy_(usual.std(0).clamp(min=1e-3))
     torch.nn.init.normal_(model.text.pieces.weight, std=0.05)
     torch.nn.init.normal_(model.text.places, std=0.01)
     scale = torch.nn.Parameter(torch.tensor(2.5))
@@ -180,13 +180,12 @@ def train(scenes: list[Scene], views: Views, options: argparse.Namespace) -> Dua
         captions = [of_photo(s.photo, rng, rarity) if s.photo else caption(s.facts, rng, rarity=rarity) for s in told]
         pieces = [forgetful(vocabulary.numbers(made.text, model.config.length), rng) for made in captions]
         picked = torch.stack([rows[index][int(rng.integers(len(rows[index])))] for index in batch])
-        seen = views.seen[picked] + NOISE * model.image.deviation * torch.randn(len(batch), views.seen.shape[1])
-        seen, heat = model.images(seen), scale.exp().clamp(max=60)
-        products = seen @ read(model, pieces).T * heat
-        fit = fits(here, known[batch], captions)
-        every = [vocabulary.numbers(phrase([claim], rng), model.config.length) for claim in CLAIMS]
-        among = seen @ read(model, every).T * heat
-        terms = contrast(products, fit), contrast(products.T, fit.T), among_values(among, known[batch], common)
+        noise = NOISE * model.image.deviation * torch.randn(len(batch), views.seen.shape[1])
+        images = model.images(views.seen[picked] + noise) * scale.exp().clamp(max=60)
+        products, fit = images @ read(model, pieces).T, fits(here, known[batch], captions)
+        every = read(model, [vocabulary.numbers(phrase([claim], rng), model.config.length) for claim in CLAIMS])
+        among = among_values(images @ every.T, known[batch], common)
+        terms = contrast(products, fit), contrast(products.T, fit.T), among
         optimizer.zero_grad()
         (sum(terms) / 2).backward()
         optimizer.step()
