@@ -26,7 +26,7 @@ from graftlab.language.seeing import statistics
 from graftlab.networks.dual_encoder import squashed
 from graftlab.perception.choice import feature_network
 
-RIDGE = 3000.0  # added to the squares of each statistic, which sum up to the pictures
+RIDGE = 0.3  # added to the variance of each statistic, which is about 1
 FEWEST = 20  # pictures of which a claim is known to be true, and false
 
 
@@ -42,11 +42,7 @@ class Factors:
 
     def scores(self, seen: Tensor) -> Tensor:
         """Statistics (N, F) to (N, C)."""
-        return self.columns(seen) @ self.weight.T
-
-    def columns(self, seen: Tensor) -> Tensor:
-        x = squashed((seen - self.mean) / self.deviation)
-        return torch.cat([x, torch.ones(len(x), 1)], 1)
+        return squashed((seen - self.mean) / self.deviation) @ self.weight[:, :-1].T + self.weight[:, -1]
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -64,27 +60,30 @@ class Factors:
 
 
 def fit(scenes: list[Scene], views: Views) -> Factors:
-    """Ridge regression to +1 and -1, both as heavy, on whole pictures and those without detail."""
+    """Linear discriminants (Fisher 1936), one covariance for all claims, on whole pictures and those without detail."""
     chosen = [index for index, scene in enumerate(scenes) if scene.photo is None]
     held = torch.tensor([scenes[index].held for index in chosen]).repeat(2)
-    known = truth([scenes[index] for index in chosen]).float().repeat(2, 1)
+    known = truth([scenes[index] for index in chosen]).repeat(2, 1)
     seen = torch.cat([views.number(which, chosen) for which in (0, 1)])
-    empty = torch.zeros(0, seen.shape[1] + 1)
-    found = Factors([], empty, seen[~held].mean(0), seen[~held].std(0).clamp(min=1e-3), [])
-    x, weights = found.columns(seen), []
+    mean, deviation = seen[~held].mean(0), seen[~held].std(0).clamp(min=1e-3)
+    x = squashed((seen - mean) / deviation)
+    spread = x[~held].T @ x[~held] / (~held).sum() + RIDGE * torch.eye(x.shape[1])
+    claims, middles, apart = [], [], []
     for column, claim in enumerate(CLAIMS):
-        y = known[:, column]
-        mine, others = (y != 0) & ~held, (y != 0) & held
-        if min((y[mine] > 0).sum(), (y[mine] < 0).sum()) < FEWEST or len(y[others].unique()) < 2:
-            continue
-        heavy = torch.where(y[mine] > 0, 0.5 / (y[mine] > 0).sum(), 0.5 / (y[mine] < 0).sum()) * mine.sum()
-        gram = (x[mine] * heavy[:, None]).T @ x[mine] + RIDGE * torch.eye(x.shape[1])
-        weight = torch.linalg.solve(gram, (x[mine] * heavy[:, None]).T @ y[mine])
-        right = ((x[others] @ weight) * y[others] > 0).float()
-        found.claims.append(claim)
-        found.right.append(float((right[y[others] > 0].mean() + right[y[others] < 0].mean()) / 2))
-        weights.append(weight)
-    return Factors(found.claims, torch.stack(weights), found.mean, found.deviation, found.right)
+        true, false = (~held & (known[:, column] == sign) for sign in (1, -1))
+        if min(true.sum(), false.sum()) >= FEWEST and len(known[held, column].unique()) > 1:
+            claims.append(claim)
+            middles.append((x[true].mean(0) + x[false].mean(0)) / 2)
+            apart.append(x[true].mean(0) - x[false].mean(0))
+    weight = torch.linalg.solve(spread, torch.stack(apart).T).T
+    level = -(weight * torch.stack(middles)).sum(1, keepdim=True)
+    found = Factors(claims, torch.cat([weight, level], 1), mean, deviation, [])
+    scores, known = found.scores(seen[held]), known[held]
+    for column, claim in enumerate(claims):
+        of = known[:, CLAIMS.index(claim)]
+        shares = [(scores[of == sign, column] * sign > 0).float().mean() for sign in (1, -1) if (of == sign).any()]
+        found.right.append(float(torch.stack(shares).mean()))
+    return found
 
 
 def main() -> None:
