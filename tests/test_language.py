@@ -144,9 +144,10 @@ def test_graft_mini_is_small_and_tells_photographs_apart(mini):
     captions = {
         "render-winter": "snowy mountains in winter",
         "render-night": "a starry night",
-        "lake-evening": "a lake at sunset with clouds",
+        "render-sunset": "golden sunset",
+        "render-summer": "a green valley with a lake in summer",
         "pier-fog": "a wooden pier in thick fog",
-        "stream": "a stream in a green forest",
+        "peaks": "rocky mountains above a meadow",
     }
     seen = mini.images(torch.cat([read(photos / f"{name}.jpg", 128, square=True) for name in captions]))
     products = seen @ mini.texts(list(captions.values())).T

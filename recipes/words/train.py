@@ -40,9 +40,10 @@ from graftlab.networks.dual_encoder import UNKNOWN, DualEncoder
 
 PHOTOS = Path(__file__).with_name("photos.csv")
 BLOCK, BLOCKS, HELD = 10, 6, 5  # structures in a row; of so many blocks one, this one, is kept from the training
-OF_PHOTOS = 0.2  # share of a batch
+OF_PHOTOS = 0.3  # share of a batch
 FORGOTTEN = 0.03  # share of words that are unknown for once
-NOISE = 0.05  # added to statistics, in deviations
+NOISE = 0.1  # added to statistics, in deviations
+VALUES = 0.2  # how heavy the third term is
 GROUP = 32  # phrases of about the same length that are read at once
 KNOWN = 2048  # captions whose vectors are kept
 
@@ -187,7 +188,7 @@ def train(scenes: list[Scene], views: Views, options: argparse.Namespace) -> Dua
         among = among_values(images @ every.T, known[batch], common)
         terms = contrast(products, fit), contrast(products.T, fit.T), among
         optimizer.zero_grad()
-        (sum(terms) / 2).backward()
+        (sum(terms[:2]) / 2 + VALUES * among).backward()
         optimizer.step()
         means += [term.item() for term in terms]
         if (step + 1) % options.report == 0:
@@ -251,12 +252,12 @@ def opened(told: argparse.Namespace) -> tuple[list[Scene], Views]:
 def main() -> None:
     parser = options()
     parser.description = __doc__.split("\n")[0]
-    parser.add_argument("--steps", type=int, default=1400)
-    parser.add_argument("--batch", type=int, default=320, help="pictures of a step")
-    parser.add_argument("--captions", type=int, default=112, help="of so many of them")
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--batch", type=int, default=384, help="pictures of a step")
+    parser.add_argument("--captions", type=int, default=128, help="of so many of them")
     parser.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     parser.add_argument("--decay", type=float, default=0.05, help="weight decay")
-    parser.add_argument("--dropout", type=float, default=0.2, help="of the tower of pictures")
+    parser.add_argument("--dropout", type=float, default=0.25, help="of the tower of pictures")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=int, default=100, help="steps between two lines of progress")
     told = parser.parse_args()
