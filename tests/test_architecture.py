@@ -38,6 +38,7 @@ ROOMS = {
     "objectives": "errors config networks perception",
     "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
+    "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints blending editing perception evaluation",
     "blending": "errors work artifacts config images figures codes networks checkpoints",
