@@ -199,11 +199,18 @@ def test_grid_of_pictures_at_their_own_aspect(graft, model):
     assert same("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
 
 
-def test_grid_names_the_picture_it_cannot_read(graft):
-    Path("photos/broken.png").write_bytes(b"no picture")
-    result = graft("grid", "--structures", "photos", "--textures", HILL)
+def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
+    assert graft("grid", "--structures", "photos", "--textures", HILL, "-o", "whole.png").code == 0
+    Path("photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+    result = graft("grid", "--structures", "photos", "--textures", HILL, "-o", "rest.png")
+    assert result.code == 0
+    assert f"Left out: {Path('photos/broken.png')}" in result.err
+    assert torch.equal(read("whole.png"), read("rest.png"))
+    Path("none").mkdir()
+    shutil.copy("photos/broken.png", "none")
+    result = graft("grid", "--structures", "none", "--textures", HILL)
     assert result.code == 2
-    assert str(Path("photos/broken.png")) in result.err
+    assert "none holds no picture that can be read" in result.err
 
 
 # -- reconstruct ------------------------------------------------------------------------------------------------------
