@@ -9,6 +9,7 @@ from graftlab.config import (
     CompactConfig,
     Config,
     DistillConfig,
+    DualEncoderConfig,
     RDNConfig,
     RosinalityConfig,
     RRDBConfig,
@@ -19,6 +20,7 @@ from graftlab.config import (
     TrainConfig,
     TranslatorConfig,
 )
+from graftlab.networks.dual_encoder import DualEncoder
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -53,5 +55,6 @@ TABLE = (
     Kind(RRDBUpscaler, RRDBConfig),
     Kind(CompactUpscaler, CompactConfig),
     Kind(RDNUpscaler, RDNConfig),
+    Kind(DualEncoder, DualEncoderConfig),
 )
 KINDS = {kind.name: kind for kind in TABLE}

@@ -18,13 +18,13 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="model file to write")
     parser.add_argument("--trained-on", required=True, help="the pictures, in words")
     parser.add_argument("--licence", default="Apache-2.0")
-    parser.add_argument("--discriminators", action="store_true", help="ship them too, for who fine-tunes the model")
+    parser.add_argument("--discriminators", action="store_true", help="ship them too, for whoever fine-tunes the model")
     options = parser.parse_args()
     file = open_model(options.source)
     about = {**file.about, "trained_on": options.trained_on, "licence": options.licence}
     about["training"]["data"] = Path(about["training"]["data"]).name  # not where it lay
-    judges = dict(file.discriminators) if options.discriminators else None
-    save_model(options.out, load(options.source, device="cpu"), about, half=True, discriminators=judges)
+    discriminators = dict(file.discriminators) if options.discriminators else None
+    save_model(options.out, load(options.source, device="cpu"), about, half=True, discriminators=discriminators)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -43,7 +43,7 @@ def test_json(graft, quick):
     done = graft("bench", "--sizes", 45, "--batches", 1, "--precision", "float32", "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
-    assert found["model"] == "landscapes-128"
+    assert found["model"] == "landscapes-256"
     assert found["ceiling"] == quick.to_dict()
     assert found["machine"]["versions"]["PyTorch"] == torch.__version__
     assert [(case["what"], case["size"], case["batch"]) for case in found["cases"]] == [

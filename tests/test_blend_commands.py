@@ -111,7 +111,10 @@ def test_a_table_of_what_is_whose(graft, models):
 
 
 def test_samples_of_the_same_latents(graft, models):
-    assert graft("blend", A, B, *SWAP, "--samples", "s.png", "--seeds", "3,5", "--psi", 1).code == 0
+    command = ("blend", A, B, *SWAP, "--samples", "s.png", "--seeds", "3,5", "--psi", 1)
+    assert graft(*command).code == 0
+    assert not Path("blend.safetensors").exists()  # which might be an earlier one
+    assert graft(*command, "-o", "blend.safetensors").code == 0
     assert read_recipe("s.png")["model"] == load("blend.safetensors", device="cpu").fingerprint
     drawn = torch.as_tensor(to_uint8(read("s.png")))
     for model in (*models[:2], load("blend.safetensors", device="cpu")):
@@ -128,7 +131,9 @@ def contains(sheet, picture):
 
 @pytest.mark.parametrize("part", ["encoder", "generator", "both"])
 def test_parts_of_autoencoders(graft, autoencoders, part):
-    assert graft("blend", A, B, "--alpha", 0.5, "--part", part, "--samples", "s.png").code == 0
+    assert (
+        graft("blend", A, B, "--alpha", 0.5, "--part", part, "--samples", "s.png", "-o", "blend.safetensors").code == 0
+    )
     rule = interpolate(0.5) if part == "both" else only(part, interpolate(0.5), 0.0)
     assert load("blend.safetensors", device="cpu").fingerprint == blend(*autoencoders, rule).fingerprint
     assert Image.open("s.png").height > 4 * 128

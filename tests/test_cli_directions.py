@@ -152,7 +152,7 @@ def test_precision_and_device_reach_the_model(graft, found, monkeypatch):
     monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     for command in (("fit", "photos", "-k", 1), ("sweep", HILL, FILE)):
         assert graft("directions", *command, "--device", "cpu", "--precision", "bfloat16").code == 0
-        assert opened[-1] == ("landscapes-128", "cpu", "bfloat16")
+        assert opened[-1] == ("landscapes-256", "cpu", "bfloat16")
 
 
 def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp_path, monkeypatch):
@@ -339,7 +339,7 @@ def mistakes():
     yield ("sweep", "many", "w", "-m", "net"), "takes numbers and ranges such as 1,4,10-20, not 'many'"
     yield ("sweep", "1", "w", "-m", "net", "--layers", "8"), "layers 0 to 7, not 8"
     yield ("sweep", "1", "w", "-m", "net", "--mask", "black.png"), "mask"
-    yield ("sweep", "1", "w"), "landscapes-128 is a Swapping Autoencoder"
+    yield ("sweep", "1", "w"), "landscapes-256 is a Swapping Autoencoder"
     yield ("sefa", "-m", "net", "--layers", "8"), "this model has layers 0 to 7, not 8"
     yield ("sefa", "-m", "net", "--layers", "7"), "No convolution reads these layers"
     yield ("sefa", "-m", "net", "--layers", "0", "-k", "17"), "follow w in 16 ways"

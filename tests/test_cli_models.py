@@ -80,6 +80,20 @@ def test_get(graft, home, offered):
     assert graft("reconstruct", "photos/hill.png", "--model", "tiny").code == 0
 
 
+def test_get_over_http_is_asked_for_and_warned_of(graft, home, file, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    web = Web()
+    web.pages["/tiny.safetensors"] = Page(file.read_bytes())
+    source = web.url("/tiny.safetensors").replace("http:", "https:")  # of a server that has no https
+    tiny = Entry("tiny", "swapping-autoencoder", "ours", source, "CC0-1.0", "https://page", "Tiny hills, 32 px")
+    monkeypatch.setattr(registry, "known", lambda: [tiny])
+    result = graft("models", "get", "tiny", "--insecure")
+    web.close()
+    assert result.code == 0, result
+    assert "anybody on the way can change what is sent; its hash is not known" in result.err
+    assert (home / "models" / "tiny.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

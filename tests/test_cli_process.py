@@ -83,7 +83,8 @@ def test_completion_knows_commands_and_their_options(start, words, found, monkey
 
 
 @posix
-def test_ctrl_c_in_a_long_grid(start):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_grid_leaves_nothing(start, number):
     for i in range(40):
         shutil.copy("photos/hill.png", f"photos/{i}.png")
     process = start("grid", "--structures", "photos", "--textures", "photos", "--size", 96, "-o", "grid.png")
@@ -91,7 +92,7 @@ def test_ctrl_c_in_a_long_grid(start):
     while b"swapping" not in before:  # the bar: the work has begun
         before += process.stderr.read1()
         assert process.poll() is None, before
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, after = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in before + after

@@ -88,8 +88,8 @@ def shipped(weather, bundle, tmp_path, monkeypatch):
     """The model and its distribution beside each other, as they come with the package."""
     mine = tmp_path / "other bundle"
     mine.mkdir()
-    shutil.copy(bundle / "landscapes-128.safetensors", mine)
-    weather.save(mine / "landscapes-128.textures.safetensors")
+    shutil.copy(bundle / "landscapes-256.safetensors", mine)
+    weather.save(mine / "landscapes-256.textures.safetensors")
     monkeypatch.setattr(loading, "BUNDLED", mine)
     write(NOISE, "noise.png")
 
@@ -110,7 +110,7 @@ def test_reconstruct_tells_which_pictures_are_unlike_the_known(graft, shipped, b
     assert result.code == 0
     assert len(json.loads(result.out)) == 2
     (line,) = [line for line in result.err.splitlines() if "beyond" in line]
-    said = "noise.png lies beyond 99% of what landscapes-128 was trained on, by its structure and texture"
+    said = "noise.png lies beyond 99% of what landscapes-256 was trained on, by its structure and texture"
     assert line.startswith(said)
 
 
@@ -150,7 +150,7 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"
-    yield ("textures", "sample", HILL), "landscapes-128 does not come with the textures of its training"
+    yield ("textures", "sample", HILL), "landscapes-256 does not come with the textures of its training"
     yield ("novelty", HILL, "-m", "other"), "other does not come with the textures of its training"
     yield ("textures", "fit", "photos", "--mixture", 0), "Invalid value"
     yield ("textures", "fit", "photos", "--mixture", 2), "a mixture of 2 needs 20"

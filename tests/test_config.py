@@ -104,7 +104,7 @@ def test_contradictions_of_recipes(changes, words):
     ("changes", "words"),
     [
         ({"batch": 15}, "batch must be an even number"),
-        ({"batch": 0}, "batch must be an even number"),
+        ({"batch": 0}, "batch must be between 2 and 65536"),
         ({"images": 0}, "images must be at least 1, not 0"),
         ({"images": 1.5}, "images must be a whole number"),
         ({"record_every": 0}, "record_every must be"),

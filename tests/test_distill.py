@@ -332,7 +332,7 @@ def test_bad_input_of_translate(graft):
     write(tiny.pictures(1, 20, 60), "small.png")
     done = graft("translate", "small.png", "-m", "student.safetensors")
     assert done.code == 2
-    assert "small.png has 60 x 20 pixels, fewer than the 32 a side" in done.err
+    assert "small.png has 20 pixels on its short side, fewer than the 32" in done.err
     assert graft("translate", "small.png", "-m", "student.safetensors", "--enlarge").code == 0
     assert (
         "is a file that this command reads"

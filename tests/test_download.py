@@ -32,7 +32,7 @@ def get(web, tmp_path):
 
     def get(path="/model.pkl", **options):
         get.pauses = []
-        return download(web.url(path), tmp_path / "model.pkl", pause=get.pauses.append, local=True, **options)
+        return download(web.url(path), tmp_path / "model.pkl", pause=get.pauses.append, insecure=True, **options)
 
     return get
 
@@ -118,11 +118,11 @@ def test_parts_of_two_versions_are_not_joined_by_a_server_that_knows_no_if_range
 def ignoring_conditions(ask, web):
     """`ask`, of a server that sends the rest of whatever there is: once its page has a tag that fits any condition."""
 
-    def asked(address, part, local):
+    def asked(address, part, insecure):
         page = web.pages["/model.pkl"]
         tag, page.modified = page.tag, part.mark(address)
         try:
-            return ask(address, part, local)
+            return ask(address, part, insecure)
         finally:
             page.tag, page.modified = tag, None
 
@@ -239,11 +239,6 @@ def test_redirects_in_a_circle(get, web):
 def test_nothing_but_https_is_fetched(tmp_path, address):
     with pytest.raises(GraftError, match="is no https address"):
         download(address, tmp_path / "x")
-
-
-def test_http_is_for_this_machine_alone_even_in_tests(tmp_path):
-    with pytest.raises(GraftError, match="is no https address"):
-        download("http://example.org/x", tmp_path / "x", local=True)
 
 
 # -- the disk ---------------------------------------------------------------------------------------------------------

@@ -151,21 +151,21 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch, converted, place)
 def test_get(home, web, know, converted):
     know({"name": "a", "source": web.url("/a.pkl"), "bytes": len(DATA), "sha256": hashlib.sha256(DATA).hexdigest()})
     assert registry.cached("a") is None
-    path = cache.get("a", local=True)
+    path = cache.get("a", insecure=True)
     assert path == registry.cached("a") == home / "models" / "a.safetensors"
     assert path.read_bytes() == DATA
     assert files(home) == ["models/a.safetensors"]
-    assert cache.get("a", local=True) == path
+    assert cache.get("a", insecure=True) == path
     assert len(web.requests) == 1
     assert registry.cached_models() == {"a": path}
 
 
 def test_the_original_is_kept_if_one_wishes(home, web, know, converted):
     know({"name": "a", "source": web.url("/a.pkl")})
-    cache.get("a", keep_original=True, local=True)
+    cache.get("a", keep_original=True, insecure=True)
     assert files(home) == ["downloads/a.pkl", "models/a.safetensors"]
     registry.model_path("a").unlink()
-    cache.get("a", local=True)
+    cache.get("a", insecure=True)
     assert len(web.requests) == 1
     assert files(home) == ["models/a.safetensors"]
 
@@ -174,8 +174,8 @@ def test_one_zip_of_two_models(home, web, know, converted, tmp_path):
     archive = zipped(tmp_path / "z.zip", {"release/a_pretrained/1k.pth": b"A", "release/b_pretrained/1k.pth": b"B"})
     web.pages["/z.zip"] = Page(archive.read_bytes())
     know(*({"name": x, "source": web.url("/z.zip"), "member": f"{x}_pretrained/*.pth"} for x in "ab"))
-    assert cache.get("a", keep_original=True, local=True).read_bytes() == b"A"
-    assert cache.get("b", keep_original=True, local=True).read_bytes() == b"B"
+    assert cache.get("a", keep_original=True, insecure=True).read_bytes() == b"A"
+    assert cache.get("b", keep_original=True, insecure=True).read_bytes() == b"B"
     assert len(web.requests) == 1
     assert files(home) == ["downloads/z.zip", "models/a.safetensors", "models/b.safetensors"]
     cache.remove("a")
@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_converted_stays_and_can_be_removed(home, web, kno
     monkeypatch.setattr("graftlab.checkpoints.convert.convert", convert)
     know({"name": "a", "source": web.url("/a.pkl")})
     with pytest.raises(GraftError, match=r"is no model; .*a.pkl stays, and 'graft models remove a' deletes it"):
-        cache.get("a", local=True)
+        cache.get("a", insecure=True)
     assert files(home) == ["downloads/a.pkl"]
     cache.remove("a")
     assert files(home) == []
@@ -207,16 +207,16 @@ def test_a_file_that_cannot_be_converted_stays_and_can_be_removed(home, web, kno
 def test_one_process_at_a_time(home, web, know, converted):
     know({"name": "a", "source": web.url("/a.pkl")})
     with cache.locked(cache.writable_folder("downloads") / "a.pkl"), pytest.raises(GraftError, match="another process"):
-        cache.get("a", local=True)
+        cache.get("a", insecure=True)
     assert web.requests == []
-    assert cache.get("a", local=True).read_bytes() == DATA
+    assert cache.get("a", insecure=True).read_bytes() == DATA
 
 
 def test_a_removed_model_takes_its_part_along(home, web, know, converted):
     know({"name": "a", "source": web.url("/a.pkl")})
     web.pages["/a.pkl"].cuts = [100, *[0] * 9]
     with pytest.raises(GraftError, match="same command"):
-        cache.get("a", pause=lambda seconds: None, local=True)
+        cache.get("a", pause=lambda seconds: None, insecure=True)
     assert files(home) == ["downloads/a.pkl.part", "downloads/a.pkl.part.json"]
     assert len(cache.remove("a")) == 2
     with pytest.raises(GraftError, match="no model 'a' in the cache"):

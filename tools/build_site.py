@@ -21,9 +21,11 @@ OUTSIDE = {  # documents that lie elsewhere -> where they are on the site
     "SECURITY.md": "security.md",
     "recipes/landscapes/README.md": "recipes/landscapes.md",
     "recipes/blending/README.md": "recipes/blending.md",
+    "recipes/words/README.md": "recipes/words.md",
     "graftlab/bundled/landscapes-128.md": "models/landscapes-128.md",
     "graftlab/bundled/alpine-64.md": "models/alpine-64.md",
     "graftlab/bundled/woodblock-64.md": "models/woodblock-64.md",
+    "graftlab/bundled/graft-mini.md": "models/graft-mini.md",
     "graftlab/bundled/photos/CREDITS.md": "photos.md",
 }
 LINK = re.compile(r"(\]\(|src=\"|href=\")([^)#\s\"]*)")

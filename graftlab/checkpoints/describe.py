@@ -11,7 +11,14 @@ from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 
-NO_PARAMETERS = (".noise", "mapping.average")  # endings of buffers
+NO_PARAMETERS = (
+    ".noise",
+    "mapping.average",
+    "image.mean",
+    "image.deviation",
+    "known",
+    "threshold",
+)  # endings of buffers
 
 
 def describe(path: Path) -> dict[str, Any]:

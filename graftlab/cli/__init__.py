@@ -1,5 +1,6 @@
 """The command `graft`: one short function per command, each a thin caller of the same call in Python."""
 
+import signal
 import sys
 from typing import Any
 
@@ -49,6 +50,7 @@ def options(
 def main() -> None:
     """Run the command line. Exit code 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
     keep_freed_memory()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill leaves what is done, as Ctrl-C does
     sys.exit(run(sys.argv[1:]))
 
 

@@ -38,7 +38,9 @@ def bench(
         typer.Option(help="float32, bfloat16 or both, separated by a comma; by default the best for the device."),
     ] = None,
     device: Device = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; PyTorch's choice by default.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="CPU threads; PyTorch's choice by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure this machine: its peak performance, and pictures encoded, decoded, swapped or sampled per second.

@@ -22,15 +22,16 @@ from graftlab.errors import GraftError
 from graftlab.work.progress import steps
 
 EXTENSION = ".safetensors"
+BLEND = "blend.safetensors"
 
 
 @spread
 def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names: A and B, or with --weights any number.")],
     rule: Annotated[BlendConfig, HOW],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Model to write.", callback=writable)] = Path(
-        "blend.safetensors"
-    ),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help=f"Model to write; {BLEND}, or none with --samples, by default.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print every tensor with the shares it has.")] = False,
     force: Force = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
@@ -46,23 +47,27 @@ def blend(
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
     """
 
-    if out.suffix != EXTENSION:
-        raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
+    out = Path(BLEND) if out is None and samples is None else out
+    if out is not None:
+        if out.suffix != EXTENSION:
+            raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
+        spare(writable(out), *models, *rule.files)
     if samples is not None:
         spare(picture(samples), *inputs.files)
-    spare(out, *models, *rule.files)
     blended = blend_files(models, rule, force, device, bar, say)
     for found in blended.kinships:
         say(found.sentence)
     inputs.check(blended.network)
     if samples is not None:
         Desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
-    blended.save(out, half)
+    if out is not None:
+        blended.save(out, half)
     if as_json:
-        typer.echo(json.dumps({"file": str(out), **blended.to_dict()}, indent=1))
+        typer.echo(json.dumps({"file": out and str(out), **blended.to_dict()}, indent=1))
         return
     typer.echo(blended.explain() if explain else blended.summarize())
-    say(out)
+    if out is not None:
+        say(out)
 
 
 def diff(

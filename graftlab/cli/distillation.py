@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
-from torch import Tensor
 
 from graftlab.checkpoints.load import load
 from graftlab.cli.desk import Desk, Device, Json, Out, Precision, Square, spare, stylegan
@@ -18,10 +16,9 @@ from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, Translato
 from graftlab.data.image_source import printable
 from graftlab.data.pairs import Pairs
 from graftlab.errors import GraftError
-from graftlab.figures.sheets import sheet
-from graftlab.images import from_uint8, open_rgb
 from graftlab.networks.translator import Translator
-from graftlab.training.pairs import Drawing, make_pairs
+from graftlab.rendering import stills
+from graftlab.training.pairs import Drawing, draw_examples, make_pairs
 from graftlab.training.start import configure_distillation
 
 EXAMPLES = 12  # pairs on the sheet
@@ -55,9 +52,8 @@ def pairs(
     with bar("drawing", count) as progress:
         report = make_pairs(drawing, out, count, workers, names, progress)
     made = Pairs(out)
-    rows = [list(from_uint8(made.images[i][None]).chunk(2, dim=2)) for i in range(min(EXAMPLES, len(made)))]
-    columns: list[list[Tensor | None]] = [list(row) for row in zip(*rows, strict=True)]
-    desk.write(sheet(columns, ["base", "blend"], scale=desk.scale(2, len(rows))), out / "examples.jpg")
+    scale = desk.scale(2, min(EXAMPLES, len(made)))
+    desk.write(draw_examples(made, EXAMPLES, scale), out / "examples.jpg")
     typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable(report.summary()))
 
 
@@ -117,18 +113,4 @@ def translate(
     for name in names:
         spare(name, model, *photos)
     for photo, name in zip(photos, names, strict=True):
-        if not enlarge:
-            check_large_enough(photo, desk.side())
-        with torch.no_grad():
-            desk.write(network.translate(desk.read(photo)), name)
-
-
-def check_large_enough(photo: Path, size: int) -> None:
-    """GraftError for a photo that would have to be enlarged."""
-
-    width, height = open_rgb(photo).size
-    if min(width, height) < size:
-        raise GraftError(
-            f"{photo} has {width} x {height} pixels, fewer than the {size} a side that the student draws: give a "
-            "larger photo, a smaller --size, or enlarge it (--enlarge)."
-        )
+        desk.write(stills.translate(desk, photo, enlarge), name)

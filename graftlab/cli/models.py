@@ -78,6 +78,7 @@ def describe_entry(entry: dict[str, Any], offer: Entry | None) -> str:
 def get(
     name: Annotated[str, typer.Argument(help="A name that 'graft models' lists, or someone/some-model on the hub.")],
     keep_original: Annotated[bool, typer.Option("--keep-original", help="Keep the downloaded file too.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Fetch over http, if the server has no https.")] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch a model and convert it, so that --model NAME finds it. Run again, it goes on where it stopped.
@@ -94,8 +95,14 @@ def get(
         console.print(
             f"The same file holds {', '.join(others)}: with --keep-original they need no download of their own."
         )
+    if insecure and not registry.cached(name):
+        known = "its hash is known and compared" if entry.sha256 else "its hash is not known"
+        console.print(
+            f"Over http anybody on the way can change what is sent; {known}. No code in the file is run either way.",
+            soft_wrap=True,
+        )
     with transfer(name) as progress:
-        path = cache.get(name, keep_original, progress)
+        path = cache.get(name, keep_original, progress, insecure=insecure)
     say(f"Its licence: {entry.licence}; {entry.page}")
     print_place(name, path, as_json)
 
@@ -202,6 +209,6 @@ def demo(
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
-DEMO_PAIR = ("peaks", "render-winter")
+DEMO_PAIR = ("peaks", "render-canyon")
 DEMO_ROWS = ("peaks", "autumn-hills", "render-mist", "render-summer")
 DEMO_COLUMNS = ("render-winter", "render-night", "hilltop-sunset", "dandelions", "render-canyon")

@@ -79,7 +79,7 @@ def grid(
 
     spare(out, structures, textures)
     desk = options.desk()
-    rows, columns = read_named(desk, structures, out), read_named(desk, textures, out)
+    rows, columns = (read_named(desk, folder, out, say) for folder in (structures, textures))
     with bar("swapping", len(rows) * len(columns)) as progress:
         found = draw_swaps(desk, rows, columns, progress)
     desk.write(found, out)

@@ -7,6 +7,7 @@ configuration.
 
 from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
+from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
@@ -36,6 +37,7 @@ __all__ = [
     "Config",
     "DistillConfig",
     "DistillRecipe",
+    "DualEncoderConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",

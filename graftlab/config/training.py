@@ -201,7 +201,7 @@ class TrainConfig(Config):
     """The photos: folder, zip, LMDB or pack."""
     images: Images = 500_000
     """Length of the run in images seen, such as 500k or 25M."""
-    batch: int = 16
+    batch: Annotated[int, Within(2, 2**16)] = 16
     """Images per step, over all processes; an even number."""
     learning_rate: Annotated[float, Within(1e-9, 1)] = 0.002
     """Of Adam."""
@@ -238,7 +238,7 @@ class TrainConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(
-            self.batch >= 2 and self.batch % 2 == 0,
+            self.batch % 2 == 0,
             f"batch must be an even number, for pictures are taken in pairs: not {self.batch}.",
         )
         low, high = self._pair("betas")

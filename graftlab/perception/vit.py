@@ -85,7 +85,7 @@ def vision_transformer(name: str, place: str, device: torch.device) -> FeatureNe
     folder = Path(place).expanduser() if place else _downloaded(name)
     _checked(folder, name)
     try:
-        with _quiet():
+        with quiet():
             model, told = getattr(transformers, kind.model).from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
@@ -158,7 +158,7 @@ def _fingerprint(model: nn.Module) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Suppress the package's progress bar and its report of unused weights."""
     from transformers.utils import logging
 

@@ -4,7 +4,7 @@ Pictures come and go with their names. A sheet that would be too large is refuse
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,13 @@ Start = tuple[str, Codes, Tensor | None]
 """Where a strip begins: its name, the codes of one picture, and the picture if there is one."""
 
 
-def read_named(renderer: Renderer[Any], path: Path, out: Path) -> Named:
+def read_named(
+    renderer: Renderer[Any], path: Path, out: Path, tell: Callable[[str], object] = lambda sentence: None
+) -> Named:
     """All pictures of a folder or zip but the one to be written, or one picture, with their names.
 
-    GraftError if that is a picture which nothing of ours has made, and if none is left."""
+    Those of a folder that cannot be read are left out, each with a sentence that is told. GraftError if what is to be
+    written is a picture which nothing of ours has made, and if none is left."""
     if path.is_file() and not zipfile.is_zipfile(path):
         return [(path.stem, renderer.read(path))]
 
@@ -49,7 +52,15 @@ def read_named(renderer: Renderer[Any], path: Path, out: Path) -> Named:
     if not files:
         raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
     side, square = renderer.side(), renderer.square
-    return [(file.stem, read(source.read(i), side, square, str(file))) for i, file in files.items()]
+    named: list[tuple[str, Tensor]] = []
+    for i, file in files.items():
+        try:
+            named.append((file.stem, read(source.read(i), side, square, str(file))))
+        except GraftError as error:
+            tell(f"Left out: {error}")
+    if not named:
+        raise GraftError(f"{path} holds no picture that can be read; 'graft data scan {path}' says why.")
+    return named
 
 
 def draw_swaps(

@@ -8,6 +8,7 @@ unless they are said to be in pixels. `textures` take the place of the pictures'
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,7 +16,10 @@ from torch import Tensor
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.editing import blends, masks
 from graftlab.editing.tiles import tiled_if_large
+from graftlab.errors import GraftError
+from graftlab.images import short_side
 from graftlab.networks.swapping import SwappingModel
+from graftlab.networks.translator import Translator
 from graftlab.rendering.renderer import Renderer
 
 Drawing = Renderer[SwappingModel]
@@ -116,3 +120,15 @@ def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tens
     """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
     height, width = (cells * renderer.model.config.stride for cells in codes.structure.shape[2:])
     return masks.soften(masks.resize(mask, (height, width)), soft)
+
+
+@torch.no_grad()
+def translate(renderer: Renderer[Translator], photo: Path, enlarge: bool = False) -> Tensor:
+    """A photo redrawn by a student: (1, 3, H, W). GraftError if it is smaller than that, unless it may be enlarged."""
+    size = renderer.side()
+    if not enlarge and (smaller := short_side(photo)) < size:
+        raise GraftError(
+            f"{photo} has {smaller} pixels on its short side, fewer than the {size} that the student draws: give a "
+            "larger photo, a smaller --size, or enlarge it (--enlarge)."
+        )
+    return renderer.model.translate(renderer.read(photo))

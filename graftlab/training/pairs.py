@@ -25,10 +25,11 @@ from graftlab.codes import StyleCodes
 from graftlab.config import PairsConfig
 from graftlab.data.image_source import content_key
 from graftlab.data.pack import DATA_START, Entry, Pack, write_pack
-from graftlab.data.pairs import PLAN, SHARD, digest, is_pairs, open_shard, read_plan, shard_path
+from graftlab.data.pairs import PLAN, SHARD, Pairs, digest, is_pairs, open_shard, read_plan, shard_path
 from graftlab.errors import GraftError
+from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions, require_space
-from graftlab.images import to_uint8
+from graftlab.images import from_uint8, to_uint8
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.files import atomic_write, lock
 from graftlab.work.parallel import ordered_map
@@ -229,3 +230,9 @@ def report(folder: Path, plan: dict[str, Any], made: int) -> PairsReport:
     pairs, tried = sum(len(shard) // 2 for shard in shards), sum(int(shard.metadata["tried"]) for shard in shards)
     space = sum(path.stat().st_size for path in paths)
     return PairsReport(str(folder), pairs, len(shards), made, int(plan["size"]), 1 - pairs / tried, space)
+
+
+def draw_examples(pairs: Pairs, count: int, scale: int = 1) -> Tensor:
+    """The first pairs, or as many as there are, as a sheet (1, 3, H, W): those of the base above their blend's."""
+    first = [from_uint8(pairs.images[i][None]).chunk(2, dim=2) for i in range(min(count, len(pairs)))]
+    return sheet([list(row) for row in zip(*first, strict=True)], ["base", "blend"], scale=scale)

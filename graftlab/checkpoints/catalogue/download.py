@@ -1,4 +1,4 @@
-"""One file from the web: resumed where it was cut, checked for size and hash, over https and nothing else.
+"""One file from the web: resumed where it was cut, checked for size and hash, over https unless one asks for less.
 
 What has arrived lies in FILE.part until it is whole, and beside it, in FILE.part.json, the address and the server's
 mark of the file's version (ETag or Last-Modified). The next attempt asks for the rest on the condition that the mark
@@ -65,7 +65,7 @@ def download(
     sha256: str | None = None,
     progress: Progress = silent,  # of bytes
     pause: Callable[[float], object] = time.sleep,
-    local: bool = False,  # allow http to 127.0.0.1, for tests
+    insecure: bool = False,  # fetch over http too, where anybody on the way can read and change what is sent
 ) -> Path:
     """Fetch a file, or what is missing of it, and return its path. A cut connection is tried again with pauses.
 
@@ -75,7 +75,7 @@ def download(
     furthest, vain = part.size, 0  # vain: attempts in a row that brought nothing new
     while True:
         try:
-            fetch(address, part, size, progress, local)
+            fetch(address, part, size, progress, insecure)
             break
         except CutError as cut:
             furthest, vain = max(furthest, part.size), 0 if part.size > furthest else vain + 1
@@ -138,9 +138,9 @@ class Part:
         return self.target
 
 
-def fetch(address: str, part: Part, size: int | None, progress: Progress, local: bool) -> None:
+def fetch(address: str, part: Part, size: int | None, progress: Progress, insecure: bool) -> None:
     """One attempt. CutError if it broke off; what has arrived stays."""
-    answer = ask(address, part, local)
+    answer = ask(address, part, insecure)
     if answer is None:  # nothing is missing
         return
     with contextlib.closing(answer.body):
@@ -165,7 +165,7 @@ def fetch(address: str, part: Part, size: int | None, progress: Progress, local:
         raise CutError(f"the connection broke after {done:,} of {total:,} bytes")
 
 
-def ask(address: str, part: Part, local: bool) -> Answer | None:
+def ask(address: str, part: Part, insecure: bool) -> Answer | None:
     """Ask for the file, or the rest of it; None if nothing is missing."""
     mark = part.mark(address)
     have = part.size if mark else 0
@@ -173,7 +173,7 @@ def ask(address: str, part: Part, local: bool) -> Answer | None:
     if mark:
         headers |= {"Range": f"bytes={have}-", "If-Range": mark}
     try:
-        body = open_address(address, headers, local)
+        body = open_address(address, headers, insecure)
     except urllib.error.HTTPError as error:
         with error:
             if mark and error.code == 416:  # nothing lies beyond what has arrived: it is whole, or of another version
@@ -212,11 +212,11 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def open_address(address: str, headers: dict[str, str], local: bool) -> Any:
-    """The response to GET, after at most five redirects, each to https. HTTPError for a status that is no success."""
+def open_address(address: str, headers: dict[str, str], insecure: bool) -> Any:
+    """The response to GET, after at most five redirects that are allowed. HTTPError for a status that is no success."""
     opener, at = urllib.request.build_opener(NoRedirect), address
     for _ in range(REDIRECTS + 1):
-        check_address(at, local, "" if at == address else f"{address} leads elsewhere: ")
+        check_address(at, address if insecure else "", "" if at == address else f"{address} leads elsewhere: ")
         try:
             return opener.open(urllib.request.Request(at, headers=headers), timeout=PATIENCE)
         except urllib.error.HTTPError as error:
@@ -241,10 +241,12 @@ def joined(base: str, location: str) -> str:
         return location
 
 
-def check_address(address: str, local: bool, why: str = "") -> None:
+def check_address(address: str, insecure: str, why: str = "") -> None:
+    """GraftError for anything but https, or http to the same server as `insecure`, an address or nothing."""
     with contextlib.suppress(ValueError):  # of an address that is none
         parts = urlsplit(address)
-        if parts.hostname and (parts.scheme == "https" or (local and address.startswith("http://127.0.0.1:"))):
+        same = parts.scheme == "http" and parts.netloc == urlsplit(insecure).netloc
+        if parts.hostname and (parts.scheme == "https" or same):
             return
     raise GraftError(f"{why}{address} is no https address, and nothing else is fetched; {HAND}.")
 

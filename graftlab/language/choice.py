@@ -1,0 +1,40 @@
+"""Which text model: by name, file, folder or hub id."""
+
+from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
+from pathlib import Path
+
+import torch
+
+from graftlab.checkpoints.catalogue import hub
+from graftlab.checkpoints.load import load, locate
+from graftlab.config import PRECISIONS
+from graftlab.errors import GraftError
+from graftlab.hardware import choose_device
+from graftlab.language.hub_models import HubModel, downloaded
+from graftlab.language.mini import MiniModel
+from graftlab.language.text_model import TextModel
+from graftlab.networks.dual_encoder import DualEncoder
+
+DEFAULT = "graft-mini"
+
+
+def text_model(
+    choice: str | Path = DEFAULT,  # graft-mini, a file like it, a folder of the hub's layout, or a hub id
+    device: str | None = None,  # as PyTorch names it; None: the fastest there is
+    precision: str = "float32",  # of a hub's model, or "bfloat16"
+) -> TextModel:
+    """A model of pictures and words, frozen.
+
+    GraftError if there is none of this name, a package is missing, it cannot be fetched, or it has no tower for square
+    pictures."""
+    if precision not in PRECISIONS:
+        raise GraftError(f"precision must be one of {', '.join(PRECISIONS)}, not '{precision}'.")
+    name, place = str(choice), choose_device(device)
+    if isdir(name):
+        return HubModel(Path(name), name, place, getattr(torch, precision))
+    if name != DEFAULT and hub.is_id(name) and not Path(name).exists():
+        wanted = hub.parse(name)
+        return HubModel(
+            downloaded(wanted.repository, wanted.revision), wanted.repository, place, getattr(torch, precision)
+        )
+    return MiniModel(load(locate(name), DualEncoder, device=str(place)), Path(name).stem if name != DEFAULT else name)

@@ -1,0 +1,308 @@
+"""Pictures and words in one space: the small dual encoder, its words, models of the hub, the choice between them."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import differ, pictures
+
+from graftlab.checkpoints.load import bundled_models
+from graftlab.config import DualEncoderConfig
+from graftlab.errors import GraftError
+from graftlab.images import read
+from graftlab.language import hub_models, text_model
+from graftlab.language.mini import MiniModel
+from graftlab.language.seeing import FLAT, STATISTICS, statistics
+from graftlab.language.words import Vocabulary, padded, words_of
+from graftlab.networks.dual_encoder import UNKNOWN, DualEncoder
+
+WORDS = Vocabulary.of(["snow", "snowy mountains", "a lake", "lakeside in spring", "no trees", "misty mist"])
+
+
+@torch.no_grad()
+def small(seed: int = 0) -> DualEncoder:
+    torch.manual_seed(seed)
+    config = DualEncoderConfig(
+        WORDS.pieces, STATISTICS, size=32, channels=16, hidden=16, width=16, heads=2, length=12, known=3
+    )
+    network = DualEncoder(config)
+    torch.nn.init.normal_(network.text.places)
+    network.known.copy_(network.texts(padded([WORDS.numbers(text, 12) for text in ("snow", "a lake", "no trees")])))
+    network.threshold.fill_(0.01)
+    return network.eval().requires_grad_(False)
+
+
+def unit_length(x: torch.Tensor) -> bool:
+    return torch.allclose(x.norm(dim=1), torch.ones(len(x)), atol=1e-5)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_spelled_by_the_longest_pieces():
+    assert {"snow", "+y", "mountain", "+s", "lake", "+side", "spring", "mist"} <= set(WORDS.pieces)
+    assert not {"snowy", "mountains", "lakeside", "lakes"} & set(WORDS.pieces)
+
+    def pieces(text):
+        return [WORDS.pieces[number - 2] if number > UNKNOWN else "?" for number in WORDS.numbers(text, 9)]
+
+    assert pieces("Lakes, snowy mountainside!") == ["lake", "+s", "snow", "+y", "mountain", "+side"]
+    assert pieces("a snowman in spring") == ["a", "?", "in", "spring"]  # "snow" and "man", which is no piece
+    assert WORDS.numbers("snow snow snow", 2) == WORDS.numbers("snow snow", 9)
+    assert WORDS.unknown("a red car, a car and a lake") == ["red", "car", "and"]
+    assert words_of("L'été: 3 lakes' déjà-vu") == ["lete", "lakes", "deja", "vu"]
+
+
+# -- what is seen -----------------------------------------------------------------------------------------------------
+
+
+def test_statistics_are_means_and_deviations_of_thirds():
+    maps = torch.randn(2, 5, 6, 4), torch.randn(2, 3, 3, 2)
+    found = statistics(maps)
+    assert found.shape == (2, 2 * 3 * (5 + 3))
+    assert torch.allclose(found[1, 3 * 2 + 1], maps[0][1, 2, 2:4].mean(), atol=1e-6)
+    wanted = (maps[0][1, 2, 2:4].var(correction=0) + FLAT).sqrt()
+    assert torch.allclose(found[1, 15 + 3 * 2 + 1], wanted, atol=1e-5)
+    flat = torch.zeros(1, 5, 6, 4, requires_grad=True)
+    statistics((flat,)).sum().backward()
+    assert flat.grad.isfinite().all()
+
+
+# -- the small model --------------------------------------------------------------------------------------------------
+
+
+def test_pictures_of_any_size_and_phrases_become_unit_vectors():
+    model = MiniModel(small(), "small")
+    seen = pictures(2, 40, 56).requires_grad_()
+    found = model.images(seen)
+    assert found.shape == (2, 16)
+    assert unit_length(found)
+    found[0, 0].backward()
+    assert seen.grad[0].abs().max() > 0 == seen.grad[1].abs().max()
+    texts = model.texts(["snow", "a lake in spring with no trees"])
+    assert unit_length(texts)
+    assert differ(model.texts(["snow"]), texts[:1]) < 1e-5  # whatever stands beside it
+    assert differ(model.texts(["trees no"]), model.texts(["no trees"])) > 1e-2  # order matters
+
+
+def test_what_a_phrase_says_that_the_model_does_not_know():
+    model = MiniModel(small(), "small")
+    assert model.distance_to_known("snow") == pytest.approx(0, abs=1e-5)
+    assert model.notice("snow") is None
+    assert "'red', 'car'" in model.notice("a red car")
+    assert model.distance_to_known("mountains in spring") > model.threshold
+    assert "unlike what small was trained on" in model.notice("mountains in spring")
+    with pytest.raises(GraftError, match="holds no words"):
+        model.texts(["snow", " ?"])
+    with pytest.raises(GraftError, match=r"give \['snow'\]"):
+        model.texts("snow")
+    with pytest.raises(GraftError, match=r"\(N, 3, H, W\)"):
+        model.images(pictures(1)[0])
+
+
+def test_it_has_a_file_with_its_words(tmp_path):
+    network = small()
+    network.save(tmp_path / "words.safetensors", {"licence": "none"})
+    model = text_model(tmp_path / "words.safetensors", device="cpu")
+    assert (model.name, model.threshold) == ("words", pytest.approx(0.01))
+    assert torch.equal(model.texts(["snowy lakes"]), MiniModel(network).texts(["snowy lakes"]))
+    assert torch.equal(model.images(pictures()), MiniModel(network).images(pictures()))
+    other = DualEncoder(DualEncoderConfig(WORDS.pieces, 7, channels=4, hidden=4, width=4, length=4, known=1))
+    with pytest.raises(GraftError, match="trained on 7 statistics"):
+        MiniModel(other)
+
+
+def test_words_that_a_file_may_not_have():
+    for vocabulary, sentence in (
+        ([], "between 1 and"),
+        (["a", "a"], "every piece of a word once"),
+        (["a" * 65], "between 1 and"),
+        ([1], "between 1 and"),
+    ):
+        with pytest.raises(GraftError, match=sentence):
+            DualEncoderConfig(vocabulary, 4)
+    with pytest.raises(GraftError, match="multiple of heads"):
+        DualEncoderConfig(["a"], 4, width=10, heads=4)
+
+
+# -- graft-mini -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mini() -> MiniModel:
+    return text_model("graft-mini", device="cpu")
+
+
+def test_graft_mini_is_small_and_tells_photographs_apart(mini):
+    path = bundled_models()["graft-mini"]
+    assert path.stat().st_size < 15e6
+    assert path.with_suffix(".md").exists()
+    photos = path.parent / "photos"
+    captions = {
+        "render-winter": "snowy mountains in winter",
+        "render-night": "a starry night",
+        "render-sunset": "golden sunset",
+        "render-summer": "a green valley with a lake in summer",
+        "render-mist": "a lake in morning mist",
+        "peaks": "rocky mountains above a meadow",
+    }
+    seen = mini.images(torch.cat([read(photos / f"{name}.jpg", 128, square=True) for name in captions]))
+    products = seen @ mini.texts(list(captions.values())).T
+    assert products.argmax(1).tolist() == list(range(len(captions)))
+    assert products.argmax(0).tolist() == list(range(len(captions)))
+
+
+def test_graft_mini_knows_what_no_means_and_what_it_does_not_know(mini):
+    yes, no, also = mini.texts(["a forest", "no trees", "treeless land"])
+    assert no @ also > no @ yes + 0.2
+    assert mini.unknown("a red bicycle by a lake") == ["bicycle"]
+    assert mini.notice("a misty lake at sunrise") is None
+
+
+def test_a_picture_can_be_steered_to_a_phrase(mini):
+    picture = torch.zeros(1, 3, 64, 64, requires_grad=True)
+    target = mini.texts(["golden sunset"])[0]
+    before = mini.images(picture)[0] @ target
+    (slope,) = torch.autograd.grad(before, picture)
+    after = mini.images(picture + 0.05 * slope / slope.abs().max())[0] @ target
+    assert after > before
+
+
+def test_the_command_line_tells_what_it_is(graft):
+    path = Path(hub_models.__file__).parents[1] / "bundled" / "graft-mini.safetensors"
+    told = graft("inspect", path).out
+    assert "dual-encoder, 128 px" in told
+    assert "licence: Apache-2.0" in told
+    refused = graft("swap", "photos/hill.png", "photos/海.png", "-m", path, "-o", "x.png")
+    assert refused.code == 2
+    assert "a dual encoder of pictures and words" in refused.err
+
+
+# -- the hub's models -------------------------------------------------------------------------------------------------
+
+TOWER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+PREPARED = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.25, 0.2], "resample": 3}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, Path]:
+    """Tiny random models and a tokenizer as their authors' tools save them; torchvision stays out of it."""
+    patch = pytest.MonkeyPatch()
+    patch.setitem(sys.modules, "torchvision", None)
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from transformers import (
+        BertConfig,
+        BertModel,
+        CLIPConfig,
+        CLIPModel,
+        PreTrainedTokenizerFast,
+        SiglipConfig,
+        SiglipModel,
+    )
+
+    torch.manual_seed(0)
+    words = {word: number for number, word in enumerate(("<pad>", "<end>", "?", "snow", "a", "lake"))}
+    tokens = Tokenizer(WordLevel(words, unk_token="?"))
+    tokens.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<end>", unk_token="?")
+    vision = {**TOWER, "image_size": 32, "patch_size": 8}
+    text = {**TOWER, "vocab_size": 6, "max_position_embeddings": 8, "pad_token_id": 0, "bos_token_id": 1}
+    text["eos_token_id"] = 5
+    models = {
+        "clip": CLIPModel(CLIPConfig(vision_config=vision, text_config=text, projection_dim=16)),
+        "siglip": SiglipModel(SiglipConfig(vision_config=vision, text_config={**text, "projection_size": 32})),
+        "words alone": BertModel(BertConfig(**TOWER, vocab_size=6)),
+    }
+    root = tmp_path_factory.mktemp("models of others")
+    for name, model in models.items():
+        model.save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+        (root / name / "preprocessor_config.json").write_text(json.dumps(PREPARED))
+    yield {name: root / name for name in models}
+    patch.undo()
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_models_of_the_hub_say_what_they_say_alone(folders, name):
+    from transformers import AutoModel
+
+    model = text_model(folders[name], device="cpu")
+    alone = AutoModel.from_pretrained(folders[name]).eval()
+    seen = pictures(2).requires_grad_()
+    mean, deviation = (torch.tensor(PREPARED[part])[:, None, None] for part in ("image_mean", "image_std"))
+    ids = torch.tensor([[4, 5, 0], [3, 4, 5]])
+    mask = {"attention_mask": (ids != 0).long()}
+    if name == "siglip":
+        ids, mask = torch.nn.functional.pad(ids, (0, 5)), {}  # as in its training: one length, and no mask
+    with torch.no_grad():
+        wanted = alone(pixel_values=(seen / 2 + 0.5 - mean) / deviation, input_ids=ids, **mask)
+    assert differ(model.images(seen).detach(), wanted.image_embeds) < 1e-5
+    assert differ(model.texts(["a lake", "snow a lake"]), wanted.text_embeds) < 1e-5
+    model.images(seen).sum().backward()
+    assert seen.grad.abs().max() > 0
+    assert unit_length(model.images(pictures(1, 20, 50)))
+    assert unit_length(model.texts(["snow " * 30]))
+    assert (model.unknown("zebra"), model.distance_to_known("zebra"), model.notice("zebra")) == ([], None, None)
+    half = text_model(folders[name], device="cpu", precision="bfloat16").images(pictures(2))
+    assert half.dtype == torch.float32
+    assert (half * model.images(pictures(2))).sum(1).min() > 0.98
+
+
+def test_models_of_the_hub_that_are_refused(folders, tmp_path, monkeypatch):
+    def refused(folder, sentence):
+        with pytest.raises(GraftError, match=sentence) as refusal:
+            text_model(folder, device="cpu")
+        assert "\n" not in str(refusal.value)
+
+    def changed(name, **fields):
+        folder = Path(shutil.copytree(folders["clip"], tmp_path / name))
+        config = json.loads((folder / "config.json").read_text())
+        config["vision_config"] |= fields
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+    refused(folders["words alone"], "of type bert, which has no tower for pictures")
+    refused(changed("wide", image_size=[32, 64]), "other shapes than squares")
+    oblong = changed("oblong")
+    (oblong / "preprocessor_config.json").write_text(json.dumps({**PREPARED, "size": {"height": 32, "width": 64}}))
+    refused(oblong, "other shapes than squares")
+    refused(tmp_path, r"has no config\.json that can be read; get it by 'hf download")
+    bare = changed("bare")
+    (bare / "preprocessor_config.json").write_text('{"image_mean": 1}')
+    refused(bare, "no image_mean of three numbers")
+    (bare / "preprocessor_config.json").write_text(json.dumps(PREPARED))
+    (bare / "model.safetensors").write_bytes(b"no tensors")
+    refused(bare, "cannot be read as a model of pictures and words")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    refused(folders["clip"], r"needs the package transformers: pip install 'graftlab\[transformers\]'")
+
+
+def test_the_hub_is_asked_for_no_code_and_no_pickles(folders, monkeypatch):
+    import huggingface_hub
+
+    calls: list = []
+
+    def snapshot(repository, revision, allow_patterns):
+        calls.append((repository, revision))
+        for file in ("pytorch_model.bin", "modeling.py", "tf_model.h5"):
+            assert not any(Path(file).match(pattern) for pattern in allow_patterns)
+        return str(folders["clip"])
+
+    def fail(*args, **kwargs):
+        raise OSError("Got: ConnectError")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert text_model("someone/some-clip@v1", device="cpu").name == "someone/some-clip"
+    assert calls == [("someone/some-clip", "v1")]
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(GraftError, match="'hf download someone/some-clip --local-dir FOLDER' and name FOLDER"):
+        text_model("someone/some-clip", device="cpu")
+    with pytest.raises(GraftError, match="neither a file nor a known model"):
+        text_model("graft-mega", device="cpu")
+    with pytest.raises(GraftError, match="precision must be one of"):
+        text_model("graft-mini", precision="float8")
