@@ -227,7 +227,7 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),
         ((A, "small.safetensors", *SWAP), "size (32 and 16)"),
-        ((A, "landscapes-128", *SWAP), "no layers in common"),
+        ((A, "landscapes-128", *SWAP), "have nothing in common"),
         ((A, "photos/hill.png", *SWAP), "hill.png"),
     ],
 )

@@ -240,7 +240,7 @@ def test_a_panorama_of_one_picture_continues_it():
     ("codes", "options", "reason"),
     [
         ([A, TALL], {}, "--square"),
-        ([A, B], {"overlap": 8}, "overlap"),
+        ([A, B], {"overlap": 8}, r"8 cells, not 8 \(--overlap\)"),
         ([A, B], {"overlap": -1}, "overlap"),
         ([A, B], {"overlap": 4, "fade": 5}, "fade"),
         ([A, B], {"overlap": 4, "fade": -1}, "fade"),

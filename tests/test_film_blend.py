@@ -1,5 +1,6 @@
 """`graft film blend`: a network that changes while the codes stay."""
 
+from contextlib import nullcontext
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_autoencoders(networks):
     film = blends(Renderer(a), [a, b], fading((0, 1)), photos_in(a, images), 3, FPS, across=2)
     want = torch.cat([b.decode(b.encode(image), noise="fixed") for image in images])
     assert tiny.differ(film.frame(2), block(want, 2)) < 1e-5
-    with pytest.raises(GraftError, match="no layers in common"):
+    with pytest.raises(GraftError, match="have nothing in common"):
         blends(Renderer(a), [a, networks[0]], fading((0, 1)), photos_in(a, images), 3, FPS)
 
 
@@ -193,7 +194,14 @@ def test_photos(graft, models):
 
 def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkeypatch):
     monkeypatch.setattr(family, "KEPT", 1)
-    opened = Family([A, B, C], device="cpu", precision="bfloat16")
+    seen: list[tuple[float, float | None]] = []
+
+    def watch(what, total, done=0):
+        seen.append((done, total))
+        return nullcontext(lambda done, total, note="": seen.append((done, total)))
+
+    opened = Family([A, B, C], device="cpu", precision="bfloat16", watch=watch)
+    assert seen == [(1, 3), (2, 3), (3, 3)]  # the first is open when the bar begins
     assert {opened.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
 
 

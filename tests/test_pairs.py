@@ -251,7 +251,7 @@ def test_the_command_draws_pairs_and_a_sheet(files):
     plan = json.loads(Path("p/pairs.json").read_bytes())
     assert plan["psi"] == [0.7, 0.7]
     again = files("pairs", *TWO, "--count", "14", "--psi", "0.7", "-o", "p")
-    assert "14 pairs of 32 px in 2 shards, 0 of them new" in again.out
+    assert "14 pairs of 32 px in 2 shards (none drawn now)" in again.out
 
 
 @pytest.mark.parametrize(

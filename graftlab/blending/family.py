@@ -8,7 +8,7 @@ from graftlab.blending.kinship import Kinship, kinship
 from graftlab.checkpoints.load import load
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
-from graftlab.work.progress import Watch, steps, unwatched
+from graftlab.work.progress import Watch, part, steps, unwatched
 
 KEPT = 8  # models held in memory at once
 
@@ -39,8 +39,8 @@ class Family:
         self.base = self.load(self.names[0])
         self.fingerprints = [self.base.fingerprint]
         self.kinships: list[Kinship] = []  # of every other model with A
-        with watch("opening models", len(self.names)) as progress:
-            for name in steps(self.names[1:], progress, len(self.names)):
+        with watch("opening models", count := len(self.names), 1) as progress:
+            for name in steps(self.names[1:], part(progress, 1, count), count - 1):
                 network = self.load(name)
                 self.kinships.append(self._compare(name, network, force, tell))
                 self.fingerprints.append(network.fingerprint)

@@ -104,8 +104,8 @@ def check_alike(*models: Network) -> None:
     for other in others:
         if type(other) is not type(first):
             raise GraftError(
-                f"{first.title} and {other.title} ({first.kind}, {other.kind}) have no layers in common; "
-                "take two models of one kind."
+                f"The layers of {first.title} and of {other.title} ({first.kind}, {other.kind}) have nothing in "
+                "common; take two models of one kind."
             )
         mine, theirs = ({"size": each.config.size, **each.config.to_dict()} for each in (first, other))
         differing = [

@@ -49,8 +49,11 @@ class Grid:
     common: Cell
 
     def __post_init__(self) -> None:
-        if twice := set(self.rows.steps[0][1]) & set(self.columns.steps[0][1]):
-            raise GraftError(f"Rows and columns both change {', '.join(twice)}; choose another axis for one of them.")
+        if set(self.rows.steps[0][1]) & set(self.columns.steps[0][1]):
+            raise GraftError(
+                f"Rows ({self.rows.name}) and columns ({self.columns.name}) change the same; choose another axis for "
+                "one of them (--rows, --columns)."
+            )
 
     @property
     def title(self) -> str:

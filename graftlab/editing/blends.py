@@ -111,7 +111,8 @@ def panorama(
         )
     if not 0 <= overlap < min(lengths):
         raise GraftError(
-            f"The overlap must be from 0 to less than the smallest picture's {min(lengths)} cells, not {overlap}."
+            f"The overlap must be from 0 to less than the smallest picture's {min(lengths)} cells, not {overlap} "
+            "(--overlap)."
         )
     if not 0 <= gradual <= overlap:
         raise GraftError(f"A fade of {gradual:g} cells does not fit into an overlap of {overlap}; make that larger.")

@@ -55,8 +55,9 @@ class PairsReport:
 
     def summary(self) -> str:
         shards = f"{self.shards} shards" if self.shards > 1 else "1 shard"
+        drawn = "all drawn now" if self.made == self.shards else f"{self.made or 'none'} drawn now"
         return (
-            f"{self.folder}: {self.pairs:,} pairs of {self.size} px in {shards}, {self.made} of them new, "
+            f"{self.folder}: {self.pairs:,} pairs of {self.size} px in {shards} ({drawn}), "
             f"{self.bytes / 2**20:,.1f} MiB; {self.dropped:.1%} of all w were turned down"
         )
 
