@@ -274,3 +274,10 @@ def test_a_batch_goes_through_everything():
     together = blends.panorama([two, SwapCodes.cat([B, C])], 2)[1]
     assert torch.equal(together.structure, alone.structure)
     assert torch.equal(together.texture, alone.texture)
+
+
+@pytest.mark.parametrize(("how", "wanted"), [("side", 3), ("stack", 2)])
+def test_the_usual_overlap_is_a_third_at_most(how, wanted):
+    small, large = (SwapCodes(torch.zeros(1, 2, *grid), torch.zeros(1, 3)) for grid in ((6, 9), (60, 90)))
+    assert blends.usual_overlap([small, large], 16, how) == wanted
+    assert blends.usual_overlap([large], 16, how) == 16

@@ -130,7 +130,7 @@ def ride(
     ] = None,
     depths: Annotated[int | None, typer.Option(help="Bands of different speed, with --parallax; 3 by default.")] = None,
     overlap: Annotated[
-        int | None, typer.Option(min=0, help="Cells by which landscapes overlap; 16 by default.")
+        int | None, typer.Option(min=0, help="Cells by which landscapes overlap; 16 by default, or fewer.")
     ] = None,
     width: Annotated[
         int | None, typer.Option(min=1, help="Width of the film, in pixels; twice the height by default.")

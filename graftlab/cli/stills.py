@@ -40,7 +40,9 @@ def panorama(
     ],
     out: Out = Path("panorama.png"),
     how: Annotated[str, typer.Option(help="side (side by side) or stack (one above the other).")] = "side",
-    overlap: Annotated[str, typer.Option(help="Overlap of neighbours, in cells, or in pixels as 16px.")] = "8",
+    overlap: Annotated[
+        str | None, typer.Option(help="Overlap of neighbours, in cells, or in pixels as 16px; 8 cells by default.")
+    ] = None,
     fade: Annotated[str | None, typer.Option(help=FADE + " Short by default, where structures are alike.")] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
@@ -57,7 +59,7 @@ def panorama(
     spare(out, *photos, *others)
     desk = larger.on(options.desk().together(photos))
     stride = desk.model.config.stride
-    shared = parse_length(overlap, "--overlap", stride)
+    shared = None if overlap is None else parse_length(overlap, "--overlap", stride)
     length = None if fade is None else parse_length(fade, "--fade", stride)
     pictures, giving = desk.read_all(photos), desk.read_all(others)
     desk.write(stills.panorama(desk, pictures, shared, length, how, giving, weights), out)

@@ -89,6 +89,12 @@ def weave(codes: Sequence[SwapCodes], masks: Sequence[Tensor], *parts: str) -> S
     return replace(ground, **tensors)
 
 
+def usual_overlap(codes: Sequence[SwapCodes], most: int, how: str) -> int:
+    """Cells that neighbours share unless somebody says how many: `most`, or a third of the shortest if that is less."""
+    along = 2 if how == "stack" else 3
+    return min(most, min((each.structure.shape[along] for each in codes), default=0) // 3)
+
+
 def panorama(
     codes: Sequence[SwapCodes],
     overlap: int = 0,  # cells that neighbours have in common

@@ -23,12 +23,13 @@ from graftlab.networks.translator import Translator
 from graftlab.rendering.renderer import Renderer
 
 Drawing = Renderer[SwappingModel]
+OVERLAP = 8  # cells, of a panorama
 
 
 def panorama(
     renderer: Drawing,
     pictures: Sequence[Tensor],
-    overlap: float = 8,  # that neighbours have in common
+    overlap: float | None = None,  # that neighbours have in common; None: 8, or a third of the shortest if that is less
     fade: float | None = None,  # over which one becomes the other; None: few cells, where structures are alike
     how: str = "side",  # or "stack"
     textures: Sequence[Tensor] = (),
@@ -36,7 +37,9 @@ def panorama(
 ) -> Tensor:
     """Structures in a row that melt into each other (`blends.panorama`)."""
     network, codes = encode(renderer, [*pictures, *textures])
-    joined = blends.panorama(codes[: len(pictures)], round(overlap), fade, how)
+    row = codes[: len(pictures)]
+    shared = blends.usual_overlap(row, OVERLAP, how) if overlap is None else round(overlap)
+    joined = blends.panorama(row, shared, fade, how)
     return _draw(renderer, network, _paint(joined, codes, weights))
 
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.codes import SwapCodes
-from graftlab.editing.blends import panorama
+from graftlab.editing.blends import panorama, usual_overlap
 from graftlab.editing.tiles import Tiled
 from graftlab.errors import GraftError
 from graftlab.networks.swapping import SwappingModel
@@ -28,6 +28,7 @@ from graftlab.video.films.drawing import check_finite
 from graftlab.video.films.timeline import Edit
 from graftlab.video.films.walk import spline
 
+OVERLAP = 16  # cells
 FASTEST = 1000  # widths of the film per second
 JOIN = 2  # cells on both sides of the strip's end over which noise fades into that of the next round
 SOFT = 0.25  # height of the transition between two bands of depth, as a share of a band
@@ -77,7 +78,7 @@ def ride(
     frames: int,
     fps: Fraction,
     width: int,  # of the film, pixels
-    overlap: int = 16,  # cells over which one scene melts into the next
+    overlap: int | None = None,  # cells over which scenes melt into each other; None: 16, or a third of the narrowest
     speed: float = 0.25,  # of the nearest rows, in widths of the film per second; below 0 the other way
     ease: str = "linear",  # how the way is spread over the time
     parallax: float = 0.0,  # share by which the farthest rows, those above, are slower
@@ -94,7 +95,8 @@ def ride(
         raise GraftError(f"Parallax lies between 0 (none) and 1, which {parallax:g} does not (--parallax).")
     if width < 1 or depths < 1:
         raise GraftError(f"A ride needs a width and a depth of 1 or more, not {width} and {depths}.")
-    strip, curve, tiled = endless(scenes, overlap), easing(ease), Tiled(renderer.model)
+    shared = usual_overlap(scenes, OVERLAP, "side") if overlap is None else overlap
+    strip, curve, tiled = endless(scenes, shared), easing(ease), Tiled(renderer.model)
     stride, reach = tiled.stride, tiled.decoder_reach
     if depths > (rows := strip.structure.shape[2]):
         raise GraftError(f"These landscapes are {rows} cells high and have as many depths at the most, not {depths}.")
