@@ -174,7 +174,7 @@ class StyleRecipe(Config):
     @classmethod
     def for_size(cls, size: int, batch: int) -> Self:
         """R1 by the rule of thumb of StyleGAN2-ADA: more for larger pictures, less for larger batches."""
-        return cls(r1=0.0002 * size**2 / batch)
+        return cls(r1=0.0002 * size**2 / max(1, batch))  # a batch of 0 is refused by the run
 
 
 STYLE_RECIPES = ("stylegan2", "projected")

@@ -49,9 +49,7 @@ class Renderer(Generic[NetworkT]):
     noise: str | None = None  # None: as is usual for the model; "random": another in each frame, the same in each film
     seed: int = 0  # of the noise
     batch: int | None = None  # frames decoded at once; None: by their size
-    size: int | None = (
-        None  # short side at which pictures are read, pixels; None: their own up to `own`, or the model's
-    )
+    size: int | None = None  # short side of pictures that are read, pixels; None: their own up to `own`, or the model's
     own: int | None = None  # largest short side that a picture keeps; None: none keeps its own
     square: bool = False  # pictures are cropped to their central square
     refine: int = 0  # steps by which codes of pictures are brought nearer to them
