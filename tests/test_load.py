@@ -1,6 +1,7 @@
 """`load`: paths, names of bundled models, devices and precisions."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import tiny
@@ -8,6 +9,7 @@ import torch
 
 import graftlab
 from graftlab.checkpoints import load as loading
+from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution
@@ -145,3 +147,11 @@ def test_bfloat16_where_the_processor_computes_in_it(monkeypatch):
             monkeypatch.setattr(torch.cpu, probe, lambda able=able: able, raising=False)
         assert training_precision(torch.device("cpu")) == ("bfloat16" if able else "float32")
     assert training_precision(torch.device("mps")) == "float32"
+
+
+def test_a_slip_in_a_path_does_not_go_to_the_hub(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    monkeypatch.setattr("graftlab.checkpoints.catalogue.hub.fetch", lambda name: pytest.fail("the hub was asked"))
+    with pytest.raises(GraftError, match="runs holds no mine; for the hub's write hf:runs/mine"):
+        locate("runs/mine")

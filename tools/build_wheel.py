@@ -23,7 +23,8 @@ import graftlab
 from graftlab.figures.deepzoom import VIEWER
 from graftlab.checkpoints.load import bundled_models
 assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the viewer of pages is not in the wheel"
-assert {"landscapes-128", "alpine-64", "woodblock-64"} <= set(bundled_models()), "a model is not in the wheel"
+models = {"landscapes-256", "landscapes-128", "graft-mini", "alpine-64", "woodblock-64"}
+assert models <= set(bundled_models()), "a model is not in the wheel"
 print(graftlab.__file__)
 """
 

@@ -104,5 +104,7 @@ def locate(name: str | Path) -> Path:
     if any(entry.name == str(name) for entry in registry.known()):
         raise GraftError(f"{name} is not on this machine yet; fetch it with 'graft models get {name}'.")
     if hub.is_id(str(name)):
+        if (folder := Path(name).parent) != Path() and folder.is_dir():  # a slip in a path, not somebody on the hub
+            raise GraftError(f"{folder} holds no {Path(name).name}; for the hub's write {hub.PREFIX}{name}.")
         return hub.fetch(str(name))
     raise GraftError(f"{name} is neither a file nor a known model ({', '.join(bundled) or 'none is installed'}).")
