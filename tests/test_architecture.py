@@ -35,7 +35,7 @@ ROOMS = {
     "networks": "errors artifacts hardware config codes",
     "data": "errors work hardware images",
     "kinds": "config networks",
-    "objectives": "errors config networks perception",
+    "objectives": "errors config networks perception language",
     "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
     "language": "errors config hardware networks checkpoints perception",
