@@ -46,7 +46,7 @@ ROOMS = {
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
-    "perception",
+    "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
