@@ -53,7 +53,7 @@ ROOMS = {
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending editing video inversion rendering perception evaluation graftlab benchmarking",
+    "training blending editing video inversion rendering perception evaluation language graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

@@ -51,7 +51,8 @@ def guide(
     neutral: str = NEUTRAL,  # what the phrases change, such as "a photo of a lake"
     part: str | None = None,  # of a Swapping Autoencoder: "texture", "structure" or "both"; None: the texture
     mask: Tensor | None = None,  # (1, 1, h, w) in [0, 1]: where
-    textures: Distribution | None = None,  # from which the texture begins; None: from its own
+    textures: Distribution
+    | None = None,  # that the model's are like: the texture begins with some and moves along them
     settings: Guiding = USUAL,
     words: TextModel | str = DEFAULT,
     frames: int = 0,  # about so many codes of the descent in `history`
@@ -95,10 +96,10 @@ def guide(
     }
     every = max(1, settings.steps // frames) if frames else 0
     with keep_state(state, plan, resume) as (folder, note):
-        work = Guidance(model, start, before, aim, seeing, settings, moving, mask, batch, every, **rendering)
-        if textures and "texture" in moving and settings.candidates:
+        work = Guidance(model, start, before, aim, seeing, settings, moving, mask, textures, batch, every, **rendering)
+        if work.textures and settings.candidates:
             with watch("trying textures", len(start) * settings.candidates) as progress:
-                work.try_textures(textures, progress)
+                work.try_textures(progress)
         with watch("guiding", settings.steps) as progress:
             carry_out(work, progress, folder and folder / "guidance.safetensors")
     codes = work.codes

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.codes import CodesT, StyleCodes
+from graftlab.codes import CodesT
 from graftlab.config.base import Config, Seed, Weight, Within, require
 from graftlab.editing.distributions import Distribution
 from graftlab.inversion.descent import Descent, parts
@@ -37,8 +37,8 @@ class Guiding(Config):
 
     steps: Annotated[int, Within(0, 10**6)] = 100
     """Steps of the descent."""
-    learning_rate: Annotated[float, Within(0, 10)] = 0.03
-    """Of Adam, for textures and w, in root mean squares of a code."""
+    learning_rate: Annotated[float, Within(0, 10)] = 0.1
+    """Of Adam: for textures in standard deviations along their axes; without these, and for w, in root mean squares."""
     structure_rate: Annotated[float, Within(0, 10)] = 0.03
     """The same for structures."""
     hold: Weight = 0.008
@@ -80,6 +80,7 @@ class Guidance(Generic[CodesT]):
         settings: Guiding = USUAL,
         moving: Iterable[str] | None = None,  # parts of the codes; None: all
         mask: Tensor | None = None,  # (1, 1, h, w) in [0, 1]: where; a texture becomes a map on the structure's grid
+        textures: Distribution | None = None,  # along whose axes textures move; None: any way
         batch: int = 1,  # pictures drawn at once, which memory bounds and the result does not depend on
         keep_every: int = 0,  # steps between the codes in `history`; 0: keep none
         **rendering: Any,  # noise and seed, as they will be decoded
@@ -94,11 +95,9 @@ class Guidance(Generic[CodesT]):
         self.begin = self.start
         self.units = {name: _unit(getattr(self.start, name)) for name in self.moving}
         self.normal = {name for name in self.moving if _normal(getattr(self.start, name))}
-        rows = slice(0, 1 if isinstance(start, StyleCodes) and settings.space == "w" else None)
-        free = {
-            name: torch.zeros_like(getattr(self.start, name)[:, rows if name == "w" else slice(None)])
-            for name in self.moving
-        }
+        self.textures = textures if "texture" in self.moving else None
+        self.axes = None if self.textures is None else self.textures.texture.axes.to(self.start.texture)
+        free = {name: self._still(name, getattr(self.start, name)) for name in self.moving}
         rates = {name: settings.structure_rate if name == "structure" else settings.learning_rate for name in free}
         self.best = {name: each.clone() for name, each in free.items()}
         self.least = torch.full((len(start),), torch.inf)
@@ -112,13 +111,15 @@ class Guidance(Generic[CodesT]):
         return self._codes(slice(None), self.best)
 
     @torch.no_grad()
-    def try_textures(self, textures: Distribution, progress: Progress = silent) -> None:
+    def try_textures(self, progress: Progress = silent) -> None:
         """Begin with a mixture of those of many random textures that come nearest to the words (FuseDream, Liu et al.
         2021, section 4.2). They are tried on small pictures, by number, so that the same are nearest at every call."""
+        textures, count = self.textures, self.settings.candidates
+        if textures is None or not count:
+            return
         grid = self.start.structure.shape[2:]
         scale = min(1.0, SEEN / (self.model.config.stride * min(grid)))
         small = F.interpolate(self.start.structure, size=[max(1, round(scale * side)) for side in grid], mode="area")
-        count = self.settings.candidates
         drawn = textures.textures([(self.settings.seed * count + i) % 2**32 for i in range(count)])
         mixed = []
         for item in range(len(self.start)):
@@ -172,6 +173,12 @@ class Guidance(Generic[CodesT]):
         before = self._before(0)[0, item : item + 1]
         return self.aim[item : item + 1].away(self.words.images(made), before)
 
+    def _still(self, name: str, code: Tensor) -> Tensor:
+        """What is free of a part of the codes, before it has moved."""
+        if name == "texture" and self.axes is not None:
+            return code.new_zeros(len(code), len(self.axes), *code.shape[2:])
+        return torch.zeros_like(code[:, :1] if name == "w" and self.settings.space == "w" else code)
+
     def _spread(self, start: Any) -> Any:
         """The start, with textures as maps where a mask is to tell their places apart."""
         return start if self.mask is None or "texture" not in self.moving else self._placed(start, start.texture)
@@ -200,7 +207,10 @@ class Guidance(Generic[CodesT]):
     def _moved(self, name: str, which: slice, free: Tensor) -> Tensor:
         """A part of the codes, with what was added to it."""
         begin = getattr(self.begin, name)[which]
-        added = free * self.units[name][which]
+        if name == "texture" and self.axes is not None:
+            added = torch.einsum("nk...,kc->nc...", free, self.axes)
+        else:
+            added = free * self.units[name][which]
         if self.mask is not None:
             added = added * _resized(self.mask, begin)
         return F.normalize(begin + added, dim=1) if name in self.normal else begin + added

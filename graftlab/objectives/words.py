@@ -9,6 +9,7 @@ that: the change of the picture is to point where the change of the words points
 Gal et al. 2021, eq. 4), and it is looked at through random cut-outs (FuseDream, Liu et al. 2021, section 4.1).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -26,6 +27,7 @@ SLIGHT = 0.1  # length of a change below which it counts in proportion: at first
 SMALLEST = 0.6  # side of a cut-out, as a share of the picture's shorter one
 TILT = 0.15  # how far its corners are moved, as a share of its side
 JITTER = 0.1  # how far brightness and contrast of a cut-out are moved
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|nan|inf)(e[+-]?\d+)?\s*", re.IGNORECASE)
 OPPOSITE = -0.5  # cosine from which on two wishes contradict each other
 
 
@@ -43,11 +45,8 @@ class Prompt:
     @classmethod
     def parse(cls, text: str) -> "Prompt":
         """ "snow:0.5" as a phrase and its weight, which is 1 if there is none."""
-        phrase, colon, weight = text.rpartition(":")
-        try:
-            return cls(phrase, float(weight)) if colon else cls(text)
-        except ValueError:  # a colon of the phrase's own
-            return cls(text)
+        phrase, _, weight = text.rpartition(":")
+        return cls(phrase, float(weight)) if NUMBER.fullmatch(weight) and phrase else cls(text)
 
 
 @dataclass(frozen=True, eq=False)
