@@ -184,7 +184,7 @@ class Guidance(Generic[CodesT]):
         return start if self.mask is None or "texture" not in self.moving else self._placed(start, start.texture)
 
     def _placed(self, codes: Any, textures: Tensor) -> Any:
-        """Codes with other textures (N, C), within the mask if there is one; in the place of maps, the same all over."""
+        """Codes with other textures (N, C), within the mask if there is one; in the place of maps, maps of them."""
         if self.mask is None:
             places = codes.texture.shape[2:]
             return replace(codes, texture=textures.reshape(*textures.shape, *[1] * len(places)).expand(-1, -1, *places))
