@@ -95,6 +95,13 @@ def test_what_a_phrase_says_that_the_model_does_not_know():
     assert "'red', 'car'" in model.notice("a red car")
     assert model.distance_to_known("mountains in spring") > model.threshold
     assert "unlike what small was trained on" in model.notice("mountains in spring")
+    assert model.unread("snow " * 12) == ""
+    assert model.unread("snow " * 11 + "snowy lake") == "snowy lake"  # of two pieces, of which the second is too many
+    assert "too long for small, which leaves out 'lake'" in model.notice("snow " * 12 + "lake")
+    for foreign in ("ein Sonnenuntergang", "夕焼け"):
+        with pytest.raises(GraftError, match=f"small knows none of the words of '{foreign}'"):
+            model.check(foreign)
+    model.check("a zebra in snow")
     with pytest.raises(GraftError, match="holds no words"):
         model.texts(["snow", " ?"])
     with pytest.raises(GraftError, match=r"give \['snow'\]"):
@@ -248,6 +255,8 @@ def test_models_of_the_hub_say_what_they_say_alone(folders, name):
     assert unit_length(model.images(pictures(1, 20, 50)))
     assert unit_length(model.texts(["snow " * 30]))
     assert (model.unknown("zebra"), model.distance_to_known("zebra"), model.notice("zebra")) == ([], None, None)
+    assert model.unread("snow a lake") == ""
+    assert "which leaves out 'lake'" in model.notice("snow " * 8 + "lake")  # eight are read
     half = text_model(folders[name], device="cpu", precision="bfloat16").images(pictures(2))
     assert half.dtype == torch.float32
     assert (half * model.images(pictures(2))).sum(1).min() > 0.98

@@ -77,6 +77,11 @@ class HubModel(TextModel):
         mask = {} if self._whole else {"attention_mask": told["attention_mask"]}
         return unit(self._model.get_text_features(input_ids=told["input_ids"], **mask))
 
+    def unread(self, phrase: str) -> str:
+        pieces = self._tokenizer(phrase, add_special_tokens=False)["input_ids"]
+        special = self._tokenizer.num_special_tokens_to_add()
+        return self._tokenizer.decode(pieces[max(0, self._length - special) :])
+
 
 KIN = "choose a model of the CLIP or SigLIP family, such as openai/clip-vit-base-patch32"
 
