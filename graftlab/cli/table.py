@@ -73,6 +73,10 @@ COMMANDS: Panels = {
                     "Find the directions in which a StyleGAN2's w varies most (GANSpace), or import a file "
                     "of GANSpace.",
                 ),
+                "text": Row(
+                    "directions.text",
+                    "Make directions of phrases, for a Swapping Autoencoder's textures or a StyleGAN2's w.",
+                ),
                 "sweep": Row(
                     "directions.sweep",
                     "Draw a strip of gains for each picture and direction, with the original in the margin.",
