@@ -202,7 +202,8 @@ COMMANDS: Panels = {
         ),
         "finetune": Row(
             "style_training.finetune",
-            "Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.",
+            "Continue training a StyleGAN2 or a Swapping Autoencoder on photos, or by a phrase; the same "
+            "command resumes.",
         ),
         "train-encoder": Row(
             "inversion.train_encoder",

@@ -8,14 +8,12 @@ from graftlab.cli.progress import say
 from graftlab.language import TextModel
 from graftlab.language import text_model as open_text_model
 
-TextModelName = Annotated[
-    str,
-    typer.Option(
-        "--text-model",
-        help="What reads the phrases: graft-mini, a file like it, a CLIP or SigLIP of 'graft models' or the hub, or a "
-        "folder with one.",
-    ),
-]
+TEXT_MODEL = typer.Option(
+    "--text-model",
+    help="What reads the phrases: graft-mini, a file like it, a CLIP or SigLIP of 'graft models' or the hub, or its "
+    "folder.",
+)
+TextModelName = Annotated[str, TEXT_MODEL]
 
 
 def open_words(name: str, device: str | None, precision: str, *phrases: str) -> TextModel:

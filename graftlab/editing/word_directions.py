@@ -4,8 +4,8 @@
     night = probe.directions(text_model(), ["night", "snowy winter"], neutral="day")
     model.decode(night.apply(model.encode(picture), {"night": 2}))
 
-StyleCLIP's global directions (Patashnik et al. 2021, section 6) move one channel of the styles at a time, and keep those
-that move pictures where the words point. Here pictures differ along all principal components at once, as textures (or a
+StyleCLIP's global directions (Patashnik et al. 2021, section 6) move one channel of the styles at a time, and keep what
+moves pictures where the words point. Here pictures differ along all principal components at once, as textures (or a
 StyleGAN2's w) do, and least squares tell what each component does to the picture's vector: fewer pictures tell more.
 """
 
@@ -73,7 +73,11 @@ class Probe(Artifact):
         k, channels = self.axes.shape if self.axes.ndim == 2 else (0, 0)
         pictures, wide = self.seen.shape if self.seen.ndim == 2 else (0, 0)
         shapes = [tuple(tensor.shape) for tensor in (self.mean, self.places, self.known)]
-        if shapes != [(channels,), (pictures, k), (wide,)] or not pictures > k > 0 or not finite(*self._tensors().values()):
+        if (
+            shapes != [(channels,), (pictures, k), (wide,)]
+            or not pictures > k > 0
+            or not finite(*self._tensors().values())
+        ):
             raise GraftError("its numbers do not fit each other")
 
     def fits(self, words: TextModel) -> bool:
@@ -155,7 +159,7 @@ def probe_styles(
     model: Sampler,
     words: TextModel,
     count: int = PICTURES,
-    k: int = COMPONENTS,  # principal components of w
+    k: int = COMPONENTS,  # principal components of w, at the most
     seed: int = 0,
     progress: Progress = silent,  # of pictures
 ) -> Probe:
@@ -163,7 +167,7 @@ def probe_styles(
     about = {"text_model": words.name, "pictures": count, "seed": seed, "components": k}
 
     def look() -> Probe:
-        components = ganspace(model.codes_of, k=k)
+        components = ganspace(model.codes_of, k=min(k, model.codes_of([0]).w.shape[2]))
         seeds = range(seed, seed + count)
         codes = [model.codes_of(seeds[start : start + BATCH]) for start in range(0, count, BATCH)]
         places = components.positions(torch.cat([batch.w[:, 0] for batch in codes])).float()
@@ -185,7 +189,14 @@ def look_at(words: TextModel, pictures: Iterator[Tensor], count: int, progress: 
 
 
 def made(
-    words: TextModel, mean: Tensor, axes: Tensor, places: Tensor, seen: Tensor, groups: Tensor, model: str | None, part: str
+    words: TextModel,
+    mean: Tensor,
+    axes: Tensor,
+    places: Tensor,
+    seen: Tensor,
+    groups: Tensor,
+    model: str | None,
+    part: str,
 ) -> Probe:
     """A probe of pictures of which those of one group (N,) have the same structure, which is not to matter."""
     for group in groups.unique():
