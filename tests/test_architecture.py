@@ -46,14 +46,14 @@ ROOMS = {
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
-    "perception",
+    "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending editing video inversion rendering perception evaluation graftlab benchmarking language",
+    "training blending editing video inversion rendering perception evaluation language graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

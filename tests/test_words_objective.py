@@ -42,10 +42,10 @@ def test_wishes_are_weighed_and_what_is_avoided_counts_the_other_way():
 
 def test_a_picture_is_a_wish_too_from_where_each_picture_is():
     start = flat((0.5, 0.5, 0.5), (0, 1, 0))
-    aim = Aim.of(MODEL, [], like=flat((0, 0, 1)), pictures=start)
+    aim = Aim.of(MODEL, [], like=[flat((0, 0, 1))], pictures=start)
     away = aim.away(MODEL.images(flat((0, 0, 1), (0, 0, 1))), MODEL.images(start))
     assert away.abs().max() < 1e-4
-    mixed = Aim.of(MODEL, [Prompt("blue")], "grey", flat((0, 0, 1)), start)
+    mixed = Aim.of(MODEL, [Prompt("blue")], "grey", [flat((0, 0, 1))], start)
     assert mixed.targets.shape == (2, 2, 3)
 
 

@@ -60,7 +60,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     for offer in missing:
         hand = " (by hand)" if offer.by_hand else ""
         say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
-    console.print(f"{len(OFFERS)} that read phrases (--text-model), beside graft-mini, are fetched in the same way:")
+    console.print(f"{len(OFFERS)} that read phrases (--words), beside graft-mini, are fetched in the same way:")
     for name, text in OFFERS.items():
         say(f"{name}: {text.about}; {text.megabytes} MB; {text.milliseconds} ms a picture; licence {text.licence}")
 

@@ -96,6 +96,10 @@ COMMANDS: Panels = {
                 ),
             },
         ),
+        "guide": Row(
+            "guidance.guide",
+            "Let pictures follow words: their codes move until they show what the texts say; the same command resumes.",
+        ),
         "novelty": Row(
             "textures.novelty",
             "Measure how unlike a model's training photos, or those of --from, pictures are: a "

@@ -9,7 +9,7 @@ from graftlab.language import TextModel
 from graftlab.language import text_model as open_text_model
 
 TEXT_MODEL = typer.Option(
-    "--text-model",
+    "--words",
     help="What reads the phrases: graft-mini, a file like it, a CLIP or SigLIP of 'graft models' or the hub, or its "
     "folder.",
 )

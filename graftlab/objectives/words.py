@@ -9,8 +9,9 @@ that: the change of the picture is to point where the change of the words points
 Gal et al. 2021, eq. 4), and it is looked at through random cut-outs (FuseDream, Liu et al. 2021, section 4.1).
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import torch
@@ -26,6 +27,7 @@ SLIGHT = 0.1  # length of a change below which it counts in proportion: at first
 SMALLEST = 0.6  # side of a cut-out, as a share of the picture's shorter one
 TILT = 0.15  # how far its corners are moved, as a share of its side
 JITTER = 0.1  # how far brightness and contrast of a cut-out are moved
+NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|nan|inf)(e[+-]?\d+)?\s*", re.IGNORECASE)
 OPPOSITE = -0.5  # cosine from which on two wishes contradict each other
 
 
@@ -39,6 +41,12 @@ class Prompt:
     def __post_init__(self) -> None:
         if not isfinite(self.weight):
             raise GraftError(f"The weight of '{self.text}' must be a finite number, not {self.weight}.")
+
+    @classmethod
+    def parse(cls, text: str) -> "Prompt":
+        """ "snow:0.5" as a phrase and its weight, which is 1 if there is none."""
+        phrase, _, weight = text.rpartition(":")
+        return cls(phrase, float(weight)) if NUMBER.fullmatch(weight) and phrase else cls(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +63,12 @@ class Aim:
         model: TextModel,
         prompts: Sequence[Prompt],
         neutral: str = NEUTRAL,  # what the words change
-        like: Tensor | None = None,  # pictures (M, 3, H, W) that others should be like, with a weight of 1 each
+        like: Sequence[Tensor] = (),  # pictures (1, 3, H, W) that others should be like, with a weight of 1 each
         pictures: Tensor | None = None,  # those others (N, 3, H, W), as they are now
     ) -> "Aim":
         """GraftError if nothing is wished for, for a phrase without words or none that the model knows, and for one
         that says what the neutral one does."""
-        weights = [prompt.weight for prompt in prompts] + [1.0] * (0 if like is None else len(like))
+        weights = [prompt.weight for prompt in prompts] + [1.0] * len(like)
         if not any(weights):
             raise GraftError("Say what to become: a text with a weight other than 0 (--text), or a picture (--like).")
         start = phrase(model, neutral)
@@ -68,8 +76,8 @@ class Aim:
         for prompt, change in zip(prompts, changes, strict=True):
             if change.norm() < 1e-3:
                 raise GraftError(f"'{prompt.text}' means the same to {model.name} as '{neutral}'; change one of them.")
-        if like is not None and pictures is not None:
-            changes += [other - model.images(pictures) for other in model.images(like)[:, None]]
+        if pictures is not None:
+            changes += [model.images(other) - model.images(pictures) for other in like]
         share = torch.tensor(weights) / sum(map(abs, weights))
         return cls(torch.stack([F.normalize(each, dim=-1) for each in _alike(changes)]), share.to(start))
 
@@ -80,6 +88,10 @@ class Aim:
         return torch.einsum(
             "...nk,k->...n", 1 - (change[..., None, :] * self.targets.transpose(0, 1)).sum(-1), self.weights
         )
+
+    def __getitem__(self, which: slice) -> "Aim":
+        """That of some of the pictures."""
+        return replace(self, targets=self.targets[:, which]) if self.targets.shape[1] > 1 else self
 
     @property
     def contradicts(self) -> bool:

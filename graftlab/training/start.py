@@ -69,7 +69,7 @@ ADAPTED: dict[str, Any] = {"augment": ("colour", "geometry", "translation"), "ad
 SHIFTED: dict[str, Any] = {"augment": ("translation",), "adapt": 0.0}  # for one whose teacher is a frozen network
 NOTHING: Mapping[str, Any] = {}
 OF_PHOTOS = {"recipe", "r1", "path_length", "mixing", "adapt", "adapt_images", "frozen", "augment", "side", "views"}
-OPTIONS = {"neutral": "--from", "text_model": "--text-model"}  # names of settings on the command line
+OPTIONS = {"neutral": "--from", "text_model": "--words"}  # names of settings on the command line
 
 # -- configurations by names ------------------------------------------------------------------------------------------
 
