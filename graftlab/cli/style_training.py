@@ -107,6 +107,9 @@ def finetune(
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
     augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt", ALONE)],
     frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen", "0; of a StyleGAN2 alone")],
+    looking: Annotated[
+        dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
+    ],
     side: Annotated[dict[str, Any], Fields(SwappingTrainConfig, "side", "0; of a Swapping Autoencoder alone")],
     settings: Annotated[
         dict[str, Any],
@@ -129,7 +132,7 @@ def finetune(
     """
 
     weights |= r1 | weigh(weight)
-    settings |= augmenting | frozen | side
+    settings |= augmenting | frozen | side | looking
     spoken = {"text": text, "neutral": neutral, "text_model": text_model}
     settings |= {name: value for name, value in spoken.items() if value is not None}
     if iterations:

@@ -272,13 +272,13 @@ class TeachableConfig(TrainConfig):
     """What they are without it, as day is to night."""
     text_model: str = ""
     """What reads the phrases."""
+    cutouts: Annotated[int, Within(0, 64)] = 0
+    """Random cut-outs through which it sees each picture, too, so that a stain in a corner does not please it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         given = bool(self.text), bool(self.neutral), bool(self.text_model)
-        require(
-            len(set(given)) == 1, "A phrase that teaches needs text, neutral and text_model, and photos none of them."
-        )
+        require(len(set(given)) == 1, "A phrase that teaches needs text, neutral and text_model; photos, none of them.")
         taught = self.text and self.recipe.projected
         require(not taught, "A recipe with projected discriminators needs photos; leave out text, or choose another.")
 

@@ -32,6 +32,7 @@ from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
+from graftlab.work import examples
 from graftlab.work.files import lock
 from graftlab.work.progress import Progress, silent
 
@@ -99,7 +100,8 @@ class Run:
             self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
-            left_out = source.left_out.told() if self.trainer.photos else None
+            ours = Path(config.data) == examples.FOLDER  # in which nobody looks for what is no photo
+            left_out = None if ours else source.left_out.told()
             self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns

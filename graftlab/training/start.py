@@ -62,6 +62,7 @@ LEARNING_WORDS: Mapping[str, Any] = {
     "record_every": 10,
     "keep_models": True,
     "augment": (),
+    "cutouts": 4,
 }
 """Of one that fine-tunes by a phrase (StyleGAN-NADA: Gal et al. 2021): 300 iterations, a model of every 25."""
 SOON = 100_000  # images in which augmentation can rise to its full strength in fine-tuning
@@ -127,8 +128,8 @@ def configure_finetuning(
     origin = {"base": str(base), "parent": fingerprint(file.tensors)}
     if settings.get("text") is not None:
         return configure_words(file.config, photos, recipe, weights, device, **{**settings, **origin})
-    if alone := [name for name in ("neutral", "text_model") if name in settings]:
-        raise GraftError(f"{OPTIONS.get(alone[0], alone[0])} goes with --text; give both or neither.")
+    if alone := [name for name in ("neutral", "text_model", "cutouts") if name in settings]:
+        raise GraftError(f"{OPTIONS.get(alone[0], f'--{alone[0]}')} goes with --text; give both or neither.")
     if photos is None:
         raise GraftError("Give photos to learn from, or a phrase that says what to become (--text).")
     teacher = teacher_of(file)

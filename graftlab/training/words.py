@@ -17,7 +17,7 @@ from graftlab.figures.charts import Curve, Figure
 from graftlab.language import text_model
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
-from graftlab.objectives.words import Aim, Prompt
+from graftlab.objectives.words import Aim, Prompt, look
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.swapping import Autoencoding
 from graftlab.training.trainer import ConfigT, ModelT, Step, Trainer, fill, means
@@ -41,6 +41,7 @@ class FromWords(Trainer[ConfigT, ModelT, ModelT]):
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(learns(name))
         chosen: Any = config
+        self.cutouts: int = chosen.cutouts
         self.words = text_model(chosen.text_model, str(device), config.precision)
         self.aim = Aim.of(self.words, [Prompt(chosen.text)], chosen.neutral)
         self.notes = [note for text in (chosen.text, chosen.neutral) if (note := self.words.notice(text))]
@@ -63,13 +64,17 @@ class FromWords(Trainer[ConfigT, ModelT, ModelT]):
             codes = self.draw(images)
             with self._autocast():
                 before = self.discriminators.decode(codes)
-            seen = self.words.images(before)
+            seen = self._seen(before)
         with self._autocast():
             now = self.model.decode(codes)
-        terms = {"G_words": self.aim.away(self.words.images(now), seen)}
+        terms = {"G_words": self.aim.away(self._seen(now), seen).mean(0)}
         self._descend("model", terms["G_words"].mean())  # the only term: no recipe weighs it
         self._average(self.config.batch)
         return means(terms)
+
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """Vectors (1 + cutouts, N, D) of pictures, whole and through the cut-outs of this step."""
+        return look(self.words, pictures.float(), self.cutouts, self.config.seed * 1_000_003 + self.seen)
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         return {"words": (self.words_step, 1.0)}
