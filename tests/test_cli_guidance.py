@@ -69,7 +69,7 @@ def test_codes_go_on_and_masks_confine_them(graft, words, bundle):
     assert "another shape" in refused.err
 
 
-def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words):
+def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words, monkeypatch):
     save_model(Path("base.safetensors"), tiny.stylegan2())
     done = graft(
         "guide", "1,2", "-t", "snow", *FAST, "-m", "base.safetensors", "--space", "w", "--codes", "w.safetensors"
@@ -78,6 +78,13 @@ def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words):
     assert "seed 1: its change" in done.out
     found = Codes.load("w.safetensors")
     assert tiny.differ(found.w[:, 1:], found.w[:, :1].expand_as(found.w[:, 1:])) < 1e-5
+    monkeypatch.setattr("graftlab.inversion.photos.STEPS", 2)
+    photo = ("guide", "photos/hill.png", "-m", "base.safetensors", *FAST)
+    assert graft(*photo, "-t", "snow", "--codes", "photo.safetensors").code == 0
+    assert graft("invert", "photos/hill.png", "-m", "base.safetensors", "-o", "found.safetensors").code == 0
+    inverted, followed = Codes.load("found.safetensors"), Codes.load("photo.safetensors")
+    assert 0 < tiny.differ(followed.w, inverted.w) < 0.5
+    assert not list(Path().glob(".*"))
     refused = graft("guide", "1", "-t", "snow", *FAST, "-m", "base.safetensors", "--part", "texture")
     assert refused.code == 2
     assert "have no texture" in refused.err

@@ -129,6 +129,8 @@ def test_it_begins_with_the_nearest_of_many_textures(codes, textures):
     mask[..., :16] = 1
     masked = follow(codes[0], settings, textures=textures, mask=mask).codes.texture
     assert differ(masked[..., -1], codes[0].texture[:, :, None].expand_as(masked[..., -1])) < 1e-5
+    again = follow(replace(codes[0], texture=masked), replace(settings, steps=1), textures=textures)  # of a map
+    assert again.codes.texture.shape == masked.shape
 
 
 def test_the_best_is_kept_and_it_ends_when_nothing_gets_better(codes):

@@ -107,8 +107,8 @@ def guide(
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
     desk, found_in = options.desk(), out.with_stem(f"{out.stem}-inverted")
     how = Guiding(**settings, seed=options.seed)
-    starts = read_starts(desk, source, psi, space=how.space, seed=options.seed, state=found_in, resume=resume)
     with resumable(out):
+        starts = read_starts(desk, source, psi, space=how.space, seed=how.seed, state=found_in, resume=resume)
         guided = inversion.guide(
             desk.model,
             Codes.cat([found for _, found, _ in starts]),

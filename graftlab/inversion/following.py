@@ -63,15 +63,16 @@ def guide(
     **rendering: Any,  # noise and seed, as they will be decoded
 ) -> Guided[CodesT]:
     """Let codes follow phrases, or other pictures, by descent (StyleCLIP, Patashnik et al. 2021; FuseDream, Liu et al.
-    2021, with the loss of StyleGAN-NADA, Gal et al. 2021, eq. 4).
+    2021, with the loss of StyleGAN-NADA, Gal et al. 2021).
 
     GraftError for phrases without words or weight, for parts that the codes do not have, and if memory is short."""
     prompts = _prompts(text)
     moving = _moving(start, part, mask)
-    start = start.to(next(model.parameters()).device)
+    place = next(model.parameters()).device
+    start = start.to(place)
     if rendering.get("noise") == "random":  # another every time, and nothing to follow
         rendering["noise"] = "none"
-    seeing = text_model(words) if isinstance(words, str) else words
+    seeing = text_model(words, str(place)) if isinstance(words, str) else words
     before = draw(model, start, batch, **rendering)
     if mask is not None and not _fits(mask, before):
         (height, width), (rows, columns) = mask.shape[2:], before.shape[2:]
@@ -82,7 +83,7 @@ def guide(
     if isinstance(model, SwappingModel):
         height, width = before.shape[2:]
         require_memory(
-            next(model.parameters()).device,
+            place,
             batch * memory(model, height * width),
             f"Guiding a picture of {width} x {height} pixels",
             "make it smaller (--size)",

@@ -39,8 +39,8 @@ class Guiding(Config):
     """Steps of the descent."""
     learning_rate: Annotated[float, Within(0, 10)] = 0.1
     """Of Adam: for textures in standard deviations along their axes; without these, and for w, in root mean squares."""
-    structure_rate: Annotated[float, Within(0, 10)] = 0.03
-    """The same for structures."""
+    structure_rate: Annotated[float, Within(0, 10)] = 0.05
+    """Of structures, in root mean squares."""
     hold: Weight = 0.008
     """Weight of the squared distance from where the codes began, in mean squares of their numbers (StyleCLIP, Patashnik
     et al. 2021, eq. 1)."""
@@ -113,7 +113,7 @@ class Guidance(Generic[CodesT]):
     @torch.no_grad()
     def try_textures(self, progress: Progress = silent) -> None:
         """Begin with a mixture of those of many random textures that come nearest to the words (FuseDream, Liu et al.
-        2021, section 4.2). They are tried on small pictures, by number, so that the same are nearest at every call."""
+        2021). They are tried on small pictures, by number, so that the same are nearest at every call."""
         textures, count = self.textures, self.settings.candidates
         if textures is None or not count:
             return
@@ -126,7 +126,7 @@ class Guidance(Generic[CodesT]):
             here, away = replace(self.start[item], structure=small[item : item + 1], size=None), list[Tensor]()
             for part in drawn.split(TRIED):
                 away.append(self._away(here, part.to(small), item).cpu())
-                progress(item * len(drawn) + TRIED * len(away), len(self.start) * len(drawn))
+                progress(item * count + min(count, TRIED * len(away)), len(self.start) * count)
             nearest = torch.cat(away).topk(min(self.settings.mixed, len(drawn)), largest=False).indices
             mixture = drawn[nearest].mean(0, keepdim=True)
             mixed.append(F.normalize(mixture, dim=1) if textures.unit else mixture)
@@ -184,9 +184,10 @@ class Guidance(Generic[CodesT]):
         return start if self.mask is None or "texture" not in self.moving else self._placed(start, start.texture)
 
     def _placed(self, codes: Any, textures: Tensor) -> Any:
-        """Codes with other textures (N, C), within the mask if there is one."""
+        """Codes with other textures (N, C), within the mask if there is one; in the place of maps, maps of them."""
         if self.mask is None:
-            return replace(codes, texture=textures)
+            places = codes.texture.shape[2:]
+            return replace(codes, texture=textures.reshape(*textures.shape, *[1] * len(places)).expand(-1, -1, *places))
         return codes.mix(replace(codes, texture=textures), texture=_resized(self.mask, codes.structure))
 
     def _before(self, draw: int) -> Tensor:

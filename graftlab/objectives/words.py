@@ -6,7 +6,7 @@
 
 A picture that only comes nearer to a sentence finds pixels that please the model and nobody else. Two measures against
 that: the change of the picture is to point where the change of the words points (the directional loss of StyleGAN-NADA,
-Gal et al. 2021, eq. 4), and it is looked at through random cut-outs (FuseDream, Liu et al. 2021, section 4.1).
+Gal et al. 2021), and it is looked at through random cut-outs (FuseDream, Liu et al. 2021).
 """
 
 import re
