@@ -184,14 +184,15 @@ def text(
 
     spare(out, options.model, *([textures] if textures else []))
     words = open_words(text_model, options.device, options.precision, *phrases, neutral)
-    model = load(options.model, Decoder, device=options.device, precision=options.precision)
+    model = load(options.model, device=options.device, precision=options.precision)
     with bar("looking", word_directions.PICTURES) as progress:
         if isinstance(model, StyleGAN2):
             if textures or photos or options.size:
                 raise GraftError(f"{options.model} is a StyleGAN2; leave out --from, --photos and --size.")
             probe = word_directions.probe_styles(model, words, seed=options.seed, progress=progress)
+        elif not isinstance(model, SwappingModel):
+            raise GraftError(f"{options.model} is {model.title}, and this needs {Decoder.title}.")
         else:
-            assert isinstance(model, SwappingModel)
             weather, side = open_distribution(textures, options.model), options.size or model.config.size
             probe = word_directions.probe_textures(
                 model, weather, words, photos or examples.FOLDER, side, seed=options.seed, progress=progress

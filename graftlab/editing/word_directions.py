@@ -113,7 +113,7 @@ class Probe(Artifact):
 
     @classmethod
     def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
-        return cls(**tensors, **header)
+        return cls(**{**tensors, **header})
 
 
 def probe_textures(

@@ -5,7 +5,7 @@ is to point where the phrase points (section 4.1, eq. 4). A text model is the on
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,12 +15,15 @@ from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.config import StyleTrainConfig, SwappingTrainConfig
 from graftlab.figures.charts import Curve, Figure
 from graftlab.language import text_model
+from graftlab.networks.model import Decoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.words import Aim, Prompt, look
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.swapping import Autoencoding
-from graftlab.training.trainer import ConfigT, ModelT, Step, Trainer, fill, means
+from graftlab.training.trainer import ConfigT, Step, Trainer, fill, means
+
+DecoderT = TypeVar("DecoderT", bound=Decoder[Any])
 
 SLOWED = 4.0  # Adam is slowed down to 4/5, as if a regulariser had every fifth step
 PSI = 0.7  # truncation of the w that are drawn
@@ -28,7 +31,7 @@ SWAPPED = 0.5  # share of the pictures drawn with another's texture
 AWAY = "1 - cosine between how pictures have changed and what the words would change."
 
 
-class FromWords(Trainer[ConfigT, ModelT, ModelT]):
+class FromWords(Trainer[ConfigT, DecoderT, DecoderT]):
     """What both kinds of model have in common. The frozen copy is where others have discriminators."""
 
     manner = "words"
