@@ -17,7 +17,7 @@ from graftlab.objectives.words import Aim, Prompt
 from graftlab.work.parts import forget
 
 WORDS = Colours()
-FAST = Guiding(steps=12, cutouts=2, learning_rate=0.1, structure_rate=0.1)
+FAST = Guiding(steps=12, cutouts=2, learning_rate=0.1, structure_rate=0.1, smooth=0.0)
 
 
 @pytest.fixture(scope="module")

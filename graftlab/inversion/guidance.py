@@ -39,12 +39,12 @@ class Guiding(Config):
     """Steps of the descent."""
     learning_rate: Annotated[float, Within(0, 10)] = 0.1
     """Of Adam: for textures in standard deviations along their axes; without these, and for w, in root mean squares."""
-    structure_rate: Annotated[float, Within(0, 10)] = 0.05
+    structure_rate: Annotated[float, Within(0, 10)] = 0.3
     """Of structures, in root mean squares."""
     hold: Weight = 0.008
     """Weight of the squared distance from where the codes began, in mean squares of their numbers (StyleCLIP, Patashnik
     et al. 2021, eq. 1)."""
-    smooth: Weight = 0.0
+    smooth: Weight = 1.0
     """Weight of the total variation of what is added to a structure."""
     cutouts: Annotated[int, Within(0, 256)] = 8
     """Parts through which a picture is looked at, beside the whole of it."""
