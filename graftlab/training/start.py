@@ -212,7 +212,7 @@ def train(
     with distributed.processes(target):
         training = runs.Run(folder, config, target, compiled)
         if training.first:
-            taught = training.trainer.manner == "words"  # nothing learns photos by heart
+            taught = getattr(config, "text", "")  # so that nothing learns photos by heart
             for note in ([] if taught else advise(len(training.data), config.augment)) + training.notes:
                 tell(note)
         with watch("training", config.images, training.trainer.seen) as progress:
