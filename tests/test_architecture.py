@@ -40,9 +40,9 @@ ROOMS = {
     "perception": "errors",
     "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
-    "checkpoints blending editing perception evaluation",
+    "checkpoints blending editing perception evaluation language",
     "blending": "errors work artifacts config images figures codes networks checkpoints",
-    "editing": "errors work artifacts config images figures codes data checkpoints",
+    "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import differ, pictures
+from tiny import differ, pictures, stylegan2
 
+import graftlab
 from graftlab.checkpoints.load import bundled_models
 from graftlab.config import DualEncoderConfig
 from graftlab.errors import GraftError
@@ -315,3 +316,35 @@ def test_the_hub_is_asked_for_no_code_and_no_pickles(folders, monkeypatch):
         text_model("graft-mega", device="cpu")
     with pytest.raises(GraftError, match="precision must be one of"):
         text_model("graft-mini", precision="float8")
+
+
+def test_models_of_the_hub_have_short_names(graft, folders, tmp_path, monkeypatch):
+    asked = []
+
+    def snapshot(repository, revision, allow_patterns):
+        asked.append((repository, revision))
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    result = graft("models", "get", "clip-vit-b32")
+    place = tmp_path / "cache" / "text-models" / "clip-vit-b32"
+    assert result.code == 2
+    assert asked == [("openai/clip-vit-base-patch32", "refs/pr/32")]
+    assert f"'hf download openai/clip-vit-base-patch32 --revision refs/pr/32 --local-dir {place}'" in result.err
+    shutil.copytree(folders["clip"], place)  # by hand
+    result = graft("models", "get", "clip-vit-b32")
+    assert (result.code, len(asked)) == (0, 1)
+    assert f"clip-vit-b32 is {place}" in result.err
+    assert "licence: MIT" in result.err
+    model = text_model("clip-vit-b32", device="cpu")
+    assert unit_length(model.texts(["snow"]))
+    assert "tinyclip-8m: TinyCLIP ViT-8M/16 by Microsoft, the fastest; 94 MB; 46 ms a picture;" in graft("models").err
+
+
+def test_a_model_of_the_hub_teaches_a_network(graft, folders, tmp_path):
+    stylegan2().save(tmp_path / "base.safetensors")
+    words = ("--words", folders["clip"], "--device", "cpu", "--text", "snow", "--from", "a lake", "--run", "run")
+    result = graft("finetune", "base.safetensors", *words, "--iterations", 2, "--precision", "bfloat16")
+    assert result.code == 0, result
+    about = graftlab.load("run/last.safetensors", device="cpu").about["training"]
+    assert (about["text"], about["text_model"]) == ("snow", "clip")  # no folder of this machine's
