@@ -93,10 +93,9 @@ class Networks:
 
     def _unlike(self, model: str, photo: Photo, codes: SwapCodes) -> str | None:
         try:
-            found = self.distribution(model).novelty(codes)
+            far = self.distribution(model).unlike(codes)
         except GraftError:  # it came without, or has been trained on since
             return None
-        far = " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND)
         return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
 
 
