@@ -216,4 +216,4 @@ class Visitors:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-STARTERS = ("peaks", "autumn-hills", "hilltop-sunset")
+STARTERS = ("peaks", "hilltop-sunset", "render-winter")
