@@ -27,8 +27,8 @@ from graftlab.studio.memory import Kept
 from graftlab.studio.sessions import MissingError, Photo, Visitor
 
 MOST_OF_MODELS = 2 << 30  # bytes
-MOST_OF_CODES = 256 << 20  # bytes
-MOST_OF_FILES = 256 << 20  # bytes of directions, distributions and masks
+MOST_OF_CODES = 64 << 20  # bytes
+MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
 
 
 class Networks:
