@@ -63,4 +63,4 @@ def test_no_javascript_of_others_lies_in_the_tree():
     brought = [ROOT / folder.strip("/") for folder in ignored if folder.startswith("/graftlab/bundled/")]
     found = [path for ending in ("*.js", "*.mjs") for path in (ROOT / "graftlab").rglob(ending)]
     assert [path for path in found if not any(path.is_relative_to(folder) for folder in [ours, *brought])] == []
-    assert all(ROOT / "graftlab" / "bundled" / library.split("/")[0] in brought for library in bring_javascript.SHIPPED)
+    assert brought == [bring_javascript.BUNDLED / bring_javascript.folder_of(name) for name in bring_javascript.SHIPPED]

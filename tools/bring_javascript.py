@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = ROOT / "graftlab" / "bundled"
-# library -> files of its npm package that are shipped, in bundled/LIBRARY
+# library -> files of its npm package that are shipped, in bundled/LIBRARY (preact-signals for @preact/signals)
 SHIPPED = {
     "openseadragon": ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"],
     "preact": ["dist/preact.mjs", "hooks/dist/hooks.mjs", "LICENSE"],
@@ -31,7 +31,7 @@ class MissingError(Exception):
 def bring() -> None:
     """Lay every library into the package, unless it is there in this version. MissingError if that cannot be done."""
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    brought = {BUNDLED / library: (library, files) for library, files in SHIPPED.items()}
+    brought = {BUNDLED / folder_of(library): (library, files) for library, files in SHIPPED.items()}
     if TESTS.is_dir():
         brought |= {TESTS / library: (library, files) for library, files in TESTED_WITH.items()}
     stamps = {folder: locked[f"node_modules/{library}"]["integrity"] for folder, (library, _) in brought.items()}
@@ -57,6 +57,10 @@ def bring() -> None:
             for name in files:
                 shutil.copy(Path(folder, "node_modules", library, name), target)
             (target / "integrity").write_text(stamps[target] + "\n", encoding="utf-8")  # last: all of it is there
+
+
+def folder_of(library: str) -> str:
+    return library.removeprefix("@").replace("/", "-")
 
 
 def is_there(folder: Path, stamp: str) -> bool:
