@@ -1,0 +1,69 @@
+// What is brought to the page: photos, pictures that graftlab made, sessions.
+
+import { rooms } from "./rooms.js";
+import { bring, know, named, photos } from "./shelf.js";
+import { apply, doc } from "./store.js";
+import { call, download } from "./wire.js";
+import { say } from "./words.js";
+
+let expected = null; // { scene, photos (id -> name) } of a picture whose photos are not all here
+
+/** Lay files on a shelf (null: where the room likes them). Sessions are opened, and so is the session of a single picture
+ *  that was made here, unless it is laid on a shelf. */
+export async function take(files, shelf, room) {
+  for (const file of files.filter(isSession)) await open(file);
+  const found = await bring(files.filter((file) => !isSession(file)), shelf ?? "structures");
+  if (!found.length) return;
+  const ids = found.map(({ id }) => id);
+  const recipe = found.length === 1 && found[0].recipe?.scene ? found[0].recipe : null;
+  const lay = () => apply(`adding ${named(ids[0])}`, (now) => room.took(now, ids, shelf));
+  if (recipe && !shelf) await restore(recipe, lay);
+  else {
+    lay();
+    if (recipe) say("This picture was made here.", "word", { action: ["Open as it was made", () => restore(recipe, lay)] });
+    else if (expected) await restore(expected);
+  }
+}
+
+const isSession = ({ name }) => name.endsWith(".json");
+
+/** Show a picture as it was made, or say which of its photos are missing. */
+async function restore(recipe, lay) {
+  know(await call("/api/photos")); // the server may have found some of them itself
+  const missing = Object.entries(recipe.photos ?? {}).filter(([id]) => !(id in photos.value)).map(([, name]) => name);
+  const room = rooms.find(({ kinds }) => kinds.includes(recipe.scene.kind));
+  const instead = lay && { action: ["Use it as a photo", lay] };
+  expected = missing.length && room ? recipe : null;
+  if (!room) return say("This picture was made by something that this page does not show.", "word", instead);
+  if (missing.length) return say(`To open it as it was made, drop ${missing.join(" and ")} too.`, "word", instead);
+  apply("opening a picture", (now) => room.restore(now, recipe.scene));
+  location.hash = room.name;
+  say("Open as it was made.", "word", instead);
+}
+
+/** Open a session that was saved. */
+async function open(file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  try {
+    const told = await call("/api/session/open", form);
+    know(told.photos);
+    apply("opening a session", (now) => Object.fromEntries(
+      Object.entries({ ...now, ...told.document }).map(([name, part]) => [name, () => part]),
+    ));
+    say(`${file.name} is open.`);
+  } catch (error) {
+    say(error.message, "trouble");
+  }
+}
+
+/** Download all that is on the page, in one file that opens again by drop. */
+export async function saveSession() {
+  try {
+    const address = URL.createObjectURL(await call("/api/session", { document: doc.peek() }));
+    download(address, `studio-${new Date().toISOString().slice(0, 16).replace(":", "")}.graft.json`);
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+  } catch (error) {
+    say(error.message, "trouble");
+  }
+}
