@@ -97,6 +97,10 @@ COMMANDS: Panels = {
             "Measure how unlike a model's training photos, or those of --from, pictures are: a "
             "percentile of held-out photos.",
         ),
+        "studio": Row(
+            "studio.studio",
+            "Serve a page on this machine on which pictures are swapped and edited live, until Ctrl-C.",
+        ),
         "demo": Row("models.demo", "Swap two of the bundled photographs, and draw a sheet of swaps."),
     },
     "StyleGAN2": {

@@ -23,6 +23,7 @@ from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
+from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, encode_photos
 from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
@@ -132,6 +133,14 @@ class Distribution(Artifact):
         self._check(codes)
         rows = _rows(codes)
         return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
+
+    def components(self, part: str) -> Directions:
+        """The axes of textures, or of the structures' cells, as directions: "component 1" and so on."""
+        known: Gaussian = getattr(self, part)
+        variances, rest = known.axes.square().sum(1), known.rest * (len(known.mean) - len(known.axes))
+        names = tuple(f"component {i + 1}" for i in range(len(variances)))
+        shares = variances / (variances.sum() + rest)
+        return Directions(names, known.axes, known.mean, shares, self.model, part=part)
 
     def _check(self, codes: SwapCodes) -> None:
         self.check_owner(codes.model, "these codes")

@@ -57,7 +57,7 @@ def weave(
         height, width = codes[0].structure.shape[2:]
         shares = list(masks.bands(len(pictures), (height, width), along, fade)[1:].split(1))
     else:
-        shares = [_fit(renderer, mask, codes[0], fade * renderer.model.config.stride) for mask in along]
+        shares = [fit_mask(renderer, mask, codes[0], fade * renderer.model.config.stride) for mask in along]
     return _draw(renderer, network, _paint(blends.weave(codes[: len(pictures)], shares), codes, weights))
 
 
@@ -70,7 +70,7 @@ def paint_regions(
 ) -> Tensor:
     """A picture that has other pictures' textures where masks are white."""
     network, codes = encode(renderer, [picture, *textures])
-    shares = [_fit(renderer, mask, codes[0], soft) for mask in where]
+    shares = [fit_mask(renderer, mask, codes[0], soft) for mask in where]
     return _draw(renderer, network, blends.weave(codes, shares, "texture"))
 
 
@@ -119,7 +119,7 @@ def _paint(joined: SwapCodes, codes: Sequence[SwapCodes], weights: Sequence[floa
     return blends.mixture(joined, codes[-len(weights) :], weights or [1.0] * len(codes))
 
 
-def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
+def fit_mask(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
     """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
     height, width = (cells * renderer.model.config.stride for cells in codes.structure.shape[2:])
     return masks.soften(masks.resize(mask, (height, width)), soft)

@@ -1,0 +1,156 @@
+"""The models that are open, and what was computed with them and will be wanted again.
+
+For the thread whose turn it is (`rota.Turns`), so that nothing here needs a lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab import images
+from graftlab.checkpoints.catalogue.registry import cached_models
+from graftlab.checkpoints.load import DIRECTIONS, bundled_models, load
+from graftlab.codes import SwapCodes
+from graftlab.editing import masks
+from graftlab.editing.directions import Directions
+from graftlab.editing.distributions import BEYOND, Distribution, beside
+from graftlab.editing.tiles import WHOLE, Tiled, tiled_if_large
+from graftlab.errors import GraftError
+from graftlab.networks.model import Network
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import NetworkT, Renderer
+from graftlab.studio.memory import Kept
+from graftlab.studio.sessions import Photo, Visitor
+
+MOST_OF_MODELS = 2 << 30  # bytes
+MOST_OF_CODES = 256 << 20  # bytes
+MOST_OF_FILES = 256 << 20  # bytes of directions, distributions and masks
+
+
+class Networks:
+    """Models by name, codes of photos, directions and distributions."""
+
+    def __init__(self, given: Sequence[str] = (), device: str | None = None) -> None:
+        self.given = list(given)  # model files beside those that are known by name
+        self.device = device
+        self._models = Kept[Network](MOST_OF_MODELS, weights)
+        self._codes = Kept[tuple[SwapCodes, str | None]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
+        self._files = Kept[Any](MOST_OF_FILES, size_of)
+
+    def files(self) -> dict[str, Path]:
+        """All models that the page may name."""
+        return cached_models() | bundled_models() | {name: Path(name) for name in self.given if Path(name).is_file()}
+
+    def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
+        """GraftError if the page may not name it, or it is of another kind."""
+        if name not in self.files():
+            raise GraftError(f"There is no model '{name}' here; choose one of the list.")
+        model = self._models.get(name, lambda: load(name, device=self.device))
+        if not isinstance(model, kind):
+            raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
+        return model
+
+    def codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
+        """The codes of a photo read at a short side."""
+        return self._encoded(renderer, model, photo, side)[0]
+
+    def notice(self, model: str, photo: Photo) -> str | None:
+        """What to say of a photo that is unlike what the model was trained on, if the model came with that."""
+        renderer = Renderer(self.model(model, SwappingModel))
+        return self._encoded(renderer, model, photo, renderer.side())[1]
+
+    def directions(self, file: str) -> Directions:
+        """Those of a model by its name. GraftError for a file that the page may not name."""
+        model = self.files().get(file)
+        if model is None or not (path := directions_beside(model)).is_file():
+            raise GraftError(f"There are no directions '{file}' here; choose one of the list.")
+        return self._files.get(("directions", file), lambda: Directions.load(path))
+
+    def distribution(self, model: str) -> Distribution:
+        """What textures and structures a model was trained on are like. GraftError if it came without."""
+        file = beside(model)
+        if not file.is_file():
+            raise GraftError(f"{model} did not come with the textures of its training, which this needs.")
+        return self._files.get(("distribution", model), lambda: Distribution.load(file))
+
+    def mask(self, mask: Photo) -> Tensor:
+        """(1, 1, h, w) in [0, 1]."""
+        return self._files.get(("mask", mask.id), lambda: masks.read(mask.path))
+
+    @torch.no_grad()
+    def _encoded(
+        self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int
+    ) -> tuple[SwapCodes, str | None]:
+        def encode() -> tuple[SwapCodes, str | None]:
+            picture = images.read(photo.path, side, renderer.square, photo.name)
+            codes = tiled_if_large(renderer.model, picture).encode(picture)
+            return codes, self._unlike(model, photo, codes) if side == renderer.model.config.size else None
+
+        return self._codes.get((renderer.model.fingerprint, photo.id, side, renderer.square), encode)
+
+    def _unlike(self, model: str, photo: Photo, codes: SwapCodes) -> str | None:
+        try:
+            found = self.distribution(model).novelty(codes)
+        except GraftError:  # it came without, or has been trained on since
+            return None
+        far = " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND)
+        return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a scene is drawn from: the networks, and one visitor's photos and masks."""
+
+    networks: Networks
+    visitor: Visitor
+    own: int | None = None  # largest short side that pictures keep where a scene tells no size; None: the model's size
+    about: dict[str, Any] = field(default_factory=dict)  # what recipes tell first
+
+    def renderer(self, model: str, size: int | None = None, square: bool = False) -> Renderer[SwappingModel]:
+        network = self.networks.model(model, SwappingModel)
+        return Renderer(network, size=size, own=self.own, square=square, about=self.about)
+
+    def codes(
+        self, renderer: Renderer[SwappingModel], model: str, *ids: str, together: bool = False
+    ) -> list[SwapCodes]:
+        """Codes of photos, each read at its own side, or together at that of the smallest."""
+        photos = [self.visitor.photo(id) for id in ids]
+        if together:
+            renderer = renderer.together([photo.path for photo in photos])
+        return [self.networks.codes(renderer, model, photo, renderer.side(photo.path)) for photo in photos]
+
+    @torch.no_grad()
+    def decode(self, renderer: Renderer[SwappingModel], codes: SwapCodes) -> Tensor:
+        """The picture (1, 3, H, W) of codes, tile by tile if it is large."""
+        model = renderer.model
+        large = codes.structure.shape[2:].numel() * model.config.stride**2 > WHOLE
+        return (Tiled(model) if large else model).decode(codes, **renderer.rendering)
+
+    def source(self, id: str) -> str:
+        """A photo as a command or Python names it."""
+        return self.visitor.photo(id).source
+
+    def notice(self, model: str, *ids: str) -> str | None:
+        """What to say of photos that are unlike those that the model knows."""
+        told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
+        return " ".join(filter(None, told)) or None
+
+
+def directions_beside(model: Path) -> Path:
+    """Where the directions of a model lie, if it came with some."""
+    return model.with_name(f"{model.stem}{DIRECTIONS}.safetensors")
+
+
+def weights(model: Network) -> int:
+    return sum(each.numel() * each.element_size() for each in [*model.parameters(), *model.buffers()])
+
+
+def size_of(thing: Any) -> int:
+    """Bytes of the tensors in something."""
+    if isinstance(thing, Tensor):
+        return thing.numel() * thing.element_size()
+    return sum(map(size_of, vars(thing).values())) if hasattr(thing, "__dataclass_fields__") else 0

@@ -1,0 +1,182 @@
+"""What each visitor has brought: photos and masks, in a folder of their own that is removed at the end.
+
+Photos go by an id, the beginning of the SHA-256 of their bytes. The names they had are shown and never used as paths.
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from graftlab import images
+from graftlab.errors import GraftError
+from graftlab.images.plugins import CAMERAS
+from graftlab.work.examples import FOLDER, example
+from graftlab.work.files import atomic_write
+
+ID = re.compile(r"[0-9a-f]{16}")
+LARGEST_FILE = 64 << 20  # bytes of a picture
+LARGEST_PICTURE = 50_000_000  # pixels
+MOST_PICTURES = 300  # of a visitor, photos and masks
+MOST_BYTES = 1 << 30  # of them together
+MOST_VISITORS = 64  # whose folders are kept; the one who was seen last longest ago loses theirs
+LONGEST_NAME = 200  # characters
+THUMBNAIL = 320  # short side of the small version that is kept, pixels
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that a visitor has."""
+
+    id: str
+    name: str  # as it is shown
+    path: Path
+    source: str  # as a command names it: a file name, a path, or @peaks
+    width: int
+    height: int
+    bytes: int
+    recipe: dict[str, Any] | None = None  # how it was made, if graftlab made it
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON for the page."""
+        return {name: value for name, value in asdict(self).items() if name not in ("path", "source")}
+
+
+@dataclass
+class Visitor:
+    """One browser, its photos by id in the order in which they came, and its masks."""
+
+    id: str
+    folder: Path
+    photos: dict[str, Photo] = field(default_factory=dict)
+    masks: dict[str, Photo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()  # uploads are read by several threads
+
+    def photo(self, id: str) -> Photo:
+        return self._find(self.photos, id, "photo", "drop it on the page again")
+
+    def mask(self, id: str) -> Photo:
+        return self._find(self.masks, id, "mask", "paint it again")
+
+    def add(self, data: bytes, name: str) -> Photo:
+        """Keep the bytes of a photo. GraftError if they are none, or too large, or the visitor has too much."""
+        return self._keep(self.photos, data, name)
+
+    def add_mask(self, data: bytes) -> Photo:
+        """Keep the bytes of a grey picture that says where something applies."""
+        return self._keep(self.masks, data, "mask")
+
+    def open(self, path: Path, name: str | None = None) -> Photo:
+        """A photo that stays where it is. GraftError if it is none."""
+        if not path.is_file():
+            raise GraftError(f"{path} is no file: name a picture.")
+        photo = inspect(path, path.read_bytes(), shown(name or path.name), name or str(path))
+        with self._lock:
+            self.photos[photo.id] = photo
+        return photo
+
+    def remove(self, id: str) -> None:
+        photo = self.photo(id)
+        with self._lock:
+            self.photos.pop(id, None)
+        if photo.path.is_relative_to(self.folder):
+            with suppress(OSError):
+                photo.path.unlink()
+
+    def _find(self, shelf: dict[str, Photo], id: str, what: str, remedy: str) -> Photo:
+        try:
+            return shelf[id]
+        except KeyError:
+            raise GraftError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
+
+    def _keep(self, shelf: dict[str, Photo], data: bytes, name: str) -> Photo:
+        name = shown(name)
+        id = digest(data)
+        if id in shelf:
+            return shelf[id]
+        if len(data) > LARGEST_FILE:
+            raise GraftError(f"{name} is larger than {LARGEST_FILE >> 20} MiB: make it smaller in another program.")
+        with self._lock:
+            have = [*self.photos.values(), *self.masks.values()]
+            if len(have) >= MOST_PICTURES or sum(photo.bytes for photo in have) + len(data) > MOST_BYTES:
+                raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
+        ending = Path(name).suffix.lower()  # a camera's raw file is known by it; no other is kept
+        path = self.folder / f"{id}{ending if CAMERAS.fullmatch(ending) else ''}"
+        photo = inspect(path, data, name, name)
+        atomic_write(path, lambda file: file.write(data))
+        with self._lock:
+            shelf[id] = photo
+        return photo
+
+
+def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
+    """What a picture is, once all of it could be read. GraftError if not, or if it has too many pixels."""
+    width, height = images.dimensions(data, name)
+    if width * height > LARGEST_PICTURE:
+        raise GraftError(
+            f"{name} has {width} × {height} pixels, more than the {LARGEST_PICTURE // 10**6} million taken here: make "
+            "it smaller in another program."
+        )
+    upright = images.open_rgb(data, name, shrink_to=THUMBNAIL)
+    if (upright.width > upright.height) != (width > height):  # turned, as its EXIF says
+        width, height = height, width
+    return Photo(digest(data), name, path, source, width, height, len(data), images.read_recipe(data, name))
+
+
+def thumbnail(photo: Photo, side: int | None) -> Image.Image:
+    """The photo as a picture, its short side `side` pixels, or whole; never larger than it is."""
+    picture = images.open_rgb(photo.path, photo.name, shrink_to=side and 2 * side)
+    return picture if side is None or min(picture.size) <= side else images.resize(picture, side)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def shown(name: str) -> str:
+    """A file's name without folders, and what cannot be printed."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[-LONGEST_NAME:].strip() or "picture"
+
+
+class Visitors:
+    """All visitors, each in a folder of their own below a temporary one."""
+
+    def __init__(self, photos: Sequence[Path] = ()) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="graftlab-studio-"))
+        self._starters = list(photos) or [example(name) for name in STARTERS]
+        self._known: OrderedDict[str, Visitor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, id: str) -> Visitor:
+        """The visitor of this id; at the first time with the photos to begin with."""
+        with self._lock:
+            if id not in self._known:
+                folder = self.folder / hashlib.sha256(id.encode()).hexdigest()[:16]
+                folder.mkdir()
+                visitor = self._known[id] = Visitor(id, folder)
+                for path in self._starters:
+                    visitor.open(path, f"@{path.stem}" if path.parent == FOLDER else None)
+                while len(self._known) > MOST_VISITORS:
+                    shutil.rmtree(self._known.popitem(last=False)[1].folder, ignore_errors=True)
+            self._known.move_to_end(id)
+            return self._known[id]
+
+    def close(self) -> None:
+        """Remove all that they brought."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+STARTERS = ("peaks", "autumn-hills", "hilltop-sunset")
