@@ -122,7 +122,7 @@ function App() {
       <${Tabs} open=${open} />
       <div class="tools" role="group" aria-label="Document">
         <${Menu} name="Model" value=${doc.value.model} set=${(name) => apply("another model", { model: name })}
-          options=${models.value.filter(({ kind }) => kind === "swapping").map(({ name, size }) => [name, `${name} (${size} px)`])} />
+          options=${models.value.filter(({ kind }) => kind === "swapping-autoencoder").map(({ name, size }) => [name, `${name} (${size} px)`])} />
         <${Jobs} />
         <${Button} name=${`Undo ${undoable.value ?? ""}`} keys="Ctrl Z" sign="undo" disabled=${!undoable.value} onClick=${back} />
         <${Button} name=${`Redo ${redoable.value ?? ""}`} keys="Ctrl Shift Z" sign="redo" disabled=${!redoable.value}

@@ -38,10 +38,10 @@ export function Output({ scene, own }) {
       <${Menu} name="Size" value=${size} set=${choose} options=${SIZES} />
       <${Menu} name="Format" value=${format} set=${write} options=${FORMATS} />
     </div>
-    <div class="row">
-      <${Button} sign="save" class="main" disabled=${!scene} onClick=${save}>Save picture<//>
-      <${Button} sign="copy" disabled=${!scene} onClick=${() => copy("command", "as a graft command")}>Copy as command<//>
-      <${Button} sign="copy" disabled=${!scene} onClick=${() => copy("python", "as Python")}>Copy as Python<//>
+    <div class="pair">
+      <${Button} sign="save" class="main wide" disabled=${!scene} onClick=${save}>Save picture<//>
+      <${Button} disabled=${!scene} onClick=${() => copy("command", "as a graft command")}>Copy as command<//>
+      <${Button} disabled=${!scene} onClick=${() => copy("python", "as Python")}>Copy as Python<//>
     </div>
   <//>`;
 }

@@ -26,6 +26,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
 
   const rect = () => placed(box.current, frame.peek().bitmap ?? old, look.current);
   const draw = () => {
+    if (!canvas.current) return; // the room was left
     const [area, { bitmap, id }] = [rect(), frame.peek()]; // of now: an earlier bitmap is closed
     paint(canvas.current, area, bitmap, old, hidden ? 1 : divider);
     const context = canvas.current.getContext("2d");
@@ -134,7 +135,9 @@ function paint(canvas, area, picture, old, divider) {
   context.beginPath();
   context.rect(area.x, area.y, area.width * divider, area.height);
   context.clip();
-  context.drawImage(old, area.x, area.y, area.width, area.height);
+  const [ratio, wide] = [area.width / area.height, old.width / old.height]; // its middle, where the picture is cropped
+  const [w, h] = wide > ratio ? [old.height * ratio, old.height] : [old.width, old.width / ratio];
+  context.drawImage(old, (old.width - w) / 2, (old.height - h) / 2, w, h, area.x, area.y, area.width, area.height);
   context.restore();
 }
 

@@ -14,6 +14,12 @@ export const thumbnail = (id) => `/api/photos/${id}?side=160`;
 export const picture = (id) => id && `/api/photos/${id}`;
 export const named = (id) => (photos.value[id]?.name ?? "photo").replace(/^@|\.\w{1,5}$/g, "");
 
+/** Whether two photos are to be cropped to squares: their structures are mixed, and they differ in shape. */
+export function squared(amount, ...ids) {
+  const shapes = ids.map((id) => photos.value[id]).filter(Boolean).map(({ width, height }) => width / height);
+  return amount !== 0 && shapes.some((shape) => Math.abs(shape / shapes[0] - 1) > 0.001);
+}
+
 /** Bring files to the server. Returns what it tells of each; those that it refuses are said aloud. */
 export async function bring(files, shelf) {
   coming.value = { ...coming.value, [shelf]: (coming.value[shelf] ?? 0) + files.length };

@@ -7,7 +7,7 @@ import { html } from "../html.js";
 import { maskOf, veil } from "../masks.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
-import { Shelf, laid, named, photos, picture } from "../shelf.js";
+import { Shelf, laid, named, photos, picture, squared } from "../shelf.js";
 import { useLive } from "../wire.js";
 
 const brush = signal(0.06); // radius, as a share of the picture's width
@@ -27,7 +27,6 @@ export const edit = {
     amount_structure: 0,
     seed_texture: null,
     psi: 0.8,
-    soft: 8,
     regions: [],
   }),
   Room,
@@ -40,47 +39,47 @@ export const edit = {
 /** The scene that is on screen; regions whose masks are still on their way to the server are left out. */
 function sceneOf(part, model, painting) {
   if (!part.picture || !model) return null;
-  const shape = photos.value[part.picture];
+  const { picture, texture, amount_texture, amount_structure, seed_texture, psi } = part;
+  const square = squared(amount_structure, picture, texture);
   const places = part.regions.map((region) => {
     const marks = painting?.region === region.id ? [...region.marks, painting.mark] : region.marks;
-    return { ...region, mask: maskOf(region.id, marks, shape, model.name) };
-  }).filter(({ mask }) => mask);
-  const all = [{ ...part, mask: null }, ...places];
+    return { ...region, at: { mask: maskOf(region.id, marks, shapeOf(picture, square), model.name), soft: region.soft } };
+  }).filter(({ at }) => at.mask);
+  const all = [part, ...places];
   const along = model.card?.directions ?? [];
-  const { picture, texture, amount_texture, amount_structure, seed_texture, psi, soft } = part;
   return {
-    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, soft,
-    regions: places.filter(({ texture }) => texture).map(({ mask, texture, amount }) => ({ mask, texture, amount })),
-    directions: all.flatMap(({ directions, mask }) => along.filter(({ name }) => directions[name])
-      .map(({ file, name }) => ({ file, name, gain: directions[name], mask }))),
-    components: all.flatMap(({ components, mask }) => Object.entries(components).filter(([, gain]) => gain)
-      .map(([name, gain]) => ({ part: name.split(" ")[0], index: Number(name.split(" ")[1]), gain, mask }))),
+    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, square,
+    regions: places.filter(({ texture }) => texture).map(({ at, texture, amount }) => ({ ...at, texture, amount })),
+    directions: all.flatMap(({ directions, at }) => along.filter(({ name }) => directions[name])
+      .map(({ file, name }) => ({ ...at, file, name, gain: directions[name] }))),
+    components: all.flatMap(({ components, at }) => Object.entries(components).filter(([, gain]) => gain)
+      .map(([name, gain]) => ({ ...at, part: name.split(" ")[0], index: Number(name.split(" ")[1]), gain }))),
   };
 }
 
 /** A scene as this room keeps it: what has one mask is one region. */
 function restore(now, scene) {
   const regions = new Map();
-  const at = (mask) => {
+  const at = ({ mask, soft = 8 }) => {
     if (!mask) return everywhere;
-    if (!regions.has(mask)) regions.set(mask, { ...newRegion(), id: mask, marks: [{ kind: "mask", mask }] });
+    if (!regions.has(mask)) regions.set(mask, { ...newRegion(), id: mask, soft, marks: [{ kind: "mask", mask }] });
     return regions.get(mask);
   };
   const everywhere = { ...NOTHING, directions: {}, components: {} };
-  for (const { mask, texture, amount } of scene.regions ?? []) Object.assign(at(mask), { texture, amount });
-  for (const { mask, name, gain } of scene.directions ?? []) at(mask).directions[name] = gain;
-  for (const { mask, part, index, gain } of scene.components ?? []) at(mask).components[`${part} ${index}`] = gain;
-  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8, soft = 8 } = scene;
+  for (const one of scene.regions ?? []) Object.assign(at(one), { texture: one.texture, amount: one.amount });
+  for (const one of scene.directions ?? []) at(one).directions[one.name] = one.gain;
+  for (const one of scene.components ?? []) at(one).components[`${one.part} ${one.index}`] = one.gain;
+  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8 } = scene;
   const textures = [texture, ...(scene.regions ?? []).map((region) => region.texture)].filter(Boolean);
   return {
     model: scene.model,
     shelves: { ...laid(now, "structures", [picture]).shelves, ...laid(now, "textures", textures).shelves },
-    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi, soft,
+    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi,
       regions: [...regions.values()] }),
   };
 }
 
-const newRegion = () => ({ ...NOTHING, id: crypto.randomUUID(), amount: 1, marks: [], directions: {}, components: {} });
+const newRegion = () => ({ ...NOTHING, id: crypto.randomUUID(), amount: 1, soft: 8, marks: [], directions: {}, components: {} });
 
 function Room({ part, model, change, take }) {
   const [painting, paint] = useState(null); // the stroke that is being drawn: { region, mark }
@@ -94,7 +93,7 @@ function Room({ part, model, change, take }) {
     regions: part.regions.map((one) => (one === region ? { ...one, ...(patch instanceof Function ? patch(one) : patch) } : one)),
   }, key && `${key} ${region.id}`);
   const alter = region ? changeRegion : change;
-  const shape = photos.value[part.picture];
+  const shape = shapeOf(part.picture, squared(part.amount_structure, part.picture, part.texture));
 
   const seen = over && !region ? { ...part, texture: over, seed_texture: null }
     : over ? { ...part, regions: part.regions.map((one) => (one === region ? { ...one, texture: over } : one)) } : part;
@@ -147,6 +146,8 @@ function Room({ part, model, change, take }) {
   </div>`;
 }
 
+/** Width and height of what is drawn, as far as their ratio goes. */
+const shapeOf = (picture, square) => (square ? { width: 1, height: 1 } : photos.value[picture]);
 const round = (share) => Math.round(share * 1e4) / 1e4;
 
 /** The patch by which a texture is chosen, everywhere or in a region. */
@@ -200,8 +201,8 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
             hint="Least likeness (cosine) of what is selected with the place that you click" />`
         : html`<${Slider} name="Brush" value=${100 * brush.value} min=${0.5} max=${30} step=${0.5} digits=${1} usual=${6} zero=${0.5}
             highest=${50} hint="Radius, % of the width; [ and ]" set=${(value) => (brush.value = value / 100)} />`}
-      <${Slider} name="Soft edge" value=${part.soft} max=${64} step=${1} digits=${0} usual=${8} zero=${0} highest=${512}
-        hint="Width of the edge, pixels" set=${(soft) => change("the soft edge", { soft }, "soft")} />
+      <${Slider} name="Soft edge" value=${region.soft} max=${64} step=${1} digits=${0} usual=${8} zero=${0} highest=${512}
+        hint="Width of the edge, pixels" set=${(soft) => changeRegion("the soft edge", { soft }, "soft")} />
       <div class="row">
         <${Button} sign="before" pressed=${shown} onClick=${() => show(!shown)}>Show region<//>
         <${Button} disabled=${!region.marks.length} onClick=${() => changeRegion("clearing the region", { marks: [] })}>Clear<//>

@@ -6,7 +6,7 @@ import { html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
 import { Sheet } from "../sheet.js";
-import { Shelf, laid, named, picture } from "../shelf.js";
+import { Shelf, laid, named, picture, squared } from "../shelf.js";
 import { apply, doc } from "../store.js";
 import { useLive } from "../wire.js";
 
@@ -38,7 +38,7 @@ function Room({ part, model, change, take }) {
   const [over, hover] = useState({}); // what the pointer is over: shown instead of what is chosen
   const scene = (structure, texture) => structure && texture && model
     ? { kind: "swap", model: model.name, structure, texture, amount_texture: part.amount_texture,
-        amount_structure: part.amount_structure }
+        amount_structure: part.amount_structure, square: squared(part.amount_structure, structure, texture) }
     : null;
   const [structure, texture] = [over.structure ?? part.structure, over.texture ?? part.texture];
   const sheet = part.mode === "sheet";
