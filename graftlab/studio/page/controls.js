@@ -19,7 +19,7 @@ export function Slider({ name, value, set, min = 0, max = 1, step = 0.01, usual 
     event.preventDefault();
     set(within(value + 10 * step * way, lowest, highest, step));
   };
-  return html`<div class=${`slider ${part ?? ""} ${value === usual ? "" : "set"}`}>
+  return html`<div class=${`slider ${part ?? ""} ${value === usual ? "" : "set"} ${value === zero ? "none" : ""}`}>
     <label for=${id} title=${hint}>${name}</label>
     <input id=${id} type="range" min=${min} max=${max} step=${step} value=${value}
       style=${{ "--low": low, "--high": high, "--usual": at(usual) }}

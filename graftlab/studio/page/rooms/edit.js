@@ -221,10 +221,11 @@ function Texture({ part, region, model, alter, change }) {
     ${!region.texture && html`<p class="hint">Choose one on the shelf of textures.</p>`}
   <//>`;
   return html`<${Group} title="Texture">
-    <${Slider} name="Texture" part="texture" value=${part.amount_texture} usual=${1} zero=${0} lowest=${-1} highest=${2}
+    ${!other && html`<p class="hint">Its own. Choose another on the shelf, or a random one.</p>`}
+    ${other && html`<${Slider} name="Texture" part="texture" value=${part.amount_texture} usual=${1} zero=${0} lowest=${-1} highest=${2}
       set=${(amount) => change("amount of texture", { amount_texture: amount }, "edit.texture")} />
     <${Slider} name="Structure" part="structure" value=${part.amount_structure}
-      set=${(amount) => change("amount of structure", { amount_structure: amount }, "edit.structure")} />
+      set=${(amount) => change("amount of structure", { amount_structure: amount }, "edit.structure")} />`}
     ${model?.card?.random && html`<div class="row">
       <${Button} sign="dice" onClick=${dice}>Random texture<//>
       ${part.seed_texture !== null && html`<${Typed} name="Seed" value=${part.seed_texture} lowest=${0} highest=${2 ** 32 - 1}

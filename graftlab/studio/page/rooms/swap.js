@@ -45,13 +45,14 @@ function Room({ part, model, change, take }) {
   const frame = useLive("swap", sheet ? null : scene(structure, texture));
   const shelf = (one, title, shelf, upright) => html`<${Shelf} shelf=${shelf} title=${title} part=${one} upright=${upright}
     chosen=${part[one]} pick=${(id) => ({ swap: { [one]: id } })} take=${take} over=${(id) => hover({ [one]: id })} />`;
-  return html`<div class=${`room swap ${part.mode}`} style=${{ "--columns": doc.value.shelves.textures.length }}>
+  const { structures, textures } = doc.value.shelves;
+  return html`<div class=${`room swap ${part.mode}`} style=${{ "--rows": structures.length || 1, "--columns": textures.length || 1 }}>
     <div class="crossing">
       <div class="corner" aria-hidden="true" />
       ${shelf("texture", "Textures", "textures", false)}
       ${shelf("structure", "Structures", "structures", true)}
       ${sheet
-        ? html`<${Sheet} rows=${doc.value.shelves.structures} columns=${doc.value.shelves.textures} scene=${scene}
+        ? html`<${Sheet} rows=${structures} columns=${textures} scene=${scene}
             name=${(row, column) => `${named(row)} with the texture of ${named(column)}`}
             chosen=${[part.structure, part.texture]}
             choose=${(row, column) => change("going on from a cell", { structure: row, texture: column, mode: "one" })} />`
