@@ -74,3 +74,16 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def studio(bundle, tmp_path, monkeypatch):
+    """A studio whose models are tiny ones, with directions and a distribution beside one of them."""
+    from studio import lay_beside, opened  # which needs the packages of the extra
+
+    folder = shutil.copytree(bundle, tmp_path / "bundled", ignore=shutil.ignore_patterns("photos"))
+    monkeypatch.setattr(load, "BUNDLED", folder)
+    monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / "cache"))
+    lay_beside(folder, load.load("landscapes-128", device="cpu"))
+    with opened() as studio:
+        yield studio

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.editing import blends, masks
+from graftlab.editing import blends, edits, masks
+from graftlab.editing.distributions import Distribution
+from graftlab.editing.edits import Move, Region
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.errors import GraftError
 from graftlab.images import short_side
@@ -57,7 +59,7 @@ def weave(
         height, width = codes[0].structure.shape[2:]
         shares = list(masks.bands(len(pictures), (height, width), along, fade)[1:].split(1))
     else:
-        shares = [fit_mask(renderer, mask, codes[0], fade * renderer.model.config.stride) for mask in along]
+        shares = [_fit(renderer, mask, codes[0], fade * renderer.model.config.stride) for mask in along]
     return _draw(renderer, network, _paint(blends.weave(codes[: len(pictures)], shares), codes, weights))
 
 
@@ -70,7 +72,7 @@ def paint_regions(
 ) -> Tensor:
     """A picture that has other pictures' textures where masks are white."""
     network, codes = encode(renderer, [picture, *textures])
-    shares = [fit_mask(renderer, mask, codes[0], soft) for mask in where]
+    shares = [_fit(renderer, mask, codes[0], soft) for mask in where]
     return _draw(renderer, network, blends.weave(codes, shares, "texture"))
 
 
@@ -84,6 +86,30 @@ def mix(
     """A picture that has a mixture of textures."""
     network, codes = encode(renderer, [picture, *textures])
     return _draw(renderer, network, blends.mixture(codes[0], codes, [own, *weights]))
+
+
+def edit(
+    renderer: Drawing,
+    picture: Tensor,
+    other: Tensor | None = None,  # that gives its texture, or its structure
+    texture: float = 1.0,  # of the other's: 0 none, 1 all of it, beyond exaggerated
+    structure: float = 0.0,
+    random: tuple[Distribution, int, float] | None = None,  # whose texture of a seed, with a psi, is the other's
+    regions: Sequence[tuple[Tensor, Tensor, float, float]] = (),  # mask, picture, amount, width of its edge in pixels
+    moves: Sequence[Move] = (),
+) -> Tensor:
+    """A picture with another texture, other textures in regions, and moved along directions (`edits.edit`)."""
+    given = [] if other is None else [other]
+    network, codes = encode(renderer, [picture, *given, *(region[1] for region in regions)])
+    own, mixed, painted = codes[0], codes[1] if given else None, codes[1 + len(given) :]
+    if random is not None:
+        known, seed, psi = random
+        mixed = known.sample(mixed or own, [seed], psi)
+    places = [
+        Region(mask, codes, amount, soft) for (mask, _, amount, soft), codes in zip(regions, painted, strict=True)
+    ]
+    stride = renderer.model.config.stride
+    return _draw(renderer, network, edits.edit(own, mixed, texture, structure, places, moves, stride))
 
 
 @torch.no_grad()
@@ -119,10 +145,10 @@ def _paint(joined: SwapCodes, codes: Sequence[SwapCodes], weights: Sequence[floa
     return blends.mixture(joined, codes[-len(weights) :], weights or [1.0] * len(codes))
 
 
-def fit_mask(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
-    """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
+def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
+    """A mask over a picture's pixels, with soft edges."""
     height, width = (cells * renderer.model.config.stride for cells in codes.structure.shape[2:])
-    return masks.soften(masks.resize(mask, (height, width)), soft)
+    return masks.fit(mask, (height, width), soft)
 
 
 @torch.no_grad()

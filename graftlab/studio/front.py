@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,9 +24,9 @@ class Front:
 
     def __init__(self, make: Callable[[], ASGIApp], page: Path = PAGE) -> None:
         mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, and browsers then refuse modules
-        self._make, self._page = make, StaticFiles(directory=page, html=True, check_dir=False)
+        self._make, self._page = make, files(page)
         folders = [path.parent for path in sorted(BUNDLED.glob(f"*/{STAMP}"))]
-        self._libraries = {folder.name: StaticFiles(directory=folder) for folder in folders}
+        self._libraries = {folder.name: files(folder) for folder in folders}
         self._api: asyncio.Future[ASGIApp] | None = None
 
     def start(self) -> asyncio.Future[ASGIApp]:
@@ -56,6 +57,11 @@ class Front:
             else:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def files(folder: Path) -> ASGIApp:
+    """The files of a folder; for other addresses, 404."""
+    return ExceptionMiddleware(StaticFiles(directory=folder, html=True, check_dir=False))
 
 
 def inline_scripts(page: Path = PAGE) -> list[str]:

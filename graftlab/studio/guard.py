@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 256 << 20  # bytes of a request
@@ -24,8 +25,13 @@ VISITOR = re.compile(r"[0-9a-f]{32}")
 NO_TOKEN = "Open the address that 'graft studio' printed: it ends in ?token=..., and this request had no token."
 
 
-class TooLongError(Exception):
+class TooLongError(HTTPException):
     """A request of more than LARGEST_BODY."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            413, f"This is more than the {LARGEST_BODY >> 20} MiB that are taken at once: send fewer files"
+        )
 
 
 @dataclass
@@ -97,10 +103,9 @@ class Guard:
             if told.isdecimal() and int(told) > LARGEST_BODY:
                 raise TooLongError
             await self.app(scope, counted, with_headers)
-        except TooLongError:
+        except TooLongError as error:
             if not began:
-                sentence = f"This is more than the {LARGEST_BODY >> 20} MiB that are taken at once: send fewer files."
-                await refuse(scope, receive, send, 413, sentence)
+                await refuse(scope, receive, send, error.status_code, f"{error.detail}.")
 
     # -- who ----------------------------------------------------------------------------------------------------------
 

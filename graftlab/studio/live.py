@@ -51,6 +51,7 @@ class Connection:
     async def run(self) -> None:
         """Answer until the page goes."""
         await self.socket.accept()
+        self.server.loop = asyncio.get_running_loop()
         self.server.listeners.setdefault(self.visitor, []).append(self.tell)
         answering = asyncio.ensure_future(self._answer())
         try:

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from graftlab import images
 from graftlab.checkpoints.catalogue.registry import cached_models
-from graftlab.checkpoints.load import DIRECTIONS, bundled_models, load
+from graftlab.checkpoints.load import bundled_models, load
 from graftlab.codes import SwapCodes
 from graftlab.editing import masks
-from graftlab.editing.directions import Directions
+from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import BEYOND, Distribution, beside
 from graftlab.editing.tiles import WHOLE, Tiled, tiled_if_large
 from graftlab.errors import GraftError
@@ -65,8 +65,7 @@ class Networks:
 
     def directions(self, file: str) -> Directions:
         """Those of a model by its name. GraftError for a file that the page may not name."""
-        model = self.files().get(file)
-        if model is None or not (path := directions_beside(model)).is_file():
+        if file not in self.files() or not (path := directions_beside(file)).is_file():
             raise GraftError(f"There are no directions '{file}' here; choose one of the list.")
         return self._files.get(("directions", file), lambda: Directions.load(path))
 
@@ -79,7 +78,7 @@ class Networks:
 
     def mask(self, mask: Photo) -> Tensor:
         """(1, 1, h, w) in [0, 1]."""
-        return self._files.get(("mask", mask.id), lambda: masks.read(mask.path))
+        return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
 
     @torch.no_grad()
     def _encoded(
@@ -134,15 +133,14 @@ class Workspace:
         """A photo as a command or Python names it."""
         return self.visitor.photo(id).source
 
+    def mask(self, id: str) -> Tensor:
+        """(1, 1, h, w) in [0, 1]."""
+        return self.networks.mask(self.visitor.mask(id))
+
     def notice(self, model: str, *ids: str) -> str | None:
         """What to say of photos that are unlike those that the model knows."""
         told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
         return " ".join(filter(None, told)) or None
-
-
-def directions_beside(model: Path) -> Path:
-    """Where the directions of a model lie, if it came with some."""
-    return model.with_name(f"{model.stem}{DIRECTIONS}.safetensors")
 
 
 def weights(model: Network) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from graftlab.errors import GraftError
+from graftlab.studio.jobs import Jobs
 from graftlab.studio.networks import Networks, Workspace
 from graftlab.studio.rota import Turns
 from graftlab.studio.sessions import Visitors
@@ -27,6 +28,7 @@ class Server:
         self.turns = Turns()
         self.visitors = Visitors(photos)
         self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of jobs
+        self.jobs = Jobs(self.turns, self.tell, sentence)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
 
     def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
@@ -40,6 +42,7 @@ class Server:
 
     def close(self) -> None:
         """Stop, and remove what visitors brought."""
+        self.jobs.close()
         self.turns.close()
         self.visitors.close()
 

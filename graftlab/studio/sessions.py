@@ -87,6 +87,10 @@ class Visitor:
             self.photos[photo.id] = photo
         return photo
 
+    def restore(self, name: str, data: bytes | None) -> Photo:
+        """A photo of a saved session, or, without bytes, one that comes with graftlab."""
+        return self.open(example(name.removeprefix("@")), name) if data is None else self.add(data, name)
+
     def remove(self, id: str) -> None:
         photo = self.photo(id)
         with self._lock:

@@ -36,6 +36,10 @@ class Scene(BaseModel, ABC):
         """The picture (1, 3, H, W) in [-1, 1]."""
 
     @abstractmethod
+    def photos(self) -> list[str]:
+        """The photos that it needs, by id."""
+
+    @abstractmethod
     def as_command(self, at: Workspace) -> str:
         """The `graft` command that draws it."""
 
@@ -44,8 +48,8 @@ class Scene(BaseModel, ABC):
         """The Python that draws it."""
 
     def notice(self, at: Workspace) -> str | None:
-        """What people should know of the picture."""
-        return None
+        """What people should know of the picture: photos that are unlike those that the model knows."""
+        return at.notice(self.model, *self.photos())
 
     def reading(self) -> list[str]:
         """How pictures are read, as options of a command."""

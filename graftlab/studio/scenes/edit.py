@@ -5,12 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from graftlab.codes import SwapCodes
-from graftlab.editing.directions import Directions
 from graftlab.editing.edits import Move, Region, edit
-from graftlab.networks.swapping import SwappingModel
-from graftlab.rendering.renderer import Renderer
-from graftlab.rendering.stills import fit_mask
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import Gain, MaskId, PhotoId, Scene, Share, command, number
 
@@ -81,41 +76,27 @@ class Edit(Scene):
         )
         other = given[0] if given else None
         if self.seed_texture is not None:
-            weather = at.networks.distribution(self.model)
-            other = weather.sample(other or codes, [self.seed_texture], self.psi)
-        return at.decode(
-            renderer,
-            edit(
-                codes,
-                other,
-                self.amount_texture,
-                self.amount_structure,
-                self._regions(at, renderer, codes),
-                self._moves(at, renderer, codes),
-            ),
-        )
-
-    def notice(self, at: Workspace) -> str | None:
-        return at.notice(self.model, self.picture, *([self.texture] if self.texture else []))
-
-    def _regions(self, at: Workspace, renderer: Renderer[SwappingModel], codes: SwapCodes) -> list[Region]:
-        textures = at.codes(renderer, self.model, *(region.texture for region in self.regions))
-        return [
-            Region(fitted(at, renderer, codes, region), texture, region.amount)
-            for region, texture in zip(self.regions, textures, strict=True)
+            other = at.networks.distribution(self.model).sample(other or codes, [self.seed_texture], self.psi)
+        painted = at.codes(renderer, self.model, *(region.texture for region in self.regions))
+        regions = [
+            Region(at.mask(str(one.mask)), texture, one.amount, one.soft)
+            for one, texture in zip(self.regions, painted, strict=True)
         ]
+        amounts = (self.amount_texture, self.amount_structure)
+        return at.decode(renderer, edit(codes, other, *amounts, regions, self._moves(at), renderer.model.config.stride))
 
-    def _moves(self, at: Workspace, renderer: Renderer[SwappingModel], codes: SwapCodes) -> list[Move]:
-        named: list[tuple[Directions, str, Along | Component]] = [
-            (at.networks.directions(each.file), each.name, each) for each in self.directions
-        ]
+    def photos(self) -> list[str]:
+        return [self.picture, *([self.texture] if self.texture else []), *(region.texture for region in self.regions)]
+
+    def _moves(self, at: Workspace) -> list[Move]:
+        named = [(at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions]
         for one in self.components:
             found = at.networks.distribution(self.model).components(one.part)
-            named.append((found, f"component {one.index + 1}", one))
+            named.append((found, f"component {one.index + 1}", one.gain, one))
         return [
-            Move(directions, {name: each.gain}, fitted(at, renderer, codes, each) if each.mask else None)
-            for directions, name, each in named
-            if each.gain
+            Move(directions, {name: gain}, at.mask(where.mask) if where.mask else None, where.soft)
+            for directions, name, gain, where in named
+            if gain
         ]
 
     # -- as people would write it -------------------------------------------------------------------------------------
@@ -137,9 +118,49 @@ class Edit(Scene):
         return command(*words, "-o", "edit.png", *self.reading())
 
     def as_python(self, at: Workspace) -> str:
-        return self.opening()
+        def masked(one: Somewhere) -> str:
+            return f'masks.read("mask-{one.mask}.png")' if one.mask else "None"
+
+        lines = [self.opening(), f"codes = renderer.encode({at.source(self.picture)!r})"]
+        arguments = []
+        if self.texture:
+            if self.amount_structure:
+                lines.insert(
+                    1, f"renderer = renderer.together([{at.source(self.picture)!r}, {at.source(self.texture)!r}])"
+                )
+            lines.append(f"other = renderer.encode({at.source(self.texture)!r})")
+        if self.seed_texture is not None:
+            known = "other" if self.texture else "codes"
+            lines.append(f"known = Distribution.load(beside({self.model!r}))")
+            lines.append(f"other = known.sample({known}, [{self.seed_texture}], psi={number(self.psi)})")
+        if self.texture or self.seed_texture is not None:
+            arguments.append(f"other, {number(self.amount_texture)}, {number(self.amount_structure)}")
+        regions = [
+            f"Region({masked(one)}, renderer.encode({at.source(one.texture)!r}), "
+            f"{number(one.amount)}, {number(one.soft)})"
+            for one in self.regions
+        ]
+        moves = [
+            f"Move(Directions.load(directions_beside({each.file!r})), {{{each.name!r}: {number(each.gain)}}}, "
+            f"{masked(each)}, {number(each.soft)})"
+            for each in self.directions
+        ]
+        moves += [
+            f"Move(Distribution.load(beside({self.model!r})).components({one.part!r}), "
+            f"{{'component {one.index + 1}': {number(one.gain)}}}, {masked(one)}, {number(one.soft)})"
+            for one in self.components
+        ]
+        for name, items in (("regions", regions), ("moves", moves)):
+            if items:
+                arguments.append(f"{name}=[" + "".join(f"\n        {item}," for item in items) + "\n    ]")
+        arguments.append("stride=renderer.model.config.stride")
+        lines.append("codes = edit(\n    codes,\n" + "".join(f"    {each},\n" for each in arguments) + ")")
+        lines.append('renderer.write(renderer.decode(codes), "edit.png")\n')
+        return IMPORTS + "\n".join(lines)
 
 
-def fitted(at: Workspace, renderer: Renderer[SwappingModel], codes: SwapCodes, one: Somewhere) -> Tensor:
-    """A mask over the picture, with its soft edges."""
-    return fit_mask(renderer, at.networks.mask(at.visitor.mask(str(one.mask))), codes, one.soft)
+IMPORTS = """from graftlab.editing import masks
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.edits import Move, Region, edit
+"""

@@ -23,8 +23,8 @@ class Swap(Scene):
         a, b = at.codes(renderer, self.model, self.structure, self.texture, together=bool(self.amount_structure))
         return at.decode(renderer, edit(a, b, self.amount_texture, self.amount_structure))
 
-    def notice(self, at: Workspace) -> str | None:
-        return at.notice(self.model, self.structure, self.texture)
+    def photos(self) -> list[str]:
+        return [self.structure, self.texture]
 
     def as_command(self, at: Workspace) -> str:
         structure, texture = (at.source(id) for id in (self.structure, self.texture))
@@ -38,8 +38,9 @@ class Swap(Scene):
         weights = f"texture={number(self.amount_texture)}"
         if self.amount_structure:
             weights += f", structure={number(self.amount_structure)}"
+        both = f"renderer = renderer.together({[structure, texture]!r})\n" if self.amount_structure else ""
         return (
-            f"{self.opening()}"
+            f"{self.opening()}{both}"
             f"a, b = (renderer.encode(path) for path in ({structure!r}, {texture!r}))\n"
             f'renderer.write(renderer.decode(a.mix(b, {weights})), "swap.png")\n'
         )

@@ -10,7 +10,7 @@ from graftlab import images
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.stills import select
-from graftlab.studio.answers import Here, PhotoAnswer, Whose
+from graftlab.studio.answers import Here, PhotoAnswer, Whose, answer
 from graftlab.studio.scenes.base import PhotoId
 from graftlab.studio.sessions import LARGEST_FILE, THUMBNAIL, Photo, thumbnail
 from graftlab.work.examples import example, examples
@@ -99,10 +99,6 @@ def select_places(here: Here, whose: Whose, wanted: Selection) -> PhotoAnswer:
 
 
 SELECTED = 512  # short side at which places are looked for, pixels
-
-
-def answer(photo: Photo) -> PhotoAnswer:
-    return PhotoAnswer(**photo.told)
 
 
 def picture(photo: Photo, side: int | None) -> Response:

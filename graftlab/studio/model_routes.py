@@ -6,10 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from graftlab.checkpoints.describe import describe
-from graftlab.editing.directions import Directions
+from graftlab.editing.directions import Directions, directions_beside
 from graftlab.errors import GraftError
 from graftlab.studio.answers import Here, Whose
-from graftlab.studio.networks import directions_beside
 from graftlab.studio.scenes import AnyScene
 
 routes = APIRouter()
@@ -72,7 +71,7 @@ def show_model(here: Here, whose: Whose, name: str) -> CardAnswer:
         raise GraftError(f"There is no model '{name}' here; /api/models lists all there are.")
     path, told = files[name], describe(files[name])
     card = path.with_suffix(".md")
-    beside = directions_beside(path)
+    beside = directions_beside(name)
     directions = Directions.load(beside) if beside.is_file() else None
     try:
         weather = here.turns.run(whose.id, lambda: here.networks.distribution(name)).result()
