@@ -15,6 +15,7 @@ import { call, connect, connection } from "./wire.js";
 import { Words, say } from "./words.js";
 
 const models = signal([]); // as the server lists them
+const swappers = computed(() => models.value.filter(({ kind }) => kind === "swapping-autoencoder"));
 const cards = signal({}); // name -> all that is known of a model
 const room = signal(rooms[0]);
 const helping = signal(false);
@@ -122,7 +123,7 @@ function App() {
       <${Tabs} open=${open} />
       <div class="tools" role="group" aria-label="Document">
         <${Menu} name="Model" value=${doc.value.model} set=${(name) => apply("another model", { model: name })}
-          options=${models.value.filter(({ kind }) => kind === "swapping-autoencoder").map(({ name, size }) => [name, `${name} (${size} px)`])} />
+          options=${swappers.value.map(({ name, size }) => [name, `${name} (${size} px)`])} />
         <${Jobs} />
         <${Button} name=${`Undo ${undoable.value ?? ""}`} keys="Ctrl Z" sign="undo" disabled=${!undoable.value} onClick=${back} />
         <${Button} name=${`Redo ${redoable.value ?? ""}`} keys="Ctrl Shift Z" sign="redo" disabled=${!redoable.value}
@@ -133,8 +134,10 @@ function App() {
     </header>
     ${connection.value !== "open" && connection.value !== "opening" && html`<p class="connection" role="alert">
       ${connection.value === "ended" ? ENDED : "The connection is lost; trying again. Nothing of yours is gone."}</p>`}
-    <main id="room" role="tabpanel" aria-labelledby=${`tab-${open.name}`}>
-      <${open.Room} part=${doc.value[open.name]} model=${model.value} change=${change} take=${taking} />
+    <main>
+      <div id="room" role="tabpanel" aria-labelledby=${`tab-${open.name}`}>
+        <${open.Room} part=${doc.value[open.name]} model=${model.value} change=${change} take=${taking} />
+      </div>
     </main>
     <${Words} />
     ${helping.value && html`<${Keys} />`}

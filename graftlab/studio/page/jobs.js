@@ -25,11 +25,11 @@ export function Jobs() {
 /** Jobs one below the other; for a room that shows its own, those of its kind. */
 export function JobList({ jobs: list }) {
   return html`<ul class="joblist">${list.map((job) => html`<li key=${job.id} class=${job.state}>
-    <span class="title">${job.title ?? job.kind}</span>
+    <span class="title">${job.file}</span>
     <span class="state">${job.error ?? stateOf(job)}</span>
     ${isGoing(job) && html`<${Share} job=${job} />
-      <${Button} name=${`Cancel ${job.title ?? job.kind}`} sign="remove" onClick=${() => cancel(job)} />`}
-    ${job.state === "done" && html`<${Button} name=${`Download ${job.title ?? job.kind}`} sign="save"
+      <${Button} name=${`Cancel ${job.file}`} sign="remove" onClick=${() => cancel(job)} />`}
+    ${job.state === "done" && html`<${Button} name=${`Download ${job.file}`} sign="save"
       onClick=${() => download(`/api/jobs/${job.id}/result`)} />`}
   </li>`)}</ul>`;
 }
@@ -37,7 +37,7 @@ export function JobList({ jobs: list }) {
 const shareOf = ({ done, total }) => (total ? Math.min(done / total, 1) : 0);
 
 function Share({ job }) {
-  return html`<progress max="1" value=${shareOf(job)} aria-label=${`${job.title ?? job.kind}: progress`} />`;
+  return html`<progress max="1" value=${shareOf(job)} aria-label=${`${job.file}: progress`} />`;
 }
 
 function stateOf(job) {
@@ -48,6 +48,6 @@ function stateOf(job) {
 
 /** What a screen reader is told: beginnings and ends, and every tenth of the way. */
 function spoken(job) {
-  const name = job.title ?? job.kind;
+  const name = job.file;
   return job.state === "running" ? `${name}: ${10 * Math.floor(10 * shareOf(job))}%` : `${name}: ${job.error ?? job.state}`;
 }

@@ -6,25 +6,27 @@ import { html } from "./html.js";
 import { call, download, run } from "./wire.js";
 import { say } from "./words.js";
 
-const SIZES = [["", "up to 1024 px"], ["model", "as on screen"], ["256", "256 px"], ["512", "512 px"], ["768", "768 px"], ["1024", "1024 px"]];
+const SIZES = [["", "up to 1024 px"], ["model", "as on screen"], ...[256, 512, 768, 1024].map((size) => [`${size}`, `${size} px`])];
 const FORMATS = [["png", "PNG"], ["jpg", "JPEG"], ["webp", "WebP"]];
 
-/** Save and copy for a scene, or null if there is none yet. `own` is the model's size. */
-export function Output({ scene, own }) {
+/** Save and copy for a scene, or null if there is none yet. `own` is the model's size.
+ *
+ *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is. */
+export function Output({ scene, own, what = "picture", order = (format, scene) => ({ kind: "render", scene, format }) }) {
   const [size, choose] = useState("");
   const [format, write] = useState("png");
   const sized = () => ({ ...scene, size: size === "model" ? own : size ? Number(size) : null });
   const save = async () => {
     try {
-      const job = await run({ kind: "render", scene: sized(), format });
+      const job = await run(order(format, sized()));
       if (job.state === "done") download(`/api/jobs/${job.id}/result`);
     } catch (error) {
       say(error.message, "trouble");
     }
   };
-  const copy = async (what, words) => {
+  const copy = async (language, words) => {
     try {
-      const { text } = await call(`/api/${what}`, sized());
+      const { text } = await call(`/api/${language}`, sized());
       await navigator.clipboard.writeText(text).then(
         () => say(`Copied ${words}`, "word", { code: text }),
         () => say(`Copy ${words} from here`, "word", { code: text }), // the browser does not let us
@@ -39,7 +41,7 @@ export function Output({ scene, own }) {
       <${Menu} name="Format" value=${format} set=${write} options=${FORMATS} />
     </div>
     <div class="pair">
-      <${Button} sign="save" class="main wide" disabled=${!scene} onClick=${save}>Save picture<//>
+      <${Button} sign="save" class="main wide" disabled=${!scene} onClick=${save}>Save ${what}<//>
       <${Button} disabled=${!scene} onClick=${() => copy("command", "as a graft command")}>Copy as command<//>
       <${Button} disabled=${!scene} onClick=${() => copy("python", "as Python")}>Copy as Python<//>
     </div>

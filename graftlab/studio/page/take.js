@@ -59,8 +59,13 @@ async function open(file) {
 
 /** Download all that is on the page, in one file that opens again by drop. */
 export async function saveSession() {
+  const document = doc.peek();
+  const text = JSON.stringify(document);
+  const ids = new Set(text.match(/(?<=")[0-9a-f]{16}(?=")/g)); // of photos and of masks
+  const masks = new Set(text.match(/(?<="mask":")[0-9a-f]{16}(?=")/g));
   try {
-    const address = URL.createObjectURL(await call("/api/session", { document: doc.peek() }));
+    const saved = { document, photos: [...ids].filter((id) => id in photos.value), masks: [...masks] };
+    const address = URL.createObjectURL(await call("/api/session", saved));
     download(address, `studio-${new Date().toISOString().slice(0, 16).replace(":", "")}.graft.json`);
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   } catch (error) {

@@ -159,7 +159,7 @@ function picked(part, region, texture) {
 function Caption({ part: { picture, texture, seed_texture } }) {
   if (!picture) return "Drop a photo.";
   const other = seed_texture !== null ? `random texture ${seed_texture}` : texture && named(texture);
-  return html`<span class="structure">${named(picture)}</span>${other && html`<i class="cut" aria-hidden="true" />
+  return html`<span class="structure">${named(picture)}</span>${other && html`<i class="cut"><span class="unseen"> with the texture of </span></i>
     <span class="texture">${other}</span>`}`;
 }
 
@@ -215,7 +215,7 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
 function Texture({ part, region, model, alter, change }) {
   const dice = () => change("a random texture", { seed_texture: crypto.getRandomValues(new Uint16Array(1))[0], texture: null });
   const other = part.texture || part.seed_texture !== null;
-  if (region) return html`<${Group} title="Texture inside">
+  if (region) return html`<${Group} title="How much of it inside">
     <${Slider} name="Texture" part="texture" value=${region.amount} usual=${1} zero=${0}
       set=${(amount) => alter("texture inside", { amount }, "inside")} />
     ${!region.texture && html`<p class="hint">Choose one on the shelf of textures.</p>`}

@@ -77,15 +77,17 @@ function Room({ part, model, change, take }) {
           <${Button} sign="on" disabled=${!part.structure} onClick=${() => goOn(part)}>Go on in Edit<//>
         </div>
       <//>
-      <${Output} scene=${scene(part.structure, part.texture)} own=${model?.size} />
+      <${Output} scene=${scene(part.structure, part.texture)} own=${model?.size} ...${sheet && {
+        what: "sheet",
+        order: (format, { size }) => ({ kind: "sheet", model: model.name, structures, textures, size, format }),
+      }} />
     </aside>
   </div>`;
 }
 
 function Caption({ structure, texture }) {
   if (!structure || !texture) return "Drop a photo on each shelf.";
-  return html`<span class="structure">${named(structure)}</span><i class="cut" aria-hidden="true" /><span class="texture">
-    ${named(texture)}</span>`;
+  return html`<span class="structure">${named(structure)}</span><i class="cut"><span class="unseen"> with the texture of </span></i><span class="texture">${named(texture)}</span>`;
 }
 
 /** The other way round; each photo also lies on the other shelf then. */
