@@ -13,9 +13,10 @@ export function Jobs() {
   const id = useId();
   if (!jobs.value.length) return null;
   const going = jobs.value.filter(isGoing);
-  return html`<div class="jobs" onKeyDown=${({ key }) => key === "Escape" && show(false)}>
+  const leave = ({ currentTarget, relatedTarget }) => !currentTarget.contains(relatedTarget) && show(false);
+  return html`<div class="jobs" onFocusOut=${leave} onKeyDown=${({ key }) => key === "Escape" && show(false)}>
     <button type="button" class="button" aria-expanded=${open} aria-controls=${id} onClick=${() => show(!open)}>
-      <span>${going.length ? `${going.length} at work` : "Done"}</span>${going.length > 0 && html`<${Share} job=${going.at(-1)} />`}
+      <span>${going.length ? `${going.length} at work` : "Jobs"}</span>${going.length > 0 && html`<${Share} job=${going.at(-1)} />`}
     </button>
     ${open && html`<div id=${id} class="pop"><${JobList} jobs=${jobs.value} /></div>`}
     <span class="unseen" aria-live="polite">${spoken(jobs.value[0])}</span>

@@ -83,6 +83,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
     </div>
     <figcaption>
       <div class="words">${caption}</div>
+      <div class="said" role="status">${told.notice && html`<${Notice} words=${told.notice} />`}</div>
       <div class="tools" role="group" aria-label="View">
         ${earlier && html`<${Button} name="Hold for before" keys="B" sign="before" pressed=${hidden} ...${held} />
           <${Button} name="Split before and after" keys="S" sign="split" pressed=${divider !== null} data-key="s"
@@ -92,8 +93,14 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
         ${actions}
       </div>
     </figcaption>
-    ${told.notice && html`<p class="notice" role="status">${told.notice}</p>`}
   </figure>`;
+}
+
+/** What is to be known of a picture, on one line, and whole when it is clicked. */
+function Notice({ words }) {
+  const [open, show] = useState(false);
+  return html`<button type="button" class="notice" title=${words} aria-expanded=${open} onClick=${() => show(!open)}>
+    ${words}</button>`;
 }
 
 const clamp = (share) => Math.min(Math.max(share, 0), 1);
