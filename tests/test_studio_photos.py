@@ -16,8 +16,8 @@ from graftlab import images
 from graftlab.studio import sessions
 
 
-def refused(answer, naming):
-    assert answer.status_code == 400, answer.text
+def refused(answer, naming, status=400):
+    assert answer.status_code == status, answer.text
     (sentence,) = answer.json().values()
     assert naming in sentence
     assert "\n" not in sentence
@@ -42,7 +42,7 @@ def test_a_photo_is_kept_by_its_content_and_shown_upright(studio):
     (again,) = browser.add(turned.getvalue(), "other name.jpg").json()
     assert again == photo
     assert browser.ask("DELETE", f"/api/photos/{photo['id']}").status_code == 204
-    refused(browser.get(f"/api/photos/{photo['id']}"), photo["id"])
+    refused(browser.get(f"/api/photos/{photo['id']}"), photo["id"], 404)
 
 
 def bomb(width=40_000, height=40_000):
@@ -147,7 +147,7 @@ def test_nobody_sees_another_s(studio):
     assert photo["id"] not in other.photos
     assert other.get("/api/jobs").json() == []
     for path in (f"photos/{photo['id']}", f"masks/{mask}", f"jobs/{job}", f"jobs/{job}/result"):
-        assert other.get(f"/api/{path}").status_code == 400
+        assert other.get(f"/api/{path}").status_code == 404
     with other.live() as live:
         live.ask({**other.swap(), "structure": photo["id"]})
         assert photo["id"] in live.answer()[0]["error"]

@@ -33,6 +33,10 @@ LONGEST_NAME = 200  # characters
 THUMBNAIL = 320  # short side of the small version that is kept, pixels
 
 
+class MissingError(GraftError):
+    """What was asked for is not there."""
+
+
 @dataclass(frozen=True)
 class Photo:
     """A picture that a visitor has."""
@@ -103,7 +107,7 @@ class Visitor:
         try:
             return shelf[id]
         except KeyError:
-            raise GraftError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
+            raise MissingError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
 
     def _keep(self, shelf: dict[str, Photo], data: bytes, name: str) -> Photo:
         name = shown(name)

@@ -57,7 +57,7 @@ class Painted(Somewhere):
 class Edit(Scene):
     """One photo, and what is done to it: another texture or a random one, then regions, then directions."""
 
-    kind: Literal["edit"] = "edit"
+    kind: Literal["edit"]
     picture: PhotoId
     texture: PhotoId | None = None
     amount_texture: Share = 1
