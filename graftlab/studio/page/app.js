@@ -66,17 +66,17 @@ go();
 // -- keys, drops and pastes -----------------------------------------------------------------------------------------
 
 function key(event) {
-  const typing = event.target.matches("input[type=text], textarea, [contenteditable]");
+  const typing = event.target.matches("input[type=text], textarea, select");
   const command = event.ctrlKey || event.metaKey;
   const letter = event.key.toLowerCase();
   const step = command && letter === "z" ? (event.shiftKey ? again : back) : command && letter === "y" ? again : null;
-  if (step && !(typing && event.target.value !== event.target.defaultValue)) step();
+  if (step) step();
   else if (typing || command || event.altKey || document.querySelector("dialog[open]")) return;
   else if (letter === "?") helping.value = true;
   else if (letter === "b") before.value = true;
   else if (/^[1-9]$/.test(letter) && rooms[letter - 1]) location.hash = rooms[letter - 1].name;
   else {
-    const button = event.target.matches("select") ? null : document.querySelector(`[data-key="${CSS.escape(letter)}"]`);
+    const button = document.querySelector(`[data-key="${CSS.escape(letter)}"]`);
     if (!button) return;
     button.click();
   }
