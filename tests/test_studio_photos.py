@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from studio import MODEL, pixels, png
 from test_hostile import FILES
 
@@ -96,6 +97,7 @@ def test_a_picture_that_is_a_page_too_is_only_sent_as_pixels(studio):
         ("a\x00b\u202egnp.exe", "abgnp.exe"),
         ("." * 300, "." * 200),
         ("", "picture"),
+        ("@peaks", "@peaks"),
     ],
 )
 def test_names_are_shown_and_never_used_as_paths(studio, name, shown):
@@ -104,10 +106,14 @@ def test_names_are_shown_and_never_used_as_paths(studio, name, shown):
     photo = visitor.add(png(), name)
     assert photo.path.parent == visitor.folder
     assert photo.path.name == photo.id
+    assert photo.source == ("./@peaks" if name == "@peaks" else shown), "in a command, no bundled photograph"
 
 
 def test_a_camera_s_file_keeps_its_extension_and_no_other_does(studio, monkeypatch):
-    monkeypatch.setattr(sessions, "inspect", lambda path, *facts: sessions.Photo("0" * 16, "x", path, "x", 1, 1, 1))
+    def inspect(path, data, *names):
+        return sessions.Photo(sessions.digest(data), "x", path, "x", 1, 1, 1)
+
+    monkeypatch.setattr(sessions, "inspect", inspect)
     visitor = studio.server.visitors.get("someone")
     assert [visitor.add(bytes([i]), name).path.suffix for i, name in enumerate(["a.NEF", "b.html", "c.png"])] == [
         ".nef",
@@ -118,13 +124,17 @@ def test_a_camera_s_file_keeps_its_extension_and_no_other_does(studio, monkeypat
 
 def test_shelves_are_bounded(studio, monkeypatch):
     browser = studio.visit()
-    monkeypatch.setattr(sessions, "MOST_PICTURES", 4)
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 4)
     assert browser.add(png(1)).status_code == 200
     refused(browser.add(png(2), "one more.png"), "one more.png")
-    monkeypatch.setattr(sessions, "MOST_PICTURES", 300)
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 300)
     monkeypatch.setattr(sessions, "LARGEST_FILE", 1000)
     assert len(png(3)) > 1000
     refused(browser.add(png(3), "large.png"), "large.png")
+    monkeypatch.setattr(sessions, "LARGEST_FILE", 1 << 20)
+    monkeypatch.setattr(sessions, "MOST_MASKS", 2)
+    masks = [browser.post("/api/masks", files={"file": ("m.png", png(seed))}).json()["id"] for seed in range(3)]
+    assert [browser.get(f"/api/masks/{mask}").status_code for mask in masks] == [404, 200, 200]
 
 
 def test_a_full_disk_is_said(studio, monkeypatch):
@@ -183,6 +193,25 @@ def test_a_picture_of_ours_tells_how_it_was_made(studio, tmp_path):
     path = images.write(images.read(png()), tmp_path / "x.png", {"command": "graft swap", "scene": {"kind": "swap"}})
     (photo,) = studio.visit().add(path.read_bytes(), "x.png").json()
     assert photo["recipe"] == {"command": "graft swap", "scene": {"kind": "swap"}}
+
+
+@pytest.mark.parametrize(
+    "recipe", ['{"a": NaN}', '{"a": ' + "[" * 5000 + "]" * 5000 + "}", '{"a": "\\ud800"}', "[" * 10**5]
+)
+def test_a_recipe_that_nobody_can_tell_does_no_harm(studio, recipe):
+    info, data = PngInfo(), BytesIO()
+    info.add_itxt("graftlab", recipe)
+    Image.fromarray(pixels(png())).save(data, "PNG", pnginfo=info)
+    browser = studio.visit()
+    (photo,) = browser.add(data.getvalue()).json()
+    assert photo["recipe"] is None
+    assert len(browser.photos) == 4
+
+
+def test_a_document_that_is_no_text_is_refused(studio):
+    browser = studio.visit()
+    data = '{"document": {"a": "\\ud800"}}'
+    refused(browser.post("/api/session", content=data, headers={"content-type": "application/json"}), "cannot be saved")
 
 
 def test_a_session_is_one_file_that_any_visitor_opens(studio):
