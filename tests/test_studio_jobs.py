@@ -140,7 +140,7 @@ class Endless(Render):
 def endless(studio, browser):
     scene = browser.swap()
     visitor = next(iter(studio.guard.visitors)) if browser is None else browser.cookie.rpartition("=")[2]
-    return studio.server.jobs.start("endless", Endless(scene=scene), studio.server.workspace(visitor))
+    return studio.server.jobs.start("endless", Endless(kind="render", scene=scene), studio.server.workspace(visitor))
 
 
 def test_a_job_is_told_lets_pictures_pass_and_is_cancelled(studio):
@@ -159,7 +159,7 @@ def test_a_job_is_told_lets_pictures_pass_and_is_cancelled(studio):
     browser.ask("DELETE", f"/api/jobs/{job.id}")  # the page has gone, and the job was still there
     assert ended(browser, job.told)["state"] == "cancelled"
     assert not job.out.exists()
-    assert browser.get(f"/api/jobs/{job.id}/result").status_code == 400
+    assert browser.get(f"/api/jobs/{job.id}/result").status_code == 404
     assert len(rendered(browser, browser.swap())) > 0, "the next one runs"
 
 
@@ -216,4 +216,4 @@ def test_models_are_listed_with_what_is_beside_them(studio):
     assert [each["name"] for each in card["directions"]] == ["hour", "season"]
     assert (card["components"], card["random"]) == ({"texture": 3, "structure": 3}, True)
     assert browser.get("/api/models/landscapes-256").json()["random"] is False
-    assert browser.get("/api/models/%2Fetc%2Fpasswd").status_code == 400, "no file that was not given"
+    assert browser.get("/api/models/%2Fetc%2Fpasswd").status_code == 404, "no file that was not given"

@@ -16,8 +16,8 @@ from graftlab import images
 from graftlab.studio import sessions
 
 
-def refused(answer, naming):
-    assert answer.status_code == 400, answer.text
+def refused(answer, naming, status=400):
+    assert answer.status_code == status, answer.text
     (sentence,) = answer.json().values()
     assert naming in sentence
     assert "\n" not in sentence
@@ -42,7 +42,7 @@ def test_a_photo_is_kept_by_its_content_and_shown_upright(studio):
     (again,) = browser.add(turned.getvalue(), "other name.jpg").json()
     assert again == photo
     assert browser.ask("DELETE", f"/api/photos/{photo['id']}").status_code == 204
-    refused(browser.get(f"/api/photos/{photo['id']}"), photo["id"])
+    refused(browser.get(f"/api/photos/{photo['id']}"), photo["id"], 404)
 
 
 def bomb(width=40_000, height=40_000):
@@ -96,6 +96,7 @@ def test_a_picture_that_is_a_page_too_is_only_sent_as_pixels(studio):
         ("a\x00b\u202egnp.exe", "abgnp.exe"),
         ("." * 300, "." * 200),
         ("", "picture"),
+        ("@peaks", "@peaks"),
     ],
 )
 def test_names_are_shown_and_never_used_as_paths(studio, name, shown):
@@ -104,10 +105,14 @@ def test_names_are_shown_and_never_used_as_paths(studio, name, shown):
     photo = visitor.add(png(), name)
     assert photo.path.parent == visitor.folder
     assert photo.path.name == photo.id
+    assert photo.source == ("./@peaks" if name == "@peaks" else shown), "in a command, no bundled photograph"
 
 
 def test_a_camera_s_file_keeps_its_extension_and_no_other_does(studio, monkeypatch):
-    monkeypatch.setattr(sessions, "inspect", lambda path, *facts: sessions.Photo("0" * 16, "x", path, "x", 1, 1, 1))
+    def inspect(path, data, *names):
+        return sessions.Photo(sessions.digest(data), "x", path, "x", 1, 1, 1)
+
+    monkeypatch.setattr(sessions, "inspect", inspect)
     visitor = studio.server.visitors.get("someone")
     assert [visitor.add(bytes([i]), name).path.suffix for i, name in enumerate(["a.NEF", "b.html", "c.png"])] == [
         ".nef",
@@ -118,13 +123,17 @@ def test_a_camera_s_file_keeps_its_extension_and_no_other_does(studio, monkeypat
 
 def test_shelves_are_bounded(studio, monkeypatch):
     browser = studio.visit()
-    monkeypatch.setattr(sessions, "MOST_PICTURES", 4)
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 4)
     assert browser.add(png(1)).status_code == 200
     refused(browser.add(png(2), "one more.png"), "one more.png")
-    monkeypatch.setattr(sessions, "MOST_PICTURES", 300)
+    monkeypatch.setattr(sessions, "MOST_PHOTOS", 300)
     monkeypatch.setattr(sessions, "LARGEST_FILE", 1000)
     assert len(png(3)) > 1000
     refused(browser.add(png(3), "large.png"), "large.png")
+    monkeypatch.setattr(sessions, "LARGEST_FILE", 1 << 20)
+    monkeypatch.setattr(sessions, "MOST_MASKS", 2)
+    masks = [browser.post("/api/masks", files={"file": ("m.png", png(seed))}).json()["id"] for seed in range(3)]
+    assert [browser.get(f"/api/masks/{mask}").status_code for mask in masks] == [404, 200, 200]
 
 
 def test_a_full_disk_is_said(studio, monkeypatch):
@@ -147,7 +156,7 @@ def test_nobody_sees_another_s(studio):
     assert photo["id"] not in other.photos
     assert other.get("/api/jobs").json() == []
     for path in (f"photos/{photo['id']}", f"masks/{mask}", f"jobs/{job}", f"jobs/{job}/result"):
-        assert other.get(f"/api/{path}").status_code == 400
+        assert other.get(f"/api/{path}").status_code == 404
     with other.live() as live:
         live.ask({**other.swap(), "structure": photo["id"]})
         assert photo["id"] in live.answer()[0]["error"]

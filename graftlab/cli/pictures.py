@@ -117,8 +117,7 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     if known.model != desk.model.fingerprint:  # it has been trained on since
         return
     codes = desk.model.encode(read(photo, desk.model.config.size, desk.square))
-    found = known.novelty(codes)
-    if far := " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND):
+    if far := known.unlike(codes):
         line = f"{photo} lies beyond {BEYOND}% of what {model} was trained on, by its {far} (see graft novelty)"
         say(printable(line))
 

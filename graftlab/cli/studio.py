@@ -49,4 +49,4 @@ def studio(
         if not no_browser:
             open_browser(address)
 
-    serve(model, photos or [], host, port, expose, device, ready)
+    serve(model, photos or [], host, port, expose, device, ready, say)

@@ -134,6 +134,10 @@ class Distribution(Artifact):
         rows = _rows(codes)
         return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
 
+    def unlike(self, codes: SwapCodes) -> str:
+        """The parts by which one picture is unlike the photos: "texture and structure", one of them, or nothing."""
+        return " and ".join(part for part, (one,) in self.novelty(codes).items() if one.percentile > BEYOND)
+
     def components(self, part: str) -> Directions:
         """The axes of textures, or of the structures' cells, as directions: "component 1" and so on."""
         known: Gaussian = getattr(self, part)

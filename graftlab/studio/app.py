@@ -13,6 +13,7 @@ from graftlab.studio import job_routes, model_routes, photo_routes, session_rout
 from graftlab.studio.answers import Problem
 from graftlab.studio.live import Connection
 from graftlab.studio.server import Server, sentence
+from graftlab.studio.sessions import MissingError
 
 
 def create(server: Server) -> FastAPI:
@@ -35,7 +36,7 @@ def create(server: Server) -> FastAPI:
 
     @app.exception_handler(GraftError)
     async def refused(request: Request, error: GraftError) -> JSONResponse:
-        return JSONResponse({"error": sentence(error)}, 400)
+        return JSONResponse({"error": sentence(error)}, 404 if isinstance(error, MissingError) else 400)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -56,6 +57,7 @@ def create(server: Server) -> FastAPI:
 
 PROBLEMS: dict[int | str, Any] = {
     400: "What was asked cannot be done: one sentence that says why, and what to do.",
+    404: "A photo, mask, model or job is not there (any more).",
     403: "No token, or a request from elsewhere.",
     422: "The request is not as it should be.",
 }

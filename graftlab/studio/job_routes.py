@@ -6,11 +6,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from graftlab.errors import GraftError
 from graftlab.rendering.renderer import OWN_PICTURE
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.jobs import State
 from graftlab.studio.orders import AnyOrder
+from graftlab.studio.sessions import MissingError
 
 routes = APIRouter(prefix="/jobs")
 AsFile: dict[int | str, Any] = {200: {"content": {"application/octet-stream": {}}, "description": "The file."}}
@@ -59,5 +59,5 @@ def give_result(here: Here, whose: Whose, id: str) -> FileResponse:
     """What a job that is done has made, to download."""
     job = here.jobs.find(whose.id, id)
     if job.state != "done" or not job.out.is_file():
-        raise GraftError("This job has no result (yet).")
+        raise MissingError("This job has no result (yet).")
     return FileResponse(job.out, filename=job.order.file)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from graftlab.errors import GraftError
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.rota import Rota, Turns
+from graftlab.studio.sessions import MissingError
 from graftlab.work.progress import Progress
 
 KEPT = 20  # jobs of a visitor that have ended, and their files
@@ -96,7 +96,7 @@ class Jobs:
         for job in self.of(visitor):
             if job.id == id:
                 return job
-        raise GraftError("There is no such job (any more).")
+        raise MissingError("There is no such job (any more).")
 
     def cancel(self, visitor: str, id: str) -> Job:
         """Stop a job at its next step, or before its first; what has ended stays as it is."""

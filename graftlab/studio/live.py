@@ -93,15 +93,22 @@ class Connection:
             pass
 
     async def _picture(self) -> None:
-        answer = await asyncio.wrap_future(self.server.turns.run(self.visitor, self._draw))
+        try:
+            answer = await asyncio.wrap_future(self.server.turns.run(self.visitor, self._draw))
+        except GraftError as error:  # too many pages of one visitor wait
+            request = self._next()
+            answer = {"view": request.view, "id": request.id, "error": str(error)}
         if isinstance(answer, bytes):
             await self.socket.send_bytes(answer)
-        elif answer is not None:
+        else:
             await self._send(answer)
 
-    def _draw(self) -> bytes | dict[str, Any] | None:
+    def _next(self) -> Request:
+        return self._asked.pop(next(iter(self._asked)))
+
+    def _draw(self) -> bytes | dict[str, Any]:
         """The answer to the newest request of the view whose turn it is. In the thread of the networks."""
-        request = self._asked.pop(next(iter(self._asked)))
+        request = self._next()
         header: dict[str, Any] = {"view": request.view, "id": request.id}
         began = time.perf_counter()
         try:

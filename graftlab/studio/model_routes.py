@@ -10,6 +10,7 @@ from graftlab.editing.directions import Directions, directions_beside
 from graftlab.errors import GraftError
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.scenes import AnyScene
+from graftlab.studio.sessions import MissingError
 
 routes = APIRouter()
 
@@ -68,7 +69,7 @@ def show_model(here: Here, whose: Whose, name: str) -> CardAnswer:
     """A model's card, configuration, directions and kin."""
     files = here.networks.files()
     if name not in files:
-        raise GraftError(f"There is no model '{name}' here; /api/models lists all there are.")
+        raise MissingError(f"There is no model '{name}' here; /api/models lists all there are.")
     path, told = files[name], describe(files[name])
     card = path.with_suffix(".md")
     beside = directions_beside(name)

@@ -24,7 +24,7 @@ from graftlab.networks.model import Network
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio.memory import Kept
-from graftlab.studio.sessions import Photo, Visitor
+from graftlab.studio.sessions import MissingError, Photo, Visitor
 
 MOST_OF_MODELS = 2 << 30  # bytes
 MOST_OF_CODES = 256 << 20  # bytes
@@ -48,7 +48,7 @@ class Networks:
     def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """GraftError if the page may not name it, or it is of another kind."""
         if name not in self.files():
-            raise GraftError(f"There is no model '{name}' here; choose one of the list.")
+            raise MissingError(f"There is no model '{name}' here; choose one of the list.")
         model = self._models.get(name, lambda: load(name, device=self.device))
         if not isinstance(model, kind):
             raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
@@ -66,7 +66,7 @@ class Networks:
     def directions(self, file: str) -> Directions:
         """Those of a model by its name. GraftError for a file that the page may not name."""
         if file not in self.files() or not (path := directions_beside(file)).is_file():
-            raise GraftError(f"There are no directions '{file}' here; choose one of the list.")
+            raise MissingError(f"There are no directions '{file}' here; choose one of the list.")
         return self._files.get(("directions", file), lambda: Directions.load(path))
 
     def distribution(self, model: str) -> Distribution:
@@ -93,10 +93,9 @@ class Networks:
 
     def _unlike(self, model: str, photo: Photo, codes: SwapCodes) -> str | None:
         try:
-            found = self.distribution(model).novelty(codes)
+            far = self.distribution(model).unlike(codes)
         except GraftError:  # it came without, or has been trained on since
             return None
-        far = " and ".join(part for part, (one,) in found.items() if one.percentile > BEYOND)
         return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
 
 

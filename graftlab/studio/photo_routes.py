@@ -12,8 +12,8 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.stills import select
 from graftlab.studio.answers import Here, PhotoAnswer, Whose, answer
 from graftlab.studio.scenes.base import PhotoId
-from graftlab.studio.sessions import LARGEST_FILE, THUMBNAIL, Photo, thumbnail
-from graftlab.work.examples import example, examples
+from graftlab.studio.sessions import LARGEST_FILE, SHOWN, Photo, bundled, view
+from graftlab.work.examples import examples
 
 routes = APIRouter()
 AsPicture: dict[int | str, Any] = {200: {"content": {"image/png": {}, "image/webp": {}}, "description": "The picture."}}
@@ -34,7 +34,7 @@ class Selection(BaseModel):
 
 @routes.post("/photos")
 def add_photos(whose: Whose, files: Annotated[list[UploadFile], File(max_length=100)]) -> list[PhotoAnswer]:
-    """Put pictures on the visitor's shelf, in order. None is kept if one of them cannot be read."""
+    """Put pictures on the visitor's shelf, in order, up to the first that cannot be read."""
     return [answer(whose.add(file.file.read(LARGEST_FILE + 1), file.filename or "")) for file in files]
 
 
@@ -48,9 +48,9 @@ def list_photos(whose: Whose) -> list[PhotoAnswer]:
 def show_photo(
     whose: Whose,
     id: str,
-    side: Annotated[int | None, Query(ge=8, le=THUMBNAIL * 8, description="Short side, pixels.")] = None,
+    side: Annotated[int | None, Query(ge=8, le=SHOWN, description="Short side, pixels.")] = None,
 ) -> Response:
-    """A photo, upright and in sRGB: small ones as WebP, whole as PNG. What was brought itself is never sent."""
+    """A photo, upright and in sRGB, as WebP of a side, or as PNG. What was brought itself is never sent."""
     return picture(whose.photo(id), side)
 
 
@@ -69,7 +69,7 @@ def list_examples() -> list[str]:
 @routes.post("/examples/{name}")
 def add_example(whose: Whose, name: str) -> PhotoAnswer:
     """Put one of them on the visitor's shelf."""
-    return answer(whose.open(example(name), f"@{name}"))
+    return answer(whose.put(bundled(name)))
 
 
 @routes.post("/masks")
@@ -102,7 +102,7 @@ SELECTED = 512  # short side at which places are looked for, pixels
 
 
 def picture(photo: Photo, side: int | None) -> Response:
-    image, data = thumbnail(photo, side), BytesIO()
+    image, data = view(photo, side or SHOWN), BytesIO()
     kind: Literal["WEBP", "PNG"] = "WEBP" if side else "PNG"
     image.save(data, kind, **({"quality": 85, "method": 0} if side else {"compress_level": 1}))
     headers = {"cache-control": "private, max-age=31536000, immutable"}  # the id is that of the content

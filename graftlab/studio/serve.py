@@ -11,8 +11,9 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from graftlab.checkpoints.catalogue.registry import EXTENSION, cached
 from graftlab.errors import GraftError
-from graftlab.studio.front import Front, inline_scripts
+from graftlab.studio.front import BUNDLED, Front, inline_scripts
 from graftlab.studio.guard import Guard
 
 LONGEST_MESSAGE = 1 << 20  # bytes on the WebSocket
@@ -26,8 +27,16 @@ def serve(
     expose: bool = False,  # whether other machines may come in
     device: str | None = None,
     ready: Callable[[str], object] = lambda address: None,  # told the address to open
+    tell: Callable[[str], object] = lambda sentence: None,  # told of photos that are left out
 ) -> None:
-    """Serve the studio until interrupted. GraftError if it may not be served there, and if the port is taken."""
+    """Serve the studio until interrupted.
+
+    GraftError for a photo or a model that is not there, an address that may not be served, and a port that is taken."""
+    for photo in photos:
+        if not photo.is_file():
+            raise GraftError(f"{photo} is no file: name pictures.")
+    if not (Path(model).is_file() or (BUNDLED / f"{model}{EXTENSION}").is_file() or cached(model)):
+        raise GraftError(f"There is no model '{model}' on this machine; 'graft models' lists those that are.")
     loopback = host in ("127.0.0.1", "localhost", "::1")
     if not (loopback or expose):
         raise GraftError(f"{host} lets other machines in: give --expose too if they may, or leave --host out.")
@@ -40,7 +49,7 @@ def serve(
         from graftlab.studio.app import create  # which imports PyTorch: the page is there before
         from graftlab.studio.server import Server
 
-        server = Server(model, photos, device)
+        server = Server(model, photos, device, tell)
         stop.append(server.close)
         return create(server)
 

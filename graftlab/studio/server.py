@@ -22,11 +22,12 @@ class Server:
         model: str,  # that the page begins with, by file or name
         photos: Sequence[Path] = (),  # on the shelves at first; none: three that come with graftlab
         device: str | None = None,
+        tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
     ) -> None:
         self.model = model
         self.networks = Networks([model], device)
         self.turns = Turns()
-        self.visitors = Visitors(photos)
+        self.visitors = Visitors(photos, tell)
         self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of jobs
         self.jobs = Jobs(self.turns, self.tell, sentence)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told

@@ -10,9 +10,10 @@ from graftlab.errors import GraftError
 from graftlab.studio.answers import PhotoAnswer, Whose, answer
 from graftlab.studio.scenes.base import PhotoId
 from graftlab.studio.sessions import LARGEST_FILE, Photo
+from graftlab.work.examples import FOLDER
 
 routes = APIRouter(prefix="/session")
-LARGEST_SESSION = 200 << 20  # bytes
+LARGEST_SESSION = 128 << 20  # bytes
 AsFile: dict[int | str, Any] = {200: {"content": {"application/json": {}}, "description": "The file."}}
 
 
@@ -56,7 +57,7 @@ def save_session(whose: Whose, session: Session) -> Response:
     """The session as a file to keep, with its photos inside."""
 
     def saved(photo: Photo) -> SavedPicture:
-        own = not photo.name.startswith("@")
+        own = photo.path.parent != FOLDER  # the bundled ones are wherever this file is opened
         return SavedPicture(
             id=photo.id,
             name=photo.name,

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,17 +20,24 @@ from PIL import Image
 from graftlab import images
 from graftlab.errors import GraftError
 from graftlab.images.plugins import CAMERAS
-from graftlab.work.examples import FOLDER, example
+from graftlab.work.examples import example
 from graftlab.work.files import atomic_write
 
 ID = re.compile(r"[0-9a-f]{16}")
 LARGEST_FILE = 64 << 20  # bytes of a picture
 LARGEST_PICTURE = 50_000_000  # pixels
-MOST_PICTURES = 300  # of a visitor, photos and masks
+MOST_PHOTOS = 300  # of a visitor
 MOST_BYTES = 1 << 30  # of them together
+MOST_MASKS = 1000  # of a visitor; the first goes when one more comes
 MOST_VISITORS = 64  # whose folders are kept; the one who was seen last longest ago loses theirs
 LONGEST_NAME = 200  # characters
-THUMBNAIL = 320  # short side of the small version that is kept, pixels
+SHOWN = 2048  # short side up to which a photo is shown, pixels
+ENOUGH = 320  # short side at which a photo is looked at to see whether it can be read, pixels
+few = threading.Semaphore(2)  # photos that are decoded at once, each of which may take 200 MB
+
+
+class MissingError(GraftError):
+    """What was asked for is not there."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +79,41 @@ class Visitor:
 
     def add(self, data: bytes, name: str) -> Photo:
         """Keep the bytes of a photo. GraftError if they are none, or too large, or the visitor has too much."""
-        return self._keep(self.photos, data, name)
+        name, id = shown(name), digest(data)
+        if id not in self.photos:
+            with self._lock:
+                have = list(self.photos.values())
+            if len(have) >= MOST_PHOTOS or sum(photo.bytes for photo in have) + len(data) > MOST_BYTES:
+                raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
+            ending = Path(name).suffix.lower()  # a camera's raw file is known by it; no other is kept
+            self._keep(self.photos, data, name, ending if CAMERAS.fullmatch(ending) else "")
+        return self.photo(id)
 
     def add_mask(self, data: bytes) -> Photo:
         """Keep the bytes of a grey picture that says where something applies."""
-        return self._keep(self.masks, data, "mask")
+        if (id := digest(data)) not in self.masks:
+            self._keep(self.masks, data, "mask", ".mask")
+            with self._lock:
+                for old in list(self.masks.values())[:-MOST_MASKS]:
+                    self._drop(self.masks, old)
+        return self.mask(id)
 
-    def open(self, path: Path, name: str | None = None) -> Photo:
-        """A photo that stays where it is. GraftError if it is none."""
-        if not path.is_file():
-            raise GraftError(f"{path} is no file: name a picture.")
-        photo = inspect(path, path.read_bytes(), shown(name or path.name), name or str(path))
+    def put(self, photo: Photo) -> Photo:
+        """A photo that stays where it is."""
         with self._lock:
-            self.photos[photo.id] = photo
-        return photo
+            return self.photos.setdefault(photo.id, photo)
 
     def restore(self, name: str, data: bytes | None) -> Photo:
         """A photo of a saved session, or, without bytes, one that comes with graftlab."""
-        return self.open(example(name.removeprefix("@")), name) if data is None else self.add(data, name)
+        return self.put(bundled(name.removeprefix("@"))) if data is None else self.add(data, name)
 
     def remove(self, id: str) -> None:
         photo = self.photo(id)
         with self._lock:
-            self.photos.pop(id, None)
+            self._drop(self.photos, photo)
+
+    def _drop(self, shelf: dict[str, Photo], photo: Photo) -> None:
+        shelf.pop(photo.id, None)
         if photo.path.is_relative_to(self.folder):
             with suppress(OSError):
                 photo.path.unlink()
@@ -103,26 +122,16 @@ class Visitor:
         try:
             return shelf[id]
         except KeyError:
-            raise GraftError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
+            raise MissingError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
 
-    def _keep(self, shelf: dict[str, Photo], data: bytes, name: str) -> Photo:
-        name = shown(name)
-        id = digest(data)
-        if id in shelf:
-            return shelf[id]
+    def _keep(self, shelf: dict[str, Photo], data: bytes, name: str, ending: str) -> None:
         if len(data) > LARGEST_FILE:
             raise GraftError(f"{name} is larger than {LARGEST_FILE >> 20} MiB: make it smaller in another program.")
-        with self._lock:
-            have = [*self.photos.values(), *self.masks.values()]
-            if len(have) >= MOST_PICTURES or sum(photo.bytes for photo in have) + len(data) > MOST_BYTES:
-                raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
-        ending = Path(name).suffix.lower()  # a camera's raw file is known by it; no other is kept
-        path = self.folder / f"{id}{ending if CAMERAS.fullmatch(ending) else ''}"
-        photo = inspect(path, data, name, name)
+        path = self.folder / f"{digest(data)}{ending}"
+        photo = inspect(path, data, name, f"./{name}" if name[0] in "-@" else name)
         atomic_write(path, lambda file: file.write(data))
         with self._lock:
-            shelf[id] = photo
-        return photo
+            shelf[photo.id] = photo
 
 
 def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
@@ -133,16 +142,31 @@ def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
             f"{name} has {width} × {height} pixels, more than the {LARGEST_PICTURE // 10**6} million taken here: make "
             "it smaller in another program."
         )
-    upright = images.open_rgb(data, name, shrink_to=THUMBNAIL)
+    with few:
+        upright = images.open_rgb(data, name, shrink_to=ENOUGH)
     if (upright.width > upright.height) != (width > height):  # turned, as its EXIF says
         width, height = height, width
     return Photo(digest(data), name, path, source, width, height, len(data), images.read_recipe(data, name))
 
 
-def thumbnail(photo: Photo, side: int | None) -> Image.Image:
-    """The photo as a picture, its short side `side` pixels, or whole; never larger than it is."""
-    picture = images.open_rgb(photo.path, photo.name, shrink_to=side and 2 * side)
-    return picture if side is None or min(picture.size) <= side else images.resize(picture, side)
+def opened(path: Path) -> Photo:
+    """A photo that stays where it is. GraftError if it is none."""
+    if not path.is_file():
+        raise GraftError(f"{path} is no file: name a picture.")
+    return inspect(path, path.read_bytes(), shown(path.name), str(path))
+
+
+def bundled(name: str) -> Photo:
+    """A photograph that comes with graftlab."""
+    path = example(name)
+    return inspect(path, path.read_bytes(), f"@{name}", f"@{name}")
+
+
+def view(photo: Photo, side: int) -> Image.Image:
+    """The photo as a picture, upright and in sRGB, its short side `side` pixels or what it is, if that is less."""
+    with few:
+        picture = images.open_rgb(photo.path, photo.name, shrink_to=2 * side)
+        return picture if min(picture.size) <= side else images.resize(picture, side)
 
 
 def digest(data: bytes) -> str:
@@ -158,9 +182,18 @@ def shown(name: str) -> str:
 class Visitors:
     """All visitors, each in a folder of their own below a temporary one."""
 
-    def __init__(self, photos: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        photos: Sequence[Path] = (),  # on all shelves at first; none: STARTERS
+        tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="graftlab-studio-"))
-        self._starters = list(photos) or [example(name) for name in STARTERS]
+        self._starters = [] if photos else [bundled(name) for name in STARTERS]
+        for path in photos:
+            try:
+                self._starters.append(opened(path))
+            except GraftError as error:
+                tell(f"Left out: {error}")
         self._known: OrderedDict[str, Visitor] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -171,8 +204,8 @@ class Visitors:
                 folder = self.folder / hashlib.sha256(id.encode()).hexdigest()[:16]
                 folder.mkdir()
                 visitor = self._known[id] = Visitor(id, folder)
-                for path in self._starters:
-                    visitor.open(path, f"@{path.stem}" if path.parent == FOLDER else None)
+                for photo in self._starters:
+                    visitor.put(photo)
                 while len(self._known) > MOST_VISITORS:
                     shutil.rmtree(self._known.popitem(last=False)[1].folder, ignore_errors=True)
             self._known.move_to_end(id)

@@ -13,7 +13,7 @@ from graftlab.work.progress import Watch
 class Render(Order):
     """A scene at full size. The file tells the command, and the scene, from which the page restores what made it."""
 
-    kind: Literal["render"] = "render"
+    kind: Literal["render"]
     scene: AnyScene
     format: Literal["png", "jpg", "webp", "tif"] = "png"
 

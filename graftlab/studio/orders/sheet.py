@@ -18,7 +18,7 @@ Shelf = Annotated[list[PhotoId], Field(min_length=1, max_length=100)]
 class Sheet(Order):
     """A sheet of swaps, the photos in the margins (`graft grid`)."""
 
-    kind: Literal["sheet"] = "sheet"
+    kind: Literal["sheet"]
     model: str = Field(max_length=1000)
     structures: Shelf
     textures: Shelf

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from graftlab.editing.directions import Directions
 from graftlab.editing.edits import Move, Region, edit
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import Gain, MaskId, PhotoId, Scene, Share, command, number
@@ -57,7 +58,7 @@ class Painted(Somewhere):
 class Edit(Scene):
     """One photo, and what is done to it: another texture or a random one, then regions, then directions."""
 
-    kind: Literal["edit"] = "edit"
+    kind: Literal["edit"]
     picture: PhotoId
     texture: PhotoId | None = None
     amount_texture: Share = 1
@@ -89,7 +90,9 @@ class Edit(Scene):
         return [self.picture, *([self.texture] if self.texture else []), *(region.texture for region in self.regions)]
 
     def _moves(self, at: Workspace) -> list[Move]:
-        named = [(at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions]
+        named: list[tuple[Directions, str, float, Somewhere]] = [
+            (at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions
+        ]
         for one in self.components:
             found = at.networks.distribution(self.model).components(one.part)
             named.append((found, f"component {one.index + 1}", one.gain, one))
@@ -162,5 +165,6 @@ class Edit(Scene):
 IMPORTS = """from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.directions import Directions
 from graftlab.editing.edits import Move, Region, edit
 """

@@ -12,7 +12,7 @@ from graftlab.studio.scenes.base import PhotoId, Scene, Share, command, number
 class Swap(Scene):
     """The structure of one photo with the texture of another (Park et al. 2020, Fig. 1), or something between."""
 
-    kind: Literal["swap"] = "swap"
+    kind: Literal["swap"]
     structure: PhotoId
     texture: PhotoId
     amount_texture: Share = 1
