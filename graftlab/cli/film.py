@@ -161,6 +161,7 @@ def ride(
     texture_offset: Offset = 0.0,
     texture_from: Other = None,
     average: Average = 0.0,
+    square: Square = False,
 ) -> None:
     """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
@@ -176,7 +177,7 @@ def ride(
         raise GraftError(f"--{next(iter(given))} is for a ride past pictures, not in {source[0]}; leave it out.")
     if not real and (texture_offset or texture_from or average):
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
-    desk = shooting.desk()
+    desk = shooting.desk(square)
     line, inputs = over_time.timeline(desk), [*source, *over_time.files()]
     if real:
         footage = shooting.video(source[0])
@@ -199,4 +200,4 @@ def drift(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None
-    return (line.closed(float(frames / fps)) if loop and len(line.keys) > 1 else line).edit(fps)
+    return (line.looped(float(frames / fps)) if loop else line).edit(fps)

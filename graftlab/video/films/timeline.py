@@ -29,6 +29,7 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.work.files import read_table
 
+LONELY = "A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE)."
 OWN = "own"  # in the place of a picture: the frame's own texture
 
 Edit = Callable[[SwapCodes, int], SwapCodes]
@@ -119,7 +120,7 @@ class Timeline:
         the first already when the film begins. GraftError for fewer than two keys, and for more seconds among them."""
         first, last = self.keys[0], self.keys[-1]
         if first is last:
-            raise GraftError("A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE).")
+            raise GraftError(LONELY)
         if last.at - first.at >= seconds:
             raise GraftError(
                 f"A loop of {seconds:g} seconds has no way back from {last.at:g} seconds to {first.at:g}; "
@@ -127,6 +128,10 @@ class Timeline:
             )
         around = (replace(last, at=last.at - seconds), *self.keys, replace(first, at=first.at + seconds))
         return replace(self, keys=around, every=seconds)
+
+    def looped(self, seconds: float) -> "Timeline":
+        """`closed` if there is more than one key; one alone holds throughout."""
+        return self.closed(seconds) if len(self.keys) > 1 else self
 
     def at(self, own: SwapCodes, seconds: float) -> SwapCodes:
         """Codes of a frame (of one picture) with the texture of that moment."""
@@ -160,7 +165,8 @@ def becoming(
     whole = structures and replace(structures, parts=codes.parts)
     lines = [(line, early) for line, early in ((whole, 0.0), (textures, ahead)) if line]
     if loop:
-        seconds, moving = float(frames / fps), any(len(line.keys) > 1 for line, _ in lines)
-        lines = [(line.closed(seconds) if len(line.keys) > 1 or not moving else line, early) for line, early in lines]
+        if all(len(line.keys) == 1 for line, _ in lines):
+            raise GraftError(LONELY)
+        lines = [(line.looped(float(frames / fps)), early) for line, early in lines]
     edits = [line.edit(fps, early) for line, early in lines]
     return lambda number: reduce(lambda changed, edit: edit(changed, number), edits, codes)
