@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 from pydantic import TypeAdapter
-from studio import MODEL
+from studio import MODEL, pixels
 from test_studio_jobs import ended
 
 from graftlab import cli
@@ -66,7 +66,8 @@ def test_what_is_saved_shown_and_told_is_the_same(studio, name, tmp_path, monkey
         at = studio.server.workspace(browser.cookie.rpartition("=")[2])
         for number in (0, 3):
             moment = TypeAdapter(AnyScene).validate_python({**scene, "moment": number / 10})
-            assert np.array_equal(to_uint8(moment.draw(at)).numpy()[0].transpose(1, 2, 0), saved[number])
+            (shown,) = to_uint8(moment.draw(at))  # alone: a batch is rounded otherwise
+            assert np.abs(shown.astype(int) - saved[number]).max() <= 1
 
 
 def exec_alone(text):
@@ -77,9 +78,10 @@ def test_a_moment_of_a_dive_is_found_in_few_steps(studio):
     browser = studio.visit()
     with browser.live() as live:
         scene = {**scene_of(browser, "dive"), "seconds": 3, "fps": 30}
-        last = live.picture({**scene, "moment": 3})
-        assert last != live.picture({**scene, "moment": 0})
-        assert last == live.picture({**scene, "moment": 3, "fps": 60, "zoom": 0.9**0.5, "rotate": 1, "seconds": 3.0})
+        last = pixels(live.picture({**scene, "moment": 3})).astype(int)
+        first, finer = {"moment": 0}, {"moment": 3, "fps": 60, "zoom": 0.9**0.5, "rotate": 1}
+        assert np.abs(last - pixels(live.picture({**scene, **first}))).mean() > 2
+        assert np.abs(last - pixels(live.picture({**scene, **finer}))).mean() < 0.1
 
 
 def test_scenes_that_make_no_sense_are_refused(studio):

@@ -53,7 +53,7 @@ export function Timeline({ part, at, seek, chosen, change, put, stop }) {
     seek(round(Math.min(Math.max(to, 0), seconds)));
     event.preventDefault();
   };
-  const every = [0.5, 1, 2, 5, 10, 30, 60, 120].find((step) => seconds / step <= 16) ?? 300;
+  const every = [0.5, 1, 2, 5, 10, 30, 60, 120].find((step) => seconds / step <= 10) ?? 300;
   const marks = Array.from({ length: Math.floor(seconds / every) + 1 }, (_, i) => i * every);
   return html`<section class="timeline" aria-label="Timeline">
     <span class="name" aria-hidden="true" />

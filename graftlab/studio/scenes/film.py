@@ -76,7 +76,7 @@ class FilmScene(Scene):
     def slower(self, fps: int) -> "FilmScene":
         """The same with fewer frames per second, in each of which a dive goes as much farther."""
         steps = self.fps / fps
-        return self.model_copy(update={"fps": fps, "zoom": self.zoom**steps, "rotate": self.rotate * steps})
+        return self.model_copy(update={"fps": fps, "zoom": min(max(self.zoom**steps, 0.1), 10), "rotate": self.rotate * steps})
 
     def photos(self) -> list[str]:
         return [key.photo for key in (*self.structures, *self.textures) if key.photo]

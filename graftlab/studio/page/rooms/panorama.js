@@ -72,10 +72,11 @@ function Room({ part, model, change, take }) {
   const middles = lie.overlaps.map((overlap, i) => (lie.starts[i + 1] + overlap / 2) / lie.total);
   const tool = {
     name: "seam",
-    cursor: 1e-6, // the pointer itself says what it does
+    cursor: 0,
     begin: ({ x }) => {
       const width = document.querySelector(".panorama .box canvas").clientWidth;
-      const seam = middles.findIndex((middle) => Math.abs(middle - x) < Math.max(NEAR / width, lie.overlaps[middles.indexOf(middle)] / lie.total / 2));
+      const far = middles.map((middle, i) => Math.abs(middle - x) / Math.max(NEAR / width, lie.overlaps[i] / lie.total / 2));
+      const seam = far.findIndex((one) => one <= 1 && one === Math.min(...far));
       if (seam >= 0) hold({ seam, from: x, overlap: lie.overlaps[seam], total: lie.total });
       else chosen.value = Math.max(0, lie.starts.findLastIndex((start) => start / lie.total <= x));
     },
@@ -114,7 +115,7 @@ function Room({ part, model, change, take }) {
 /** Heights at which it can be saved, with the widths that it then has. */
 function sizes({ total }) {
   const told = (height) => `${Math.round(height * total)} × ${height} px`;
-  return [["", "up to 1024 px high"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
+  return [["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
 }
 
 function Caption({ part: { items, texture } }) {
@@ -220,8 +221,9 @@ function Strip({ items, lie, place, change, join }) {
         aria-label=${`${i + 1}: ${named(photo)}`} onClick=${() => (chosen.value = i)}>
         <img src=${thumbnail(photo)} alt="" draggable="false" style=${{ aspectRatio: lie.widths[i] }} />
       </button>
-      ${i < items.length - 1 && html`<${Typed} name=${`Overlap of ${i + 1} and ${i + 2}, % of the height`} value=${100 * lie.overlaps[i]}
-        lowest=${0} highest=${800} set=${(value) => join(i, value / 100)} />`}
+      ${i < items.length - 1 && html`<span class="joint" title="Overlap, % of the height">
+        <${Typed} name=${`Overlap of ${i + 1} and ${i + 2}, % of the height`} value=${100 * lie.overlaps[i]}
+          lowest=${0} highest=${800} set=${(value) => join(i, value / 100)} />%</span>`}
     </li>`)}
     <li><button type="button" class="add" aria-label="Add a picture to the strip" title="Add a picture" onClick=${add}>
       <${Sign} name="add" /></button></li>
