@@ -9,13 +9,10 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from starlette.testclient import TestClient
 from tiny import pictures
 
-from graftlab.editing.directions import Directions
-from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.images import to_png
 from graftlab.studio.app import create
 from graftlab.studio.front import Front
@@ -116,25 +113,6 @@ def opened(photos=(), model: str = MODEL) -> Iterator[Studio]:
     with TestClient(guard, base_url=f"http://{HOST}") as client:
         yield Studio(server, guard, client)
     server.close()
-
-
-def lay_beside(folder, model) -> None:
-    """Directions and a distribution beside a tiny model of a folder, with numbers at random."""
-    draw, name = torch.Generator().manual_seed(0), folder / f"{MODEL}.safetensors"
-
-    def numbers(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=draw)
-
-    def gaussian(channels: int) -> Gaussian:
-        axes = torch.linalg.qr(numbers(channels, 3))[0].T * torch.tensor([[0.9], [0.6], [0.3]])
-        return Gaussian(numbers(channels), axes, torch.tensor(0.01), torch.linspace(0, 0.1, 101))
-
-    texture, structure = model.config.texture_channels, model.config.structure_channels
-    known = Directions(("hour", "season"), numbers(2, texture), numbers(texture), torch.zeros(2), model.fingerprint)
-    known.save(name.with_suffix(".directions.safetensors"))
-    Distribution(gaussian(texture), gaussian(structure), True, model.fingerprint).save(
-        name.with_suffix(".textures.safetensors")
-    )
 
 
 def png(seed: int = 0, height: int = 32, width: int = 32) -> bytes:

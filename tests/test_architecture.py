@@ -61,7 +61,7 @@ ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 
 # Packages that any module may import at its top; all others cost time or may be missing, so only functions import them.
 EVERYWHERE = {"graftlab", "torch", "numpy", "PIL", "safetensors", "jinja2", "platformdirs"}
-AT_THE_TOP_OF = {"cli": {"typer", "rich"}, "studio": {"fastapi", "starlette", "pydantic", "uvicorn"}}
+AT_THE_TOP_OF = {"cli": {"typer", "rich"}, "studio": {"fastapi", "starlette", "pydantic", "pydantic_core", "uvicorn"}}
 HEAVY_PARTS = {"torch.utils.tensorboard", "torch.distributed.run"}  # of a package that is otherwise welcome
 BANNED = {"torchvision", "timm", "open_clip", "lpips"}
 

@@ -110,8 +110,8 @@ def test_a_saved_picture_tells_its_scene(studio, format):
     browser = studio.visit()
     recipe = read_recipe(rendered(browser, browser.swap(size=32), format=format))
     assert recipe["scene"] | browser.swap(size=32) == recipe["scene"]
-    assert list(recipe["photos"].values()) == ["@peaks", "@autumn-hills"]
-    assert recipe["command"] == f"graft swap @peaks @autumn-hills -o swap.png --size 32 --model {MODEL}"
+    assert list(recipe["photos"].values()) == ["@peaks", "@hilltop-sunset"]
+    assert recipe["command"] == f"graft swap @peaks @hilltop-sunset -o swap.png --size 32 --model {MODEL}"
 
 
 def test_a_sheet_of_all(studio):

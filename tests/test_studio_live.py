@@ -38,7 +38,7 @@ def held(studio):
 def test_a_swap_is_what_the_library_draws(studio):
     browser = studio.visit()
     model = load(MODEL, SwappingAutoencoder, device="cpu")
-    a, b = (images.read(f"@{name}", model.config.size) for name in ("peaks", "autumn-hills"))
+    a, b = (images.read(f"@{name}", model.config.size) for name in ("peaks", "hilltop-sunset"))
     expected = images.to_webp(swaps.swap(model, a, b))
     with browser.live() as live:
         scene = browser.swap()

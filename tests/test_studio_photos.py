@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from studio import MODEL, pixels, png
 from test_hostile import FILES
 
@@ -192,6 +193,25 @@ def test_a_picture_of_ours_tells_how_it_was_made(studio, tmp_path):
     path = images.write(images.read(png()), tmp_path / "x.png", {"command": "graft swap", "scene": {"kind": "swap"}})
     (photo,) = studio.visit().add(path.read_bytes(), "x.png").json()
     assert photo["recipe"] == {"command": "graft swap", "scene": {"kind": "swap"}}
+
+
+@pytest.mark.parametrize(
+    "recipe", ['{"a": NaN}', '{"a": ' + "[" * 5000 + "]" * 5000 + "}", '{"a": "\\ud800"}', "[" * 10**5]
+)
+def test_a_recipe_that_nobody_can_tell_does_no_harm(studio, recipe):
+    info, data = PngInfo(), BytesIO()
+    info.add_itxt("graftlab", recipe)
+    Image.fromarray(pixels(png())).save(data, "PNG", pnginfo=info)
+    browser = studio.visit()
+    (photo,) = browser.add(data.getvalue()).json()
+    assert photo["recipe"] is None
+    assert len(browser.photos) == 4
+
+
+def test_a_document_that_is_no_text_is_refused(studio):
+    browser = studio.visit()
+    data = '{"document": {"a": "\\ud800"}}'
+    refused(browser.post("/api/session", content=data, headers={"content-type": "application/json"}), "cannot be saved")
 
 
 def test_a_session_is_one_file_that_any_visitor_opens(studio):

@@ -47,6 +47,10 @@ def edit(
 
     Directions come last, so that they change what was painted too. GraftError as for each of these."""
     if other is not None:
+        if structure not in (0, 1) and codes.structure.shape != other.structure.shape:
+            raise GraftError(
+                "Structures of pictures of different shape cannot be mixed; crop them to squares (--square)."
+            )
         codes = codes.mix(other, texture=texture, structure=structure)
     height, width = (cells * stride for cells in codes.structure.shape[2:])
     if painted := [region for region in regions if region.amount]:

@@ -345,6 +345,6 @@ def read_recipe(source: str | Path | bytes, name: str | None = None) -> dict[str
             text = exif.get(ExifTags.Base.ImageDescription)
     try:
         recipe = json.loads(text) if text else None
-    except (TypeError, ValueError):  # somebody else's description
+    except (TypeError, ValueError, RecursionError):  # somebody else's description
         return None
     return recipe if isinstance(recipe, dict) else None

@@ -131,6 +131,6 @@ def named(text: str) -> dict[str, Any]:
     """The view and number of a request at fault, as far as it tells them."""
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {key: told[key] for key in ("view", "id") if isinstance(told, dict) and isinstance(told.get(key), str | int)}

@@ -1,16 +1,20 @@
 """The models that the page may name, what they are, and scenes as lines to copy."""
 
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from graftlab.checkpoints.describe import describe
+from graftlab.checkpoints.readers import open_model
 from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.edits import PARTS
 from graftlab.errors import GraftError
+from graftlab.networks.model import ancestors
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.scenes import AnyScene
-from graftlab.studio.sessions import MissingError
 
 routes = APIRouter()
 
@@ -67,31 +71,41 @@ def list_models(here: Here) -> list[ModelAnswer]:
 @routes.get("/models/{name:path}")
 def show_model(here: Here, whose: Whose, name: str) -> CardAnswer:
     """A model's card, configuration, directions and kin."""
-    files = here.networks.files()
-    if name not in files:
-        raise MissingError(f"There is no model '{name}' here; /api/models lists all there are.")
-    path, told = files[name], describe(files[name])
-    card = path.with_suffix(".md")
-    beside = directions_beside(name)
+    path = here.networks.file(name)
+    card, beside = path.with_suffix(".md"), directions_beside(path)
     directions = Directions.load(beside) if beside.is_file() else None
     try:
         weather = here.turns.run(whose.id, lambda: here.networks.distribution(name)).result()
     except GraftError:
         weather = None
+    told = describe(path)
     return CardAnswer(
         **known(here, name, told),
         card=card.read_text(encoding="utf-8") if card.is_file() else None,
         config=told.get("config", {}),
-        directions=[
-            DirectionAnswer(file=name, name=one, part=directions.part, told=directions.describe(one))
-            for one in directions.names
-        ]
-        if directions
-        else [],
-        components={part: len(getattr(weather, part).axes) for part in ("texture", "structure")} if weather else {},
+        directions=list(described(name, directions)) if directions else [],
+        components={part: len(getattr(weather, part).axes) for part in PARTS} if weather else {},
         random=weather is not None,
-        kin=[],
+        kin=kin(here.networks.files(), name),
     )
+
+
+def described(model: str, directions: Directions) -> Iterator[DirectionAnswer]:
+    for name in directions.names:
+        yield DirectionAnswer(file=model, name=name, part=directions.part, told=directions.describe(name))
+
+
+def kin(files: Mapping[str, Path], name: str) -> list[str]:
+    """The models that one was made from, and those that were made from it, as their files tell."""
+    own, found = open_model(files[name]), []
+    for other, path in files.items():
+        try:
+            file = open_model(path)
+        except GraftError:
+            continue
+        if file.fingerprint in ancestors(own.about) or own.fingerprint in ancestors(file.about):
+            found.append(other)
+    return found
 
 
 @routes.post("/command")

@@ -28,8 +28,8 @@ from graftlab.studio.sessions import MissingError, Photo, Visitor
 from graftlab.video.film import Film
 
 MOST_OF_MODELS = 2 << 30  # bytes
-MOST_OF_CODES = 256 << 20  # bytes
-MOST_OF_FILES = 256 << 20  # bytes of directions, distributions and masks
+MOST_OF_CODES = 64 << 20  # bytes
+MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
 MOST_FILMS = 8  # whose moments are looked at
 
 
@@ -40,7 +40,7 @@ class Networks:
         self.given = list(given)  # model files beside those that are known by name
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
-        self._codes = Kept[tuple[SwapCodes, str | None]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
+        self._codes = Kept[tuple[SwapCodes, str]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
@@ -48,11 +48,16 @@ class Networks:
         """All models that the page may name."""
         return cached_models() | bundled_models() | {name: Path(name) for name in self.given if Path(name).is_file()}
 
+    def file(self, name: str) -> Path:
+        """The file of a model that the page may name. GraftError for any other."""
+        try:
+            return self.files()[name]
+        except KeyError:
+            raise MissingError(f"There is no model '{name}' here; choose one of the list.") from None
+
     def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """GraftError if the page may not name it, or it is of another kind."""
-        if name not in self.files():
-            raise MissingError(f"There is no model '{name}' here; choose one of the list.")
-        model = self._models.get(name, lambda: load(name, device=self.device))
+        model = self._models.get(name, lambda: load(self.file(name), device=self.device))
         if not isinstance(model, kind):
             raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
         return model
@@ -64,42 +69,49 @@ class Networks:
     def notice(self, model: str, photo: Photo) -> str | None:
         """What to say of a photo that is unlike what the model was trained on, if the model came with that."""
         renderer = Renderer(self.model(model, SwappingModel))
-        return self._encoded(renderer, model, photo, renderer.side())[1]
+        far = self._encoded(renderer, model, photo, renderer.side())[1]
+        return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
 
-    def directions(self, file: str) -> Directions:
-        """Those of a model by its name. GraftError for a file that the page may not name."""
-        if file not in self.files() or not (path := directions_beside(file)).is_file():
-            raise MissingError(f"There are no directions '{file}' here; choose one of the list.")
-        return self._files.get(("directions", file), lambda: Directions.load(path))
+    def directions(self, model: str) -> Directions:
+        """Those that a model came with. GraftError if there are none, and for one that the page may not name."""
+
+        def opened() -> Directions:
+            if not (path := directions_beside(self.file(model))).is_file():
+                raise MissingError(f"{model} did not come with directions; choose some of the list.")
+            return Directions.load(path)
+
+        return self._files.get(("directions", model), opened)
 
     def distribution(self, model: str) -> Distribution:
         """What textures and structures a model was trained on are like. GraftError if it came without."""
-        file = beside(model)
-        if not file.is_file():
-            raise GraftError(f"{model} did not come with the textures of its training, which this needs.")
-        return self._files.get(("distribution", model), lambda: Distribution.load(file))
+
+        def opened() -> Distribution:
+            if not (path := beside(self.file(model))).is_file():
+                raise GraftError(f"{model} did not come with the textures of its training, which this needs.")
+            return Distribution.load(path)
+
+        return self._files.get(("distribution", model), opened)
 
     def mask(self, mask: Photo) -> Tensor:
         """(1, 1, h, w) in [0, 1]."""
         return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
 
     @torch.no_grad()
-    def _encoded(
-        self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int
-    ) -> tuple[SwapCodes, str | None]:
-        def encode() -> tuple[SwapCodes, str | None]:
+    def _encoded(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> tuple[SwapCodes, str]:
+        """Codes, and by which parts they are unlike those that the model knows, if they are of its own size."""
+
+        def encode() -> tuple[SwapCodes, str]:
             picture = images.read(photo.path, side, renderer.square, photo.name)
             codes = tiled_if_large(renderer.model, picture).encode(picture)
-            return codes, self._unlike(model, photo, codes) if side == renderer.model.config.size else None
+            return codes, self._unlike(model, codes) if side == renderer.model.config.size else ""
 
         return self._codes.get((renderer.model.fingerprint, photo.id, side, renderer.square), encode)
 
-    def _unlike(self, model: str, photo: Photo, codes: SwapCodes) -> str | None:
+    def _unlike(self, model: str, codes: SwapCodes) -> str:
         try:
-            far = self.distribution(model).unlike(codes)
+            return self.distribution(model).unlike(codes)
         except GraftError:  # it came without, or has been trained on since
-            return None
-        return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
+            return ""
 
 
 @dataclass(frozen=True)

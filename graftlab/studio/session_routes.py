@@ -70,7 +70,11 @@ def save_session(whose: Whose, session: Session) -> Response:
         masks=[saved(whose.mask(id)) for id in session.masks],
     )
     headers = {"content-disposition": 'attachment; filename="session.graft.json"'}
-    return Response(found.model_dump_json(), media_type="application/json", headers=headers)
+    try:
+        data = found.model_dump_json()
+    except ValueError:  # text that is no Unicode, or depth without end
+        raise GraftError("This document cannot be saved: it holds what JSON cannot.") from None
+    return Response(data, media_type="application/json", headers=headers)
 
 
 @routes.post("/open")

@@ -4,6 +4,7 @@ Photos go by an id, the beginning of the SHA-256 of their bytes. The names they 
 """
 
 import hashlib
+import json
 import re
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic_core import to_json
 
 from graftlab import images
 from graftlab.errors import GraftError
@@ -146,7 +148,18 @@ def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
         upright = images.open_rgb(data, name, shrink_to=ENOUGH)
     if (upright.width > upright.height) != (width > height):  # turned, as its EXIF says
         width, height = height, width
-    return Photo(digest(data), name, path, source, width, height, len(data), images.read_recipe(data, name))
+    recipe = images.read_recipe(data, name)
+    return Photo(digest(data), name, path, source, width, height, len(data), recipe if is_json(recipe) else None)
+
+
+def is_json(recipe: object) -> bool:
+    """Whether something that a file told can be told in turn: no NaN, no half of a letter, no depth without end."""
+    try:
+        json.dumps(recipe, allow_nan=False)
+        to_json(recipe)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def opened(path: Path) -> Photo:
@@ -216,4 +229,4 @@ class Visitors:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-STARTERS = ("peaks", "autumn-hills", "hilltop-sunset")
+STARTERS = ("peaks", "hilltop-sunset", "render-winter")

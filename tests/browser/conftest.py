@@ -41,12 +41,13 @@ def tab(chromium, studio):
     """Opens a tab of a new visitor, with options of a context; errors of its page fail the test."""
     wrong, contexts = [], []
 
-    def open_tab(**options):
+    def open_tab(prepare=lambda page: None, **options):
         contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
         page = contexts[-1].new_page()
         page.set_default_timeout(SLOW)
         page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
+        prepare(page)
         page.goto(studio)
         page.wait_for_selector("canvas[data-frame]")
         return page

@@ -28,20 +28,21 @@ def difference(a, b):
     return np.abs(a - b).mean()
 
 
-def drop(page, *paths, on="main"):
-    """Drop files, as the system's file manager does."""
+def drop(page, *paths, on="main", paste=False):
+    """Drop files, as the system's file manager does, or paste them."""
     files = [{"name": path.name, "data": base64.b64encode(path.read_bytes()).decode()} for path in paths]
     page.evaluate(
-        """([files, on]) => {
+        """([files, on, paste]) => {
             const held = new DataTransfer();
             for (const { name, data } of files) {
                 const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
                 held.items.add(new File([bytes], name));
             }
-            const event = { dataTransfer: held, bubbles: true, cancelable: true };
-            document.querySelector(on).dispatchEvent(new DragEvent("drop", event));
+            const told = { dataTransfer: held, clipboardData: held, bubbles: true, cancelable: true };
+            const event = paste ? new ClipboardEvent("paste", told) : new DragEvent("drop", told);
+            document.querySelector(on).dispatchEvent(event);
         }""",
-        [files, on],
+        [files, on, paste],
     )
 
 
@@ -71,6 +72,31 @@ def test_the_first_visit_shows_a_swap_and_one_drop_makes_ones_own(page, tmp_path
     expect(page.locator(".words > .structure")).to_have_text("mine")
     assert difference(pixels(page), first) > 10
     assert page.locator('[data-shelf="structures"] [aria-selected="true"]').get_attribute("aria-label") == "mine"
+
+
+def test_a_pasted_photo_goes_to_the_shelf_that_has_the_focus(page, tmp_path):
+    page.locator('[data-shelf="textures"] [aria-selected="true"]').focus()
+    drop(page, photo(tmp_path), paste=True)
+    expect(page.locator(".words > .texture")).to_have_text("mine")
+    page.keyboard.press("Control+z")
+    expect(page.locator(".words > .texture")).to_have_text("autumn-hills")
+    assert page.locator('[data-shelf="textures"] [role="option"]').count() == 3
+
+
+def test_a_lost_connection_is_taken_up_again(tab):
+    sockets = []
+
+    def between(socket):
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page = tab(lambda page: page.route_web_socket("**/api/live", between))
+    first = pixels(page)
+    sockets[-1].close()
+    page.get_by_label("Texture", exact=True).fill("0")  # while there is none
+    expect(page.locator(".connection")).to_have_count(0)
+    assert difference(pixels(page), first) > 2
+    assert len(sockets) == 2
 
 
 def test_a_slider_changes_pixels_and_undo_brings_the_same_ones_back(page):

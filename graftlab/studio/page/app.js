@@ -66,17 +66,17 @@ go();
 // -- keys, drops and pastes -----------------------------------------------------------------------------------------
 
 function key(event) {
-  const typing = event.target.matches("input[type=text], textarea, [contenteditable]");
+  const typing = event.target.matches("input[type=text], textarea, select");
   const command = event.ctrlKey || event.metaKey;
   const letter = event.key.toLowerCase();
   const step = command && letter === "z" ? (event.shiftKey ? again : back) : command && letter === "y" ? again : null;
-  if (step && !(typing && event.target.value !== event.target.defaultValue)) step();
+  if (step) step();
   else if (typing || command || event.altKey || document.querySelector("dialog[open]")) return;
   else if (letter === "?") helping.value = true;
   else if (letter === "b") before.value = true;
   else if (/^[1-9]$/.test(letter) && rooms[letter - 1]) location.hash = rooms[letter - 1].name;
   else {
-    const button = event.target.matches("select") ? null : document.querySelector(`[data-key="${CSS.escape(letter)}"]`);
+    const button = document.querySelector(`[data-key="${CSS.escape(letter)}"]`);
     if (!button) return;
     button.click();
   }
@@ -115,11 +115,11 @@ addEventListener("paste", (event) => {
 function App() {
   const open = room.value;
   useEffect(() => void (document.title = `${open.title} · graftlab studio`), [open]);
-  if (!doc.value) return html`<p class="opening" role="status">${connection.value === "ended" ? ENDED : "Opening"}</p>`;
+  if (!doc.value) return html`<${Opening} open=${open} />`;
   const change = (name, patch, key) => apply(name, { [open.name]: patch }, key);
   return html`<div class=${`studio ${dragging.value ? "dragging" : ""}`}>
     <header class="bar">
-      <h1><img src="/mark.svg" alt="" width="20" height="20" />graftlab <span>studio</span></h1>
+      <${Title} />
       <${Tabs} open=${open} />
       <div class="tools" role="group" aria-label="Document">
         <${Menu} name="Model" value=${doc.value.model} set=${(name) => apply("another model", { model: name })}
@@ -142,6 +142,19 @@ function App() {
     <${Words} />
     ${helping.value && html`<${Keys} />`}
   </div>`;
+}
+
+/** What is there while the server is still getting ready. */
+function Opening({ open }) {
+  return html`<div class="studio">
+    <header class="bar"><${Title} /><${Tabs} open=${open} /></header>
+    <main class="opening"><p role="status">${connection.value === "ended" ? ENDED : "Opening the studio"}</p></main>
+    <${Words} />
+  </div>`;
+}
+
+function Title() {
+  return html`<h1><img src="/mark.svg" alt="" width="20" height="20" />graftlab <span>studio</span></h1>`;
 }
 
 const ENDED = "This studio has ended. Start 'graft studio' again, and open the address that it prints.";

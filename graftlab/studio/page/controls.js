@@ -41,6 +41,7 @@ export function Typed({ name, value, set, lowest = -Infinity, highest = Infinity
   };
   const key = (event) => {
     const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (text !== null && (event.ctrlKey || event.metaKey)) event.stopPropagation(); // undoing what is being typed
     if (event.key === "Enter") take();
     else if (event.key === "Escape") type(null);
     else if (way) {
