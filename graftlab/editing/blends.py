@@ -139,8 +139,8 @@ def panorama(
     shares = ramps(places, middles, gradual).reshape(len(codes), 1, 1, *((1, -1) if along == 3 else (-1, 1)))
     first = _together(*codes)
     structure, *rows = [each.structure if along == 3 else each.structure.mT for each in codes]
-    for row, shared, each in zip(rows, overlaps, fades, strict=True):
-        structure = join(structure, row, shared, each)
+    for row, shared, length in zip(rows, overlaps, fades, strict=True):
+        structure = join(structure, row, shared, length)
     structure = structure if along == 3 else structure.mT
     texture = _weighted([vector[:, :, None, None] for vector in vectors], shares)
     return replace(first, structure=structure, texture=texture, size=None)

@@ -103,6 +103,8 @@ def test_a_film_is_arranged_by_hand_rendered_and_played(page):
     video = page.locator(".player video")
     video.evaluate("(video) => new Promise((done) => (video.ontimeupdate = () => video.currentTime > 0.2 && done()))")
     assert video.evaluate("(video) => [video.videoHeight, Math.round(video.duration)]") == [128, 8]
+    box, shown = page.locator(".player .box").bounding_box(), video.bounding_box()
+    assert box == pytest.approx(shown, abs=1)  # all of it, with its controls
     page.get_by_role("button", name="Back to the timeline").click()
     for name, line in (("Ride", "graft film ride"), ("Dive", "graft film recurse")):
         page.get_by_text(name, exact=True).click()

@@ -26,7 +26,11 @@ class FilmOrder(Order):
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
         renderer = at.renderer(self.scene.model)
-        about = {"command": self.scene.as_command(at), "version": __version__, "scene": self.scene.model_dump(mode="json")}
+        about = {
+            "command": self.scene.as_command(at),
+            "version": __version__,
+            "scene": self.scene.model_dump(mode="json"),
+        }
         photos = {id: at.visitor.photo(id).name for id in self.scene.photos()}
         film = replace(self.scene.shot(at), recipe={**about, "photos": photos, **renderer.recipe})
         try:

@@ -21,7 +21,7 @@ from graftlab.video.films.recurse import Motion
 from graftlab.video.films.timeline import Key, Timeline, becoming
 
 MOST = 40  # keys of a lane
-SKETCH = 3  # frames per second of a dive of which one moment is wanted: each follows from all that come before
+SKETCH = 12  # frames of a dive of which one moment is wanted: each follows from all that come before
 Drawing = Renderer[SwappingModel]
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
 
@@ -68,15 +68,15 @@ class FilmScene(Scene):
 
     def draw(self, at: Workspace) -> Tensor:
         scene = self.model_copy(update={"moment": 0})
-        if self.film == "dive":
-            scene = scene.slower(SKETCH)
-        film = at.networks.films.get((scene.model_dump_json(), at.own), lambda: scene.shot(at))
-        return film.frame(min(round(self.moment * scene.fps), film.frames - 1))
+        make = scene.sketched if self.film == "dive" else scene.shot
+        film = at.networks.films.get((scene.model_dump_json(), at.own), lambda: make(at))
+        return film.frame(min(round(self.moment * film.fps), film.frames - 1))
 
-    def slower(self, fps: int) -> "FilmScene":
-        """The same with fewer frames per second, in each of which a dive goes as much farther."""
-        steps = self.fps / fps
-        return self.model_copy(update={"fps": fps, "zoom": min(max(self.zoom**steps, 0.1), 10), "rotate": self.rotate * steps})
+    def sketched(self, at: Workspace) -> Film:
+        """A dive in few steps, each of which goes as much farther."""
+        steps = max(1.0, self.frames / SKETCH)
+        motion = {"zoom": min(max(self.zoom**steps, 0.1), 10), "rotate": self.rotate * steps}
+        return self.model_copy(update={"fps": Fraction(self.fps / steps), **motion}).shot(at)
 
     def photos(self) -> list[str]:
         return [key.photo for key in (*self.structures, *self.textures) if key.photo]
@@ -127,7 +127,7 @@ class FilmScene(Scene):
             speed=self.speed,
             parallax=self.parallax,
             closed=self.loop,
-            texture=line and line.edit(self.rate),
+            texture=line.edit(self.rate) if line else None,
         )
 
     def _dive(self, at: Workspace, renderer: Drawing, keys: list[Key]) -> Film:
@@ -147,7 +147,7 @@ class FilmScene(Scene):
 
     def _in_dive(self, seconds: float) -> float:
         """When the dive is made, of a time in the film, which may be played backwards."""
-        return round(max(0.0, (self.frames - 1) / self.fps - seconds), 6) if self.backwards else seconds
+        return round(max(0.0, float((self.frames - 1) / self.fps) - seconds), 6) if self.backwards else seconds
 
     # -- as people would write it -------------------------------------------------------------------------------------
 
@@ -188,8 +188,8 @@ class FilmScene(Scene):
             first = names[photos[0]]
             line = marks([(self._in_dive(time), first if codes == "None" else codes) for time, codes in keys]) or first
             lines.append(
-                f"film = films.recurse(\n    renderer.model,\n    renderer.read({photos[0]!r}),\n    {line},\n    {length},\n"
-                f"    motion=films.Motion({number(self.zoom)}, {number(self.rotate)}),\n"
+                f"film = films.recurse(\n    renderer.model,\n    renderer.read({photos[0]!r}),\n    {line},\n"
+                f"    {length},\n    motion=films.Motion({number(self.zoom)}, {number(self.rotate)}),\n"
                 f"    detail=Detail({number(self.recall)}, {number(self.novelty)}),\n    backwards={self.backwards},\n)"
             )
         elif self.film == "ride":

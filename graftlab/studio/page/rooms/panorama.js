@@ -114,7 +114,7 @@ function Room({ part, model, change, take }) {
 
 /** Heights at which it can be saved, with the widths that it then has. */
 function sizes({ total }) {
-  const told = (height) => `${Math.round(height * total)} × ${height} px`;
+  const told = (height) => `${Math.round(height * total)} × ${height}`;
   return [["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
 }
 
