@@ -10,6 +10,9 @@ const LANES = [["structures", "Structure", "structure"], ["textures", "Texture",
 const APART = 0.05; // seconds that two keys of a lane are apart at the least
 const STEP = 0.1; // seconds by which an arrow moves a key
 
+/** The last moment at which a key may be: a loop needs time for the way back. */
+export const ending = ({ seconds, loop, film }) => (loop && film !== "dive" ? round(seconds - 2 * APART) : seconds);
+
 /** The keys of a lane in order, none at the time of another: the one called `moved` gives way. */
 export function timed(keys, seconds, moved = null) {
   const others = keys.filter(({ id }) => id !== moved);
@@ -73,7 +76,7 @@ function Lane({ lane, title, colour, part, at, seek, chosen, change, put, place,
   const keys = part[lane];
   const isChosen = ({ id }) => chosen.value?.lane === lane && chosen.value.id === id;
   const move = (id, time) => change("moving a key", {
-    [lane]: timed(keys.map((key) => (key.id === id ? { ...key, at: time } : key)), part.seconds, id),
+    [lane]: timed(keys.map((key) => (key.id === id ? { ...key, at: time } : key)), ending(part), id),
   }, `key ${lane} ${id}`);
   const remove = (id) => {
     chosen.value = null;

@@ -8,7 +8,7 @@ import { Output } from "../output.js";
 import { Picture } from "../picture.js";
 import { Shelf, laid, photos } from "../shelf.js";
 import { doc } from "../store.js";
-import { Timeline, timed } from "../timeline.js";
+import { Timeline, ending, timed } from "../timeline.js";
 import { download, jobs, useLive } from "../wire.js";
 
 const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"]];
@@ -16,16 +16,16 @@ const EASES = ["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "j
 const RATES = [12, 25, 30, 50];
 const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
 const SIZES = [["", "up to 720 px"], ["model", "as on screen"], ...[128, 256, 512, 720].map((size) => [`${size}`, `${size} px`])];
-const USUAL = { speed: 0.25, parallax: 0.5, zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true, ease: "smooth", ahead: 0 };
+const USUAL = { speed: 0.25, parallax: 0.15, zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true, ease: "smooth", ahead: 0 };
 
 // what a button sets: of the lanes by their photos, of a ride and of a dive by numbers
 const PRESETS = {
   timeline: [
     ["Melt", (part, { structures, textures }) => ({ structures: part.structures.slice(0, 1), textures: spread(part, [null, ...textures.filter((id) => id !== structures[0])]), ahead: 0 })],
     ["Walk", (part, { structures }) => ({ structures: spread(part, structures), textures: [], ahead: 0 })],
-    ["Out of step", (part, { structures }) => ({ structures: spread(part, structures), textures: spread(part, structures), ahead: part.seconds / structures.length / 2 })],
+    ["Out of step", (part, { structures }) => ({ structures: spread(part, structures), textures: spread(part, structures), ahead: part.seconds / 2 / (structures.length || 1) })],
   ],
-  ride: [["Train", { speed: 0.25, parallax: 0.5 }], ["Slow pan", { speed: 0.08, parallax: 0 }], ["Express", { speed: 0.8, parallax: 0.7 }]],
+  ride: [["Train", { speed: 0.25, parallax: 0.15 }], ["Slow pan", { speed: 0.08, parallax: 0 }], ["Express", { speed: 0.8, parallax: 0.3 }]],
   dive: [
     ["Dive in", { zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true }],
     ["Spiral", { zoom: 0.985, rotate: 0.8, recall: 0.7, novelty: 0.1, backwards: true }],
@@ -56,7 +56,7 @@ export const film = {
   Room,
   took: (now, ids, shelf) => {
     const lane = shelf ?? "structures";
-    const keys = timed([...now.film[lane], ...ids.map((photo, i) => ({ id: free(now.film[lane]) + i, at: ending(now.film, lane, i), photo }))], now.film.seconds);
+    const keys = timed([...now.film[lane], ...ids.map((photo, i) => ({ id: free(now.film[lane]) + i, at: following(now.film, lane, i), photo }))], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
   restore: (now, { model, kind, moment, size, square, structures, textures = [], ...rest }) => {
@@ -71,7 +71,7 @@ export const film = {
 };
 
 const free = (lane) => Math.max(-1, ...lane.map(({ id }) => id)) + 1;
-const ending = ({ seconds, ...lanes }, lane, i) => Math.min(seconds, (lanes[lane].at(-1)?.at ?? -1) + 1 + i);
+const following = (part, lane, i) => Math.min(ending(part), (part[lane].at(-1)?.at ?? -1) + 1 + i);
 
 /** Photos at even distances in time, as keys. */
 function spread({ seconds, loop }, ids) {
@@ -108,7 +108,7 @@ function Room({ part, model, change, take }) {
   const put = (lane, photo, time) => {
     const id = free(part[lane]);
     chosen.value = { lane, id };
-    change("a new key", { [lane]: timed([...part[lane], { id, at: time, photo }], part.seconds, id) });
+    change("a new key", { [lane]: timed([...part[lane], { id, at: Math.min(time, ending(part)), photo }], ending(part), id) });
   };
   const choose = (lane, photo) => (current(part, lane) ? replaced(part, lane, photo)
     : { ...part, [lane]: [{ id: 0, at: lane === "textures" ? at : 0, photo }] });
@@ -194,7 +194,7 @@ function Kind({ part, change }) {
 }
 
 function Length({ part, change }) {
-  const last = Math.max(0, ...[...part.structures, ...part.textures].map(({ at }) => at));
+  const last = Math.max(0, ...[...part.structures, ...part.textures].map(({ at }) => at)) + part.seconds - ending(part);
   return html`<${Group} title="Length">
     <${Slider} name="Seconds" value=${part.seconds} min=${1} max=${30} step=${0.5} digits=${1} usual=${8} zero=${1} lowest=${Math.max(0.5, last)}
       highest=${600} set=${(seconds) => change("the length", { seconds: Math.max(seconds, last) }, "seconds")} />
