@@ -56,12 +56,14 @@ def test_a_panorama_is_arranged_by_hand_and_saved(page, tmp_path):
     expect(places).to_have_count(3)
     made = part(page, "panorama")
     assert made["fade"] == 0.5
-    page.get_by_label("Size").select_option("256")
+    page.get_by_label("Width of the saved panorama, pixels").fill("800")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Size").locator("option:checked")).to_have_text(re.compile(r"^(79\d|80\d) × \d+$"))
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save panorama").click()
     path = tmp_path / "saved.png"
     saved.value.save_as(path)
-    assert images.read(path).shape[2] == 256
+    assert images.read(path).shape[3] == pytest.approx(800, abs=20)  # in whole cells
     page.get_by_text("Each its own").click()
     page.get_by_text("Where alike").click()
     drop(page, path)  # restores what made it

@@ -15,7 +15,7 @@ const FORMATS = [["png", "PNG"], ["jpg", "JPEG"], ["webp", "WebP"]];
  *  `done` what becomes of the job's result, if it is not downloaded. */
 export function Output({ scene, own, what = "picture", order = (format, scene) => ({ kind: "render", scene, format }),
                          sizes = SIZES, formats = FORMATS, done = (job) => download(`/api/jobs/${job.id}/result`) }) {
-  const [size, choose] = useState("");
+  const [size, choose] = useState(sizes[0][0]);
   const [format, write] = useState(formats[0][0]);
   const sized = () => ({ ...scene, size: size === "model" ? own : size ? Number(size) : null });
   const save = async () => {

@@ -53,6 +53,7 @@ function laidOut(items) {
 
 function Room({ part, model, change, take }) {
   const [over, hover] = useState({}); // the photo that the pointer is over, on one of the shelves
+  const [width, widen] = useState(null); // of what is saved, pixels, if somebody typed one
   const [held, hold] = useState(null); // the seam that is dragged: { seam, from, overlap }
   const place = Math.min(chosen.value, part.items.length - 1);
   const items = part.items.map((one, i) => (i === place && over.picture ? { ...one, photo: over.picture } : one));
@@ -107,15 +108,20 @@ function Room({ part, model, change, take }) {
           set=${(value) => change("whose texture", { texture: value === "own" ? null : value })} /></div>
         <p class="hint">Or one for all: choose it on the shelf of textures.</p>
       <//>
-      <${Output} scene=${scene} own=${model?.size} what="panorama" sizes=${sizes(lie)} />
+      <${Group} title="Width">
+        <div class="row"><${Typed} name="Width of the saved panorama, pixels" value=${width ?? Math.round(1024 * lie.total)}
+          lowest=${64} highest=${Math.floor(HEIGHTS.at(-1) * lie.total)} step=${64} set=${widen} /> px wide</div>
+      <//>
+      <${Output} key=${width} scene=${scene} own=${model?.size} what="panorama" sizes=${sizes(lie, width)} />
     </aside>
   </div>`;
 }
 
-/** Heights at which it can be saved, with the widths that it then has. */
-function sizes({ total }) {
+/** Heights at which it can be saved, with the widths that it then has; a width that somebody typed comes first. */
+function sizes({ total }, width) {
   const told = (height) => `${Math.round(height * total)} × ${height}`;
-  return [["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
+  const height = width && Math.min(Math.max(Math.round(width / total), 16), HEIGHTS.at(-1));
+  return [...(width ? [[`${height}`, told(height)]] : []), ["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
 }
 
 function Caption({ part: { items, texture } }) {
