@@ -11,6 +11,9 @@ from graftlab import images
 expect = pytest.importorskip("playwright.sync_api").expect
 
 
+LANES = ("structures", "textures")
+
+
 def enter(page, room):
     page.evaluate(f"location.hash = '#{room}'")
     page.wait_for_selector(f".room.{room} canvas[data-frame]")
@@ -73,7 +76,7 @@ def test_a_panorama_is_arranged_by_hand_and_saved(page, tmp_path):
     assert [item["photo"] for item in restored["items"]] == [item["photo"] for item in made["items"]]
 
 
-def test_a_film_is_arranged_by_hand_rendered_and_played(page):
+def test_a_film_is_arranged_by_hand_rendered_and_played(page, tmp_path):
     enter(page, "film")
     first = pixels(page)
     keys = page.locator(".lane.structure .key")
@@ -94,6 +97,18 @@ def test_a_film_is_arranged_by_hand_rendered_and_played(page):
     assert keys.nth(1).get_attribute("aria-label").startswith("hilltop-sunset")
     page.get_by_role("button", name="A key for texture at this moment").click()
     expect(page.locator(".lane.texture .key")).to_have_count(3)
+    made = part(page, "film")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save this moment as a picture").click()
+    saved.value.save_as(tmp_path / "moment.png")
+    page.get_by_role("button", name="Walk").click()
+    drop(page, tmp_path / "moment.png")  # brings the film back, at this moment
+    page.get_by_text("Open as it was made.").wait_for()
+    restored = part(page, "film")
+    assert [[key["photo"] for key in restored[lane]] for lane in LANES] == [
+        [key["photo"] for key in made[lane]] for lane in LANES
+    ]
+    expect(page.locator(".time")).to_have_text("2.00 s")
     page.keyboard.press("p")
     expect(page.locator(".time")).to_have_text(re.compile(r"[3-7]\.\d\d s"))
     page.get_by_role("button", name="Pause").click()

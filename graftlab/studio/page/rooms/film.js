@@ -9,7 +9,8 @@ import { Picture } from "../picture.js";
 import { Shelf, laid, photos } from "../shelf.js";
 import { doc } from "../store.js";
 import { Timeline, ending, timed } from "../timeline.js";
-import { download, jobs, useLive } from "../wire.js";
+import { download, jobs, run, useLive } from "../wire.js";
+import { say } from "../words.js";
 
 const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"]];
 const EASES = ["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"];
@@ -59,7 +60,8 @@ export const film = {
     const keys = timed([...now.film[lane], ...ids.map((photo, i) => ({ id: free(now.film[lane]) + i, at: following(now.film, lane, i), photo }))], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
-  restore: (now, { model, kind, moment, size, square, structures, textures = [], ...rest }) => {
+  restore: (now, { model, kind, moment: at, size, square, structures, textures = [], ...rest }) => {
+    moment.value = at ?? 0;
     const keys = (lane) => lane.map(({ at, photo = null }, id) => ({ id, at, photo }));
     const all = (lane) => [...new Set(lane.map(({ photo }) => photo).filter(Boolean))];
     return {
@@ -112,6 +114,14 @@ function Room({ part, model, change, take }) {
   };
   const choose = (lane, photo) => (current(part, lane) ? replaced(part, lane, photo)
     : { ...part, [lane]: [{ id: 0, at: lane === "textures" ? at : 0, photo }] });
+  const still = async () => {
+    try {
+      const job = await run({ kind: "render", scene: { ...scene, moment: at }, format: "png" });
+      if (job.state === "done") download(address(job));
+    } catch (error) {
+      say(error.message, "trouble");
+    }
+  };
   const play = html`<${Button} name=${playing.value ? "Pause" : "Play"} keys="P" sign=${playing.value ? "pause" : "play"} data-key="p"
     pressed=${playing.value} onClick=${() => (playing.value = !playing.value)} />`;
   return html`<div class="room film">
@@ -124,7 +134,8 @@ function Room({ part, model, change, take }) {
       <div class="stage">
         ${done ? html`<${Player} job=${done} />` : html`<${Picture} frame=${frame} earlier=${null}
           label=${part.structures.length ? `The film at ${at.toFixed(2)} seconds` : "No film yet"}
-          caption=${html`${play} <span class="time">${at.toFixed(2)} s</span>`} />`}
+          caption=${html`${play} <span class="time">${at.toFixed(2)} s</span>`}
+          actions=${html`<${Button} name="Save this moment as a picture" sign="save" disabled=${!scene} onClick=${still} />`} />`}
         <${Timeline} part=${part} at=${at} seek=${(to) => (moment.value = to)} chosen=${chosen} change=${change} put=${put}
           stop=${() => (watched.value = null)} />
       </div>
