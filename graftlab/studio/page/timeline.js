@@ -18,7 +18,7 @@ export function timed(keys, seconds, moved = null) {
   const others = keys.filter(({ id }) => id !== moved);
   return keys.map((key) => (key.id === moved ? { ...key, at: beside(key.at, others, seconds) } : key))
     .sort((a, b) => a.at - b.at)
-    .reduce((found, key) => [...found, { ...key, at: found.length ? Math.max(key.at, round(found.at(-1).at + APART)) : key.at }], []);
+    .reduce((found, key) => [...found, { ...key, at: Math.max(key.at, round((found.at(-1)?.at ?? -1) + APART)) }], []);
 }
 
 function beside(at, others, seconds) {
@@ -66,7 +66,8 @@ export function Timeline({ part, at, seek, chosen, change, put, stop }) {
       <i class="head" style=${{ left: share(at) }} />
     </div>
     <span />
-    ${LANES.map(([lane, title, colour]) => html`<${Lane} key=${lane} ...${{ lane, title, colour, part, at, seek, chosen, change, put, place, share, stop }} />`)}
+    ${LANES.map(([lane, title, colour]) => html`<${Lane} key=${lane}
+      ...${{ lane, title, colour, part, at, seek, chosen, change, put, place, share, stop }} />`)}
   </section>`;
 }
 
@@ -126,7 +127,8 @@ function Lane({ lane, title, colour, part, at, seek, chosen, change, put, place,
       <i class="head" style=${{ left: share(at) }} />
       ${keys.map((key, i) => html`<button key=${key.id} type="button" class=${`key ${i >= idle ? "idle" : ""}`} style=${{ left: share(key.at) }}
         aria-pressed=${isChosen(key)} aria-label=${`${told(key.photo)} at ${key.at} seconds`} title=${`${told(key.photo)}, ${key.at} s`}
-        onPointerDown=${(event) => down(event, key)} onFocus=${() => (chosen.value = { lane, id: key.id })} onKeyDown=${(event) => nudge(event, key)}>
+        onPointerDown=${(event) => down(event, key)} onKeyDown=${(event) => nudge(event, key)}
+        onFocus=${() => (chosen.value = { lane, id: key.id })}>
         ${key.photo ? html`<img src=${thumbnail(key.photo)} alt="" draggable="false" />` : html`<span class="own">own</span>`}
       </button>`)}
     </div>

@@ -16,17 +16,47 @@ const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"]];
 const EASES = ["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"];
 const RATES = [12, 25, 30, 50];
 const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
-const SIZES = [["", "up to 720 px"], ["model", "as on screen"], ...[128, 256, 512, 720].map((size) => [`${size}`, `${size} px`])];
-const USUAL = { speed: 0.25, parallax: 0.15, zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true, ease: "smooth", ahead: 0 };
+const HEIGHTS = [128, 256, 512, 720].map((size) => [`${size}`, `${size} px`]);
+const SIZES = [["", "up to 720 px"], ["model", "as on screen"], ...HEIGHTS];
+const USUAL = {
+  ease: "smooth", ahead: 0, speed: 0.25, parallax: 0.15, zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true,
+};
+
+// the numbers of each kind: [name in the scene, name on the page, what its slider is like]
+const NUMBERS = {
+  timeline: [
+    ["ahead", "Ahead, s", { min: -5, max: 5, lowest: -600, highest: 600, step: 0.05, part: "texture",
+                            hint: "Seconds by which textures are ahead of structures" }],
+  ],
+  ride: [
+    ["speed", "Speed", { min: -1, lowest: -10, highest: 10, zero: 0, hint: "Widths of the film a second" }],
+    ["parallax", "Parallax", { max: 0.95, zero: 0, hint: "Share by which what is far is slower" }],
+  ],
+  dive: [
+    ["zoom", "Zoom", { min: 0.95, max: 1.05, lowest: 0.8, highest: 1.25, step: 0.001, digits: 3, zero: 1,
+                       hint: "In each frame; below 1 the picture shrinks" }],
+    ["rotate", "Turn", { min: -5, max: 5, lowest: -45, highest: 45, step: 0.1, hint: "Degrees in each frame" }],
+    ["recall", "Recall", { zero: 0, hint: "How much each step is drawn towards the first picture" }],
+    ["novelty", "Novelty", { zero: 0, hint: "Noise from which new things grow" }],
+  ],
+};
 
 // what a button sets: of the lanes by their photos, of a ride and of a dive by numbers
 const PRESETS = {
   timeline: [
-    ["Melt", (part, { structures, textures }) => ({ structures: part.structures.slice(0, 1), textures: spread(part, [null, ...textures.filter((id) => id !== structures[0])]), ahead: 0 })],
+    ["Melt", (part, { structures: [first], textures }) => ({
+      structures: part.structures.slice(0, 1), textures: spread(part, [null, ...textures.filter((id) => id !== first)]), ahead: 0,
+    })],
     ["Walk", (part, { structures }) => ({ structures: spread(part, structures), textures: [], ahead: 0 })],
-    ["Out of step", (part, { structures }) => ({ structures: spread(part, structures), textures: spread(part, structures), ahead: part.seconds / 2 / (structures.length || 1) })],
+    ["Out of step", (part, { structures }) => ({
+      structures: spread(part, structures), textures: spread(part, structures), ahead: part.seconds / 2 / (structures.length || 1),
+    })],
   ],
-  ride: [["Train", { speed: 0.25, parallax: 0.15 }], ["Slow pan", { speed: 0.08, parallax: 0 }], ["Express", { speed: 0.8, parallax: 0.3 }]],
+  ride: [
+    ["Train", { speed: 0.25, parallax: 0.15 }],
+    ["Slow pan", { speed: 0.08, parallax: 0 }],
+    ["Express", { speed: 0.8, parallax: 0.3 }],
+  ],
   dive: [
     ["Dive in", { zoom: 0.98, rotate: 0, recall: 0.7, novelty: 0.1, backwards: true }],
     ["Spiral", { zoom: 0.985, rotate: 0.8, recall: 0.7, novelty: 0.1, backwards: true }],
@@ -57,7 +87,9 @@ export const film = {
   Room,
   took: (now, ids, shelf) => {
     const lane = shelf ?? "structures";
-    const keys = timed([...now.film[lane], ...ids.map((photo, i) => ({ id: free(now.film[lane]) + i, at: following(now.film, lane, i), photo }))], ending(now.film));
+    const known = now.film[lane];
+    const added = ids.map((photo, i) => ({ id: free(known) + i, at: following(now.film, lane, i), photo }));
+    const keys = timed([...known, ...added], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
   restore: (now, { model, kind, moment: at, size, square, structures, textures = [], ...rest }) => {
@@ -87,14 +119,15 @@ const current = (part, lane) => part[lane].find(({ id }) => chosen.value?.lane =
 
 function sceneOf(part, model) {
   if (!model || !part.structures.length) return null;
-  const { film, seconds, fps, loop, ease, ahead, speed, parallax, zoom, rotate, recall, novelty, backwards } = part;
+  const { film, seconds, fps, loop, ease, backwards } = part;
   const used = film === "dive" ? part.structures.slice(0, 1) : part.structures;
   const shapes = used.map(({ photo }) => photos.value[photo]).filter(Boolean).map(({ width, height }) => width / height);
   const alike = film === "ride" ? (shape) => shape >= 1 : (shape) => Math.abs(shape / shapes[0] - 1) < 0.001;
   const keys = (lane) => lane.map(({ at, photo }) => ({ at, photo }));
   return {
-    kind: "film", model: model.name, film, seconds, fps, loop, structures: keys(used), textures: keys(part.textures), square: !shapes.every(alike),
-    ...(film === "timeline" ? { ease, ahead } : film === "ride" ? { speed, parallax } : { zoom, rotate, recall, novelty, backwards }),
+    kind: "film", model: model.name, square: !shapes.every(alike), film, seconds, fps, loop,
+    structures: keys(used), textures: keys(part.textures), ...(film === "timeline" && { ease }), ...(film === "dive" && { backwards }),
+    ...Object.fromEntries(NUMBERS[film].map(([name]) => [name, part[name]])),
   };
 }
 
@@ -181,25 +214,17 @@ function usePlaying(part, frame) {
 
 function Kind({ part, change }) {
   const preset = (what) => (typeof what === "function" ? what(part, doc.value.shelves) : what);
-  const slider = (name, key, rest, label) => html`<${Slider} name=${label} value=${part[key]} usual=${USUAL[key]} ...${rest}
-    set=${(value) => change(name, { [key]: value }, `film.${key}`)} />`;
   return html`<${Group} title="What kind">
-    <div><${Choice} name="Kind of film" value=${part.film} options=${FILMS} set=${(film) => change("another kind of film", { film })} /></div>
-    <div class="row">${PRESETS[part.film].map(([name, what]) => html`<${Button} key=${name} onClick=${() => change(name.toLowerCase(), preset(what))}>
-      ${name}<//>`)}</div>
-    ${part.film === "timeline" && html`
-      ${slider("the offset", "ahead", { min: -5, max: 5, lowest: -600, highest: 600, step: 0.05, part: "texture", hint: "Seconds by which textures are ahead of structures" }, "Ahead, s")}
-      <${Menu} name="Easing" value=${part.ease} options=${EASES.map((name) => [name, name])} set=${(ease) => change("the easing", { ease })} />`}
-    ${part.film === "ride" && html`
-      ${slider("the speed", "speed", { min: -1, max: 1, lowest: -10, highest: 10, zero: 0, hint: "Widths of the film a second" }, "Speed")}
-      ${slider("the parallax", "parallax", { max: 0.95, zero: 0, hint: "Share by which what is far is slower" }, "Parallax")}`}
-    ${part.film === "dive" && html`
-      ${slider("the zoom", "zoom", { min: 0.95, max: 1.05, lowest: 0.8, highest: 1.25, step: 0.001, digits: 3, zero: 1, hint: "In each frame; below 1 the picture shrinks" }, "Zoom")}
-      ${slider("the turn", "rotate", { min: -5, max: 5, lowest: -45, highest: 45, step: 0.1, hint: "Degrees in each frame" }, "Turn")}
-      ${slider("the recall", "recall", { zero: 0, hint: "How much each step is drawn towards the first picture" }, "Recall")}
-      ${slider("the novelty", "novelty", { zero: 0, hint: "Noise from which new things grow" }, "Novelty")}
-      <div class="row"><${Button} pressed=${part.backwards} onClick=${() => change("the direction", { backwards: !part.backwards })}>
-        Ends with the picture<//></div>`}
+    <div><${Choice} name="Kind of film" value=${part.film} options=${FILMS}
+      set=${(film) => change("another kind of film", { film })} /></div>
+    <div class="row">${PRESETS[part.film].map(([name, what]) => html`<${Button} key=${name}
+      onClick=${() => change(name.toLowerCase(), preset(what))}>${name}<//>`)}</div>
+    ${NUMBERS[part.film].map(([name, title, like]) => html`<${Slider} key=${name} name=${title} value=${part[name]} usual=${USUAL[name]}
+      ...${like} set=${(value) => change(title.toLowerCase(), { [name]: value }, `film.${name}`)} />`)}
+    ${part.film === "timeline" && html`<${Menu} name="Easing" value=${part.ease} options=${EASES.map((name) => [name, name])}
+      set=${(ease) => change("the easing", { ease })} />`}
+    ${part.film === "dive" && html`<div class="row"><${Button} pressed=${part.backwards}
+      onClick=${() => change("the direction", { backwards: !part.backwards })}>Ends with the picture<//></div>`}
     <p class="hint">${HINTS[part.film]}</p>
   <//>`;
 }
@@ -212,7 +237,8 @@ function Length({ part, change }) {
     <div class="pair">
       <${Menu} name="Rate" value=${`${part.fps}`} options=${RATES.map((rate) => [`${rate}`, `${rate} a second`])}
         set=${(fps) => change("the rate", { fps: Number(fps) })} />
-      ${part.film !== "dive" && html`<${Button} pressed=${part.loop} onClick=${() => change("the loop", { loop: !part.loop })}>Loop<//>`}
+      ${part.film !== "dive" && html`<${Button} pressed=${part.loop}
+        onClick=${() => change("the loop", { loop: !part.loop })}>Loop<//>`}
     </div>
   <//>`;
 }
@@ -242,7 +268,8 @@ function Films() {
   if (!made.length) return null;
   return html`<${Group} title="Films made here">
     <ul class="made">${made.map((job, i) => html`<li key=${job.id}>
-      <${Button} sign="play" pressed=${job.id === watched.value} onClick=${() => (watched.value = job.id)}>${made.length - i}: ${job.file}<//>
+      <${Button} sign="play" pressed=${job.id === watched.value} onClick=${() => (watched.value = job.id)}>
+        ${made.length - i}: ${job.file}<//>
       <${Button} name=${`Download ${job.file}`} sign="save" onClick=${() => download(address(job), job.file)} />
     </li>`)}</ul>
   <//>`;

@@ -23,7 +23,7 @@ export const panorama = {
   name: "panorama",
   title: "Panorama",
   kinds: ["panorama"],
-  first: ({ shelves }) => ({ items: shelves.structures.slice(0, 3).map((photo, id) => item(id, photo)), fade: null, texture: null }),
+  first: ({ shelves: { structures } }) => ({ items: fresh([], structures.slice(0, 3)), fade: null, texture: null }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), panorama: { texture: ids[0] } }
@@ -38,8 +38,11 @@ export const panorama = {
   }),
 };
 
-const item = (id, photo) => ({ id, photo, overlap: OVERLAP }); // `overlap`: with the next
-const fresh = (items, ids) => ids.map((photo, i) => item(Math.max(-1, ...items.map(({ id }) => id)) + 1 + i, photo));
+/** Places for photos behind those that are there; `overlap` is that with the next. */
+function fresh(items, ids) {
+  const free = Math.max(-1, ...items.map(({ id }) => id)) + 1;
+  return ids.map((photo, i) => ({ id: free + i, photo, overlap: OVERLAP }));
+}
 
 /** Where all lie, in heights of the strip: { square, widths, starts, overlaps, total }. */
 function laidOut(items) {
@@ -121,7 +124,8 @@ function Room({ part, model, change, take }) {
 function sizes({ total }, width) {
   const told = (height) => `${Math.round(height * total)} × ${height}`;
   const height = width && Math.min(Math.max(Math.round(width / total), 16), HEIGHTS.at(-1));
-  return [...(width ? [[`${height}`, told(height)]] : []), ["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
+  const usual = [["", "up to 1024 px"], ["model", "as on screen"], ...HEIGHTS.map((height) => [`${height}`, told(height)])];
+  return width ? [[`${height}`, told(height)], ...usual] : usual;
 }
 
 function Caption({ part: { items, texture } }) {
