@@ -13,7 +13,7 @@ from graftlab.cli.options import Fields, count_option, spread
 from graftlab.cli.progress import bar
 from graftlab.cli.training import COMMON, UNSET, Machine, RunFolder
 from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
-from graftlab.data.image_source import printable
+from graftlab.data.image_source import printable_lines
 from graftlab.data.pairs import Pairs
 from graftlab.errors import GraftError
 from graftlab.networks.translator import Translator
@@ -54,7 +54,7 @@ def pairs(
     made = Pairs(out)
     scale = desk.scale(2, min(EXAMPLES, len(made)))
     desk.write(draw_examples(made, EXAMPLES, scale), out / "examples.jpg")
-    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable(report.summary()))
+    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable_lines(report.summary()))
 
 
 def truncation(text: str) -> tuple[float, float]:

@@ -125,7 +125,7 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
     if not as_json:
-        typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
+        typer.echo("\n".join(printable(line.format(**entry)) for entry in figures))
         return
     finite = [
         {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
