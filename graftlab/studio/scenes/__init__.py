@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from graftlab.studio.scenes.blend import Blend
 from graftlab.studio.scenes.edit import Edit
 from graftlab.studio.scenes.swap import Swap
 
-AnyScene = Annotated[Swap | Edit, Field(discriminator="kind")]
+AnyScene = Annotated[Swap | Edit | Blend, Field(discriminator="kind")]
