@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from graftlab.blending.layers import layers_of
+from graftlab.checkpoints.catalogue.registry import cached_models
+from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
@@ -33,6 +35,7 @@ class Relative(BaseModel):
 class Kin(BaseModel):
     """What a model can be blended with, and where it comes from."""
 
+    origin: str  # bundled, cached or given
     resolutions: list[int]  # at which it makes pictures, the coarsest first; none if it cannot be blended
     takes: str  # seeds or photos
     relatives: list[Relative]
@@ -53,6 +56,7 @@ def show_kin(here: Here, whose: Whose, name: str) -> Kin:
     mine = ancestors(own.about)
     return Kin(
         **told,
+        origin="bundled" if name in bundled_models() else "cached" if name in cached_models() else "given",
         parents=sorted(known.get(fingerprint, fingerprint[:12]) for fingerprint in mine),
         children=[each for each, file in files.items() if own.fingerprint in ancestors(file.about)],
     )

@@ -11,8 +11,9 @@ const FORMATS = [["png", "PNG"], ["jpg", "JPEG"], ["webp", "WebP"]];
 
 /** Save and copy for a scene, or null if there is none yet. `own` is the model's size.
  *
- *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is. */
-export function Output({ scene, own, what = "picture", order = (format, scene) => ({ kind: "render", scene, format }) }) {
+ *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is.
+ *  A scene whose size is its model's is `fixed`. */
+export function Output({ scene, own, what = "picture", fixed = false, order = (format, scene) => ({ kind: "render", scene, format }) }) {
   const [size, choose] = useState("");
   const [format, write] = useState("png");
   const sized = () => ({ ...scene, size: size === "model" ? own : size ? Number(size) : null });
@@ -37,7 +38,7 @@ export function Output({ scene, own, what = "picture", order = (format, scene) =
   };
   return html`<${Group} title="Take it with you">
     <div class="pair">
-      <${Menu} name="Size" value=${size} set=${choose} options=${SIZES} />
+      ${!fixed && html`<${Menu} name="Size" value=${size} set=${choose} options=${SIZES} />`}
       <${Menu} name="Format" value=${format} set=${write} options=${FORMATS} />
     </div>
     <div class="pair">
