@@ -5,7 +5,8 @@
 // given { part, model, change }; `restore(doc, scene)` a patch for the document by which a scene is on screen again.
 
 import { edit } from "./rooms/edit.js";
+import { models } from "./rooms/models.js";
 import { networks } from "./rooms/networks.js";
 import { swap } from "./rooms/swap.js";
 
-export const rooms = [swap, edit, networks];
+export const rooms = [swap, edit, networks, models];
