@@ -61,7 +61,7 @@ def test_seeds_networks_and_what_is_taken_along(networks, tmp_path):
     page.get_by_role("button", name="Seed 5").click()
     expect(page.locator(".networks > .desk > figure .words")).to_contain_text("seed 5")
     page.get_by_role("button", name="Add a network").click()
-    page.get_by_text("C", exact=True).first.click()
+    page.locator(".choice label", has_text="C").first.click()
     page.get_by_role("button", name="Half").click()
     shares = part(page, "networks")["weights"]
     assert {tuple(row) for row in shares.values()} <= {(0, 0.5), (0.5, 0.5)}
