@@ -8,5 +8,6 @@ import { edit } from "./rooms/edit.js";
 import { models } from "./rooms/models.js";
 import { networks } from "./rooms/networks.js";
 import { swap } from "./rooms/swap.js";
+import { train } from "./rooms/train.js";
 
-export const rooms = [swap, edit, networks, models];
+export const rooms = [swap, edit, networks, train, models];
