@@ -53,13 +53,14 @@ function Room({ part, change }) {
   }, []);
   if (refused.value) return html`<div class="room train"><p class="away">${refused.value}</p></div>`;
   const all = trainings.value ?? [];
-  const training = all.find(({ plan }) => plan.kind === "train" && (!part.run || plan.run === part.run));
-  const newest = (kind) => all.find(({ plan }) => plan.kind === kind && plan.photos === part.photos);
+  const [photos, run] = [part.photos.trim(), part.run.trim()];
+  const training = all.find(({ plan }) => plan.kind === "train" && (!run || plan.run === run));
+  const newest = (kind) => all.find(({ plan }) => plan.kind === kind && plan.photos === photos);
   const put = (words, name) => (value) => change(words, { [name]: value }, `train.${name}`);
   const whole = (words, name) => (value) => put(words, name)(Math.round(value));
-  const start = (kind) => begin({ kind, ...part });
+  const start = (kind) => begin({ kind, ...part, photos, run });
   const going = training && isGoing(training);
-  const ready = part.photos && part.run;
+  const ready = photos && run;
   return html`<div class="room train">
     <div class="progress">
       ${training ? html`<${Progress} training=${training} />` : html`<${Beginning} />`}
@@ -68,7 +69,7 @@ function Room({ part, change }) {
     <aside class="panel" aria-label="Controls">
       <${Group} title="Photos">
         <${Path} name="Folder, zip or pack" value=${part.photos} set=${put("the photos", "photos")} hint="/home/me/photos" />
-        <div class="row"><${Button} sign="select" disabled=${!part.photos || newest("scan")?.state === "running"}
+        <div class="row"><${Button} sign="select" disabled=${!photos || newest("scan")?.state === "running"}
           onClick=${() => start("scan")}>Look through them<//></div>
       <//>
       <${Group} title="Training">
@@ -99,7 +100,7 @@ function Path({ name, value, set, hint }) {
   const id = useId();
   return html`<div class="path"><label for=${id}>${name}</label>
     <input id=${id} type="text" value=${value} placeholder=${hint} spellcheck="false" autocomplete="off" autocapitalize="off"
-      onChange=${(event) => set(event.currentTarget.value.trim())} /></div>`;
+      onInput=${(event) => set(event.currentTarget.value)} /></div>`;
 }
 
 function Number({ name, ...rest }) {
