@@ -18,6 +18,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from graftlab.checkpoints.native import save_model
+from graftlab.errors import GraftError
+from graftlab.studio import front
 from graftlab.studio import serve as serving
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,13 @@ def test_a_server_answers_and_leaves_nothing_behind(address, tmp_path):
     answer = asyncio.run(picture())
     assert isinstance(answer, bytes), answer
     assert b"WEBP" in answer
+
+
+def test_a_checkout_without_the_libraries_says_what_to_run(tmp_path, monkeypatch):
+    front.check()
+    monkeypatch.setattr(front, "BUNDLED", tmp_path)
+    with pytest.raises(GraftError, match="make javascript"):
+        front.check()
 
 
 def bearer(address):

@@ -40,7 +40,8 @@ def bring() -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise MissingError(
-            "the pages of 'graft sheet' and 'graft studio' need npm at build time: install Node.js, then run 'make javascript'."
+            "the pages of 'graft sheet' and 'graft studio' need npm at build time: install Node.js, then run "
+            "'make javascript'."
         )
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json", ".npmrc"):
@@ -50,7 +51,8 @@ def bring() -> None:
         )
         if run.returncode:
             raise MissingError(
-                f"'npm ci' failed, so the pages of 'graft sheet' and 'graft studio' lack their libraries: {run.stderr.strip()}"
+                "'npm ci' failed, so the pages of 'graft sheet' and 'graft studio' lack their libraries: "
+                f"{run.stderr.strip()}"
             )
         for target, (library, files) in brought.items():
             target.mkdir(parents=True, exist_ok=True)

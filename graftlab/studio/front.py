@@ -12,9 +12,11 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from graftlab.errors import GraftError
+
 PAGE = Path(__file__).with_name("page")
 BUNDLED = Path(__file__).parents[1] / "bundled"
-LIBRARIES = "/lib/"  # the address of the JavaScript libraries: /lib/preact/preact.module.js
+LIBRARIES = "/lib/"  # the address of the JavaScript libraries: /lib/preact/preact.mjs
 STAMP = "integrity"  # the file beside a library that was brought whole
 API = "/api/"
 
@@ -62,6 +64,13 @@ class Front:
 def files(folder: Path) -> ASGIApp:
     """The files of a folder; for other addresses, 404."""
     return ExceptionMiddleware(StaticFiles(directory=folder, html=True, check_dir=False))
+
+
+def check(page: Path = PAGE) -> None:
+    """GraftError if libraries of the page are missing, as in a checkout where npm has never run."""
+    needed = re.findall(rf'"{LIBRARIES}([^"]+)"', (page / "index.html").read_text(encoding="utf-8"))
+    if not all((BUNDLED / name).is_file() for name in needed):
+        raise GraftError("The studio's page lacks its libraries in this checkout; run 'make javascript' (npm).")
 
 
 def inline_scripts(page: Path = PAGE) -> list[str]:

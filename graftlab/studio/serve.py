@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from graftlab.checkpoints.catalogue.registry import EXTENSION, cached
 from graftlab.errors import GraftError
-from graftlab.studio.front import BUNDLED, Front, inline_scripts
+from graftlab.studio.front import BUNDLED, Front, check, inline_scripts
 from graftlab.studio.guard import Guard
 
 LONGEST_MESSAGE = 1 << 20  # bytes on the WebSocket
@@ -40,6 +40,7 @@ def serve(
     loopback = host in ("127.0.0.1", "localhost", "::1")
     if not (loopback or expose):
         raise GraftError(f"{host} lets other machines in: give --expose too if they may, or leave --host out.")
+    check()
     listening = listen(host, port)
     port = listening.getsockname()[1]
     names = {"127.0.0.1", "localhost", host, *([socket.gethostname().lower()] if expose else [])}

@@ -22,7 +22,7 @@ from pydantic_core import to_json
 from graftlab import images
 from graftlab.errors import GraftError
 from graftlab.images.plugins import CAMERAS
-from graftlab.work.examples import example
+from graftlab.work.examples import FOLDER, example
 from graftlab.work.files import atomic_write
 
 ID = re.compile(r"[0-9a-f]{16}")
@@ -166,6 +166,8 @@ def opened(path: Path) -> Photo:
     """A photo that stays where it is. GraftError if it is none."""
     if not path.is_file():
         raise GraftError(f"{path} is no file: name a picture.")
+    if path.parent == FOLDER:
+        return bundled(path.stem)
     return inspect(path, path.read_bytes(), shown(path.name), str(path))
 
 

@@ -14,7 +14,8 @@ SLOW = 60_000  # ms; a machine may have more to do
 @pytest.fixture(scope="session")
 def studio():
     """The address of a studio with the small model."""
-    command = [sys.executable, "-m", "graftlab", "studio", "--no-browser", "-m", "landscapes-128"]
+    photos = ("@peaks", "@autumn-hills", "@hilltop-sunset")
+    command = [sys.executable, "-m", "graftlab", "studio", *photos, "--no-browser", "-m", "landscapes-128"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         told = ""
         while not (found := re.search(r"http://\S+token=\S+", told)):

@@ -57,6 +57,14 @@ def part(page, room):
     return json.loads(page.evaluate("localStorage.graftlab"))[room]
 
 
+def saved(page, button, path):
+    """What a button lets one download."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    download.value.save_as(path)
+    return path
+
+
 def photo(folder, name="mine.png"):
     path = folder / name
     Image.open(example("stream")).save(path)
@@ -135,7 +143,8 @@ def test_a_cell_of_the_sheet_is_where_one_goes_on(page):
     assert part(page, "edit")["texture"] == part(page, "swap")["texture"]
 
 
-def test_a_region_is_painted_and_changes_there(page):
+def test_a_region_is_painted_and_opens_again_elsewhere(tab, tmp_path):
+    page = tab()
     page.get_by_role("tab", name="Edit").click()
     page.wait_for_selector(".room.edit canvas[data-frame]")
     plain = pixels(page)
@@ -160,16 +169,21 @@ def test_a_region_is_painted_and_changes_there(page):
     assert inside > 4 * outside
     page.keyboard.press("Control+z")
     assert np.array_equal(pixels(page), plain)
-    assert part(page, "edit")["regions"][0]["marks"] == []
+    page.keyboard.press("Control+y")
+    assert np.array_equal(pixels(page), painted)
+
+    other = tab()  # of a visitor who has neither mask nor document
+    drop(other, saved(page, "Save picture", tmp_path / "saved.png"))
+    other.get_by_text("Open as it was made.").wait_for()
+    other.wait_for_selector(".room.edit canvas[data-frame]")
+    other.wait_for_timeout(1500)
+    assert np.array_equal(pixels(other), painted)
 
 
 def test_a_saved_picture_opens_again_as_it_was_made(page, tmp_path):
     page.get_by_label("Texture", exact=True).fill("0.7")
     made = part(page, "swap")
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save picture").click()
-    path = tmp_path / "saved.png"
-    saved.value.save_as(path)
+    path = saved(page, "Save picture", tmp_path / "saved.png")
     assert images.read_recipe(path)["scene"]["amount_texture"] == 0.7
     page.get_by_role("button", name="Exchange").click()
     page.get_by_label("Texture", exact=True).fill("0.1")
@@ -185,12 +199,8 @@ def test_a_saved_session_opens_in_another_browser(tab, tmp_path):
     drop(page, photo(tmp_path))
     expect(page.locator(".words > .structure")).to_have_text("mine")
     made = part(page, "swap")
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save session").click()
-    path = tmp_path / "mine.graft.json"
-    saved.value.save_as(path)
     other = tab()
-    drop(other, path)
+    drop(other, saved(page, "Save session", tmp_path / "mine.graft.json"))
     expect(other.locator(".words > .structure")).to_have_text("mine")
     assert part(other, "swap") == made
     pixels(other)

@@ -1,5 +1,6 @@
 """A scene as a picture to keep."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Literal
 
@@ -32,5 +33,6 @@ class Render(Order):
             "model": at.networks.model(self.scene.model, Network).fingerprint,
             "scene": self.scene.model_dump(mode="json"),
             "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
+            "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
         }
         images.write(picture, out, recipe)

@@ -76,7 +76,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
     event.preventDefault();
   };
   return html`<figure class="picture">
-    <div class=${`box ${tool ? "tooled" : ""} ${told.waiting ? "waiting" : ""}`} ref=${box}>
+    <div class=${`box ${tool ? "tooled" : zoomed > 1 ? "" : "still"} ${told.waiting ? "waiting" : ""}`} ref=${box}>
       <canvas ref=${canvas} role="img" tabindex="0" aria-label=${label} onKeyDown=${key} ...${hands} />
       ${divider !== null && html`<${Divider} share=${divider} set=${divide} rect=${rect} />`}
       ${told.error && html`<p class="trouble" role="alert">${told.error}</p>`}

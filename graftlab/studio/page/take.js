@@ -11,25 +11,24 @@ let expected = null; // { scene, photos (id -> name) } of a picture whose photos
 /** Lay files on a shelf (null: where the room likes them). Sessions are opened, and so is the session of a single picture
  *  that was made here, unless it is laid on a shelf. */
 export async function take(files, shelf, room) {
-  for (const file of files.filter(isSession)) await open(file);
+  for (const file of files.filter(isSession)) await openSession(file);
   const found = await bring(files.filter((file) => !isSession(file)), shelf ?? "structures");
   if (!found.length) return;
   const ids = found.map(({ id }) => id);
   const recipe = found.length === 1 && found[0].recipe?.scene ? found[0].recipe : null;
   const lay = () => apply(`adding ${named(ids[0])}`, (now) => room.took(now, ids, shelf));
-  if (recipe && !shelf) await restore(recipe, lay);
-  else {
-    lay();
-    if (recipe) say("This picture was made here.", "word", { action: ["Open as it was made", () => restore(recipe, lay)] });
-    else if (expected) await restore(expected);
-  }
+  const open = (recipe, lay) => restore(recipe, lay).catch((error) => say(error.message, "trouble"));
+  if (recipe && !shelf) return open(recipe, lay);
+  lay();
+  if (recipe) say("This picture was made here.", "word", { action: ["Open as it was made", () => open(recipe, lay)] });
+  else if (expected) await open(expected);
 }
 
 const isSession = ({ name }) => name.endsWith(".json");
 
 /** Show a picture as it was made, or say which of its photos are missing. */
 async function restore(recipe, lay) {
-  know(await call("/api/photos")); // the server may have found some of them itself
+  await recall(recipe);
   const missing = Object.entries(recipe.photos ?? {}).filter(([id]) => !(id in photos.value)).map(([, name]) => name);
   const room = rooms.find(({ kinds }) => kinds.includes(recipe.scene.kind));
   const instead = lay && { action: ["Use it as a photo", lay] };
@@ -41,8 +40,21 @@ async function restore(recipe, lay) {
   say("Open as it was made.", "word", instead);
 }
 
+/** Bring back what a picture carries itself, its masks, and what comes with graftlab. */
+async function recall({ photos: needed = {}, masks = {} }) {
+  for (const data of Object.values(masks)) {
+    const form = new FormData();
+    form.append("file", new Blob([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))]), "mask.png");
+    await call("/api/masks", form);
+  }
+  for (const [id, name] of Object.entries(needed)) {
+    if (id in photos.value || !name.startsWith("@")) continue;
+    await call(`/api/examples/${name.slice(1)}`, {}).then((one) => know([one]), () => {});
+  }
+}
+
 /** Open a session that was saved. */
-async function open(file) {
+async function openSession(file) {
   const form = new FormData();
   form.append("file", file, file.name);
   try {

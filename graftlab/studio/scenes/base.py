@@ -39,6 +39,10 @@ class Scene(BaseModel, ABC):
     def photos(self) -> list[str]:
         """The photos that it needs, by id."""
 
+    def masks(self) -> list[str]:
+        """The masks that it needs, by id."""
+        return []
+
     @abstractmethod
     def as_command(self, at: Workspace) -> str:
         """The `graft` command that draws it."""

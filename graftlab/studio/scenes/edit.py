@@ -89,6 +89,9 @@ class Edit(Scene):
     def photos(self) -> list[str]:
         return [self.picture, *([self.texture] if self.texture else []), *(region.texture for region in self.regions)]
 
+    def masks(self) -> list[str]:
+        return [one.mask for one in (*self.directions, *self.components, *self.regions) if one.mask]
+
     def _moves(self, at: Workspace) -> list[Move]:
         named: list[tuple[Directions, str, float, Somewhere]] = [
             (at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions
