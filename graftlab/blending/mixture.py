@@ -11,6 +11,7 @@ import torch
 
 from graftlab.blending.blend import ModelT, blend_many, check_resolutions, lineage, mixed
 from graftlab.blending.layers import Layer, layers_of
+from graftlab.blending.weights import Share
 
 
 class Mixture(Generic[ModelT]):
@@ -25,7 +26,7 @@ class Mixture(Generic[ModelT]):
         self._shares: dict[str, Sequence[float]] = {layer.name: alone for layer in self._layers}
 
     @torch.no_grad()
-    def take(self, rule: Callable[[Layer], Sequence[float]]) -> ModelT:
+    def take(self, rule: Callable[[Layer], Sequence[Share]]) -> ModelT:
         """The blend by a rule, the same bits as of `blend_many`: always the same network, written over.
 
         It has no fingerprint, which would take longer than the blend. GraftError as of `blend_many`."""

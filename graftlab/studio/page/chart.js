@@ -14,11 +14,11 @@ export function Chart({ title, series, note }) {
   return html`<figure class="chart">
     <h3 title=${note}>${title}</h3>
     <div class="area">
-      <span class="high">${short(high)}</span><span class="low">${short(low)}</span>
+      <span class="high">${short(high)}</span>${low < high && html`<span class="low">${short(low)}</span>`}
       <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img"
         aria-label=${`${title}: ${lines.map(([name, points]) => `${name} ${short(points.at(-1)[1])}`).join(", ")}, after ${short(right)} images`}>
         <path class="rule" d="M0 0H100M0 50H100M0 100H100" />
-        ${lines.map(([name, points], i) => html`<path key=${name} class=${`series-${i % 4}`} d=${`M${points.map(at).join("L")}`} />`)}
+        ${lines.map(([name, points], i) => html`<path key=${name} class=${`series-${i % 4}`} d=${`M${points.map(at).join("L")}h0`} />`)}
       </svg>
     </div>
     <p class="axis"><span>0</span><span>${short(right)} images</span></p>

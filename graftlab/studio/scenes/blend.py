@@ -14,6 +14,7 @@ from graftlab.blending.weights import Rule, held, matrix, only
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import PhotoId, Scene, Share, command, number
 
@@ -55,6 +56,7 @@ class Blend(Scene):
         network = self.blended(at)
         if isinstance(network, StyleGAN2):
             return network.sample([self.seed], self.psi)
+        assert isinstance(network, SwappingModel)  # there are no others that blend
         if self.picture is None:
             raise GraftError("These are autoencoders: choose a photo.")
         renderer = at.renderer(self.model, self.size, self.square)
@@ -79,7 +81,7 @@ class Blend(Scene):
         """The shares of all models, which sum to 1."""
         return {each: [1 - sum(shares), *shares] for each, shares in sorted(self.weights.items())}
 
-    def rule(self, network: Network) -> Rule[Sequence[float]]:
+    def rule(self, network: Network) -> Rule[Sequence[float | Tensor]]:
         """GraftError for rows of another length than there are models, and for a letter that is none of theirs."""
         if any(len(shares) != len(self.others) for shares in self.weights.values()):
             raise GraftError(f"Every resolution needs {len(self.others)} shares, one for each of the other models.")
@@ -89,9 +91,10 @@ class Blend(Scene):
             return matrix(self.rows)
         return held(matrix(self.rows), mapping=self.all_of(self.mapping), average=self.all_of(self.mapping))
 
-    def all_of(self, letter: str) -> list[float]:
+    def all_of(self, letter: str) -> list[float | Tensor]:
         if LETTERS.index(letter) > len(self.others):
-            raise GraftError(f"There is no model {letter}: 'mapping' is one of {', '.join(LETTERS[:len(self.models)])}.")
+            known = ", ".join(LETTERS[: len(self.models)])
+            raise GraftError(f"There is no model {letter}: 'mapping' is one of {known}.")
         return [float(LETTERS[i] == letter) for i in range(len(self.models))]
 
     # -- as people would write it -------------------------------------------------------------------------------------
@@ -115,7 +118,8 @@ class Blend(Scene):
             words.append("--force")
         lines.append(command(*words, "-o", FILE))
         if seeds:
-            lines.append(command("sample", "-m", FILE, "--seeds", self.seed, "--psi", number(self.psi), "-o", "blend.png"))
+            drawn = ["--seeds", self.seed, "--psi", number(self.psi)]
+            lines.append(command("sample", "-m", FILE, *drawn, "-o", "blend.png"))
         elif self.picture:
             photo = at.source(self.picture)
             lines.append(command("swap", photo, photo, "-o", "blend.png", *self.reading()[:-1], FILE))
@@ -137,7 +141,7 @@ class Blend(Scene):
             else "None"
         )
         opening = self.opening().replace(f"graftlab.load({self.model!r})", "blended")
-        first, gap, last = opening.partition("\n\n")
+        first, _, last = opening.partition("\n\n")
         return (
             f"{first}\nfrom graftlab.blending import blend_many, held, matrix, only\n\n"
             f"models = [graftlab.load(name) for name in {self.models}]\n"
