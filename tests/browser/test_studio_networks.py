@@ -1,12 +1,11 @@
 """The rooms of whole networks in a browser: a curve that is dragged, seeds, the blend saved; models and their kin."""
 
 import io
-import json
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_studio_page import difference, part, pixels
+from test_studio_page import AXE, difference, drop, part, pixels
 
 from graftlab import load
 from graftlab.images import read_recipe
@@ -75,7 +74,10 @@ def test_seeds_networks_and_what_is_taken_along(networks, tmp_path):
     assert np.abs((drawn[0].permute(1, 2, 0).clamp(-1, 1).numpy() + 1) * 127.5 - again).max() <= 1
     sheet = Image.open(io.BytesIO(saved(page, "Level sheet").read_bytes()))
     assert sheet.width > 6 * 128
-    assert json.loads(page.evaluate("localStorage.graftlab"))["networks"]["seed"] == 5
+    page.get_by_role("button", name="Seed 1").click()
+    page.get_by_role("tab", name="Models").click()
+    drop(page, picture)  # which opens as it was made
+    expect(page.locator(".networks > .desk > figure .words")).to_contain_text("seed 5")
 
 
 def test_models_tell_what_they_blend_with(page):
@@ -89,3 +91,17 @@ def test_models_tell_what_they_blend_with(page):
     expect(page.locator(".card h2")).to_have_text("alpine-128")
     page.get_by_role("button", name="Blend alpine-128 with neon-128").click()
     expect(page.locator(".networks .words")).to_contain_text("alpine-128, neon-128")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"viewport": {"width": 390, "height": 844}, "has_touch": True, "color_scheme": "dark"}]
+)
+def test_nothing_that_axe_knows_is_violated(tab, options):
+    page = tab(**options, bypass_csp=True)
+    page.add_script_tag(path=AXE)
+    for room, ready in (("networks", ".plot .point"), ("models", ".relatives"), ("train", ".path")):
+        page.evaluate(f"location.hash = '#{room}'")
+        page.wait_for_selector(ready)
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert not found, [(room, one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), room

@@ -36,7 +36,7 @@ function* blocks(text) {
 function Block({ kind, lines, follow }) {
   const inline = (text) => [...pieces(text, follow)];
   if (kind === "code") return html`<pre tabindex="0">${lines.join("\n")}</pre>`;
-  if (kind === "heading") return html`<h4>${inline(lines[0].replace(/^#+ /, ""))}</h4>`;
+  if (kind === "heading") return html`<h3>${inline(lines[0].replace(/^#+ /, ""))}</h3>`;
   if (kind === "table") { // which scrolls by itself
     const rows = lines.filter((line) => !/^[|\s:-]+$/.test(line)).map((line) => line.split("|").slice(1, -1));
     return html`<div class="wide-table" tabindex="0"><table><tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${inline(cell.trim())}</td>`)}</tr>`)}</tbody></table></div>`;
