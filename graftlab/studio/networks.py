@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from graftlab import images
+from graftlab.blending.kinship import Kinship, kinship
+from graftlab.blending.mixture import Mixture
 from graftlab.checkpoints.catalogue.registry import cached_models
 from graftlab.checkpoints.load import bundled_models, load
 from graftlab.codes import SwapCodes
@@ -28,6 +30,7 @@ from graftlab.studio.sessions import MissingError, Photo, Visitor
 from graftlab.video.film import Film
 
 MOST_OF_MODELS = 2 << 30  # bytes
+MOST_OF_MIXTURES = 512 << 20  # bytes
 MOST_OF_CODES = 64 << 20  # bytes
 MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
 MOST_FILMS = 8  # whose moments are looked at
@@ -40,6 +43,7 @@ class Networks:
         self.given = list(given)  # model files beside those that are known by name
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
+        self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
         self._codes = Kept[tuple[SwapCodes, str]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
@@ -61,6 +65,14 @@ class Networks:
         if not isinstance(model, kind):
             raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
         return model
+
+    def mixture(self, *models: str) -> Mixture[Any]:
+        """The blend of these models, whose shares change. GraftError if they differ in more than their weights."""
+        return self._mixtures.get(models, lambda: Mixture([self.model(name, Network) for name in models]))
+
+    def kinship(self, a: str, b: str) -> Kinship:
+        """Whether two models blend. GraftError if they differ in more than their weights."""
+        return self._files.get(("kinship", a, b), lambda: kinship(self.model(a, Network), self.model(b, Network)))
 
     def codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
         """The codes of a photo read at a short side."""

@@ -12,6 +12,7 @@ from graftlab.studio.jobs import Jobs
 from graftlab.studio.networks import Networks, Workspace
 from graftlab.studio.rota import Turns
 from graftlab.studio.sessions import Visitors
+from graftlab.studio.trainings import Trainings
 
 
 class Server:
@@ -23,6 +24,7 @@ class Server:
         photos: Sequence[Path] = (),  # on the shelves at first; none: three that come with graftlab
         device: str | None = None,
         tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
+        local: bool = False,  # whether only this machine can ask
     ) -> None:
         self.model = model
         self.networks = Networks([model], device)
@@ -30,6 +32,7 @@ class Server:
         self.visitors = Visitors(photos, tell)
         self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of jobs
         self.jobs = Jobs(self.turns, self.tell, sentence)
+        self.trainings = Trainings(local)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
 
     def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
@@ -43,6 +46,7 @@ class Server:
 
     def close(self) -> None:
         """Stop, and remove what visitors brought."""
+        self.trainings.close()
         self.jobs.close()
         self.turns.close()
         self.visitors.close()

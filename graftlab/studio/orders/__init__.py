@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from graftlab.studio.orders.blend import Levels, SaveBlend
 from graftlab.studio.orders.film import FilmOrder
 from graftlab.studio.orders.render import Render
 from graftlab.studio.orders.sheet import Sheet
 
-AnyOrder = Annotated[FilmOrder | Render | Sheet, Field(discriminator="kind")]
+AnyOrder = Annotated[FilmOrder | Levels | Render | SaveBlend | Sheet, Field(discriminator="kind")]
