@@ -380,3 +380,10 @@ def test_bundled_photographs_have_names(tmp_path, monkeypatch, capsys):
     assert read_recipe(tmp_path / "x.png")["command"] == "graft swap @peaks @stream --size 128 -o x.png"
     assert run(["swap", "@peaks", "@nope"]) == 2
     assert "@autumn-hills" in capsys.readouterr().err
+    assert run(["reconstruct", "@peaks", "--size", "32", "-m", "landscapes-128"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("@peaks: L1 ")
+    assert "@peaks comes out worse" in told.err
+    assert run(["swap", "@peaks", "@peaks", "--fade", "3"]) == 2
+    assert run(["select", "@peaks", "--at", "9000,9000"]) == 2
+    assert "bundled" not in "".join(capsys.readouterr())

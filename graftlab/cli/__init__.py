@@ -11,7 +11,7 @@ from graftlab.cli.lazy import LazyGroup, stand_ins
 from graftlab.cli.options import command_line
 from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
-from graftlab.work.examples import with_examples
+from graftlab.work.examples import by_name, with_examples
 from graftlab.work.memory import keep_freed_memory
 
 
@@ -69,7 +69,7 @@ def run(arguments: list[str]) -> int:
         from graftlab.cli.progress import console  # which takes time that --help does not have
 
         sentence, code = explained(error)
-        console.print(f"graft: {sentence}", soft_wrap=True, style="red")
+        console.print(f"graft: {by_name(sentence)}", soft_wrap=True, style="red")
         return code
     return 0
 

@@ -21,6 +21,7 @@ from graftlab.inversion.training import EncoderTraining
 from graftlab.video.film import frame_rate, render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
+from graftlab.work.examples import by_name
 from graftlab.work.parts import forget
 from graftlab.work.texts import LARGEST_SEED
 
@@ -132,7 +133,7 @@ def invert(
                 render(shot, film, progress=progress, resume=False)
         found.codes.save(out)
         desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
-    entries = [{"photo": str(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
+    entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
     report(entries, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
     for target in written:
         say(target)

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from graftlab.work.examples import by_name
+
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def say(what: object) -> None:
     """A sentence for people, or the path of what was written, on stderr."""
-    console.print(str(what), soft_wrap=True)
+    console.print(by_name(what), soft_wrap=True)
 
 
 class Rate(ProgressColumn):
