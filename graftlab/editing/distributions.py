@@ -2,11 +2,12 @@
 
     weather = distribution(model, "photos", size=128)
     codes = weather.sample(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
-    weather.novelty(model.encode(picture))["texture"].percentile         # 100: no photo was as far off
+    measure(model, weather, picture)["texture"][0].percentile            # 100: no photo was as far off
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie, and how well they are reconstructed, which the codes alone do not tell. Models may come with the distribution of their training, in a file `beside` theirs, as those trained here do.
+lie, and how well they are reconstructed, which codes alone do not tell. Models may come with the distribution of their
+training, in a file `beside` theirs, as those trained here do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -141,8 +142,9 @@ class Distribution(Artifact):
         return replace(codes, structure=codes.structure.expand(len(seeds), -1, -1, -1), texture=textures)
 
     def novelty(self, codes: SwapCodes, errors: Tensor | None = None) -> dict[str, list[Novelty]]:
-        """For texture and structure, how unlike the photos each picture of a batch is; by its `reconstruction` too if
-        that is known of the photos, and its `errors` (N,) are given (`reconstruction_errors`). GraftError as for `sample`."""
+        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sample`.
+
+        Of its reconstruction, too, if the photos' are known and its `errors` (N,) given (`reconstruction_errors`)."""
         self._check(codes)
         rows = _rows(codes)
         known = {part: getattr(self, part) for part in SwapCodes.parts}

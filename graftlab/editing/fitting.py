@@ -242,7 +242,7 @@ def encode_photos(
 def read_squares(
     source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
 ) -> Iterator[tuple[list[int], Tensor]]:
-    """The central squares of photos (N, 3, size, size), batch by batch, with the photos' numbers, as `encode_photos`."""
+    """The central squares of photos (N, 3, size, size), batch by batch, with the photos' numbers."""
 
     def square(index: int) -> np.ndarray | None:
         try:

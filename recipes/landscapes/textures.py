@@ -8,7 +8,7 @@ OUT the file to write, such as graftlab/bundled/landscapes-128.textures.safetens
 than photographs, so only as many of them are taken, at random: photographs are what the model is for. Takes less than a
 minute of one core, and needs scikit-learn.
 
-    python recipes/landscapes/textures.py MODEL graftlab/bundled/landscapes-128.textures.safetensors OUT --calibrate PHOTOS
+    python recipes/landscapes/textures.py MODEL MODEL.textures.safetensors OUT --calibrate PHOTOS
 
 gives a distribution that is there the percentiles of a folder of photographs: how far from its middle their codes lie,
 and how well the model reconstructs them.
