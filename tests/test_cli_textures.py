@@ -56,7 +56,9 @@ def test_samples_are_the_pictures_structure_under_drawn_textures(graft, weather,
     assert graft(*command, "--seeds", "3-5", "-o", "three.png").code == 0
     codes = model.encode(read(HILL, 32, True))
     images = list(draw_samples(model, weather, codes, [3, 4, 5], 0.7, seed=4))
-    assert same("three.png", sheet([images[:2], images[2:]], ["3", "5"], scale=4))
+    assert same(
+        "three.png", sheet([images[:2], images[2:]], ["seeds 3, 4", "seed 5"], title="landscapes-256: psi 0.7", scale=4)
+    )
     assert graft(*command, "--seeds", "4", "-o", "one.png").code == 0
     assert same("one.png", images[1])
     assert read_recipe("one.png")["model"] == model.fingerprint
@@ -154,6 +156,7 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", "other"), "other holds no distribution of textures"
     yield ("textures", "sample", HILL, "--from", FILE, "-m", "other"), "another model"
     yield ("textures", "sample", HILL, "--from", FILE, "--psi", "nan"), "--psi is a finite number"
+    yield ("textures", "sample", HILL, "--from", FILE, "--psi", -1), "psi of textures is 0 or more, not -1"
     yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"

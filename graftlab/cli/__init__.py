@@ -1,5 +1,6 @@
 """The command `graft`: one short function per command, each a thin caller of the same call in Python."""
 
+import logging
 import signal
 import sys
 from typing import Any
@@ -56,6 +57,31 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """`main`, given the arguments and returning the exit code."""
+    told = Told()
+    logging.getLogger("graftlab").addHandler(told)
+    try:
+        return answered(arguments)
+    finally:
+        logging.getLogger("graftlab").removeHandler(told)
+
+
+class Told(logging.Handler):
+    """What the library has to say of files, on stderr, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from graftlab.cli.progress import say  # which takes time that --help does not have
+
+        if (sentence := record.getMessage()) not in self._said:
+            self._said.add(sentence)
+            say(sentence)
+
+
+def answered(arguments: list[str]) -> int:
+    """What `run` returns."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     command_line.set(arguments)

@@ -20,6 +20,7 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.images import spare_others
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
 from graftlab.work.progress import Progress
@@ -191,6 +192,8 @@ def demo(
     graft demo --out demo
     """
 
+    for name in ("swap.png", "grid.png"):
+        spare_others(out / name)
     desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(example(name)) for name in DEMO_PAIR)
     start = time.perf_counter()
@@ -201,6 +204,7 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
+        title=desk.title(),
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")

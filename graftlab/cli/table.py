@@ -94,8 +94,8 @@ COMMANDS: Panels = {
         ),
         "novelty": Row(
             "textures.novelty",
-            "Measure how unlike a model's training photos, or those of --from, pictures are: a "
-            "percentile of held-out photos.",
+            "Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come "
+            "out.",
         ),
         "demo": Row("models.demo", "Swap two of the bundled photographs, and draw a sheet of swaps."),
     },

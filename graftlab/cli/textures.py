@@ -89,9 +89,9 @@ def novelty(
 ) -> None:
     """Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come out.
 
-    graft novelty @peaks cat.jpg
+    graft novelty @peaks @stream
 
-    graft novelty @peaks cat.jpg --from weather.textures.safetensors --json
+    graft novelty @peaks --from weather.textures.safetensors --json
     """
 
     distribution = open_distribution(source, options.model)

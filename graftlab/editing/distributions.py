@@ -128,6 +128,8 @@ class Distribution(Artifact):
         """Random textures (N, Ct), one for each seed; of unit length if the photos' are.
 
         At a psi of 0 all are the mean, or each that of its cluster."""
+        if psi < 0:
+            raise GraftError(f"The truncation psi of textures is 0 or more, not {psi:g} (--psi).")
         drawn = (
             self.texture.codes(self.clusters.sample(seeds, psi)) if self.clusters else self.texture.sample(seeds, psi)
         )

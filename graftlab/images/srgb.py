@@ -9,6 +9,8 @@ from PIL import ExifTags, Image, ImageCms
 from graftlab.images.colours import BT709, Colour
 from graftlab.images.depth import eight_bit, is_deep
 
+OVER_WHITE = "it is transparent in places, which are laid over white"
+
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode -> RGB: depth, transparency, then colour. Of the metadata only `notes` are carried over."""
@@ -40,6 +42,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray(stated.to_srgb(np.asarray(image)))
 
     if alpha:
+        if (np.asarray(alpha) < 255).any():
+            notes.append(OVER_WHITE)
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     image.info = {"notes": notes} if notes else {}
     return image
