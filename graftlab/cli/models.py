@@ -20,7 +20,7 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
-from graftlab.images import spare_others
+from graftlab.images.others import spare_others
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
 from graftlab.work.progress import Progress

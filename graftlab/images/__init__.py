@@ -309,17 +309,6 @@ def write(
     return atomic_write(path, lambda file: file.write(data.getbuffer()))
 
 
-def spare_others(path: str | Path) -> None:
-    """GraftError if a file is there that is no picture of ours: who names a folder may not know what is in it."""
-    path = Path(path)
-    try:
-        ours = not path.exists() or read_recipe(path) is not None
-    except GraftError:  # no picture at all
-        ours = False
-    if not ours:
-        raise GraftError(f"{path} is not a picture that graftlab made; choose another folder or name, or remove it.")
-
-
 def to_png(images: Tensor) -> bytes:
     """One picture, float (1, 3, H, W) or (3, H, W) in [-1, 1], as the bytes of a PNG file."""
     data = BytesIO()

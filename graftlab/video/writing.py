@@ -20,6 +20,7 @@ from torch import Tensor
 
 from graftlab import images
 from graftlab.errors import GraftError
+from graftlab.images.others import spare_others
 from graftlab.video import CONVERSION, pyav
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.sound import add_sound
@@ -127,7 +128,7 @@ class Target:
             raise GraftError(f"{after} belongs to a longer film: remove the old pictures, or choose another folder.")
         if self.in_pictures and known:
             for number in range(frames):
-                images.spare_others(self.picture(number))
+                spare_others(self.picture(number))
 
 
 def _check_pattern(path: Path) -> None:
