@@ -29,13 +29,14 @@ class Codes(Artifact):
     remedy: ClassVar[str] = "make codes with 'graft encode'"
     parts: ClassVar[tuple[str, ...]] = ()
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ()  # numbers of dimensions each part may have
+    beside: ClassVar[tuple[str, ...]] = ()  # tensors that some codes have and others lack (None)
     model: str | None = None  # fingerprint of the model, None where it has none (one in training)
 
     def __post_init__(self) -> None:
         for name, allowed in zip(self.parts, self.dimensions, strict=True):
             if (found := getattr(self, name).ndim) not in allowed:
                 raise GraftError(f"{name} must have {' or '.join(map(str, allowed))} dimensions, not {found}.")
-        sizes = {name: len(getattr(self, name)) for name in self.parts}
+        sizes = {name: len(getattr(self, name)) for name in self._tensors()}
         if len(set(sizes.values())) > 1:
             listed = " and ".join(f"{count} of {name}" for name, count in sizes.items())
             raise GraftError(f"The batches of these codes differ: {listed}.")
@@ -62,6 +63,8 @@ class Codes(Artifact):
             first._check(batch)
         if len({getattr(batch, "size", None) for batch in batches}) > 1:
             raise GraftError("The pictures of these codes differ in size; read them at one size.")
+        common = set.intersection(*(set(batch._tensors()) for batch in batches))
+        first = first._without(set(first.beside) - common)
 
         def joined(name: str, _: Tensor) -> Tensor:
             tensors = [getattr(batch, name).to(getattr(first, name)) for batch in batches]
@@ -135,14 +138,16 @@ class Codes(Artifact):
     # -- files --------------------------------------------------------------------------------------------------------
 
     def _tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in self.parts}
+        tensors = {name: getattr(self, name) for name in (*self.parts, *self.beside)}
+        return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
     def _header(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.parts}
+        tensors = {*self.parts, *self.beside}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in tensors}
 
     @classmethod
     def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
-        if set(tensors) != set(cls.parts):
+        if set(tensors) - set(cls.beside) != set(cls.parts):
             raise GraftError(f"they are {' and '.join(cls.parts)}, and not {' and '.join(tensors) or 'nothing'}")
         if not finite(*tensors.values()):
             raise GraftError("they hold something else than finite numbers")
@@ -151,8 +156,11 @@ class Codes(Artifact):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _each(self, function: Callable[[str, Tensor], Tensor]) -> Self:
-        changed: dict[str, Any] = {name: function(name, getattr(self, name)) for name in self.parts}
+        changed: dict[str, Any] = {name: function(name, tensor) for name, tensor in self._tensors().items()}
         return replace(self, **changed)
+
+    def _without(self, names: Iterable[str]) -> Self:
+        return replace(self, **dict.fromkeys(names))
 
     def _with(self, other: Self, function: Callable[[Tensor, Tensor], Tensor]) -> Self:
         self._check(other)
@@ -164,7 +172,8 @@ class Codes(Artifact):
 
     def _joined(self, other: Self, function: Callable[[str, Tensor], Tensor]) -> Self:
         """`_each` of what came from these codes and from others; one item goes with any batch."""
-        tensors = {name: function(name, getattr(self, name)) for name in self.parts}
+        theirs = other._tensors()
+        tensors = {name: function(name, mine) if name in theirs else mine for name, mine in self._tensors().items()}
         count = max(map(len, tensors.values()))
         tensors = {name: _repeat(tensor, count) for name, tensor in tensors.items()}
         return replace(self, **tensors, model=_common_model(self, other))
@@ -181,15 +190,18 @@ class Codes(Artifact):
 class SwapCodes(Codes):
     """Codes of a Swapping Autoencoder: structure (N, Cs, h, w); texture (N, Ct) or a map (N, Ct, h', w').
 
-    `size` is the (height, width) in pixels of the picture they came from, if it was not a multiple of the stride. It
-    belongs to the structure and is swapped with it."""
+    `size` is the (height, width) in pixels of the picture they came from, if it was not a multiple of the stride.
+    `noise` (N, 1, H, W), of whole cells, is the noise with which that picture is drawn, where it was looked for
+    (`inversion.refine`). Both belong to the structure, and are swapped with it."""
 
     kind: ClassVar[str] = "SwapCodes"
     parts: ClassVar[tuple[str, ...]] = ("structure", "texture")
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((4,), (2, 4))
+    beside: ClassVar[tuple[str, ...]] = ("noise",)
     structure: Tensor
     texture: Tensor
     size: tuple[int, int] | None = None
+    noise: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None:
@@ -200,13 +212,28 @@ class SwapCodes(Codes):
         super().__post_init__()
 
     def mix(self, other: Self, **weights: Weight) -> Self:
-        """As for all codes; a structure that is swapped whole brings the size of its picture."""
+        """As for all codes; a structure that is swapped whole brings the size and the noise of its picture.
+
+        Noise is mixed as structures are, and keeps its strength; there is none if one of the two has none."""
         mixed, weight = super().mix(other, **weights), weights.get("structure", 0)
-        whole = not isinstance(weight, Tensor) and weight == 1
-        return replace(mixed, size=other.size) if whole else mixed
+        if not isinstance(weight, Tensor) and weight in (0, 1):
+            source = other if weight else self
+            noise = None if source.noise is None else _repeat(source.noise.to(self.structure), len(mixed))
+            return replace(mixed, size=source.size, noise=noise)
+        if self.noise is None or other.noise is None:
+            return replace(mixed, noise=None)
+        mine, theirs = self.noise, other.noise.to(self.noise)
+        share = _lerp("noise", torch.zeros_like(mine), torch.ones_like(theirs), torch.as_tensor(weight).to(mine))
+        return replace(mixed, noise=torch.lerp(mine, theirs, share) / torch.hypot(share, 1 - share))
+
+    def moved(self, structure: Tensor) -> Self:
+        """Codes whose structure was moved or joined with others: of whole cells, and without the picture's noise."""
+        return replace(self, structure=structure, size=None, noise=None)
 
     def _with(self, other: Self, function: Callable[[Tensor, Tensor], Tensor]) -> Self:
         result = super()._with(other, function)
+        if result.noise is None and other.noise is not None:
+            result = replace(result, noise=_repeat(function(torch.zeros_like(other.noise), other.noise), len(result)))
         mine = result.structure.shape[2:] == self.structure.shape[2:]  # or these are a direction, one cell for all
         return result if mine else replace(result, size=other.size)
 

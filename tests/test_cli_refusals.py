@@ -5,6 +5,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -83,6 +84,23 @@ def test_what_is_no_picture(refused, name):
         ("encode", HILL, name),
     ):
         refused(*command, naming=culprit)
+
+
+def test_odd_metadata_are_no_matter(graft):
+    """EXIF that ends too early: Pillow warns of it with a line of its own program."""
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 50
+    Path("odd").mkdir()
+    Image.new("RGB", (64, 64), "red").save("odd/a.jpg", exif=exif)
+    data = bytearray(Path("odd/a.jpg").read_bytes())
+    at = max(data.find(b"MM\0*"), data.find(b"II*\0"))
+    data[at + 8 : at + 10] = b"\x40\0"
+    Path("odd/a.jpg").write_bytes(data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = graft("data", "scan", "odd")
+    assert "1 of 1 images usable" in result.out
+    assert [str(warning.message) for warning in caught] == []
 
 
 @pytest.mark.parametrize("name", ["text.png", "empty.jpg", "cut.png", "bomb.png", "missing.png", "folder"])

@@ -156,6 +156,32 @@ def test_size_goes_with_the_structure():
     assert exact.mix(a, texture=1).size is None
 
 
+def test_noise_goes_with_the_structure(tmp_path):
+    draw = torch.Generator().manual_seed(0)
+    a, b = (swap_codes(1, seed=seed, noise=torch.randn(1, 1, 64, 80, generator=draw)) for seed in (0, 1))
+    bare = swap_codes(3)
+    assert a.mix(b, texture=1).noise is a.noise
+    assert torch.equal(a.mix(b, structure=1, texture=1).noise, b.noise)
+    assert a.mix(bare[0], structure=1).noise is None
+    assert a.mix(bare[0], structure=0.5).noise is None
+    assert torch.equal(a.mix(bare, texture=1).noise, a.noise.expand(3, -1, -1, -1))
+    left = torch.cat([torch.ones(1, 1, 1, 5), torch.zeros(1, 1, 1, 5)], 3)
+    for share in (0.5, 0.3, 1.5):
+        assert a.mix(b, structure=share).noise.std().item() == pytest.approx(1, abs=0.03)
+    masked = a.mix(b, structure=left).noise
+    assert torch.equal(masked, torch.cat([b.noise[..., :40], a.noise[..., 40:]], 3))
+    direction = swap_codes(1, grid=(1, 1))
+    assert (direction + a).noise is not None
+    assert torch.equal((a + direction).noise, a.noise)
+    assert torch.equal(((a - bare[0]) + bare[0]).noise, a.noise)
+    joined = Codes.cat([a, b])
+    assert torch.equal(joined[1].noise, b.noise)
+    assert Codes.cat([a, bare]).noise is None
+    joined.save(tmp_path / "codes.safetensors")
+    assert torch.equal(Codes.load(tmp_path / "codes.safetensors").noise, joined.noise)
+    assert a.moved(b.structure).noise is None
+
+
 def test_one_item_mixes_with_any_batch():
     many, one = swap_codes(3, seed=1), swap_codes(1, seed=2)
     for share in (0.5, 1):

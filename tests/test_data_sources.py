@@ -210,7 +210,13 @@ def test_helpers_of_pillow(tmp_path, module, ending):
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize(
-    "inside", [("config.json", "stats.jsonl"), ("config.json", "samples/1.jpg"), ("training_options.json", "reals.png")]
+    "inside",
+    [
+        ("config.json", "stats.jsonl"),
+        ("config.json", "samples/1.jpg"),
+        ("training_options.json", "reals.png"),
+        ("reals.png", "fakes000200.png", "log.txt"),
+    ],
 )
 def test_a_run_among_the_photos_is_no_source(tmp_path, zipped, inside):
     files = {"a.png": encoded(), "old/runs/one/deep/b.png": encoded(), "config.json": b"{}"}
@@ -227,11 +233,13 @@ def test_a_run_among_the_photos_is_no_source(tmp_path, zipped, inside):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
-def test_undecodable_file_name_can_be_printed(tmp_path):
-    put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")), encoded())
+def test_odd_file_names_can_be_printed(tmp_path):
+    """Bytes that are no text, and what would move the cursor of a terminal, or begin a new line."""
+    for name in (b"caf\xe9.png", b"a\nb\x1b[2J.png"):
+        put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), encoded())
     source = open_source(tmp_path)
-    assert source.names[0].encode("utf-8") == b"caf\\xe9.png"
-    assert source.read(0) == encoded()
+    assert [name.encode("utf-8") for name in source.names] == [b"a\\x0ab\\x1b[2J.png", b"caf\\xe9.png"]
+    assert source.read(0) == source.read(1) == encoded()
 
 
 def test_file_gone_or_too_large(tmp_path, monkeypatch):

@@ -70,6 +70,16 @@ def test_tables_are_of_a_size_that_people_write(tmp_path):
         read_table(tmp_path / "t.json")
 
 
+@pytest.mark.parametrize("name", ["t.json", "t.toml", "t.yaml"])
+def test_tables_without_end_are_malformed(tmp_path, name):
+    if name == "t.yaml":
+        pytest.importorskip("yaml")
+    (tmp_path / name).write_text("a = " * name.endswith("toml") + "[" * 20_000)
+    with pytest.raises(ValueError, match=r".") as caught:
+        read_table(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("needed", "free", "told"),
     [(5_000_000, 12_000, "5.0 MB and its disk has 12 KB"), (2.5e9, 999_960_000, "2.5 GB and its disk has 1.0 GB")],

@@ -7,12 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from graftlab.data import open_source, scan
 from graftlab.errors import GraftError
 from graftlab.images import open_rgb, read
-from graftlab.images.colours import Colour, compressed
+from graftlab.images.colours import Colour, compressed, from_narrow
+from graftlab.images.headers import sound
 
 # ---------------------------------------------------------------- TIFF
 
@@ -92,6 +93,7 @@ def test_gray_with_alpha(order, packed):
         assert grays(tiff(straight, 3, bits, order, packed, t338=2)) == [200, 255, 227]
         associated = samples(np.array([200, 255, 0, 0, 100, 128]) * one, kind, order)
         assert grays(tiff(associated, 3, bits, order, packed, t338=1)) == [200, 255, 227]
+        assert grays(tiff(straight, 3, bits, order, packed, t338=0)) == [200, 200, 200]  # something else than alpha
 
 
 def test_palettes_of_sixteen_bits():
@@ -261,6 +263,8 @@ def test_numbers_for_colours_come_before_a_profile_and_may_say_nothing_new():
     assert np.asarray(open_rgb(png(chunk(b"cICP", bytes([1, 13, 0, 1])), profile)))[0].tolist() == PLAIN
     narrow = png(chunk(b"cICP", bytes([1, 13, 0, 0])), rows=b"\0\x10\x10\x10\xeb\xeb\xeb")
     assert grays(narrow) == [0, 255]
+    values = np.array([0, 16, 125.5, 235, 255])
+    assert from_narrow(np.rint(values * 257).astype(np.uint16)).tolist() == [0, 0, 32768, 65535, 65535]
 
 
 def test_gamma_and_chromaticities_of_a_png():
@@ -410,3 +414,91 @@ def test_the_scan_tells_notes_and_upright_sizes(tmp_path):
     assert (report.usable, report.width.min, report.height.max) == (5, 48, 64)
     assert report.findings["noted"].names == ["e.png: metadata at fault are left out (tEXt: wrong checksum)"]
     assert report.findings["rotated"].count == 4
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_colours_of_the_main_picture_count_and_not_those_of_a_gain_map(large):
+    """ISO 23008-12: the main picture is item 2, whose properties are two of four; what item 1 has does not matter."""
+    number, place = (">I", ">H") if large else (">H", ">B")
+    first = 0x8000 if large else 0x80  # whether one has to understand it
+
+    def meta(*properties: int) -> bytes:
+        colours = [box(b"colr", b"nclx" + struct.pack(">3HB", *each, 128)) for each in ((9, 16, 9), (12, 13, 6))]
+        every = box(b"ipco", colours[0] + box(b"ispe", bytes(12)) + colours[1] + box(b"colr", b"prof" + bytes(9)))
+        items = [(1, [1, 2]), (2, [first | each for each in properties])]
+        body = bytes([large, 0, 0, large]) + struct.pack(">I", 2)
+        for item, places in items:
+            body += struct.pack(number, item) + bytes([len(places)]) + b"".join(struct.pack(place, p) for p in places)
+        main = box(b"pitm", bytes([large, 0, 0, 0]) + struct.pack(number, 2))
+        whole = box(b"meta", bytes(4) + main + box(b"iprp", every + box(b"ipma", body)))
+        return box(b"ftyp", b"avif\0\0\0\0") + box(b"free", b"colrnclx" + bytes(20)) + whole
+
+    def stated(data: bytes) -> object:
+        return sound(io.BytesIO(data))[1].get("cicp")
+
+    assert stated(meta(2, 3)) == (12, 13, 6, 1)
+    assert stated(meta(2, 1)) == (9, 16, 9, 1)
+    assert stated(meta(3, 4)) is None  # a profile comes before numbers
+    for cut in range(len(meta(2, 3))):
+        stated(meta(2, 3)[:cut])
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG2000", "HEIF"])
+def test_profiles_of_other_formats(kind):
+    """AVIF and HEIC state numbers as well, which are of no use then; Pillow does not read those of JPEG 2000."""
+    from test_images import RED_IS_BLUE
+
+    file, red = io.BytesIO(), Image.new("RGB", (32, 32), (255, 0, 0))
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    elif not features.check({"AVIF": "avif", "JPEG2000": "jpg_2000"}[kind]):
+        pytest.skip(f"this Pillow has no {kind}")
+    options = {} if kind == "JPEG2000" else {"quality": 100, "icc_profile": RED_IS_BLUE}
+    red.save(file, kind, **options)
+    data = file.getvalue()
+    if kind == "JPEG2000":  # in the place of its 15 bytes that say sRGB
+        at, above = data.index(b"colr") - 4, data.index(b"jp2h") - 4
+        mine = box(b"colr", b"\2\0\0" + RED_IS_BLUE)
+        longer = int.from_bytes(data[above : above + 4], "big") + len(mine) - 15
+        data = data[:above] + struct.pack(">I", longer) + data[above + 4 : at] + mine + data[at + 15 :]
+    assert np.abs(np.asarray(open_rgb(data)).astype(int) - (0, 0, 255)).max() <= 3
+
+
+@pytest.mark.parametrize("said", ["its name", "its numbers"])
+def test_profiles_of_high_dynamic_range(said):
+    """What came before `cICP`: a profile of which only the name counts; and numbers inside of a profile."""
+    from test_images import SRGB
+
+    name, profile = (
+        (b"ITUR_2100_PQ_FULL", SRGB) if said == "its name" else (b"hdr", with_tag(SRGB, b"cicp", 9, 16, 0, 1))
+    )
+    rows = b"\0" + struct.pack(">6H", *[round(0.508078 * 65535)] * 3, *[round(0.580689 * 65535)] * 3)
+    data = png(chunk(b"iCCP", name + b"\0\0" + zlib.compress(profile)), bits=16, rows=rows)
+    first, second = np.asarray(open_rgb(data))[0].astype(int)
+    assert np.abs(first - 186).max() <= 2
+    assert np.abs(second - 243).max() <= 1
+    plain = png(chunk(b"iCCP", b"x\0\0" + zlib.compress(with_tag(SRGB, b"cicp", 1, 13, 0, 1))))
+    assert np.asarray(open_rgb(plain))[0].tolist() == PLAIN
+
+
+def with_tag(profile: bytes, tag: bytes, *values: int) -> bytes:
+    """An ICC profile in which a description has become a tag of these bytes."""
+    data = bytearray(profile + tag + bytes(4) + bytes(values))
+    place = data.index(b"cprt", 128, 400)
+    data[place : place + 12] = tag + struct.pack(">II", len(profile), 8 + len(values))
+    data[:4] = struct.pack(">I", len(data))
+    return bytes(data)
+
+
+def test_pictures_that_are_not_read_are_named():
+    for beginning, name in {
+        b"#?RADIANCE\n": "Radiance HDR",
+        b"8BPS\0\1": "Photoshop",
+        b"\x76\x2f\x31\x01": "OpenEXR",
+    }.items():
+        with pytest.raises(GraftError, match=f"{name}.* PNG"):
+            open_rgb(beginning + bytes(100), "it")

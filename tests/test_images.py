@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, PngImagePlugin
 
 from graftlab import images
 from graftlab.errors import GraftError
@@ -33,6 +33,7 @@ from graftlab.images import (
     to_uint8,
     write,
 )
+from graftlab.images.srgb import to_srgb
 
 
 @pytest.fixture(autouse=True)
@@ -410,6 +411,26 @@ def test_the_input_is_left_alone():
     assert pixels.sum() == 0
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F", "YCbCr", "LAB"])
+def test_large_pictures_become_srgb_in_strips(mode, monkeypatch):
+    """And to the same pixels, with transparency and profile."""
+    if mode in ("I;16", "F"):
+        ramp = np.linspace(0, 1, 600).reshape(20, 30)
+        image = Image.fromarray(ramp.astype(np.float32) if mode == "F" else (60_000 * ramp).astype(np.uint16))
+    elif mode == "LAB":
+        image = Image.merge("LAB", photo().resize((30, 20)).split())
+    else:
+        image = photo().resize((30, 20)).convert(mode)
+    if mode in ("L", "P", "RGB"):
+        image.info["transparency"] = image.getpixel((3, 3))
+    if mode in ("RGB", "RGBA"):
+        image.info["icc_profile"] = RED_IS_BLUE
+    whole = np.asarray(to_srgb(image))
+    monkeypatch.setattr("graftlab.images.srgb.STRIP", 100)  # three rows
+    assert np.array_equal(np.asarray(to_srgb(image)), whole)
+    assert len(np.unique(whole)) > 1
+
+
 def test_large_pictures_are_converted_and_compared_in_strips(monkeypatch):
     a, b = torch.rand(2, 2, 3, 37, 11, generator=torch.Generator().manual_seed(0)) * 2.4 - 1.2
     at_once = to_uint8(a), l1(a, b), psnr(a, b)
@@ -561,6 +582,10 @@ def test_other_peoples_descriptions_are_no_recipe(tmp_path):
     exif[0x010E] = "a sunny day"
     photo().save(tmp_path / "a.jpg", exif=exif)
     assert read_recipe(tmp_path / "a.jpg") is None
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("graftlab", "[" * 100_000)
+    photo().save(tmp_path / "a.png", pnginfo=info)
+    assert read_recipe(tmp_path / "a.png") is None
     with pytest.raises(GraftError, match="does not exist"):
         read_recipe(tmp_path / "none.png")
 

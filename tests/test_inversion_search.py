@@ -6,6 +6,7 @@ import pytest
 import tiny
 import torch
 
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
 from graftlab.inversion import work
@@ -88,6 +89,29 @@ def test_interrupted_and_continued_it_finds_the_same(free_noise, tmp_path, monke
     assert torch.equal(again.codes.w, whole.codes.w)
     assert [codes.w.tolist() for codes in again.recall()] == [codes.w.tolist() for codes in whole.recall()]
     assert len(whole.recall()) == 3
+
+
+@pytest.mark.parametrize("bytes_left", [0, 100, -1])
+def test_a_damaged_state_counts_for_nothing(bytes_left, tmp_path):
+    file, told = tmp_path / "state.safetensors", []
+    carry_out(search(), file=file)
+    file.write_bytes(file.read_bytes()[:bytes_left])
+    again = search()
+    carry_out(again, lambda done, total, note: told.append((done, note)), file)
+    assert told[0] == (0, "its state was damaged: begun again")
+    assert [done for done, _ in told[1:]] == list(range(1, 13))
+    assert torch.equal(again.codes.w, done())
+    assert read_tensors(file)[1]["done"] == 12
+
+
+@pytest.mark.parametrize("lost", ["done", "loss", "w", "adam.0.exp_avg"])
+def test_a_state_of_other_work_is_refused_by_name(lost, tmp_path):
+    file = tmp_path / "state.safetensors"
+    carry_out(search(), file=file)
+    parts = read_tensors(file)
+    write_tensors(file, *({name: value for name, value in part.items() if name != lost} for part in parts))
+    with pytest.raises(GraftError, match=r"state\.safetensors is no state of this work: remove it"):
+        carry_out(search(), file=file)
 
 
 def test_what_is_finished_is_not_done_again(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from graftlab.codes import SwapCodes
 from graftlab.config import preset
 from graftlab.errors import GraftError
-from graftlab.networks.noise import field, noise_source
+from graftlab.networks.noise import field, noise_of, noise_source
 from graftlab.networks.swapping import SwappingAutoencoder
 
 CPU = torch.device("cpu")
@@ -96,6 +96,18 @@ def test_the_first_layer_tells_how_fine_the_others_are():
     assert torch.equal(source(0, torch.zeros(2, 7, 8, 10)), noise(6, 0, (8, 10), (3, 5)))
     assert torch.equal(source(1, torch.zeros(2, 7, 8, 10)), noise(6, 1, (8, 10), (3, 5)))
     assert torch.equal(source(4, torch.zeros(2, 7, 32, 40)), noise(6, 4, (32, 40), (12, 20)))
+
+
+def test_noise_of_a_picture_is_as_strong_in_every_layer():
+    field = torch.randn(2, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    source = noise_of(field)
+    assert torch.equal(source(3, torch.zeros(2, 5, 256, 256)), field)
+    for side in (128, 64, 16):
+        seen = source(0, torch.zeros(2, 5, side, side))
+        assert seen.shape == (2, 1, side, side)
+        assert seen.std().item() == pytest.approx(1, abs=0.08)
+    corner = source(0, torch.zeros(2, 5, 64, 64))[:, :, 0, 0]
+    assert torch.allclose(corner, field[:, :, :4, :4].sum((2, 3)) / 4)
 
 
 def test_random_noise_follows_torch():

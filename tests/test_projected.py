@@ -148,6 +148,24 @@ def test_every_term_moves_what_it_should():
     assert not any(parameter.requires_grad for parameter in net.image.mix.parameters())
 
 
+def test_structures_of_one_scene_agree():
+    """Two scenes in two lights: codes that differ by scene alone are at no distance, those that differ by light are."""
+    model, images = network(), pictures(4)
+    by_scene, by_light = torch.tensor([0, 1, 0, 1]), torch.tensor([0, 1, 1, 0])  # of the four pictures
+    truths = torch.tensor([3, 2, 1, 0])  # has the neighbour's scene and its own light
+    shape = model.encoder(images)[0].shape
+    towards = torch.eye(2).repeat_interleave(shape[1] // 2, 1)
+
+    def distances(of):
+        cells = towards[of][:, :, None, None].expand(shape)
+        model.encoder.forward = lambda images: (cells, torch.zeros(4, model.config.texture_channels))
+        plain = replace(recipe("projected"), recolour=0.0, code_noise=0.0, same=1.0)
+        return objective(model, ProjectedDiscriminators(CHANNELS), teacher, images, plain, truths=truths)[0]["G_same"]
+
+    assert distances(by_scene).abs().max() < 1e-6
+    assert torch.allclose(distances(by_light), torch.ones(4))
+
+
 def test_a_term_that_is_switched_off_is_not_computed():
     off = Recipe(projected=True, gan=0, patch=0)
     terms, seen = objective(network(), ProjectedDiscriminators(CHANNELS), teacher, pictures(4), off)

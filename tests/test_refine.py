@@ -53,6 +53,21 @@ def test_refined_codes_draw_their_own_picture_better():
     assert not codes.structure.requires_grad
 
 
+def test_noise_takes_over_what_codes_cannot_tell():
+    codes, alone = refine(MODEL, IMAGES, FREE), refine(MODEL, IMAGES, replace(FREE, noise_rate=0.0))
+    assert codes.noise.shape == (3, 1, 32, 32)
+    assert not codes.noise.requires_grad
+    assert alone.noise is None
+    assert (psnr(drawn(codes), IMAGES) > psnr(drawn(alone), IMAGES) + 0.5).all()
+    held = refine(MODEL, IMAGES, replace(FREE, noise_near=100.0)).noise
+    usual = refine(MODEL, IMAGES, replace(FREE, steps=0)).noise
+    assert (held - usual).square().mean() < 0.1 * (codes.noise - usual).square().mean()
+    assert refine(MODEL, IMAGES, FREE, noise="none").noise is None
+    wide = replace(codes, noise=codes.noise[..., :16])
+    with pytest.raises(GraftError, match="does not go with noise"):
+        drawn(wide)
+
+
 def test_weights_hold_them_near_the_encoders():
     guess, free = MODEL.encode(IMAGES), refine(MODEL, IMAGES, FREE)
     for part in SwapCodes.parts:

@@ -1,8 +1,10 @@
 """What optimisers remember, as named tensors: the names that files of states hold, and the way back."""
 
+import pytest
 import torch
 
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
+from graftlab.errors import GraftError
 
 
 def adam(steps):
@@ -43,6 +45,24 @@ def test_an_optimiser_goes_on_among_others():
         descend(optimizer, own, 7)
     assert all(map(torch.equal, parameters, others))
     assert second.state_dict()["state"][0]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("1.exp_avg", torch.zeros(3)),
+        ("1.exp_avg", None),
+        ("0.step", torch.zeros(0)),
+        ("2.step", torch.zeros(())),
+        ("0.momentum", torch.zeros(2)),
+        ("x", torch.zeros(2)),
+        ("0.step.x", torch.zeros(())),
+    ],
+)
+def test_what_adam_does_not_remember_is_refused(name, value):
+    state = {**optimizer_state(adam(1)[0]), f"adam.{name}": value}
+    with pytest.raises(GraftError, match=r"adam\.\w+"):
+        restore_optimizer(adam(0)[0], {name: tensor for name, tensor in state.items() if tensor is not None})
 
 
 def test_names_under_a_prefix():

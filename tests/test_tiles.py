@@ -56,6 +56,8 @@ def test_tiles_equal_the_whole(network, cells, odd):
     assert codes.texture.shape == whole.texture.shape
     assert differ(tiled.decode(whole, seed=3), network.decode(whole, seed=3)) < BOUND
     assert tiled.decode(codes).shape == picture.shape
+    own = replace(whole, noise=torch.randn(2, 1, *(side * stride for side in cells)))
+    assert differ(tiled.decode(own), network.decode(own)) < BOUND
 
 
 def test_a_smaller_reach_would_show(network):

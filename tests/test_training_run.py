@@ -202,9 +202,15 @@ def test_damaged_states(tmp_path, photos):
     assert resumed.train()
     assert files(run) == whole
     tensors, header = read_tensors(newest)
-    for lost in ("skipped", "stats"):  # from one of before there were digests
-        broken = {name: value for name, value in header.items() if name != lost}
-        save_file(tensors, newest, {"graftlab": json.dumps(broken)})
+    lost = [{**header, "stats": {}}, {**header, "best": "x"}, {**header, "seen": None}]
+    lost += [{name: value for name, value in header.items() if name != lost} for lost in ("skipped", "stats")]
+    weights = {name: tensor for name, tensor in tensors.items() if name != "adam.model.0.exp_avg"}
+    for broken, kept in [
+        (header, weights),
+        (header, dict(list(tensors.items())[1:])),
+        *((each, tensors) for each in lost),
+    ]:
+        save_file(kept, newest, {"graftlab": json.dumps(broken)})  # from one of before there were digests
         resumed = start(run, photos, images=32)
         assert resumed.trainer.seen == 16
         assert resumed.train()

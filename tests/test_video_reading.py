@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8, to_uint8
@@ -253,6 +253,56 @@ def test_transparency_is_laid_over_white(tmp_path):
     assert (clear, opaque) == ([255] * 3, [30, 60, 90])
 
 
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9", "ffv1"])
+def test_transparency_beside_the_pictures_and_of_high_dynamic_range(tmp_path, codec):
+    """VP8 and VP9 keep it in a second picture, which FFmpeg's own decoders leave out. The other is in PQ: a white
+    sheet."""
+    hdr, path = codec == "ffv1", tmp_path / ("v.mkv" if codec == "ffv1" else "v.webm")
+    pixels = np.full((32, 64, 4), 148 if hdr else 90, np.uint8)
+    pixels[..., 3] = np.where(np.arange(64) < 32, 255, 0)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=10, options={} if hdr else {"crf": "4", "b": "1M", "auto-alt-ref": "0"})
+        stream.height, stream.width, stream.pix_fmt = 32, 64, "yuva444p10le" if hdr else "yuva420p"
+        if hdr:
+            stream.codec_context.color_primaries, stream.codec_context.color_trc = 9, 16
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format=stream.pix_fmt)
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    video = Video.open(path)
+    for frame in (video.frame(0), video.frame(2), *video.play()):
+        found = to_uint8(frame)[0, 16].astype(int)
+        assert np.abs(found[8] - (243 if hdr else 90)).max() <= 3
+        assert found[56].tolist() == [255] * 3
+
+
+def test_grays_of_narrow_range(tmp_path):
+    """HEVC of one channel, as infrared cameras write it: 16 is black and 235 white."""
+    with av.open(str(tmp_path / "gray.mkv"), "w") as out:
+        stream = out.add_stream("libx265", rate=10, options={"crf": "1", "x265-params": "log-level=none"})
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "gray"
+        for number, value in enumerate((16, 126, 235)):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64), value, np.uint8), format="gray")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    means = [to_uint8(frame).mean() for frame in Video.open(tmp_path / "gray.mkv").play()]
+    assert np.abs(np.array(means) - [0, 128, 255]).max() <= 2
+
+
+def test_moving_pictures_beside_a_still_are_a_video_and_stills_are_not(tmp_path):
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    pictures = [Image.fromarray(gray(number)) for number in range(8)]
+    pictures[0].save(tmp_path / "moving.avif", save_all=True, append_images=pictures[1:], duration=100, quality=95)
+    video = Video.open(tmp_path / "moving.avif")
+    assert (numbers(video.play()), video.fps) == (list(range(8)), 10)
+    pictures[0].save(tmp_path / "still.avif")
+    with pytest.raises(GraftError, match=r"still\.avif is no video, but a picture"):
+        Video.open(tmp_path / "still.avif")
+
+
 # -- times ------------------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +375,14 @@ def test_recordings_joined_byte_by_byte_are_shown_one_after_the_other(tmp_path, 
     assert numbers(video.play(GRAYS + 5))[:3] == [5, 6, 7]
     assert numbers([video.frame(2 * GRAYS + 3)]) == [3]
     assert "begins anew or jumps at 0.8 s, and 1 more times: joined" in video.note
+
+
+def test_containers_that_state_no_length_are_not_cut_short(tmp_path):
+    """FFmpeg measures a broadcast by its end, with the pause before the last picture once more."""
+    ticks = [*range(0, 40, 4), 100, 190]
+    note = Video.open(write_video(tmp_path / "v.ts", [gray(i) for i in range(12)], 25, ticks)).note
+    assert "variable rate: 12 distinct frames" in note
+    assert "cut short" not in note
 
 
 @pytest.mark.parametrize("name", ["v.ts", "v.mkv"])
@@ -475,6 +533,12 @@ def test_damage_in_the_middle_leaves_the_number_of_frames(tmp_path, plain):
 def test_impossible_rates_are_refused(plain, fps):
     assert str(fps) in refused(plain, fps=fps)
     assert "frame rate" in refused(plain, fps=fps)
+
+
+def test_rates_too_slow_for_a_container_are_the_slowest(plain):
+    """A damaged clock told 1 / 72,089 a second."""
+    assert frame_rate(Fraction(100, 7208961)) == Fraction(1, 1001)
+    assert Video.open(plain, fps=0.00001).frames == 1
 
 
 def test_a_beginning_behind_the_end_is_refused(plain):

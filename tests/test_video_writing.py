@@ -507,12 +507,13 @@ def test_without_av_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_a_broken_plan_begins_again(tmp_path):
-    with pytest.raises(StopError):
-        render(film(100, make=cut_at(90)), tmp_path / "f.mp4")
-    (tmp_path / ".f.mp4.parts" / "plan.json").write_text("{")
-    begun = []
-    render(film(100), tmp_path / "f.mp4", progress=lambda done, *_: begun.append(done))
-    assert begun[0] == 0
+    for plan in ("{", '{"recipe": 0}', "[" * 100_000):
+        with pytest.raises(StopError):
+            render(film(100, make=cut_at(90)), tmp_path / "f.mp4")
+        (tmp_path / ".f.mp4.parts" / "plan.json").write_text(plan)
+        begun = []
+        render(film(100), tmp_path / "f.mp4", progress=lambda done, *_, begun=begun: begun.append(done))
+        assert begun[0] == 0
     assert parts_module._difference([], {"frames": 3}) == "frames"
 
 

@@ -75,6 +75,10 @@ WRAPPED = {
         "state_dict": {**before("decoder.", state), "encoder.body.0.weight": torch.zeros(1)},
         "opts": {"size": 64},
     },
+    **{
+        name: lambda state, name=name: {"g": {key: 0 * value for key, value in state.items()}, name: state}
+        for name in ("Gema", "g_avg", "averaged_model", "netG_smooth", "gen_shadow", "Gs")
+    },
     "lightning": lambda state: {
         "epoch": 3,
         "pytorch-lightning_version": "2.5",

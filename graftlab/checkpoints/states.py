@@ -6,7 +6,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from graftlab.errors import GraftError
+
 Value = TypeVar("Value")
+REMEMBERED = ("step", "exp_avg", "exp_avg_sq")  # by Adam, of each parameter
 
 
 def under(tensors: Mapping[str, Value], prefix: str) -> dict[str, Value]:
@@ -21,9 +24,18 @@ def optimizer_state(optimizer: torch.optim.Optimizer, prefix: str = "adam.") -> 
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str = "adam.") -> None:
-    """The inverse of `optimizer_state`, among whatever other tensors; settings such as the learning rate stay."""
+    """The inverse of `optimizer_state`, among whatever other tensors; settings such as the learning rate stay.
+
+    GraftError for what Adam does not remember of these parameters, or not all of it."""
     state: dict[int, dict[str, Tensor]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for key, tensor in under(tensors, prefix).items():
-        index, name = key.split(".")
-        state.setdefault(int(index), {})[name] = tensor
+        index, _, name = key.partition(".")
+        place = int(index) if index.isdecimal() else len(parameters)
+        shape = parameters[place].shape if place < len(parameters) else None
+        if name not in REMEMBERED or tensor.shape != (shape if name != REMEMBERED[0] else ()):
+            raise GraftError(f"{prefix}{key} belongs to no such optimiser.")
+        state.setdefault(place, {})[name] = tensor
+    if missing := [place for place, entry in state.items() if len(entry) < len(REMEMBERED)]:
+        raise GraftError(f"{prefix}{missing[0]} is not all there.")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

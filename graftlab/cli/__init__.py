@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -85,6 +86,8 @@ def answered(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     command_line.set(arguments)
+    if not debug:  # of odd metadata, which cost nothing: what costs something is in our own words
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     try:
         app([with_examples(argument) for argument in arguments], prog_name="graft")
     except SystemExit as stop:  # Typer's own: 0 done, 2 wrong usage, 130 interrupted

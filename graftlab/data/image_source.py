@@ -1,6 +1,7 @@
 """The interface of a collection of photos, and how a photo is identified by its content."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,7 @@ from typing import Protocol
 from graftlab.data.left_out import LeftOut
 from graftlab.errors import GraftError
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 ENDS = 64 * 1024  # bytes hashed at either end of a file
 MAX_BYTES = 512 * 1024 * 1024  # largest encoded image that is read into memory
 
@@ -54,8 +56,9 @@ def fraction(key: str) -> float:
 
 
 def printable(name: str) -> str:
-    """A file name that any terminal and any JSON reader accepts: undecodable bytes become escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A file name that any terminal and any JSON reader accepts: undecodable bytes and controls become escapes."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def check_bytes(length: int, name: str) -> None:

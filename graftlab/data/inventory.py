@@ -19,7 +19,13 @@ def take_stock(path: Path, images: TrainingImages, seen: int) -> str | None:
     try:
         earlier = json.loads(path.read_bytes())
         before, changes, number = dict(earlier["photos"]), list(earlier["changes"]), int(earlier["count"])
-    except (OSError, ValueError, KeyError, TypeError):  # a new run, one of an earlier version, or damaged
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # a new run, one of an earlier version, or damaged
         before, changes, number = now, [], count
     told = None
     if now.keys() != before.keys() or count != number:

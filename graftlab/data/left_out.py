@@ -4,6 +4,7 @@ The same account is in the report of `scan`, in that of `pack`, in what a run sa
 that refuses a source without images.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from os.path import splitext
@@ -20,7 +21,7 @@ REMEDIES = {
     VIDEO: "take pictures out of it first",
     ARCHIVE: "unpack it",
     RECORDS: "export the pictures as files; an LMDB and a pack are sources of their own",
-    RUN: "of graftlab or StyleGAN2-ADA: its pictures are no photos",
+    RUN: "of graftlab or a StyleGAN: its pictures are no photos",
     HIDDEN: "rename it if it is a photo",
     LINK: "it leads nowhere or to itself",
     SPECIAL: "no file",
@@ -93,7 +94,8 @@ def judged(head: bytes, name: str) -> str | None:
 
 
 def is_run(names: Collection[str]) -> bool:
-    """Whether a folder with these files and folders is one of a training run, ours or StyleGAN2-ADA's."""
+    """Whether a folder with these files and folders is one of a training run, ours or of any StyleGAN of NVIDIA's."""
     there = set(names)
     options, results = {"config.json", "training_options.json"}, {"stats.jsonl", "samples", "reals.png"}
-    return bool(there & options) and bool(there & results)
+    drawn = "reals.png" in there and any(re.fullmatch(r"fakes(\d+|_init)\.png", name) for name in there)
+    return drawn or (bool(there & options) and bool(there & results))

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, overload
 from weakref import WeakValueDictionary
 
-from graftlab.data.image_source import ImageSource, check_bytes, content_key
+from graftlab.data.image_source import ImageSource, check_bytes, content_key, printable
 from graftlab.data.left_out import BOOKKEEPING, DATABASE, MISSING, PICKLE, SMALLER, Finding, LeftOut, judged
 from graftlab.errors import GraftError
 from graftlab.images import short_side
@@ -99,8 +99,8 @@ class _KeyNames(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [key.decode("utf-8", "backslashreplace") for key in self._keys[index]]
-        return self._keys[index].decode("utf-8", "backslashreplace")
+            return [printable(key.decode("utf-8", "surrogateescape")) for key in self._keys[index]]
+        return printable(self._keys[index].decode("utf-8", "surrogateescape"))
 
 
 def _images_in(view: Any, environment: Any, left_out: LeftOut) -> list[bytes]:
@@ -115,7 +115,7 @@ def _images_in(view: Any, environment: Any, left_out: LeftOut) -> list[bytes]:
         elif looked >= LOOKED_AT and BOOKS.fullmatch(key):
             kind = BOOKKEEPING
         if kind:
-            left_out.add(kind, key.decode("utf-8", "backslashreplace"))
+            left_out.add(kind, printable(key.decode("utf-8", "surrogateescape")))
         else:
             keys.append(key)
     return keys

@@ -82,6 +82,7 @@ def weave(codes: Sequence[SwapCodes], masks: Sequence[Tensor], *parts: str) -> S
         if len({each.structure.shape[2:] for each in codes}) > 1:
             raise GraftError("Structures of different size cannot be woven; read the pictures as squares (--square).")
         tensors["structure"] = _weighted([each.structure for each in codes], _shares(masks, (height, width)))
+        tensors["noise"] = None  # of several pictures
     if "texture" in (parts or ground.parts):
         coarse = max(1.0, sqrt(height * width / LARGEST_MAP))
         shares = _shares(masks, (ceil(height / coarse), ceil(width / coarse)))
@@ -131,7 +132,7 @@ def panorama(
     joined = reduce(lambda row, following: join(row, following, overlap, fade), rows)
     structure = joined if along == 3 else joined.mT
     texture = _weighted([vector[:, :, None, None] for vector in vectors], shares)
-    return replace(first, structure=structure, texture=texture, size=None)
+    return replace(first.moved(structure), texture=texture)
 
 
 def _together(*codes: SwapCodes) -> SwapCodes:

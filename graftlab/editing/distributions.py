@@ -141,7 +141,7 @@ class Distribution(Artifact):
         GraftError for another model's codes."""
         self._check(codes)
         textures = self.textures(seeds, psi).to(codes.texture)
-        return replace(codes, structure=codes.structure.expand(len(seeds), -1, -1, -1), texture=textures)
+        return replace(codes[torch.zeros(len(seeds), dtype=torch.long)], texture=textures)
 
     def novelty(self, codes: SwapCodes, errors: Tensor | None = None) -> dict[str, list[Novelty]]:
         """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sample`.

@@ -107,9 +107,9 @@ class Tiled:
             raise GraftError(f"This structure is of no picture of {width} x {height} pixels; encode the picture again.")
         images = torch.empty(len(codes), 3, rows * stride, columns * stride)
         for y, x in self._tiles((rows, columns), self.decoder_reach):
-            part = replace(
-                codes, structure=codes.structure[..., y.seen(), x.seen()], texture=_texture(codes, y, x), size=None
-            )
+            own = None if codes.noise is None else codes.noise[..., y.seen(stride), x.seen(stride)]
+            structure = codes.structure[..., y.seen(), x.seen()]
+            part = replace(codes, structure=structure, texture=_texture(codes, y, x), size=None, noise=own)
             tile = self.model.decode(part, noise=noise, seed=seed, origin=(origin[0] + y.first, origin[1] + x.first))
             images[..., y.kept(stride), x.kept(stride)] = tile[..., y.inside(stride), x.inside(stride)]
         return images[..., down // 2 : down // 2 + height, right // 2 : right // 2 + width]

@@ -21,7 +21,7 @@ from graftlab.errors import GraftError
 from graftlab.images.depth import corrected
 from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
 from graftlab.images.plugins import assisted
-from graftlab.images.srgb import to_srgb, upright, upright_size
+from graftlab.images.srgb import orientation, to_srgb, upright, upright_size
 from graftlab.work.examples import with_examples
 from graftlab.work.files import atomic_write
 
@@ -75,7 +75,9 @@ def _decoded(file: BinaryIO, name: str, shrink_to: int | None) -> Image.Image:
         if shrink_to:
             image.draft(None, (shrink_to, shrink_to))
         image.load()
-        return upright(to_srgb(image), image)
+        picture, lying = to_srgb(image), orientation(image)
+    del image  # which frees its pixels before there are more
+    return upright(picture, lying)
 
 
 def _name(source: str | Path | bytes | BinaryIO) -> str:
@@ -343,6 +345,6 @@ def read_recipe(path: str | Path) -> dict[str, Any] | None:
             text = exif.get(ExifTags.Base.ImageDescription)
     try:
         recipe = json.loads(text) if text else None
-    except (TypeError, ValueError):  # somebody else's description
+    except (TypeError, ValueError, RecursionError):  # somebody else's description
         return None
     return recipe if isinstance(recipe, dict) else None

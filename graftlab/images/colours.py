@@ -76,6 +76,13 @@ class Colour:
         return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)  # white stays white
 
 
+def from_narrow(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 of narrow range, in which of 255 16 is black and 235 white -> the same of full range."""
+    most = np.iinfo(pixels.dtype).max
+    table = (np.arange(most + 1) / most * 255 - 16) / 219 * most
+    return np.rint(table.clip(0, most)).astype(pixels.dtype)[pixels]
+
+
 def to_xyz(chromaticities: Chromaticities) -> np.ndarray:
     """Linear RGB -> XYZ, (3, 3), for the x and y of red, green, blue and white (SMPTE RP 177)."""
     red, green, blue, white = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in chromaticities)

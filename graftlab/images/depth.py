@@ -29,6 +29,8 @@ for _order, _short, _long, _double in ((b"II", "I;16", "I;32S", "F;64F"), (b"MM"
             ((REAL,), 1, (64,), ()): ("F", _double),
             ((UNSIGNED,), 1, (16, 16), (1,)): ("I", _long),
             ((UNSIGNED,), 1, (16, 16), (2,)): ("I", _long),
+            ((UNSIGNED,), 1, (16, 16), (0,)): ("I", _long),  # beside gray stands something else than alpha
+            ((UNSIGNED,), 1, (16, 16), ()): ("I", _long),
         }.items():
             TiffImagePlugin.OPEN_INFO.setdefault((_order, _photometric, *_key), _modes)
     TiffImagePlugin.OPEN_INFO.setdefault((_order, PALETTE, (UNSIGNED,), 1, (16,), ()), (_short, _short))
@@ -68,9 +70,11 @@ def eight_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
     bits = tags.get(BITS, (8 * values.dtype.itemsize,))
     kind = {"I": SIGNED, "F": REAL}.get(image.mode, UNSIGNED) if not tags else tags.get(SAMPLE_FORMAT, (UNSIGNED,))[0]
     if len(bits) == 2:  # gray and alpha, which were decoded as one number
-        high, low = values.view(np.uint32) >> 16, values.view(np.uint32) & 0xFFFF
+        halves = np.ascontiguousarray(values).view(np.uint16).reshape(*values.shape, 2)  # views, not copies
+        high, low = halves[..., int(sys.byteorder == "little")], halves[..., int(sys.byteorder == "big")]
         whole = tags.prefix == b"MM" and image.info["compression"] == "raw"
         values, alpha = (high, low) if whole else (low, high)
+        alpha = alpha if tags.get(EXTRA_SAMPLES) in ((1,), (2,)) else None
     elif kind == REAL and values.dtype.itemsize == 2:
         values = values.view(values.dtype.str.replace("u", "f"))
     elif kind == SIGNED and values.dtype.itemsize == 1:

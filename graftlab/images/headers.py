@@ -1,7 +1,9 @@
 """What stands around the pixels of a picture file: metadata at fault are left out, facts are looked up."""
 
 import re
+import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -9,12 +11,16 @@ from PIL import PngImagePlugin
 
 MOST_EXIF = 2**20  # bytes in a JPEG; Pillow's time for it grows with the square
 MOST_PROFILE = 2**24  # bytes of an unpacked ICC profile in a PNG
+BT2100_PQ = (9, 16, 0, 1)  # primaries, transfer, matrix and range (ITU-T H.273)
+MOST_BOXES = 2**24  # bytes at the beginning of an AVIF, HEIC or JPEG 2000 that are looked through
 MISSING = bytes(64)  # what may be missing at the end of a JPEG: a few of its blocks
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 # How files begin that people take for pictures and Pillow does not read, and what to do about them.
 _OTHERS = {
     rb"\x76\x2f\x31\x01": "is in OpenEXR: convert it to PNG",
+    rb"#\?R(ADIANCE|GBE)": "is in Radiance HDR: convert it to PNG",
+    rb"8BP[SB]": "is a Photoshop file of a kind not read here: export it as PNG",
     rb"....ftypavi[fs]|RIFF....WEBP": "is damaged in its header: fetch or export it again",
     rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "is a video: name a picture",
     rb"%PDF": "is a PDF: export its pictures as PNG",
@@ -34,8 +40,10 @@ def sound(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
         holes, facts = _png(file)
     elif start.startswith(JPEG):
         holes, facts = _jpeg(file)
+    elif re.match(rb"....ftyp(?!crx)", start, re.DOTALL):
+        holes, facts = [], _numbered(file)
     else:
-        holes, facts = [], _numbered(file) if re.match(rb"....ftyp(?!crx)", start, re.DOTALL) else {}
+        holes, facts = [], _jp2(file) if start[4:8] == b"jP  " else {}
     file.seek(0)
     if holes:
         data, at, pieces = file.read(), 0, []
@@ -95,6 +103,8 @@ def _png(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
                 faults[kind.decode()] = fault
             if kind == b"iCCP" and fault and whole:
                 facts["icc_profile"] = _profile(data)
+            if kind == b"iCCP" and data.startswith(b"ITUR_2100_PQ_FULL\0"):  # by its name (W3C, before there was cICP)
+                facts.setdefault("cicp", BT2100_PQ)
             if kind == b"cICP" and whole and len(data) == 4:
                 facts["cicp"] = tuple(data)
         at = end
@@ -145,11 +155,58 @@ def _jpeg(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
 
 
 def _numbered(file: BinaryIO) -> dict[str, Any]:
-    """The colours that an AVIF or HEIC states in numbers (its `colr` box of kind `nclx`, ISO 23008-12)."""
+    """The colours that an AVIF or HEIC states in numbers for its main picture (ISO 14496-12 and 23008-12).
+
+    There may be other pictures, such as gain maps, with colours of their own; and a profile comes before numbers."""
     file.seek(0)
-    start = file.read(2**16)
-    at = start.find(b"colrnclx") + 8
-    if at < 8 or len(start) < at + 7:
+    start = file.read(MOST_BOXES)
+    meta = next((start[at + 4 : end] for kind, at, end in _boxes(start) if kind == b"meta"), b"")
+    there = {kind: meta[at:end] for kind, at, end in _boxes(meta)}
+    inside = {kind: there[b"iprp"][at:end] for kind, at, end in _boxes(there.get(b"iprp", b""))}
+    every = [(kind, inside[b"ipco"][at:end]) for kind, at, end in _boxes(inside.get(b"ipco", b""))]
+    of_main = _properties(inside.get(b"ipma", b""), there.get(b"pitm", b""))
+    stated = [body for place in of_main for kind, body in every[place - 1 : place] if kind == b"colr"]
+    if not of_main:  # moving pictures alone
+        stated = [found[1] for found in re.finditer(rb"colr(nclx.{7}|prof|rICC)", start, re.DOTALL)][:1]
+    if any(body.startswith((b"prof", b"rICC")) for body in stated):
         return {}
-    primaries, transfer, matrix = (int.from_bytes(start[at + i : at + i + 2], "big") for i in (0, 2, 4))
-    return {"cicp": (primaries, transfer, matrix, 1)}
+    numbers = next((body[4:10] for body in stated if body.startswith(b"nclx") and len(body) >= 10), b"")
+    return {"cicp": (*struct.unpack(">3H", numbers), 1)} if numbers else {}
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind of each box, and where its contents begin and end."""
+    at = 0
+    while len(data) >= at + 8:
+        size, kind, head = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if size == 1:
+            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        end = at + size if size else len(data)
+        if end < at + head:
+            return
+        yield kind, at + head, end
+        at = end
+
+
+def _properties(associations: bytes, main: bytes) -> list[int]:
+    """Numbers of the properties of the main picture, from 1 on (`ipma` and `pitm`)."""
+    wide, large = associations[:1] > b"\0", associations[3:4] > b"\0" and bool(associations[3] & 1)
+    item, reader = int.from_bytes(main[4:8]) if main[:1] > b"\0" else int.from_bytes(main[4:6]), BytesIO(associations)
+    reader.seek(4)
+    for _ in range(int.from_bytes(reader.read(4))):
+        found, count = int.from_bytes(reader.read(4 if wide else 2)), int.from_bytes(reader.read(1))
+        places = [int.from_bytes(reader.read(2 if large else 1)) for _ in range(count)]
+        if found == item:
+            return [place & (0x7FFF if large else 0x7F) for place in places]
+        if not count and not found:  # damaged, or at its end
+            break
+    return []
+
+
+def _jp2(file: BinaryIO) -> dict[str, Any]:
+    """The ICC profile of a JPEG 2000, which Pillow leaves out (ISO 15444-1, I.5.3.3)."""
+    file.seek(0)
+    start = file.read(MOST_BOXES)
+    header = next((start[at:end] for kind, at, end in _boxes(start) if kind == b"jp2h"), b"")
+    stated = (header[at:end] for kind, at, end in _boxes(header) if kind == b"colr")
+    return next(({"icc_profile": body[3:]} for body in stated if body[:1] in (b"\2", b"\3")), {})

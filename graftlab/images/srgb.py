@@ -6,28 +6,52 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from graftlab.images.colours import BT709, Colour
+from graftlab.images.colours import BT709, HIGH_DYNAMIC_RANGE, Colour, from_narrow
 from graftlab.images.depth import eight_bit, is_deep
 
 OVER_WHITE = "it is transparent in places, which are laid over white"
+STRIP = 2**22  # pixels converted at a time
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Any Pillow mode -> RGB: depth, transparency, then colour. Of the metadata only `notes` are carried over."""
-    icc, cicp, stated = image.info.get("icc_profile"), image.info.get("cicp"), _stated(image)
+    icc, stated = image.info.get("icc_profile"), _stated(image)
+    cicp = image.info.get("cicp") or (_numbers_in(icc) if isinstance(icc, bytes) else None)
     notes = list(image.info.get("notes", ()))
     gray = image.mode[0] in "1LIF" and image.mode != "LAB"
     if is_deep(image):
         image, told = eight_bit(image)
         notes += told
+    transform = _transform(icc) if isinstance(icc, bytes) and not cicp else None
+    if cicp and (kind := Colour(*cicp[:2]).high_dynamic_range):
+        notes.append(f"{kind} is tone-mapped to sRGB")
+    rows, (width, height) = max(1, STRIP // image.width), image.size
+    if rows >= height:
+        result = _converted(image, gray, transform, cicp, stated, notes)
+    else:  # so that there are never more than two copies of a large picture
+        result = Image.new("RGB", image.size)
+        for top in range(0, height, rows):
+            strip = image.crop((0, top, width, min(top + rows, height)))
+            result.paste(_converted(strip, gray, transform, cicp, stated, notes), (0, top))
+    result.info = {"notes": notes} if notes else {}
+    return result
+
+
+def _converted(
+    image: Image.Image,  # of 8 bits
+    gray: bool,  # whether it was so in its file
+    transform: ImageCms.ImageCmsTransform | None,  # of its profile
+    cicp: tuple[int, int, int, int] | None,  # colours in numbers
+    stated: Colour,  # what else it says of them
+    notes: list[str],  # OVER_WHITE is added
+) -> Image.Image:
+    """To RGB: transparency, then colour."""
     if image.mode == "La":  # Pillow knows no other way from there
         image = image.convert("LA")
     alpha = None
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
-
-    transform = _transform(icc) if isinstance(icc, bytes) and not cicp else None
     space = transform.input_mode if transform else ""
     if transform and ((space == "CMYK") == (image.mode == "CMYK")) and (space != "L" or gray):
         image = transform.apply(image.convert(space))
@@ -36,28 +60,26 @@ def to_srgb(image: Image.Image) -> Image.Image:
     else:
         image = image.convert("RGB")
     if cicp:
-        image, told = _from_cicp(image, *cicp)
-        notes += told
-    elif not transform and not stated.is_srgb:
+        stated = Colour(*cicp[:2])
+        if not cicp[3]:
+            image = Image.fromarray(from_narrow(np.asarray(image)))
+    if (cicp or not transform) and not stated.is_srgb:
         image = Image.fromarray(stated.to_srgb(np.asarray(image)))
-
     if alpha:
-        if (np.asarray(alpha) < 255).any():
+        if alpha.getextrema()[0] < 255 and OVER_WHITE not in notes:
             notes.append(OVER_WHITE)
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
-    image.info = {"notes": notes} if notes else {}
     return image
 
 
-def _from_cicp(image: Image.Image, primaries: int, transfer: int, _: int, full: int) -> tuple[Image.Image, list[str]]:
-    """RGB with the colours that the numbers name (ITU-T H.273), and what to know about it."""
-    colour = Colour(primaries, transfer)
-    if not full:  # 16 is black and 235 white
-        image = image.point([min(255, max(0, round((value - 16) * 255 / 219))) for value in range(256)] * 3)
-    if colour.is_srgb:
-        return image, []
-    kind = colour.high_dynamic_range
-    return Image.fromarray(colour.to_srgb(np.asarray(image))), [f"{kind} is tone-mapped to sRGB"] if kind else []
+def _numbers_in(icc: bytes) -> tuple[int, int, int, int] | None:
+    """What an ICC profile of high dynamic range states in numbers (ICC.1:2022, 9.2.17); its tables do not serve."""
+    for at in range(132, min(132 + 12 * int.from_bytes(icc[128:132], "big"), len(icc)), 12):
+        if icc[at : at + 4] == b"cicp":
+            begin = int.from_bytes(icc[at + 4 : at + 8], "big") + 8
+            numbers = tuple(icc[begin : begin + 4])
+            return numbers if len(numbers) == 4 and numbers[1] in HIGH_DYNAMIC_RANGE else None
+    return None
 
 
 def _stated(image: Image.Image) -> Colour:
@@ -108,9 +130,9 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def upright(picture: Image.Image, shot: Image.Image) -> Image.Image:
-    """The picture rotated by the EXIF orientation of the one it came from."""
-    if (turn := _TURNS.get(orientation(shot))) is None:
+def upright(picture: Image.Image, lying: int) -> Image.Image:
+    """The picture turned by the EXIF orientation of the one it came from."""
+    if (turn := _TURNS.get(lying)) is None:
         return picture
     # ImageOps.exif_transpose also rewrites the EXIF block, and fails on the odd ones cameras make
     turned = picture.transpose(turn)

@@ -4,11 +4,13 @@
     model.decode(codes)
 
 The encoder guesses; a descent from its guess brings the picture's colours and details back. It is held near the guess,
-because codes far from it draw the picture and nothing else: their hybrids look like neither photo.
+because codes far from it draw the picture and nothing else: their hybrids look like neither photo. What is finer than
+codes can tell, the noise takes over that the generator draws with.
 """
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import torch
@@ -20,6 +22,7 @@ from graftlab.hardware import require_memory
 from graftlab.inversion.descent import Descent
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.work import carry_out
+from graftlab.networks.noise import field
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.features import FeatureNetwork
 from graftlab.work.progress import Watch, unwatched
@@ -35,8 +38,10 @@ class Refining(Config):
     steps: Annotated[int, Within(0, 10**6)] = 100
     learning_rate: Annotated[float, Within(0, 10)] = 0.1  # of Adam, for the structure, in root mean squares of a code
     texture_rate: Annotated[float, Within(0, 10)] = 0.03  # the same for the texture
+    noise_rate: Annotated[float, Within(0, 10)] = 0.3  # for the noise, whose deviation is 1; 0: noise is not looked for
     structure_near: Weight = 0.01  # weight of the squared distance from the encoder's, in mean squares of its numbers
     texture_near: Weight = 0.1  # the same for the texture
+    noise_near: Weight = 0.003  # weight of the noise's mean squared distance from what it was
     pixels: Weight = 1.0  # weight of the mean squared difference of pixels
     features: Weight = 0.0  # weight of the deep-feature distance, which needs a feature network
 
@@ -59,16 +64,15 @@ class Refinement:
         self.steps, self.done = settings.steps, 0
         with torch.no_grad():
             self.guess = model.encode(images)
+        rates = {"structure": settings.learning_rate, "texture": settings.texture_rate}
+        if settings.noise_rate and rendering.get("noise", "fixed") == "fixed":
+            rates["noise"] = settings.noise_rate
+            self.guess = replace(self.guess, noise=self._fixed(rendering.get("seed", 0)))
         self.likeness = Likeness(
             images.to(self.guess.structure), network if settings.features else None, settings.features, settings.pixels
         )
-        begin = start or self.guess
-        self.units = {name: _unit(getattr(self.guess, name)) for name in SwapCodes.parts}
-        free = {
-            name: (getattr(begin, name).to(self.units[name]) - getattr(self.guess, name)) / self.units[name]
-            for name in SwapCodes.parts
-        }
-        rates = {"structure": settings.learning_rate, "texture": settings.texture_rate}
+        self.units = {name: _unit(getattr(self.guess, name)) for name in rates}
+        free = {name: self._from_guess(start, name) for name in rates}
         self.descent = Descent(free, rates, self._loss, batch)
 
     @property
@@ -90,17 +94,32 @@ class Refinement:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
+    def _from_guess(self, start: SwapCodes | None, name: str) -> Tensor:
+        """How far a part is from the guess's at the beginning, in the part's units."""
+        guess, begin = getattr(self.guess, name), getattr(start, name, None)
+        return ((guess if begin is None else begin.to(guess)) - guess) / self.units[name]
+
     def _codes(self, which: slice, free: dict[str, Tensor]) -> SwapCodes:
         guess = self.guess[which]
-        moved = {name: getattr(guess, name) + each[which] * self.units[name][which] for name, each in free.items()}
+        moved: dict[str, Any] = {
+            name: getattr(guess, name) + each[which] * self.units[name][which] for name, each in free.items()
+        }
         return replace(guess, **moved)
 
     def _loss(self, which: slice, share: float) -> tuple[Tensor, Tensor | float]:
         """Of some pictures; there is no penalty apart from what holds each near its guess."""
         made = self.model.decode(self._codes(which, self.descent.free), **self.rendering)
-        near = {"structure": self.settings.structure_near, "texture": self.settings.texture_near}
-        held = [near[name] * each[which].square().flatten(1).mean(1) for name, each in self.descent.free.items()]
+        held = [
+            getattr(self.settings, f"{name}_near") * each[which].square().flatten(1).mean(1)
+            for name, each in self.descent.free.items()
+        ]
         return self.likeness(made, which) + sum(held), 0.0
+
+    def _fixed(self, seed: int) -> Tensor:
+        """Noise (N, 1, H, W) of whole cells that a generator with fixed noise might have begun with."""
+        structure, stride = self.guess.structure, self.model.config.stride
+        size = (structure.shape[2] * stride, structure.shape[3] * stride)
+        return field(seed, 0, size, (0, 0), structure.device).expand(len(structure), -1, -1, -1)
 
 
 def _unit(code: Tensor) -> Tensor:
@@ -162,7 +181,7 @@ class Refined:
     model: SwappingModel
     network: Autoencoder  # that decodes: the model, or tile by tile
     settings: Refining = Refining()
-    rendering: Mapping[str, Any] = field(default_factory=dict)  # noise and seed, as they will be decoded
+    rendering: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # noise and seed, as they will be decoded
     watch: Watch = unwatched
 
     def encode(self, images: Tensor) -> SwapCodes:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.config.base import require
+from graftlab.errors import GraftError
 from graftlab.work.parts import open_parts
 from graftlab.work.progress import Progress, silent
 
@@ -32,12 +34,10 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None)
     """Do the steps that are left: those that `file` says are not done, if there is one.
 
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
-    result. The caller sees to it that a file of other work is not there."""
+    result. One that is damaged counts for nothing. The caller sees to it that a file of other work is not there:
+    GraftError if one is."""
     if file and file.exists():
-        tensors, header = read_tensors(file, "remove it, and run the same command again")
-        work.restore(tensors)
-        work.done = header["done"]
-        progress(work.done, work.steps, f"loss {header['loss']:.4f}")
+        go_on(work, file, progress)
     saved = monotonic()
     while work.done < work.steps:
         loss = work.step()
@@ -46,6 +46,23 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None)
         if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
             saved = monotonic()
+
+
+def go_on(work: Work, file: Path, progress: Progress) -> None:
+    """Take up what a file says is done; nothing, if it is damaged."""
+    try:
+        tensors, header = read_tensors(file)
+    except GraftError:
+        progress(0, work.steps, "its state was damaged: begun again")
+        return
+    try:
+        done, loss = int(header["done"]), float(header["loss"])
+        require(0 <= done <= work.steps, "So many steps there are not.")
+        work.restore(tensors)
+    except (ArithmeticError, KeyError, RuntimeError, TypeError, ValueError):
+        raise GraftError(f"{file} is no state of this work: remove it, and run the same command again.") from None
+    work.done = done
+    progress(work.done, work.steps, f"loss {loss:.4f}")
 
 
 @contextmanager

@@ -114,7 +114,7 @@ def parsed(folder: Path, file: str, name: str) -> dict[str, Any]:
         found = json.loads((folder / file).read_text("utf-8"))
         if isinstance(found, dict):
             return found
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     raise GraftError(f"{folder} has no {file} that can be read; {by_hand(name)}.")
 

@@ -10,6 +10,7 @@ from math import pi
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
@@ -40,6 +41,18 @@ def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0
 
         return fixed
     raise GraftError(f"noise must be one of {', '.join(get_args(NoiseMode))}, not '{mode}'.")
+
+
+def noise_of(picture: Tensor) -> Noise:
+    """The source of noise whose layers all see one field (N, 1, H, W), made coarser by sums of its squares of pixels.
+
+    Sums of standard normal noise over k x k pixels have a deviation of k, by which they are divided."""
+
+    def seen(layer: int, like: Tensor) -> Tensor:
+        count = picture.shape[2] // like.shape[2]
+        return (picture if count == 1 else F.avg_pool2d(picture, count) * count).to(like)
+
+    return seen
 
 
 @lru_cache(maxsize=24)  # the layers of one large generator

@@ -22,7 +22,7 @@ from graftlab.networks.layers import (
     spread,
 )
 from graftlab.networks.model import Decoder
-from graftlab.networks.noise import NoiseMode, noise_source
+from graftlab.networks.noise import NoiseMode, noise_of, noise_source
 
 
 class Trunk(nn.Module):
@@ -199,8 +199,9 @@ class SwappingModel(Decoder[SwapCodes]):
         """Render codes as pictures (Fig. 18).
 
         structure (N, Cs, h, w); texture (N, Ct) or (N, Ct, h', w'). Returns float32 (N, 3, h * stride, w * stride),
-        cropped to `codes.size` if it is set, nominally in [-1, 1], not clamped, differentiable. GraftError if the
-        codes are another model's, or if the structure does not fit their size."""
+        cropped to `codes.size` if it is set, nominally in [-1, 1], not clamped, differentiable. Codes that have noise
+        of their own are drawn with it in place of fixed noise. GraftError if the codes are another model's, or if the
+        structure does not fit their size or noise."""
         self._check_owner(codes)
         want = (self.config.structure_channels, self.config.texture_channels)
         if (have := (codes.structure.shape[1], codes.texture.shape[1])) != want:
@@ -215,8 +216,15 @@ class SwappingModel(Decoder[SwapCodes]):
                 f"A structure for {side[1]} x {side[0]} pixels cannot be of a picture of {width} x {height}; "
                 "encode the picture again."
             )
+        if codes.noise is not None and tuple(codes.noise.shape[1:]) != (1, *side):
+            raise GraftError(
+                f"A structure for {side[1]} x {side[0]} pixels does not go with noise (N, 1, H, W) of "
+                f"{tuple(codes.noise.shape)}; encode the picture again."
+            )
         with self._computing():
             source = noise_source(noise, seed, origin)
+            if noise == "fixed" and codes.noise is not None:
+                source = noise_of(self._placed(codes.noise))
             images = full(self.generator(self._placed(codes.structure), self._placed(codes.texture), source))
         return images[:, :, rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
 

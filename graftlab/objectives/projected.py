@@ -110,7 +110,8 @@ def objective(
     """What the generator minimises on pictures (N, 3, S, S), N even: be close, look real, have the texture's textures.
 
     Returns what the teacher saw, too: the discriminators learn from the same pictures, which saves drawing others."""
-    rec, mix = map(full, render(model, *codes(model, images, recipe, disguise), noise))
+    structure, into = codes(model, images, recipe, disguise)
+    rec, mix = map(full, render(model, structure, into, noise))
     half, terms = len(rec), reconstruction(rec, images)
     with torch.autocast(images.device.type, enabled=False):
         with torch.no_grad():
@@ -122,6 +123,8 @@ def objective(
             known, truth = (truths >= 0).to(images), truths.clamp(min=0)
             terms["G_views"] = absolute(mix, images[truth]) * known
             terms["G_view_features"] = deep(hybrids, real, slice(None), truth) * known
+            if recipe.same:  # whose structure a hybrid has, and what it should be, show one scene
+                terms["G_same"] = cosine(swap_pairs(structure), structure[truth]) * known
         if recipe.texture or recipe.structure:
             structures = tuple(swap_pairs(maps) for maps in real)
             terms["G_texture"] = texture(hybrids, structures, real)

@@ -141,7 +141,7 @@ def _checked(folder: Path, name: str) -> None:
     """Refuse a folder of another model before the package tries to load it."""
     try:
         found = json.loads((folder / "config.json").read_text("utf-8"))["model_type"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise GraftError(f"{folder} holds no config.json of a model: {_by_hand(name)}.") from error
     if found not in KINDS[name].types:
         raise GraftError(f"{folder} holds a model of type {found}, not {name}: {_by_hand(name)}.")

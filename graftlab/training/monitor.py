@@ -56,10 +56,16 @@ class Stats:
             os.fsync(file.fileno())
             return {"bytes": file.tell(), "sums": self._sums}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        self._sums = state["sums"]
+    @staticmethod
+    def parsed(state: dict[str, Any]) -> tuple[int, dict[str, list[float]]]:
+        """The length of the file in bytes, and sums and counts, of a `state`. Almost any error if it is none."""
+        sums = {str(name): [float(total), int(count)] for name, (total, count) in state["sums"].items()}
+        return max(0, int(state["bytes"])), sums
+
+    def restore(self, length: int, sums: dict[str, list[float]]) -> None:
+        self._sums = sums
         with self.path.open("ab") as file:
-            file.truncate(min(state["bytes"], file.tell()))  # one that somebody shortened does not grow
+            file.truncate(min(length, file.tell()))  # one that somebody shortened does not grow
 
 
 def tensorboard(folder: Path, seen: int) -> Any:

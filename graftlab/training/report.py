@@ -64,7 +64,7 @@ def read_stats(path: Path) -> list[dict[str, float]]:
             numbers = {key: value for key, value in json.loads(line).items() if isinstance(value, int | float)}
             record = {key: float(value) for key, value in numbers.items() if abs(value) < 1e30}  # no infinity, no NaN
             seen = record["seen"]
-        except (ValueError, AttributeError, KeyError):
+        except (ValueError, AttributeError, KeyError, RecursionError):
             continue
         if seen < latest:
             records = {count: kept for count, kept in records.items() if count <= seen}

@@ -190,28 +190,30 @@ class Run:
     def _resume_or_start(self) -> None:
         self._saved = time.monotonic()
         header: dict[str, Any] | None = None
-        damaged: dict[Path, Exception] = {}
+        damaged: dict[Path, str] = {}
         for state in self._states():
             try:
                 tensors, header = read_tensors(state)
                 self.trainer.restore(tensors, header)
-                self.best, _ = header["best"], header["stats"]
-            except (KeyError, TypeError, ValueError) as error:  # GraftError among them
-                damaged[state], header = error, None  # the state before is as good
+                best, stats = header["best"], Stats.parsed(header["stats"])
+                self.best = None if best is None else float(best)
+            except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                damaged[state] = str(error) if isinstance(error, GraftError) else f"{state} is no state of this run."
+                header = None  # the state before is as good
                 continue
             break
         else:
             if self.config.base:
                 self._adopt()
         if damaged and header is None:
-            reasons = " ".join(str(error) for error in damaged.values())
+            reasons = " ".join(damaged.values())
             raise GraftError(f"No saved state of {self.folder} can be read, so choose another --run. {reasons}")
         if not distributed.agree(self.trainer.seen, self.trainer.device):
             raise GraftError(f"The processes found different states in {self.folder}: let all share one folder.")
         if not self.first:
             return
         if header is not None:
-            self.stats.restore(header["stats"])
+            self.stats.restore(*stats)
             if told := take_stock(self.folder / "photos.json", self.data, self.trainer.seen):
                 self.notes.append(told)
                 self.stats.append({"seen": self.trainer.seen, "photos": len(self.data.source)})

@@ -22,7 +22,10 @@ def write_settings(path: Path, config: TrainConfig) -> None:
 def read_settings(path: Path, lenient: bool = False) -> TrainConfig:
     """The configuration in a run's config.json. `lenient` leaves fields out that we do not know, for they may be of
     another version. ValueError, GraftError among them, or an error of the system's if it is no such file."""
-    values = json.loads(path.read_bytes())
+    try:
+        values = json.loads(path.read_bytes())
+    except RecursionError:
+        values = None
     if not isinstance(values, dict):
         raise GraftError(f"{path} holds no configuration.")
     kind = values.pop("kind", SwappingAutoencoder.kind)  # the first kind there was

@@ -187,8 +187,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         super().restore(tensors, header)
-        self.strength, self._signs = header["strength"], list(header["signs"])
-        self.path_mean = torch.tensor(header["path_mean"], device=self.device)
+        self.strength, self._signs = float(header["strength"]), list(map(float, header["signs"]))
+        self.path_mean = torch.tensor(float(header["path_mean"]), device=self.device)
 
 
 class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):

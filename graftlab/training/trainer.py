@@ -209,12 +209,12 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         return tensors, {"seen": self.seen, "skipped": self.skipped}
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`. Almost any error, if it is none of a trainer like this."""
         for part in NETWORKS:
             getattr(self, part).load_state_dict(under(tensors, f"{part}."))
         for which, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, tensors, f"adam.{which}.")
-        self.seen, self.skipped = header["seen"], header["skipped"]
+        self.seen, self.skipped = int(header["seen"]), int(header["skipped"])
 
 
 def fill(base: ModelFile, network: nn.Module, tensors: Any) -> None:

@@ -11,10 +11,17 @@ from PIL import Image
 
 from graftlab.errors import GraftError
 from graftlab.images import resize
-from graftlab.images.colours import Colour
+from graftlab.images.colours import Colour, from_narrow
 from graftlab.video import CONVERSION, open_video, pyav
 
 NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
+STILLS = {
+    "avif",
+    "heic",
+    "heix",
+    "mif1",
+}  # brands of files of pictures, which may hold moving ones beside (ISO 23008-12)
+LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @contextmanager
@@ -36,10 +43,12 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise GraftError(f"{what}: fetch or export it again.") from error
     with container:
         kind = container.format.name
-        if kind in NO_VIDEOS or kind.endswith("_pipe"):
-            raise GraftError(f"{path} is no video, but {'text' if kind == 'tty' else 'a picture'}: name a video.")
         covers = av.stream.Disposition.attached_pic  # of music
         streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+        streams.sort(key=lambda stream: stream.frames == 1)  # a still beside the moving pictures comes last
+        still = container.metadata.get("major_brand") in STILLS and all(stream.frames == 1 for stream in streams)
+        if kind in NO_VIDEOS or kind.endswith("_pipe") or still:
+            raise GraftError(f"{path} is no video, but {'text' if kind == 'tty' else 'a picture'}: name a video.")
         if not streams:
             what = "holds sound and no pictures" if container.streams.audio else "holds no pictures"
             raise GraftError(f"{path} {what}: name a video.")
@@ -59,24 +68,35 @@ def packets(container: Any, *streams: Any) -> Iterator[Any]:
         yield from container.demux(*streams)
 
 
-def attempt(packet: Any) -> list[Any]:
+def attempt(packet: Any, decoder: Any = None) -> list[Any]:
     """The frames that a packet completes; none if it is damaged."""
     try:
-        return packet.decode()
+        return (decoder or packet.stream.codec_context).decode(packet)
     except pyav().FFmpegError:
         return []
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
     """Frames in the order of showing; what is damaged is left out."""
+    decoder = _transparent(stream)
     for packet in packets(container, stream):
-        yield from attempt(packet)
+        yield from attempt(packet, decoder)
+
+
+def _transparent(stream: Any) -> Any:
+    """A decoder for the alpha of VP8 and VP9, which lies beside their pictures and FFmpeg's own decoders leave out;
+    None where there is none, or no such decoder."""
+    av, name = pyav(), LIBVPX.get(stream.codec_context.codec.canonical_name)
+    if stream.metadata.get("alpha_mode") != "1" or name not in av.codecs_available:
+        return None
+    return av.CodecContext.create(name, "r")
 
 
 # ---------------------------------------------------------------- decoded -> upright
 
 # Matrices between RGB and luminance with colour differences (ITU-T H.273, Table 4); those that FFmpeg's scaler knows.
 BT709, UNSPECIFIED = 1, 2
+NARROW = 1  # FFmpeg's number for the range of television, 16 to 235
 MATRICES = {0, BT709, UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
@@ -115,14 +135,20 @@ def _rgb(frame: Any) -> np.ndarray:
     options: dict[str, Any] = {"interpolation": CONVERSION}
     if frame.colorspace == UNSPECIFIED and not frame.format.is_rgb and _is_high(frame):
         options["src_colorspace"] = BT709
-    seen = colour(frame)
+    seen, channels = colour(frame), frame.format.components
+    kind = "rgba" if any(channel.is_alpha for channel in channels) else "rgb"
+    bits = {"rgb": "24", "rgba": ""} if seen.is_srgb else {"rgb": "48le", "rgba": "64le"}
+    both = frame.to_ndarray(format=kind + bits[kind], **options)
+    pixels, alpha = np.ascontiguousarray(both[..., :3]), both[..., 3:]
+    if frame.color_range == NARROW and all(channel.is_luma or channel.is_alpha for channel in channels):
+        pixels = from_narrow(pixels)  # grays, which FFmpeg's scaler takes for full range whatever they are
     if not seen.is_srgb:
-        return seen.to_srgb(frame.to_ndarray(format="rgb48le", **options))
-    if any(component.is_alpha for component in frame.format.components):
-        image = Image.fromarray(frame.to_ndarray(format="rgba", **options))
-        white = Image.new("RGB", image.size, "white")
-        return np.asarray(Image.composite(image.convert("RGB"), white, image.getchannel("A")))
-    return frame.to_ndarray(format="rgb24", **options)
+        pixels = seen.to_srgb(pixels)
+    if not alpha.size:
+        return pixels
+    cover = Image.fromarray((alpha[..., 0] >> (8 * alpha.itemsize - 8)).astype(np.uint8))
+    shown = Image.fromarray(pixels)
+    return np.asarray(Image.composite(shown, Image.new("RGB", shown.size, "white"), cover))
 
 
 def _is_high(frame: Any) -> bool:

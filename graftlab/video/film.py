@@ -18,6 +18,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
+from graftlab.video.times import plain
 from graftlab.video.writing import Target, assemble, record
 from graftlab.work.parts import open_parts
 from graftlab.work.progress import Progress, silent
@@ -76,7 +77,7 @@ def frame_rate(value: float | str | Fraction) -> Fraction:
         raise GraftError(f"{value} is no frame rate: give frames per second, more than 0 and at most {FASTEST}.")
     television = Fraction(round(rate) * 1000, 1001)
     short = round(rate) in TELEVISION and rate.denominator > 1 and abs(rate - television) < Fraction(1, 200)
-    return television if short else rate.limit_denominator(1001)
+    return television if short else plain(rate)
 
 
 # ---------------------------------------------------------------- to a file

@@ -21,7 +21,7 @@ from graftlab.images import from_uint8
 from graftlab.video import pyav
 from graftlab.video.decoding import decoded, notes, opened, upright
 from graftlab.video.film import frame_rate
-from graftlab.video.times import Clock, Times, best_rate, distinct, numbers, told_rates
+from graftlab.video.times import BROADCAST, Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
 
 AHEAD = 4  # frames decoded before they are asked for
@@ -185,7 +185,9 @@ class Video:
 
 
 def _promised(container: Any, stream: Any) -> Fraction | None:
-    """How long the video is by its header, in seconds."""
+    """How long the video is by its header, in seconds; None if it has none, and FFmpeg has only looked at the end."""
+    if container.format.name in BROADCAST:
+        return None
     if stream.duration:
         return stream.duration * stream.time_base
     return Fraction(container.duration, pyav().time_base) if container.duration else None

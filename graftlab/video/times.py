@@ -188,15 +188,15 @@ def best_rate(ticks: Sequence[int], base: Fraction, told: Sequence[Fraction]) ->
     shortest = min((after - before for before, after in pairwise(ticks)), default=None)
     if shortest is None:
         return next((rate for rate in told if rate <= CEILING), UNKNOWN)
-    mean = _plain((len(ticks) - 1) / (ticks[-1] * base))
+    mean = plain((len(ticks) - 1) / (ticks[-1] * base))
     for rate in (*told, mean):
         if is_constant(ticks, base, rate):
             return rate
-    densest = _plain(1 / (shortest * base))
+    densest = plain(1 / (shortest * base))
     rates = [rate for rate in (*told[:1], *sorted({*told, densest, *USUAL})) if rate <= CEILING]
     return max(rates, key=lambda rate: distinct(ticks, base, rate))  # of equals the first
 
 
-def _plain(rate: Fraction) -> Fraction:
+def plain(rate: Fraction) -> Fraction:
     """With a denominator that containers can hold."""
     return max(rate.limit_denominator(1001), Fraction(1, 1001))

@@ -130,6 +130,13 @@ def read_table(path: Path) -> Any:
         raise GraftError(f"{path}: no such file.") from None
     except OSError as error:
         raise GraftError(f"{path} cannot be read ({error.strerror}).") from None
+    try:
+        return _parsed(text, path)
+    except RecursionError:
+        raise ValueError("tables in tables without end") from None
+
+
+def _parsed(text: str, path: Path) -> Any:
     if path.suffix.lower() == ".toml":
         return tomllib.loads(text)
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -141,4 +148,4 @@ def read_table(path: Path) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(" ".join(str(error).split())) from None

@@ -125,15 +125,20 @@ def _folder(out: Path) -> Path:
 def _plan_in(folder: Path) -> Any:
     try:
         return json.loads((folder / "plan.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
 def _difference(earlier: Any, wanted: dict[str, Any]) -> str:
     """Which entries of the plan, or of the recipe in it, are not as they were."""
-    a, b = ({**plan.get("recipe", {}), **plan} if isinstance(plan, dict) else {} for plan in (earlier, wanted))
+    a, b = ({**_table(_table(plan).get("recipe")), **_table(plan)} for plan in (earlier, wanted))
     names = [name for name in {**a, **b} if name != "recipe" and a.get(name) != b.get(name)]
     return ", ".join(names) or "the recipe"
+
+
+def _table(value: Any) -> dict[str, Any]:
+    """Of what somebody may have damaged, tables."""
+    return value if isinstance(value, dict) else {}
 
 
 def _clear(folder: Path) -> None:

@@ -103,7 +103,7 @@ class Part:
         try:
             note = json.loads(self.note.read_text("utf-8"))
             return str(note["mark"]) if note["address"] == address and self.size else None
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
     def begin(self, address: str, mark: str | None) -> None:

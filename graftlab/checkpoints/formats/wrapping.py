@@ -14,7 +14,9 @@ from torch import Tensor
 from graftlab.checkpoints.states import under
 from graftlab.errors import refuse
 
-AVERAGED = re.compile(r"(?<![a-z])ema(?![a-z])", re.IGNORECASE)  # in what stands before an average's names
+AVERAGED = re.compile(  # in what stands before an average's names
+    r"(?<![a-z])(g?ema|gs|avg|averaged?|swa|running|shadow|smooth(ed)?)(?![a-z])", re.IGNORECASE
+)
 
 
 def prefixes(state: Mapping[str, object], pattern: str, others: Iterable[str] = ()) -> list[str]:

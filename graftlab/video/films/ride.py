@@ -43,7 +43,7 @@ def endless(scenes: Sequence[SwapCodes], overlap: int) -> SwapCodes:
     joined = panorama([*scenes, scenes[0]], overlap)
     begin = scenes[0].structure.shape[3] // 2  # from the middle of the first to its middle again
     once = slice(begin, begin + joined.structure.shape[3] - scenes[0].structure.shape[3])
-    return replace(joined, structure=joined.structure[..., once], texture=joined.texture[..., once])
+    return replace(joined.moved(joined.structure[..., once]), texture=joined.texture[..., once])
 
 
 @dataclass(frozen=True)
