@@ -124,5 +124,6 @@ def mix_styles(
     with bar("mixing", total := (len(down) + 1) * len(across)) as progress:
         each = part(progress, 0, total, len(across))
         lines = list(steps(mix_grid(network, left, top, chosen, **desk.rendering), each, len(down) + 1))
-    labels = [["", *(name_seeds([seed]) for seed in seeds)] for seeds in (down, across)]
-    desk.write(sheet(lines, *labels, desk.title(f"layers {layers} of the columns"), scale=scale), out)
+    left_names, top_names = (["", *(name_seeds([seed]) for seed in seeds)] for seeds in (down, across))
+    title = desk.title(f"layers {layers} of the columns")
+    desk.write(sheet(lines, left_names, top_names, title, scale=scale), out)

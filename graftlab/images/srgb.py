@@ -66,7 +66,7 @@ def _converted(
     if (cicp or not transform) and not stated.is_srgb:
         image = Image.fromarray(stated.to_srgb(np.asarray(image)))
     if alpha:
-        if alpha.getextrema()[0] < 255 and OVER_WHITE not in notes:
+        if OVER_WHITE not in notes and (np.asarray(alpha) < 255).any():
             notes.append(OVER_WHITE)
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     return image
