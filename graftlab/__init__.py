@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graftlab.editing.directions import Directions
     from graftlab.errors import GraftError
     from graftlab.images import read, write
+    from graftlab.inversion.following import guide
     from graftlab.inversion.photos import invert
     from graftlab.networks.stylegan2 import StyleGAN2
     from graftlab.networks.swapping import SwappingAutoencoder
@@ -37,6 +38,7 @@ __all__ = [
     "distill",
     "films",
     "finetune",
+    "guide",
     "invert",
     "layer_swap",
     "load",
@@ -59,6 +61,7 @@ _HOME = {
     "distill": "training.start",
     "films": "",  # a module
     "finetune": "training.start",
+    "guide": "inversion.following",
     "invert": "inversion.photos",
     "layer_swap": "blending.weights",
     "load": "checkpoints.load",

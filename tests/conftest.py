@@ -50,6 +50,12 @@ class Result:
     out: str
     err: str
 
+    def refusal(self) -> str:
+        """What a command that is refused says, on one line: nothing else, and no traceback."""
+        assert (self.code, self.out) == (2, ""), self
+        assert "Traceback" not in self.err
+        return " ".join(self.err.split())
+
 
 @pytest.fixture
 def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result]:

@@ -35,25 +35,25 @@ ROOMS = {
     "networks": "errors artifacts hardware config codes",
     "data": "errors work hardware images",
     "kinds": "config networks",
-    "objectives": "errors config networks perception",
+    "objectives": "errors config networks perception language",
     "checkpoints": "errors work artifacts hardware config codes networks kinds",
     "perception": "errors",
     "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
-    "checkpoints blending editing perception evaluation",
+    "checkpoints blending editing perception evaluation language",
     "blending": "errors work artifacts config images figures codes networks checkpoints",
-    "editing": "errors work artifacts config images figures codes data checkpoints",
+    "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
-    "perception",
+    "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending editing video inversion rendering perception evaluation graftlab benchmarking",
+    "training blending editing video inversion rendering perception evaluation language graftlab benchmarking",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

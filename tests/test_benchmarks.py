@@ -102,24 +102,20 @@ def test_rounds_go_in_turn_and_without_those_who_fail():
     assert {name: len(seconds) for name, seconds in found.seconds.items()} == {"a": 3, "c": 3}
     assert found.median("b") is found.ratio("b", "a") is None
     assert found.ratio("c", "a") == Ratio.of(found.seconds["c"], found.seconds["a"])
-
-
-def test_a_budget_ends_rounds_but_not_before_the_second():
     assert len(interleaved({"a": lambda: 1.0}, 9, budget=0).seconds["a"]) == 2
 
 
-def test_exponent():
+def test_exponents_alternation_and_growth():
     assert growth.exponent([(x, 3 * x) for x in (1, 2, 10)]) == pytest.approx(1)
     assert growth.exponent([(x, x**2) for x in (1, 2, 10)]) == pytest.approx(2)
     assert growth.exponent([(1, 1), (2, 0)]) is None
     points = [Point(Case("swap", size, 1), size**2 / 5, 7000 + 3 * size**2) for size in (8, 16, 64)]
     assert growth.of_seconds(points) == growth.of_memory(points) == pytest.approx(1)
     assert growth.of_memory([]) is None
-
-
-def test_the_alternation():
     assert peers.alternation([3, 2, 1.6]) == pytest.approx(5.1)
     assert peers.alternation([3, None, 1.6]) is None
+    memory = films.Memory([(50, 10), (300, 40), (350, 45), (400, 43)])
+    assert memory.growth == 5
 
 
 def test_tables_of_what_was_found():
@@ -145,14 +141,14 @@ def test_tables_of_what_was_found():
     assert peers.inference_tables(steps, names) == []
 
 
-@pytest.mark.parametrize("size", [32, 64, 96, 128, 256, 512, 1024])
-def test_networks_are_the_authors_at_every_size(size):
+def test_networks_are_the_authors_at_every_size():
     """With fewer halvings only where their texture branch would have nothing left."""
-    config, church = network(size), preset("church256")
-    assert config.smallest_grid * config.stride <= size
-    assert config == church or config.size == size
-    assert config.encoder_channels(0) == church.encoder_channels(0)
-    assert (config.downsamplings == church.downsamplings) == (size >= church.smallest_grid * church.stride)
+    for size in (32, 64, 96, 128, 256, 512, 1024):
+        config, church = network(size), preset("church256")
+        assert config.smallest_grid * config.stride <= size
+        assert config == church or config.size == size
+        assert config.encoder_channels(0) == church.encoder_channels(0)
+        assert (config.downsamplings == church.downsamplings) == (size >= church.smallest_grid * church.stride)
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
@@ -236,26 +232,16 @@ def test_a_worker(checkout):
 def test_peers_from_end_to_end(checkout, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(peers, "ceiling", lambda device, precisions: BEST)
     arguments = ["peers", "--rosinality", checkout, "--sizes", 32, "--batches", 1, "--training", "--rounds", 2]
-    arguments += [
-        "--sampling",
-        16,
-        "--threads",
-        torch.get_num_threads(),
-        "--json",
-        tmp_path / "new" / "found.json",
-        "--markdown",
-    ]
+    arguments += ["--sampling", 16, "--threads", torch.get_num_threads(), "--markdown"]
+    arguments += ["--json", tmp_path / "new" / "found.json"]
     assert main(list(map(str, arguments))) == 0
     found = json.loads((tmp_path / "new" / "found.json").read_text())
     assert found["ceiling"] == BEST.to_dict()
     *mine, sampled = found["cases"]
     assert [case["what"] for case in mine] == ["encode", "decode", "swap"]
     for case in mine:
-        assert {name: len(seconds) for name, seconds in case["seconds"].items()} == {
-            "graftlab": 2,
-            "graftlab bf16": 2,
-            "rosinality": 2,
-        }
+        counts = {name: len(seconds) for name, seconds in case["seconds"].items()}
+        assert counts == {"graftlab": 2, "graftlab bf16": 2, "rosinality": 2}
         assert case["left_out"] == {}
         assert case["flops"] > 0
     assert (sampled["what"], sampled["size"]) == ("sample", 16)
@@ -285,26 +271,12 @@ def test_growth_in_fresh_processes(tmp_path, capsys):
 
 def test_films_beside_the_decoder(bundle, capsys):
     pytest.importorskip("av")
-    arguments = [
-        "films",
-        "--model",
-        bundle / "landscapes-128.safetensors",
-        "--frames",
-        9,
-        "--rounds",
-        2,
-        "--memory",
-        60,
-    ]
+    arguments = ["films", "--model", bundle / "landscapes-128.safetensors", "--frames", 9, "--rounds", 2]
+    arguments += ["--memory", 60]
     assert main(list(map(str, [*arguments, "--threads", torch.get_num_threads(), "--json"]))) == 0
     found = json.loads(capsys.readouterr().out)
     assert {name: len(seconds) for name, seconds in found["seconds"].items()} == {films.DECODER: 2, films.FILM: 2}
     assert found["growth"] >= 0
-
-
-def test_growth_counts_from_when_a_film_is_under_way():
-    memory = films.Memory([(50, 10), (300, 40), (350, 45), (400, 43)])
-    assert memory.growth == 5
 
 
 # -- photos -----------------------------------------------------------------------------------------------------------

@@ -19,20 +19,12 @@ A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"
 SWAP = ("--swap-at", 8)
 
 
-def near(model, seed):
-    """A fine-tuned copy."""
-    generator = torch.Generator().manual_seed(seed)
-    for tensor in model.state_dict().values():
-        tensor.add_(0.2 * torch.randn(tensor.shape, generator=generator))
-    return model
-
-
 @pytest.fixture
 def models(graft):
     """Three kin StyleGAN2s, and an unrelated one in other.safetensors."""
     save_model(Path(A), tiny.stylegan2(), {"licence": "CC0", "trained_on": "hills"})
-    save_model(Path(B), near(tiny.stylegan2(), 1), {"licence": "CC0"})
-    save_model(Path(C), near(tiny.stylegan2(), 2))
+    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 1), {"licence": "CC0"})
+    save_model(Path(C), tiny.tuned(tiny.stylegan2(), 2))
     save_model(Path("other.safetensors"), tiny.stylegan2(4))
     return [load(path, device="cpu") for path in (A, B, C)]
 
@@ -40,7 +32,7 @@ def models(graft):
 @pytest.fixture
 def autoencoders(graft):
     save_model(Path(A), tiny.new_model())
-    save_model(Path(B), near(tiny.new_model(), 1))
+    save_model(Path(B), tiny.tuned(tiny.new_model(), 1))
     return [load(path, device="cpu") for path in (A, B)]
 
 
@@ -172,9 +164,8 @@ def test_diff_of_autoencoders_on_photos(graft, autoencoders):
 def test_photos_of_a_folder_are_not_written_over(graft, autoencoders):
     before = Path("photos/hill.png").read_bytes()
     for command in (("blend", A, B, "--alpha", 0.5, "--samples"), ("diff", A, B, "-o")):
-        result = graft(*command, "photos/hill.png", "--photo", "photos")
-        assert result.code == 2
-        assert "hill.png is a file that this command reads" in result.err.replace("\n", " ")
+        said = graft(*command, "photos/hill.png", "--photo", "photos").refusal()
+        assert "hill.png is a file that this command reads" in said
         assert Path("photos/hill.png").read_bytes() == before
 
 
@@ -182,10 +173,9 @@ def test_photos_of_a_folder_are_not_written_over(graft, autoencoders):
 
 
 def test_unrelated_networks_are_refused_unless_forced(graft, models):
-    result = graft("blend", A, "other.safetensors", "--alpha", 0.5)
-    assert result.code == 2
-    assert "trained apart" in result.err
-    assert "--force" in result.err
+    said = graft("blend", A, "other.safetensors", "--alpha", 0.5).refusal()
+    assert "trained apart" in said
+    assert "--force" in said
     assert not Path("blend.safetensors").exists()
     assert graft("blend", A, "other.safetensors", "--alpha", 0.5, "--force").code == 0
 
@@ -198,23 +188,18 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, *SWAP), "two models"),
         ((A, B, C, *SWAP), "two models"),
         ((A, B, "--swap-at", "64"), "64 pixels"),
-        ((A, B, *SWAP, "--level", "2"), "--level"),
         ((A, B, "--alpha", "0.5", "--level", "0"), "--swap-at"),
         ((A, B, "--alpha", "0.5", "--width", "1"), "--swap-at"),
         ((A, B, "--alpha", "0.5", "--compat", "pinkney"), "--swap-at"),
         ((A, B, *SWAP, "--compat", "other"), "pinkney"),
-        ((A, B, "--alpha", "nan"), "--alpha"),
-        ((A, B, "--alpha", "1e30"), "between -1000 and 1000"),
         ((A, B, "--curve", "4:0;8:1"), "--curve"),
         ((A, B, "--curve", "4:0,4:1"), "4:0,4:1 names a resolution twice"),
         ((A, B, "--band", "16"), "--band"),
-        ((A, B, "--band", "16-8"), "--band"),
         ((A, B, "--band", "8-128"), "128 pixels"),
         ((A, B, "--weights", "none.json"), "none.json"),
         ((A, B, "--weights", "photos/hill.png"), "hill.png"),
         ((A, B, "--weights", "half.json"), "sum to 0.5"),
         ((A, B, "--weights", "half.json", "--reverse"), "--reverse"),
-        ((A, B, "--weights", "three.json"), "2 models need as many shares"),
         ((A, B, *SWAP, "--mapping", "c"), "--mapping"),
         ((A, B, *SWAP, "--to-rgb", "0.5"), "--to-rgb"),
         ((A, B, *SWAP, "--part", "encoder"), "--part"),
@@ -226,21 +211,14 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, B, *SWAP, "-o", A), A),
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),
-        ((A, "small.safetensors", *SWAP), "size (32 and 16)"),
-        ((A, "landscapes-128", *SWAP), "have nothing in common"),
         ((A, "photos/hill.png", *SWAP), "hill.png"),
     ],
 )
 def test_bad_input_is_one_sentence(graft, models, arguments, says):
     save_model(Path("classes.safetensors"), tiny.stylegan2(classes=3))
-    save_model(Path("small.safetensors"), tiny.stylegan2(channels=(16, 16, 8)))
     Path("half.json").write_text('{"4": [0.5, 0]}')
-    Path("three.json").write_text('{"4": [1, 0, 0]}')
     before = Path(A).read_bytes()
-    result = graft("blend", *arguments)
-    assert result.code == 2
-    assert says in result.err.replace("\n", " ")
-    assert "Traceback" not in result.err
+    assert says in graft("blend", *arguments).refusal()
     assert Path(A).read_bytes() == before
     assert not Path("blend.safetensors").exists()
 
@@ -257,6 +235,4 @@ def test_bad_input_is_one_sentence(graft, models, arguments, says):
 )
 def test_diff_refuses(graft, models, arguments, says):
     save_model(Path("classes.safetensors"), tiny.stylegan2(classes=3))
-    result = graft("diff", *arguments)
-    assert result.code == 2
-    assert says in result.err
+    assert says in graft("diff", *arguments).refusal()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from claims import refused
 from PIL import Image
 
 from graftlab import blending
@@ -18,7 +19,6 @@ from graftlab.blending.snapshots import snapshots_in
 from graftlab.blending.weights import Rule, interpolate, layer_swap, only, reversed_
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.errors import GraftError
 from graftlab.figures.sheets import Layout, block
 from graftlab.images import read, read_recipe, to_uint8
 
@@ -27,22 +27,14 @@ EDGE = 64  # of a cell: 32 pixels, four seeds
 SEEDS = ("--seeds", "1-4", "--psi", 1)
 
 
-def near(model, seed, far=0.2):
-    """A fine-tuned copy."""
-    generator = torch.Generator().manual_seed(seed)
-    for tensor in model.state_dict().values():
-        tensor.add_(far * torch.randn(tensor.shape, generator=generator))
-    return model
-
-
 @pytest.fixture
 def models(graft):
     """Three kin StyleGAN2s of 32 px, and a run's snapshots of which one is missing."""
     save_model(Path(A), tiny.stylegan2())
-    save_model(Path(B), near(tiny.stylegan2(), 1))
-    save_model(Path(C), near(tiny.stylegan2(), 2))
+    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 1))
+    save_model(Path(C), tiny.tuned(tiny.stylegan2(), 2))
     for number in (1, 2, 4, 5):
-        save_model(snapshot(number), near(tiny.stylegan2(), 3, 0.05 * number), {"images_seen": 1000 * number})
+        save_model(snapshot(number), tiny.tuned(tiny.stylegan2(), 3, 0.05 * number), {"images_seen": 1000 * number})
     return [load(path, device="cpu") for path in (A, B, C)]
 
 
@@ -53,7 +45,7 @@ def snapshot(number):
 @pytest.fixture
 def autoencoders(graft):
     save_model(Path(A), tiny.new_model())
-    save_model(Path(B), near(tiny.new_model(), 1))
+    save_model(Path(B), tiny.tuned(tiny.new_model(), 1))
     return [load(path, device="cpu") for path in (A, B)]
 
 
@@ -121,9 +113,8 @@ def test_chosen_snapshots(graft, models):
     )
     found = cells("s.png", ["4,000", "1,000"], ["1", "2", "3", "4"], 128)
     assert equal(found[0][2], shown(models[0], load(snapshot(4), device="cpu"), [3], 4))  # alpha 1: the snapshot itself
-    result = graft("sheet", A, "run", "--rows", "snapshots:1000,3000,6000", "-o", "s.png")
-    assert result.code == 2
-    assert "no snapshots at 3,000, 6,000 images, only at 1,000, 2,000, 4,000, 5,000" in result.err.replace("\n", " ")
+    said = graft("sheet", A, "run", "--rows", "snapshots:1000,3000,6000", "-o", "s.png").refusal()
+    assert "no snapshots at 3,000, 6,000 images, only at 1,000, 2,000, 4,000, 5,000" in said
 
 
 def test_models_by_models(graft, models):
@@ -180,9 +171,8 @@ def test_large_sheets_are_pages(graft, models, monkeypatch):
     assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png").code == 0
     assert len(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"], EDGE)) == 5  # not enlarged
     monkeypatch.setattr("graftlab.images.MAX_PIXELS", 50_000)
-    result = graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "t.png")
-    assert result.code == 2
-    assert "too large for a picture; write a page" in result.err.replace("\n", " ")
+    said = graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "t.png").refusal()
+    assert "too large for a picture; write a page" in said
     assert graft("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "t.html").code == 0
 
 
@@ -234,15 +224,14 @@ def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
         assert graft(*command).code == 1
-    save_model(Path(B), near(tiny.stylegan2(), 8))
+    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 8))
     result = graft(*command)
     assert "begun again" in result.err.replace("\n", " ")
     want = blend(models[0], load(B, device="cpu"), layer_swap(4))
     assert equal(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"])[4][0], shown(models[0], want))
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-30], lambda data: data[:99] + b"?" + data[100:]])
-def test_a_damaged_row_is_drawn_again(graft, models, monkeypatch, damage):
+def test_a_damaged_row_is_drawn_again(graft, models, monkeypatch):
     command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
     assert graft(*command).code == 0
     want = contents("s.png")
@@ -250,7 +239,7 @@ def test_a_damaged_row_is_drawn_again(graft, models, monkeypatch, damage):
         patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
         assert graft(*command).code == 1
     (row,) = Path(".s.png.parts").glob("00000002.*")
-    row.write_bytes(damage(row.read_bytes()))
+    row.write_bytes(row.read_bytes()[:99] + b"?" + row.read_bytes()[100:])
     assert graft(*command).code == 0
     assert contents("s.png") == want
 
@@ -264,8 +253,7 @@ def test_the_call_and_the_command_make_the_same_sheet(graft, models):
     blending.sheet([A, B], "mine.png", **axes, inputs=Inputs(seeds="1-4", psi=1), device="cpu")
     assert np.array_equal(*(np.asarray(Image.open(path)) for path in ("sheet.png", "mine.png")))
     assert read_recipe("mine.png")["models"] == [model.fingerprint for model in models[:2]]
-    with pytest.raises(GraftError, match="neither as a picture does"):
-        blending.sheet([A, B], "mine.txt")
+    refused("neither as a picture does", blending.sheet, [A, B], "mine.txt")
 
 
 def test_the_artist_blends_only_where_the_network_changes(models, monkeypatch):
@@ -281,10 +269,8 @@ def test_the_artist_blends_only_where_the_network_changes(models, monkeypatch):
 
 
 def test_axes_that_change_the_same_are_refused():
-    with pytest.raises(GraftError, match="change the same"):
-        Grid(levels([4]), levels([8]), Cell(a=A, b=B))
-    with pytest.raises(GraftError, match="nothing along"):
-        levels([])
+    refused("change the same", Grid, levels([4]), levels([8]), Cell(a=A, b=B))
+    refused("nothing along", levels, [])
 
 
 def test_snapshots_are_in_the_order_of_training(models, tmp_path):
@@ -368,10 +354,7 @@ def test_bad_input_is_one_sentence(graft, models, arguments, says):
     Path("mine_files").mkdir()
     Path("broken").mkdir()
     Path("broken/000001000.safetensors").write_bytes(snapshot(1).read_bytes()[:5000])
-    result = graft("sheet", *arguments)
-    assert result.code == 2
-    assert says in result.err.replace("\n", " ")
-    assert "Traceback" not in result.err
+    assert says in graft("sheet", *arguments).refusal()
     assert not list(Path().glob("sheet.*"))
 
 
@@ -383,6 +366,4 @@ def test_unrelated_models_by_force(graft, models):
 
 
 def test_seeds_are_not_for_autoencoders(graft, autoencoders):
-    result = graft("sheet", A, B, "--seeds", "1-4")
-    assert result.code == 2
-    assert "--photo" in result.err
+    assert "--photo" in graft("sheet", A, B, "--seeds", "1-4").refusal()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from claims import shows
 from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints import load as loading
@@ -41,11 +42,6 @@ def found(graft, model):
     directions = Directions(("night", "component 2"), first.vectors, first.mean, first.explained, first.model, about)
     directions.save(FILE)
     return directions
-
-
-def same(path, image):
-    written, wanted = to_uint8(read(path)), to_uint8(image)
-    return written.shape == wanted.shape and (written == wanted).all()
 
 
 # -- fit, show --------------------------------------------------------------------------------------------------------
@@ -117,7 +113,9 @@ def test_a_strip_per_picture(graft, model, found):
         (strip,) = sweep(model, found, model.encode(image), ["night"], [-2, 0, 0.5], seed=7)
         assert torch.equal(strip[1], model.decode(model.encode(image), seed=7))
         rows.append([image, *strip])
-    assert same("s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "landscapes-256: night", scale=4))
+    assert shows(
+        "s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "landscapes-256: night", scale=4)
+    )
     assert read_recipe("s.png") == {
         "command": shlex.join(["graft", *command, "--seed", "7"]),
         "model": model.fingerprint,
@@ -132,14 +130,14 @@ def test_without_a_name_all_directions(graft, model, found):
     image, gains = read(HILL, 32, True), [-3, -1.5, 0, 1.5, 3]
     columns = ["original", "-3", "-1.5", "0", "+1.5", "+3"]
     rows = [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, gains)]
-    assert same("sweep.png", sheet(rows, found.names, columns, "landscapes-256: hill", scale=4))
+    assert shows("sweep.png", sheet(rows, found.names, columns, "landscapes-256: hill", scale=4))
     assert graft("directions", "sweep", HILL, LAKE, FILE, "--gains", "1", "-o", "two.png").code == 0
     rows = []
     for path in (HILL, LAKE):
         image = read(path, 32, True)
         rows += [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, [1])]
     labels = [f"{stem}: {name}" for stem in ("hill", "lake at dusk") for name in found.names]
-    assert same("two.png", sheet(rows, labels, ["original", "+1"], "landscapes-256", scale=4))
+    assert shows("two.png", sheet(rows, labels, ["original", "+1"], "landscapes-256", scale=4))
 
 
 def test_options_reach_the_pictures(graft, found):
@@ -176,16 +174,6 @@ def test_bundled_directions_by_the_name_of_their_model(graft, bundle, found, tmp
     assert read_recipe("sweep.png")["model"] == found.model
 
 
-VERBS = ["fit", "between", "sefa", "ganspace", "sweep", "show", "rename", "compose", "orthogonalise"]
-
-
-@pytest.mark.parametrize("command", VERBS)
-def test_every_command_has_an_example_in_its_help(graft, command):
-    result = graft("directions", command, "--help")
-    assert result.code == 0
-    assert f"graft directions {command} " in result.out.split("Usage:")[1].split("\n", 1)[1]
-
-
 # -- structures, masks, folders ---------------------------------------------------------------------------------------
 
 
@@ -197,7 +185,7 @@ def test_fit_of_structures(graft, model):
     assert graft("directions", "sweep", HILL, "all.safetensors", "--first", 2, "--gains", "0,1").code == 0
     image = read(HILL, 32, True)
     rows = [[image, *strip] for strip in sweep(model, wanted, model.encode(image), wanted.names[:2], [0, 1])]
-    assert same("sweep.png", sheet(rows, wanted.names[:2], ["original", "0", "+1"], "landscapes-256: hill", scale=4))
+    assert shows("sweep.png", sheet(rows, wanted.names[:2], ["original", "0", "+1"], "landscapes-256: hill", scale=4))
 
 
 def test_a_mask_is_read_as_the_picture_is(graft, model, found):
@@ -208,11 +196,10 @@ def test_a_mask_is_read_as_the_picture_is(graft, model, found):
     assert graft(*command).code == 0
     image, region = read(HILL, 32, True), read("mask.png", 32, True).mean(1, keepdim=True) / 2 + 0.5
     (strip,) = sweep(model, found, model.encode(image), ["night"], [2], region)
-    assert same("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "landscapes-256: night", scale=4))
+    assert shows("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "landscapes-256: night", scale=4))
     assert graft(*command, "--no-square").code == 0
-    refused = graft("directions", "sweep", SEA, *command[3:], "--no-square")
-    assert (refused.code, refused.out) == (2, "")
-    assert "--mask mask.png is 43 x 32 pixels beside a picture of 32 x 78" in refused.err
+    said = graft("directions", "sweep", SEA, *command[3:], "--no-square").refusal()
+    assert "--mask mask.png is 43 x 32 pixels beside a picture of 32 x 78" in said
 
 
 def test_between_writes_what_python_finds(graft, model, bundle):
@@ -276,9 +263,9 @@ def test_sefa(graft, styles):
     for seed in (3, 9):
         rows += sweep(styles, wanted, styles.codes_of([seed], 0.5), wanted.names[:2], [0, 2], noise="const")
         labels += [f"seed {seed}: {name}" for name in wanted.names[:2]]
-    assert same("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
+    assert shows("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
     assert graft(*command, "--psi", 0.5, "--layers", "6").code == 0
-    assert not same("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
+    assert not shows("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
 
 
 def test_components_of_w(graft, styles):
@@ -291,7 +278,7 @@ def test_components_of_w(graft, styles):
     for i in range(2):
         rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")
     columns = ["-3", "-1.5", "0", "+1.5", "+3"]
-    assert same("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "net: component 1", scale=4))
+    assert shows("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "net: component 1", scale=4))
 
 
 def test_components_of_ganspace(graft, styles):
@@ -333,12 +320,10 @@ def mistakes():
     yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "no model that graftlab knows"
     yield ("fit", "photos", "-k", "1", "-m", "other", "-o", "other"), "a file that this command reads"
     yield ("fit", "photos", "-k", "1", "--part", "w"), "structure or texture, not of 'w'"
-    yield ("fit", "photos", "-k", "9", "--part", "structure"), "vary in 8 ways only"
     yield ("between", "photos", "photos", "-o", "x"), "the same mean"
     yield ("between", "photos", "empty"), "empty holds no images"
     yield ("between", "single", "photos"), "single has 1 readable picture; a mean needs two"
     yield ("between", "photos", "single", "-m", "net"), "net is a StyleGAN2"
-    yield ("sweep", HILL, FILE, "--layers", "3"), "layers are for w"
     yield ("sweep", HILL, FILE, "--mask", "black.png"), "The mask is 0 everywhere"
     yield ("sweep", HILL, FILE, "--mask", "nowhere.png"), "nowhere.png"
     yield ("sweep", HILL, FILE, "--mask", "black.png", "-o", "black.png"), "a file that this command reads"
@@ -349,18 +334,12 @@ def mistakes():
     yield ("sweep", "1", "w", "-m", "net", "--mask", "black.png"), "mask"
     yield ("sweep", "1", "w"), "landscapes-256 is a Swapping Autoencoder"
     yield ("sefa", "-m", "net", "--layers", "8"), "this model has layers 0 to 7, not 8"
-    yield ("sefa", "-m", "net", "--layers", "7"), "No convolution reads these layers"
-    yield ("sefa", "-m", "net", "--layers", "0", "-k", "17"), "follow w in 16 ways"
     yield ("sefa", "-m", "other", "--layers", "0"), "other is a Swapping Autoencoder"
     yield ("ganspace", HILL, "-m", "net"), "hill.png"
-    yield ("ganspace", "-m", "net", "-k", "17"), "vary in 16 ways only"
     yield ("rename", FILE, "snow", "ice", "-o", "x"), "no direction 'snow'"
-    yield ("rename", FILE, "night", "component 2", "-o", "x"), "a name of its own"
     yield ("rename", FILE, "night", "day", "-o", FILE), "a file that this command reads"
     yield ("compose", FILE, "dusk", "night", "-o", "x"), "such as hour=1.5, not 'night'"
     yield ("compose", FILE, "dusk", "night=nan", "-o", "x"), "between -1000 and 1000"
-    yield ("compose", FILE, "dusk", "night=0", "-o", "x"), "cancel out"
-    yield ("orthogonalise", FILE, "night", "--against", "night", "-o", "x"), "Nothing is left"
     yield ("orthogonalise", FILE, "night", "--against", "factor 1", "--from", "w", "-o", "x"), "of one model"
 
 

@@ -1,6 +1,5 @@
 """`graft film`: what it writes is what the same calls in Python give, and mistakes are one sentence."""
 
-import json
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -80,20 +79,16 @@ def wrote(graft, command, film) -> None:
 def test_recon(graft, model, clip):
     wrote(graft, ("recon", clip, "-o", FRAMES), rework(Renderer(model), Video.open(clip)))
     recipe = read_recipe(Path("frames/00.png"))
-    assert recipe["model"] == model.fingerprint
+    assert (recipe["model"], recipe["seed"]) == (model.fingerprint, 0)
     assert "film recon" in recipe["command"]
-
-
-def test_recon_keeps_size_rate_and_length(graft, clip):
     assert graft("film", "recon", clip, "-o", "out.mp4").code == 0
     was, now = Video.open(clip), Video.open("out.mp4")
     assert (now.size, now.fps, now.frames) == (was.size, was.fps, was.frames) == ((32, 40), 10, 6)
 
 
 def test_what_is_wrong_with_a_video_is_said(graft, tmp_path):
-    whole = render(
-        Film(60, FPS, lambda number: pictures(seed=number)), tmp_path / "whole.mp4", quality=100
-    ).read_bytes()
+    film = Film(60, FPS, lambda number: pictures(seed=number))
+    whole = render(film, tmp_path / "whole.mp4", quality=100).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
     result = graft("film", "recon", "cut.mp4", "--frames", 2, "-o", "out.mp4")
     assert result.code == 0, result.err
@@ -185,22 +180,8 @@ def test_recurse_plays_backwards(graft, model):
 
 def test_recurse_with_options(graft, model):
     motion = Motion(1.1, 5, (0.1, -0.2), 3)
-    options = (
-        "--zoom",
-        1.1,
-        "--rotate",
-        5,
-        "--shift",
-        "0.1:-0.2",
-        "--shear",
-        3,
-        "--hold-colours",
-        0.5,
-        "--ramp",
-        0.2,
-        "--soften",
-        0.1,
-    )
+    moved = ("--zoom", 1.1, "--rotate", 5, "--shift", "0.1:-0.2", "--shear", 3)
+    options = (*moved, "--hold-colours", 0.5, "--ramp", 0.2, "--soften", 0.1)
     film = recurse(Renderer(model), read(HILL, 32), 4, FPS, lambda own, number: own, motion, 0.5, 0.2, "in", 0.1)
     wrote(graft, ("recurse", HILL, *options, "--reencode", "--ease", "in", "--no-reverse", *SHORT), film)
     first, lake = codes_of(model, HILL), codes_of(model, LAKE)
@@ -212,11 +193,8 @@ def test_recurse_with_options(graft, model):
 def test_walks(graft, model, directions):
     keys = [codes_of(model, path, True) for path in (HILL, LAKE, SEA)]
     way = walk.through(keys, "spline", True, "smooth", ("structure", "texture"))
-    wrote(
-        graft,
-        ("walk", HILL, LAKE, SEA, "--path", "spline", "--loop", *SHORT),
-        from_way(Renderer(model), way, 4, FPS, True),
-    )
+    command = ("walk", HILL, LAKE, SEA, "--path", "spline", "--loop", *SHORT)
+    wrote(graft, command, from_way(Renderer(model), way, 4, FPS, True))
     way = walk.through(keys[:2], "spherical", False, "in", ("texture",))
     command = ("walk", HILL, LAKE, "--path", "spherical", "--what", "texture", "--ease", "in", *SHORT)
     wrote(graft, command, from_way(Renderer(model), way, 4, FPS))
@@ -272,23 +250,10 @@ def test_sweep_of_a_stylegan2_from_a_seed(graft, style):
     found = ganspace(style.codes_of, 100, 2)
     found.save("w.safetensors")
     way = sweep(style.codes_of([7], 0.5), found, {"component 1": (-2, 2)}, "smooth", layers=[0, 1])
-    command = (
-        "sweep",
-        7,
-        "w.safetensors",
-        "--psi",
-        0.5,
-        "--layers",
-        "0-1",
-        "--gains",
-        "-2:2",
-        "-m",
-        "style.safetensors",
-    )
-    wrote(graft, (*command, *SHORT), from_way(Renderer(style, "const"), way, 4, FPS, True))
-    result = graft("film", "sweep", "7,8", "w.safetensors", "-m", "style.safetensors", *SHORT)
-    assert result.code == 2
-    assert "stands for 2 pictures" in result.err
+    options = ("--psi", 0.5, "--layers", "0-1", "--gains", "-2:2", "-m", "style.safetensors")
+    wrote(graft, ("sweep", 7, "w.safetensors", *options, *SHORT), from_way(Renderer(style, "const"), way, 4, FPS, True))
+    said = graft("film", "sweep", "7,8", "w.safetensors", "-m", "style.safetensors", *SHORT).refusal()
+    assert "stands for 2 pictures" in said
 
 
 # -- what all have in common ------------------------------------------------------------------------------------------
@@ -323,22 +288,23 @@ def test_every_film_can_be_turned_round_and_slowed_down(graft, model):
     wrote(graft, ("walk", HILL, LAKE, "--slow", 2, *SHORT), halves)
 
 
-def test_the_same_command_twice_gives_the_same_bytes(graft):
+def test_the_same_command_twice_gives_the_same_bytes_and_another_seed_others(graft):
     for noise in ("fixed", "random"):
         written = []
-        for _ in range(2):
-            assert graft("film", "walk", HILL, LAKE, "--frames", 5, "--noise", noise, "-o", "w.mp4").code == 0
+        for seed in (0, 0, 1):
+            command = ("walk", HILL, LAKE, "--frames", 5, "--noise", noise, "--seed", seed, "-o", "w.mp4")
+            assert graft("film", *command).code == 0
             written.append(Path("w.mp4").read_bytes())
-        assert written[0] == written[1]
+        assert written[0] == written[1] != written[2]
 
 
-@pytest.mark.parametrize(("out", "codec", "name"), [("w.webm", "vp9", "vp9"), ("w.mp4", "av1", "av1")])
-def test_codecs(graft, out, codec, name):
+def test_codecs(graft):
     import av
 
-    assert graft("film", "walk", HILL, LAKE, "--frames", 2, "--codec", codec, "-o", out).code == 0
-    with av.open(out) as movie:
-        assert name in movie.streams.video[0].codec_context.name
+    for out, codec in (("w.webm", "vp9"), ("w.mp4", "av1")):
+        assert graft("film", "walk", HILL, LAKE, "--frames", 2, "--codec", codec, "-o", out).code == 0
+        with av.open(out) as movie:
+            assert codec in movie.streams.video[0].codec_context.name
 
 
 def test_pictures_that_are_read_are_not_written_over(graft):
@@ -354,9 +320,7 @@ def test_pictures_that_are_read_are_not_written_over(graft):
         ((HILL, "w-preview.jpg"), ("-o", "w.mp4", "--preview")),
     ):
         before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-        refused = graft("film", "walk", *inputs, "--frames", 4, *options)
-        assert refused.code == 2
-        assert "is a file that this command reads" in refused.err
+        assert "is a file that this command reads" in graft("film", "walk", *inputs, "--frames", 4, *options).refusal()
         assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
     (frames / "00001.png").rename("00001.png")
     assert graft("film", "walk", HILL, "frames/00007.png", "--frames", 4, "-o", "frames/%05d.png").code == 0
@@ -388,21 +352,12 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
     assert "goes on" not in graft("film", "walk", HILL, LAKE, *SHORT, "--no-resume").err
 
 
-def test_seeds_change_the_noise(graft):
-    seen = set()
-    for seed in (0, 1):
-        assert graft("film", "walk", HILL, LAKE, *SHORT, "--seed", seed).code == 0
-        seen.add(Path("frames/00.png").read_bytes())
-    assert len(seen) == 2
-
-
 @pytest.mark.parametrize(
     ("command", "says"),
     [
         (("recon", "none.mp4"), "none.mp4 does not exist"),
         (("recon", HILL), "is no video"),
         (("recon", "clip.mp4", "--frames", 0), "0 frames shows nothing"),
-        (("recon", "clip.mp4", "--seconds", "nan"), "finite number of seconds"),
         (("recon", "clip.mp4", "--fps", 0), "no frame rate"),
         (("recon", "clip.mp4", "--frames", 3, "--seconds", 1), "not in both"),
         (("recon", "clip.mp4", "-o", "clip.mp4"), "this command reads"),
@@ -410,9 +365,7 @@ def test_seeds_change_the_noise(graft):
         (("recon", "clip.mp4", "-o", "photos/hill.png/film.mp4"), "no folder you may write to"),
         (("recon", "clip.mp4", "--noise", "loud"), "noise must be one of"),
         (("desync", "clip.mp4", "--texture-offset", "nan"), "offset must be a finite number"),
-        (("desync", "clip.mp4", "--texture-speed", "inf"), "speed must be a finite number"),
         (("desync", "clip.mp4", "--ends", "loop"), "wrap, hold, mirror"),
-        (("desync", "clip.mp4", "--average", -1), "0 seconds or more"),
         (("desync", "clip.mp4", "--average-what", "colour"), "texture, structure, both"),
         (("desync", "clip.mp4", "--texture-held", 1, "--texture-offset", 1), "leave those out"),
         (("textures", "clip.mp4"), "Which textures?"),
@@ -421,29 +374,20 @@ def test_seeds_change_the_noise(graft):
         (("textures", "clip.mp4", "--timeline", "none.toml"), "none.toml: no such file"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--timeline", "x.toml"), "not in both"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--loop"), "loop needs two textures"),
-        (("textures", HILL, "-t", f"0:{LAKE}", "--ease", "slow"), "no easing 'slow'"),
         (("textures", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),
         (("ride", LAKE, "-t", f"0:{HILL}", "--overlap", 2, "-o", HILL), "this command reads"),
         (("recurse", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),
-        (("ride", HILL, "--speed", "nan"), "speed must be a finite number"),
         (("ride", HILL, "--overlap", 40), "overlap"),
         (("ride", HILL, "--texture-offset", 1), "for a ride in a video"),
         (("ride", "clip.mp4", "--speed", 0.25), "--speed is for a ride past pictures"),
         (("ride", "clip.mp4", "--ease", "linear"), "--ease is for a ride past pictures"),
         (("recon", "clip.mp4", "--codec", "vp9"), "film.mp4 cannot hold the codec 'vp9': choose h264 or av1"),
-        (("recon", "clip.mp4", "--codec", "h264", "-o", "film.gif"), "film.gif has no choice of codec"),
-        (("recurse", HILL, "--zoom", "nan"), "zoom must be a finite number"),
         (("recurse", HILL, "--shift", "much"), "--shift takes a number"),
         (("recurse", HILL, "--reencode", "-t", f"0:{LAKE}"), "leave out --texture"),
-        (("recurse", HILL, "--hold-colours", 2), "from 0 (not) to 1"),
-        (("recurse", HILL, "--soften", 0.3), "by 0 to 0.25"),
         (("recurse", HILL, "--preset", "sharp"), "detailed or classic"),
-        (("recurse", HILL, "--recall", 2), "from 0 (nothing) to 1"),
         (("walk",), "Walk through pictures"),
         (("walk", HILL), "two keyframes or more"),
-        (("walk", HILL, "--loop"), "A loop needs two keyframes"),
         (("walk", HILL, LAKE, "--no-square"), "differ in size"),
-        (("walk", HILL, LAKE, "--path", "curve"), "no path 'curve'"),
         (("walk", HILL, LAKE, "--what", "colour"), "texture, structure, both"),
         (("walk", HILL, LAKE, "--path", "circle"), "'circle' leaves one picture"),
         (("walk", HILL, "--path", "circle", "-m", "net.safetensors"), "comes without directions"),
@@ -455,10 +399,6 @@ def test_seeds_change_the_noise(graft):
         (("walk", "--seeds", "1,2,3", "--path", "circle", "-m", "style.safetensors"), "two seeds, not 3"),
         (("walk", "--seeds", "1,2,3", "--path", "noise", "-m", "style.safetensors"), "two seeds for each turn"),
         (("walk", "--seeds", "1,2", "--psi", "low", "-m", "style.safetensors"), "--psi takes a number"),
-        (("walk", "--seeds", "1,2", "--psi", "nan", "-m", "style.safetensors"), "finite"),
-        (("walk", "--seeds", "1,2", "--hold-layers", "90", "-m", "style.safetensors"), "layers 0 to"),
-        (("sweep", HILL, "d.safetensors", "--gains", "0:nan"), "finite"),
-        (("sweep", HILL, "d.safetensors", "--name", "snow"), "no direction 'snow'"),
         (("sweep", HILL, "alien.safetensors"), "another model"),
         (("sweep", HILL, "none.safetensors"), "none.safetensors"),
     ],
@@ -474,8 +414,3 @@ def test_mistakes_are_one_sentence(graft, clip, directions, style, command, says
     assert says in " ".join(result.err.split())
     assert len(result.err.strip().splitlines()) <= 2
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
-
-
-def test_recipes_are_json(graft):
-    assert graft("film", "walk", HILL, LAKE, *SHORT).code == 0
-    assert json.loads(json.dumps(read_recipe(Path("frames/03.png"))))["seed"] == 0

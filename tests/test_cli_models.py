@@ -134,10 +134,3 @@ def test_add_and_remove(graft, home, file):
 
 def test_where(graft, home):
     assert graft("models", "where").out == f"{home}\n"
-
-
-@pytest.mark.parametrize("command", ["get", "add", "remove", "where"])
-def test_every_command_has_an_example_in_its_help(graft, command):
-    result = graft("models", command, "--help")
-    assert result.code == 0
-    assert f"graft models {command}" in result.out.split("Usage:")[1].split("\n", 1)[1]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 import typer
+from test_docs_commands import ROWS
 from typer.testing import CliRunner
 
 from graftlab.cli.options import Fields, docstrings, spread
@@ -116,3 +117,10 @@ def test_fields_of_a_configuration_are_options():
 def test_every_field_says_what_it_is(config: type[Config]):
     assert {field.name for field in fields(config)} == set(docstrings(config)) - {"former"}
     assert all(text.endswith(".") for text in docstrings(config).values())
+
+
+def test_every_command_has_an_example_in_its_help(graft):
+    for command, _ in ROWS:
+        result = graft(*command.split()[1:], "--help")
+        assert result.code == 0
+        assert command in result.out.split("Usage:")[1].split("\n", 1)[1], command

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from claims import shows
 from PIL import Image
 
 import graftlab
@@ -33,12 +34,6 @@ def pixels(path):
     return to_uint8(read(path))
 
 
-def same(path, image):
-    """Whether a picture file shows exactly this tensor."""
-    written, wanted = pixels(path), to_uint8(image)
-    return written.shape == wanted.shape and (written == wanted).all()
-
-
 def swapped(model, structure, texture, **options):
     return model.decode(model.encode(structure).mix(model.encode(texture), texture=1), **options)
 
@@ -52,13 +47,13 @@ def test_swap_comes_back_at_the_size_of_its_structure(graft, model, options):
     assert graft("swap", HILL, SEA, "--both", "-o", "out.png", *options).code == 0
     a, b = (read(path, size, "--square" in options) for path in (HILL, SEA))
     assert min(a.shape[2:]) == (size or 37)
-    assert same("out.png", swapped(model, a, b))
-    assert same("out-reverse.png", swapped(model, b, a))
+    assert shows("out.png", swapped(model, a, b))
+    assert shows("out-reverse.png", swapped(model, b, a))
 
 
 def test_swap_of_one_picture_is_its_reconstruction(graft, model):
     assert graft("swap", HILL, HILL).code == 0
-    assert same("swap.png", model.decode(model.encode(read(HILL))))
+    assert shows("swap.png", model.decode(model.encode(read(HILL))))
     assert not Path("swap-reverse.png").exists()
 
 
@@ -66,14 +61,14 @@ def test_large_photos_are_made_smaller_and_small_ones_large_enough(graft, model,
     monkeypatch.setattr(PictureOptions, "own", 35)
     write(tiny.pictures(1, 20, 16), "tiny.png")
     assert graft("swap", HILL, SEA).code == 0
-    assert same("swap.png", swapped(model, read(HILL, 35), read(SEA)))
+    assert shows("swap.png", swapped(model, read(HILL, 35), read(SEA)))
     smallest = model.config.smallest_grid * model.config.stride
     assert smallest > 16
     assert graft("swap", "tiny.png", SEA).code == 0
-    assert same("swap.png", swapped(model, read("tiny.png", smallest), read(SEA)))
+    assert shows("swap.png", swapped(model, read("tiny.png", smallest), read(SEA)))
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG", "a.webp", "a.tif", "a.tiff"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 def test_every_picture_carries_its_recipe(graft, model, name):
     assert graft("--debug", "swap", HILL, LAKE, "-o", name, "--seed", 7).code == 0
     assert read_recipe(name) == {
@@ -162,14 +157,9 @@ def test_bfloat16_is_close(graft):
     assert 0 < l1(exact, rough).item() < 0.05
 
 
-def test_the_model_may_be_any_file(graft, bundle, model):
+def test_figures_and_pictures_go_to_stdout_and_disk_and_the_rest_to_stderr(graft, bundle):
     shutil.copy(bundle / "landscapes-128.safetensors", "my model")
-    assert graft("swap", HILL, LAKE, "--model", "my model").code == 0
-    assert read_recipe("swap.png")["model"] == model.fingerprint
-
-
-def test_figures_and_pictures_go_to_stdout_and_disk_and_the_rest_to_stderr(graft):
-    result = graft("swap", HILL, LAKE, "-o", "new/folder/a.png")
+    result = graft("swap", HILL, LAKE, "-m", "my model", "-o", "new/folder/a.png")
     assert (result.out, result.err) == ("", f"{Path('new/folder/a.png')}\n")
 
 
@@ -214,7 +204,7 @@ def test_grid_of_a_folder_with_a_zip(graft, model):
     Path("textures.zip").rename("textures.of-mine")  # told by its content
     assert graft("grid", "--structures", "photos", "--textures", "textures.of-mine", "-o", "g.png").code == 0
     rows = [read(path, 32, True) for path in (HILL, LAKE, SEA)]
-    assert same("g.png", grid_sheet(model, rows, rows[:1], ["hill", "lake at dusk", "海"], ["hill"]))
+    assert shows("g.png", grid_sheet(model, rows, rows[:1], ["hill", "lake at dusk", "海"], ["hill"]))
     width, height = Image.open("g.png").size
     assert height > 4 * 128
     assert width > 2 * 128
@@ -223,7 +213,7 @@ def test_grid_of_a_folder_with_a_zip(graft, model):
 def test_grid_of_pictures_at_their_own_aspect(graft, model):
     assert graft("grid", "--structures", HILL, "--textures", SEA, "--no-square", "--size", 48).code == 0
     hill, sea = read(HILL, 48), read(SEA, 48)
-    assert same("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
+    assert shows("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
 
 
 def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
@@ -235,9 +225,8 @@ def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
     assert torch.equal(read("whole.png"), read("rest.png"))
     Path("none").mkdir()
     shutil.copy("photos/broken.png", "none")
-    result = graft("grid", "--structures", "none", "--textures", HILL)
-    assert result.code == 2
-    assert "none holds no picture that can be read" in result.err
+    said = graft("grid", "--structures", "none", "--textures", HILL).refusal()
+    assert "none holds no picture that can be read" in said
 
 
 # -- reconstruct ------------------------------------------------------------------------------------------------------
@@ -259,7 +248,7 @@ def test_reconstruct_reports_what_it_measures(graft, model, options):
         }
         rows.append([original, decoded])
         names.append(f"{Path(path).stem}: L1 {figures['l1']:.3f}, {figures['psnr']:.1f} dB")
-    assert same("r.png", sheet(rows, names, ["original", "reconstruction"], "landscapes-256", scale=128 // size))
+    assert shows("r.png", sheet(rows, names, ["original", "reconstruction"], "landscapes-256", scale=128 // size))
 
 
 def test_reconstruct_for_people(graft):
@@ -280,7 +269,7 @@ def test_json_knows_no_infinity(capsys):
 def test_codes_of_one_picture_become_its_reconstruction(graft, model):
     assert graft("encode", SEA, "--size", 37).code == 0  # a size that the stride does not divide
     assert graft("decode", "codes.safetensors").code == 0
-    assert same("decoded.png", model.decode(model.encode(read(SEA, 37))))
+    assert shows("decoded.png", model.decode(model.encode(read(SEA, 37))))
 
 
 def test_codes_of_several_pictures(graft, model):
@@ -288,7 +277,7 @@ def test_codes_of_several_pictures(graft, model):
     assert graft("decode", "three.codes", "-o", "out/d.png").code == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["d-000.png", "d-001.png", "d-002.png"]
     for i, path in enumerate((HILL, LAKE, SEA)):
-        assert same(f"out/d-{i:03d}.png", model.decode(model.encode(read(path, 32, True))))
+        assert shows(f"out/d-{i:03d}.png", model.decode(model.encode(read(path, 32, True))))
     assert graftlab.Codes.load("three.codes").model == model.fingerprint
 
 
@@ -308,7 +297,7 @@ def test_interpolate(graft, model, what):
     if what == "both":
         assert torch.equal(strip[3], model.decode(end))
     labels = ["hill", "-0.5", "0", "0.25", "1", "1.5", "海"]
-    assert same("strip.png", sheet([[a, *strip, b]], [], labels, f"landscapes-256: {what}", scale=4))
+    assert shows("strip.png", sheet([[a, *strip, b]], [], labels, f"landscapes-256: {what}", scale=4))
 
 
 def test_interpolate_at_another_size(graft):
@@ -347,7 +336,7 @@ def test_demo(graft, bundle, model):
     a, b = (read(bundle / "photos" / f"{name}.jpg", 32, True) for name in DEMO_PAIR)
     labels = ["A", "B", "structure A, texture B", "structure B, texture A"]
     row = [a, b, swapped(model, a, b), swapped(model, b, a)]
-    assert same("my demo/swap.png", sheet([row], (), labels, "landscapes-256", scale=8))
+    assert shows("my demo/swap.png", sheet([row], (), labels, "landscapes-256", scale=8))
     shutil.copy(HILL, "my demo/grid.png")
     before = Path("my demo/swap.png").read_bytes()
     refused = graft("demo", "--out", "my demo")
@@ -367,16 +356,6 @@ def test_demo_of_a_large_model(graft, bundle, monkeypatch):
     monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     assert graft("demo", "-m", bundle / "landscapes-128.safetensors").code == 0
     assert Image.open("demo/grid.png").width > 6 * 256
-
-
-COMMANDS = ("swap", "grid", "interpolate", "reconstruct", "encode", "decode", "train", "models", "demo")
-
-
-@pytest.mark.parametrize("command", [(name,) for name in COMMANDS] + [("data", "scan"), ("data", "pack")], ids=str)
-def test_every_command_has_an_example_in_its_help(graft, command):
-    result = graft(*command, "--help")
-    assert result.code == 0
-    assert f"graft {' '.join(command)} " in result.out.split("Usage:")[1].split("\n", 1)[1]
 
 
 def test_help_and_version(graft):

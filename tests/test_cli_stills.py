@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from claims import shows
 from PIL import Image
 
 from graftlab.checkpoints.load import load
@@ -17,12 +18,6 @@ HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 @pytest.fixture
 def model(bundle):
     return load(bundle / "landscapes-128.safetensors", device="cpu")
-
-
-def shows(path, image):
-    """Whether a picture file shows exactly this tensor."""
-    written, wanted = to_uint8(read(path)), to_uint8(image)
-    return written.shape == wanted.shape and (written == wanted).all()
 
 
 def codes(model, *paths, square=False):
@@ -46,10 +41,8 @@ def test_panorama(graft, model):
     assert shows("panorama.png", model.decode(blends.panorama([a, b], 4)))
     assert Image.open("panorama.png").size == ((11 + 8 - 4) * 4, 32)
     assert read_recipe("panorama.png")["command"] == f"graft panorama {HILL} '{LAKE}' --overlap 4 --size 32"
-    assert (
-        graft("panorama", LAKE, LAKE, LAKE, "--overlap", "17px", "--fade", "4px", "--how", "stack", "--size", 32).code
-        == 0
-    )
+    options = ("--overlap", "17px", "--fade", "4px", "--how", "stack", "--size", 32)
+    assert graft("panorama", LAKE, LAKE, LAKE, *options).code == 0
     assert shows("panorama.png", model.decode(blends.panorama([b, b, b], 4, 1.0, "stack")))
 
 
@@ -85,9 +78,8 @@ def test_weave_in_bands(graft, model, how):
 def test_weave_along_a_mask(graft, model):
     paint("mask.png", (0.5, 0, 1, 1))
     pair = codes(model, HILL, LAKE, square=True)
-    assert (
-        graft("weave", HILL, LAKE, "--square", "--size", 32, "--along", "mask.png", "--fade", 1, "-t", "mix").code == 0
-    )
+    options = ("--square", "--size", 32, "--along", "mask.png", "--fade", 1, "-t", "mix")
+    assert graft("weave", HILL, LAKE, *options).code == 0
     share = masks.soften(masks.resize(masks.read("mask.png"), (32, 32)), 4)
     assert shows("woven.png", model.decode(blends.mixture(blends.weave(pair, [share]), pair, [1, 1])))
 
@@ -115,11 +107,7 @@ def test_mix(graft, model):
     assert shows("mix.png", model.decode(blends.mixture(a, [a, b, c], [0.25, 0.5, 1])))
     assert graft("mix", HILL, "-t", LAKE, "--size", 32).code == 0
     assert shows("mix.png", model.decode(a.mix(b, texture=1)))
-
-
-def test_a_name_with_a_colon(graft, model):
-    Path("a:1").write_bytes(Path(LAKE).read_bytes())
-    a, b = codes(model, HILL, LAKE)
+    Path("a:1").write_bytes(Path(LAKE).read_bytes())  # a name with a colon
     for text in ("a:1", "a:1:2"):
         assert graft("mix", HILL, "-t", text, "--size", 32).code == 0
         assert shows("mix.png", model.decode(a.mix(b, texture=1)))
@@ -143,9 +131,6 @@ def test_select_in_the_square_and_in_several_places(graft, model):
     mask = masks.resize(torch.maximum(*found), (37, 37))
     assert shows("mask.png", (mask * 2 - 1).expand(1, 3, 37, 37))
 
-
-def test_a_selection_is_a_mask_for_the_others(graft):
-    assert graft("select", HILL, "--at", "20%,30%").code == 0
     assert graft("regions", HILL, "-t", f"mask.png={LAKE}").code == 0
 
 
@@ -187,10 +172,7 @@ def test_the_same_command_twice_gives_the_same_bytes(graft):
 
 def refused(graft, *arguments, naming):
     before = sorted(Path().rglob("*"))
-    result = graft(*arguments)
-    assert result.code == 2, result
-    assert "Traceback" not in result.err
-    assert naming in " ".join(result.err.split()), result.err
+    assert naming in graft(*arguments).refusal()
     assert sorted(Path().rglob("*")) == before
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from claims import refused, shows
 from PIL import Image
 
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes, StyleCodes
-from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import read, read_recipe, to_uint8
 from graftlab.work.texts import name_seeds, parse_seeds
@@ -25,22 +25,11 @@ def network(graft):
     return load("net.safetensors", device="cpu")
 
 
-def same(path, image):
-    return (to_uint8(read(path)) == to_uint8(image)).all()
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [("7", [7]), ("1,4,10-12", [1, 4, 10, 11, 12]), (" 3 - 5 , 0", [3, 4, 5, 0]), ("5-5", [5]), ("2,2", [2, 2])],
-)
-def test_seeds(text, numbers):
-    assert parse_seeds(text) == numbers
-
-
-@pytest.mark.parametrize("text", ["", "a", "1,", "-3", "1-", "5-3", "1.5", "99999999999", "0-4294967295", "²"])
-def test_no_seeds(text):
-    with pytest.raises(GraftError, match=r"--seeds .*\.$"):
-        parse_seeds(text)
+def test_seeds():
+    several = {"7": [7], "1,4,10-12": [1, 4, 10, 11, 12], " 3 - 5 , 0": [3, 4, 5, 0], "5-5": [5], "2,2": [2, 2]}
+    assert {text: parse_seeds(text) for text in several} == several
+    for text in ("", "a", "1,", "-3", "1-", "5-3", "1.5", "99999999999", "0-4294967295", "²"):
+        refused(r"--seeds .*\.$", parse_seeds, text)
 
 
 def test_sheets_are_a_little_wider_than_high():
@@ -64,7 +53,7 @@ def test_a_sheet_of_samples_tells_model_and_seeds(graft, network, monkeypatch):
 
 def test_one_seed_is_one_picture(graft, network):
     assert graft("sample", "-m", "net.safetensors", "--seeds", "7", "--psi", "0.5", "-o", "seven.png").code == 0
-    assert same("seven.png", network.sample([7], psi=0.5))
+    assert shows("seven.png", network.sample([7], psi=0.5))
     assert read_recipe("seven.png")["model"] == network.fingerprint
 
 
@@ -74,7 +63,7 @@ def test_several_seeds_are_a_sheet_or_files(graft, network):
     assert graft("sample", "-m", "net.safetensors", "--seeds", "3,12-20", "--separate", "-o", "s.png").code == 0
     names = sorted(path.name for path in Path().glob("s-*.png"))
     assert names == ["s-0003.png", *(f"s-00{seed}.png" for seed in range(12, 21))]
-    assert same("s-0020.png", network.sample([20], psi=0.7))
+    assert shows("s-0020.png", network.sample([20], psi=0.7))
 
 
 def test_codes_go_to_a_file_and_back(graft, network):
@@ -85,9 +74,9 @@ def test_codes_go_to_a_file_and_back(graft, network):
     assert torch.equal(codes.w, network.codes_of([2, 3], psi=0.7, cutoff=4).w)
     for options, noise in ((), "const"), (("--noise", "fixed", "--seed", "4"), "fixed"), (("--noise", "none"), "none"):
         assert graft("decode", "codes.safetensors", "-m", "net.safetensors", *options, "-o", "back.png").code == 0
-        assert same("back-001.png", network.decode(codes[1], noise, seed=4))
+        assert shows("back-001.png", network.decode(codes[1], noise, seed=4))
         assert read_recipe("back-001.png")["noise"] == noise
-    assert not same("back-001.png", network.decode(codes[1]))
+    assert not shows("back-001.png", network.decode(codes[1]))
 
 
 def test_other_peoples_latents(graft, network):
@@ -95,22 +84,18 @@ def test_other_peoples_latents(graft, network):
     np.savez("projected_w.npz", w=w)
     arguments = ("-m", "net.safetensors", "-o", "projected.png")
     assert graft("decode", "projected_w.npz", *arguments).code == 0
-    assert same("projected.png", network.sample([5]))
+    assert shows("projected.png", network.sample([5]))
     np.save("wrong.npy", np.zeros((1, 99), np.float32))
     for arguments in (("wrong.npy", "-m", "net.safetensors"), ("projected_w.npz",), ("photos/hill.png",)):
-        refused = graft("decode", *arguments)
-        assert refused.code == 2
-        assert arguments[0] in refused.err
+        assert arguments[0] in graft("decode", *arguments).refusal()
 
 
 def test_classes(graft, network):
     conditional = load("classes.safetensors", device="cpu")
     assert graft("sample", "-m", "classes.safetensors", "--seeds", "1", "--class", "2", "-o", "two.png").code == 0
-    assert same("two.png", conditional.sample([1], psi=0.7, labels=2))
+    assert shows("two.png", conditional.sample([1], psi=0.7, labels=2))
     for arguments in ((), ("--class", "3")):
-        refused = graft("sample", "-m", "classes.safetensors", "--seeds", "1", *arguments)
-        assert refused.code == 2
-        assert "--class" in refused.err
+        assert "--class" in graft("sample", "-m", "classes.safetensors", "--seeds", "1", *arguments).refusal()
     assert graft("sample", "-m", "net.safetensors", "--class", "0").code == 2
 
 
@@ -143,6 +128,4 @@ def test_each_command_wants_its_kind_of_model(graft, network):
         (("mix-styles", "-m", "net.safetensors", "--psi", "inf"), "--psi is a finite number"),
         (("sample",), "--model"),
     ):
-        result = graft(*arguments)
-        assert result.code == 2, arguments
-        assert says in result.err
+        assert says in graft(*arguments).refusal()

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import pytest
 import tiny
 import torch
+from claims import refused
 
 from graftlab.config import (
     PRESETS,
@@ -29,13 +30,8 @@ from graftlab.networks.swapping import SwappingAutoencoder
 TRAIN = SwappingTrainConfig(PRESETS["tiny"], Recipe(), "photos", augment=("colour",))
 
 
-def refused(words, act, *args, **kwargs):
-    with pytest.raises(GraftError, match=words) as error:
-        act(*args, **kwargs)
-    text = str(error.value)
-    assert text.endswith(".")
-    assert "\n" not in text
-    assert len(text) < 250
+def refused_briefly(words, act, *args, **kwargs):
+    assert len(refused(words, act, *args, **kwargs)) < 250
 
 
 # -- contradictions ---------------------------------------------------------------------------------------------------
@@ -74,7 +70,7 @@ def refused(words, act, *args, **kwargs):
     ],
 )
 def test_contradictions_of_networks(changes, words):
-    refused(words, replace, PRESETS["tiny"], **changes)
+    refused_briefly(words, replace, PRESETS["tiny"], **changes)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +93,7 @@ def test_contradictions_of_networks(changes, words):
     ],
 )
 def test_contradictions_of_recipes(changes, words):
-    refused(words, replace, RECIPES["official"], **changes)
+    refused_briefly(words, replace, RECIPES["official"], **changes)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +122,7 @@ def test_contradictions_of_recipes(changes, words):
     ],
 )
 def test_contradictions_of_training(changes, words):
-    refused(words, replace, TRAIN, **changes)
+    refused_briefly(words, replace, TRAIN, **changes)
 
 
 def test_the_largest_seed_seeds_every_step():
@@ -165,13 +161,13 @@ def test_json_round_trip(config):
 
 
 def test_unknown_and_missing_fields():
-    refused(
+    refused_briefly(
         "SwappingConfig has no field colour, taste; the file may be of a newer graftlab",
         SwappingConfig.from_dict,
         {**PRESETS["tiny"].to_dict(), "taste": 1, "colour": 2},
     )
-    refused("Recipe has no field r2", SwappingTrainConfig.from_dict, {**TRAIN.to_dict(), "recipe": {"r2": 1}})
-    refused("SwappingTrainConfig lacks network, recipe", SwappingTrainConfig.from_dict, {"data": "photos"})
+    refused_briefly("Recipe has no field r2", SwappingTrainConfig.from_dict, {**TRAIN.to_dict(), "recipe": {"r2": 1}})
+    refused_briefly("SwappingTrainConfig lacks network, recipe", SwappingTrainConfig.from_dict, {"data": "photos"})
     assert Recipe.from_dict({"gan_mix": 0.5}) == RECIPES["paper"]
 
 
@@ -182,10 +178,10 @@ def test_fields_by_their_former_names():
     assert student == TranslatorConfig(32, discriminators=1, discriminator_width=4)
 
 
-@pytest.mark.parametrize("values", [None, [], "size", 5, ["size"]])
-@pytest.mark.parametrize("kind", [SwappingConfig, Recipe, SwappingTrainConfig])
-def test_what_is_no_table_is_refused(kind, values):
-    refused("made of named fields", kind.from_dict, values)
+def test_what_is_no_table_is_refused():
+    for values in (None, [], "size", 5, ["size"]):
+        for kind in (SwappingConfig, Recipe, SwappingTrainConfig):
+            refused_briefly("made of named fields", kind.from_dict, values)
 
 
 HOSTILE = (0, -1, 10**3, 10**9, 10**18, 10**300, -(10**300), "9" * 10**5, "", None, [], {}, 1e308, 0.5, 1e-300)
@@ -241,9 +237,9 @@ def test_patches_of_small_and_odd_sizes():
 
 
 def test_unknown_names_are_answered_with_the_known():
-    refused("no preset 'huge'; choose one of tiny, small", preset, "huge")
-    refused("no recipe 'secret'; choose one of official, paper", recipe, "secret")
-    refused("size 65 is not a multiple of 8", preset, "small", 65)
+    refused_briefly("no preset 'huge'; choose one of tiny, small", preset, "huge")
+    refused_briefly("no recipe 'secret'; choose one of official, paper", recipe, "secret")
+    refused_briefly("size 65 is not a multiple of 8", preset, "small", 65)
     assert preset("small", 64) == PRESETS["small"].at(64)
 
 
@@ -260,8 +256,9 @@ def test_discriminators_of_every_size(size):
     assert net.image(torch.zeros(2, 3, size, size)).shape == (2, 1)
 
 
-@pytest.mark.parametrize("antialias", [True, False])
-@pytest.mark.parametrize("patch", [8, 16, 32, 64, 128, 256])
+@pytest.mark.parametrize(
+    ("patch", "antialias"), [(8, True), (16, False), (32, True), (64, False), (128, True), (256, False)]
+)
 def test_patch_discriminators_of_every_size(patch, antialias):
     net = Discriminators(replace(PRESETS["tiny"], patch_size=patch, patch_capacity=0.25, antialias=antialias))
     features = net.patch.features(torch.zeros(1, 2, 3, patch, patch))
@@ -270,4 +267,4 @@ def test_patch_discriminators_of_every_size(patch, antialias):
 
 
 def test_discriminators_refuse_other_sizes():
-    refused("judges pictures of 32 px", tiny.discriminators().image, torch.zeros(1, 3, 32, 36))
+    refused_briefly("judges pictures of 32 px", tiny.discriminators().image, torch.zeros(1, 3, 32, 36))

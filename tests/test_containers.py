@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from safetensors.torch import save_file
 
 from graftlab.checkpoints.containers import archives
 from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.containers.pickles import Name, Record
-from graftlab.errors import GraftError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TORCH_FILES = [FIXTURES / "stylegan2" / name for name in ("rosinality.pt", "rosinality_finetuned.pt")]
@@ -176,12 +176,8 @@ def test_the_name_decides_nothing(tmp_path):
 def refusal(path: Path, data: bytes | None = None) -> str:
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(GraftError) as caught:
-        open_contents(path)
-    sentence = str(caught.value)
+    sentence = refused("", open_contents, path)
     assert path.name in sentence
-    assert "\n" not in sentence
-    assert sentence.endswith(".")
     return sentence
 
 
@@ -243,15 +239,10 @@ def test_mistakes_are_explained(case, tmp_path):
 def test_places_without_a_file(tmp_path):
     assert "is a folder" in refusal(tmp_path)
     assert "no such file" in refusal(tmp_path / "x.pth")
-    with pytest.raises(GraftError, match="cannot be read"):
-        open_contents(Path("x" * 5000))
+    refused("cannot be read", open_contents, Path("x" * 5000))
     (tmp_path / "latest_checkpoint.pth").symlink_to("100k_checkpoint.pth")
     assert "link to 100k_checkpoint.pth, which is missing" in refusal(tmp_path / "latest_checkpoint.pth")
-
-
-def test_a_link_is_followed(tmp_path):
     torch.save({"a": 1}, tmp_path / "100k_checkpoint.pth")
-    (tmp_path / "latest_checkpoint.pth").symlink_to("100k_checkpoint.pth")
     assert open_contents(tmp_path / "latest_checkpoint.pth").tree == {"a": 1}
 
 
@@ -341,12 +332,9 @@ def test_a_damaged_pickle_in_a_zip_is_noticed(good, tmp_path):
     assert "damaged" in refusal(tmp_path / "x.pt", good[:place] + b"B" + good[place + 1 :])
 
 
-def test_too_many_members_are_refused(monkeypatch, good, tmp_path):
+def test_too_many_members_and_bombs_are_refused(monkeypatch, good, tmp_path):
     monkeypatch.setattr(archives, "MOST_MEMBERS", 3)
     assert "members, more than" in refusal(tmp_path / "x.pt", good)
-
-
-def test_a_numpy_bomb_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(10_000_000, "u1"))
     assert "would unpack to" in refusal(tmp_path / "x.npz")
 
@@ -358,20 +346,13 @@ def network(text: str) -> dict:
     return {"G_ema": {"module_src": text, "class_name": "Generator", "state": {}}}
 
 
-def test_a_file_with_suspicious_text_is_not_opened(tmp_path):
+def test_suspicious_text_is_not_opened_and_text_that_could_not_be_examined_is_mentioned(tmp_path):
     path = tmp_path / "x.pkl"
     sentence = refusal(path, pickle.dumps(network("import numpy\n\nimport os\nos.system('x')\n")))
     assert "os.system in line 4" in sentence
     path.write_bytes(pickle.dumps(network("import os\nimport numpy as np\n")))
     assert open_contents(path).suspicions == ()
-
-
-def test_text_that_could_not_be_examined_is_mentioned(tmp_path):
-    path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps(network("print 'Python 2'")))
     (sentence,) = open_contents(path).suspicions
     assert "x.pkl carries 16 characters of program text" in sentence
-
-
-def test_text_beyond_any_network_is_refused(tmp_path):
     assert "more program text" in refusal(tmp_path / "x.pkl", pickle.dumps(network("#" * 600_000)))

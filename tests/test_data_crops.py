@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from claims import refused
 from PIL import Image
 
 from graftlab.data import CROPS
 from graftlab.data.crops import crop_mode
-from graftlab.errors import GraftError
 
 
 def ramp(width: int, height: int) -> Image.Image:
@@ -64,5 +64,4 @@ def test_fine_stripes_become_gray():
 
 
 def test_unknown_mode():
-    with pytest.raises(GraftError, match="no crop mode 'middle'; choose resize, short, random"):
-        crop_mode("middle")
+    refused("no crop mode 'middle'; choose resize, short, random", crop_mode, "middle")

@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
+from claims import refused
 from PIL import Image
 
-from graftlab.errors import GraftError
 from graftlab.figures import deepzoom
 from graftlab.figures.sheets import Layout
 
@@ -120,17 +120,14 @@ def test_a_page_is_replaced_and_what_is_no_tile_stays(tmp_path, killed):
 def test_wrong_strips_leave_the_earlier_picture(tmp_path, strips):
     page = deepzoom.write([smooth(20, 30)], (20, 30), tmp_path / "x.html")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-    with pytest.raises(GraftError, match="strips"):
-        deepzoom.write(strips, (20, 30), page)
+    refused("strips", deepzoom.write, strips, (20, 30), page)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path):
     (tmp_path / "x_files").mkdir()
-    with pytest.raises(GraftError, match="holds no tiles"):
-        deepzoom.write([smooth(20, 30)], (20, 30), tmp_path / "x.html")
-    with pytest.raises(GraftError, match=r"\.html"):
-        deepzoom.write([smooth(20, 30)], (20, 30), tmp_path / "x.png")
+    refused("holds no tiles", deepzoom.write, [smooth(20, 30)], (20, 30), tmp_path / "x.html")
+    refused(r"\.html", deepzoom.write, [smooth(20, 30)], (20, 30), tmp_path / "x.png")
 
 
 def test_memory_is_that_of_some_rows(tmp_path):
@@ -193,5 +190,4 @@ def test_a_browser_shows_it_from_a_file(tmp_path):
 
 def test_a_checkout_without_the_viewer_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.setattr(deepzoom, "VIEWER", tmp_path / "openseadragon.min.js")
-    with pytest.raises(GraftError, match="make javascript"):
-        deepzoom.check(tmp_path / "x.html")
+    refused("make javascript", deepzoom.check, tmp_path / "x.html")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from claims import refused
 from planted import planted
 from tiny import model, pictures
 
@@ -14,7 +15,6 @@ from graftlab.checkpoints.native import save_model
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.editing.directions import Directions, sweep
 from graftlab.editing.fitting import fit
-from graftlab.errors import GraftError
 
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
 
@@ -57,25 +57,19 @@ def test_texture_maps_move_everywhere_alike(directions):
 
 
 def test_codes_of_another_model_are_refused(directions):
-    with pytest.raises(GraftError, match=r"another model \(a{12}\) cannot be used with these codes \(b{12}\)"):
-        directions.apply(codes(model="b" * 64), {"component 1": 1})
+    says = r"another model \(a{12}\) cannot be used with these codes \(b{12}\)"
+    refused(says, directions.apply, codes(model="b" * 64), {"component 1": 1})
     directions.apply(codes(), {"component 1": 1})  # of no known model
     replace(directions, model=None).apply(codes(model="b" * 64), {"component 1": 1})
-    with pytest.raises(GraftError, match="12 channels, not 13"):
-        directions.apply(codes(channels=13), {"component 1": 1})
+    refused("12 channels, not 13", directions.apply, codes(channels=13), {"component 1": 1})
 
 
-@pytest.mark.parametrize("gain", [1001, -1001, float("inf"), float("nan")])
-def test_gains_without_sense_are_refused(directions, gain):
-    with pytest.raises(GraftError, match="between -1000 and 1000"):
-        directions.apply(codes(), {"component 1": gain})
-
-
-def test_names(directions):
+def test_names_and_gains_without_sense(directions):
+    for gain in (1001, -1001, float("inf"), float("nan")):
+        refused("between -1000 and 1000", directions.apply, codes(), {"component 1": gain})
     renamed = replace(directions, names=("component 1 (night)", "night"))
     assert [renamed.index(name) for name in ("component 1 (night)", "component 1", "night")] == [0, 0, 1]
-    with pytest.raises(GraftError, match=r"no direction 'snow', only component 1 \(night\), night"):
-        renamed.index("snow")
+    refused(r"no direction 'snow', only component 1 \(night\), night", renamed.index, "snow")
 
 
 # -- parts, regions, layers -------------------------------------------------------------------------------------------
@@ -117,21 +111,11 @@ def test_a_mask_bounds_the_change(directions):
     assert torch.allclose(everywhere[..., 2, 2], directions.apply(before, {"component 1": 1}).texture, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("mask", "says"),
-    [
-        (torch.zeros(1, 1, 8, 8), "0 everywhere"),
-        (torch.ones(8, 8), "numbers from 0 to 1"),
-        (torch.ones(1, 3, 8, 8), "numbers from 0 to 1"),
-        (torch.full((1, 1, 8, 8), 1.5), "numbers from 0 to 1"),
-        (torch.full((1, 1, 8, 8), torch.nan), "numbers from 0 to 1"),
-        (torch.ones(1, 1, 8, 8).long(), "numbers from 0 to 1"),
-        (torch.ones(1, 1, 0, 8), "numbers from 0 to 1"),
-    ],
-)
-def test_masks_without_sense_are_refused(directions, mask, says):
-    with pytest.raises(GraftError, match=says):
-        directions.apply(codes(), {"component 1": 1}, mask)
+def test_masks_without_sense_are_refused(directions):
+    one, shapes = torch.ones(1, 1, 8, 8), (torch.ones(8, 8), torch.ones(1, 3, 8, 8), torch.ones(1, 1, 0, 8))
+    refused("0 everywhere", directions.apply, codes(), {"component 1": 1}, 0 * one)
+    for mask in (*shapes, 1.5 * one, torch.nan * one, one.long()):
+        refused("numbers from 0 to 1", directions.apply, codes(), {"component 1": 1}, mask)
 
 
 def test_w_moves_at_its_layers():
@@ -148,26 +132,18 @@ def test_w_moves_at_its_layers():
         wanted = before.w.clone()
         wanted[:, rows] += 2 * step
         assert torch.allclose(after.w, wanted, atol=1e-6)
-    with pytest.raises(GraftError, match="layers 0 to 5, not 6"):
-        everywhere.apply(before, {"a": 1}, layers=[6])
+    refused("layers 0 to 5, not 6", everywhere.apply, before, {"a": 1}, layers=[6])
 
 
 def test_what_does_not_go_with_a_part_is_refused(directions):
     styles = StyleCodes(torch.randn(3, 6, 5))
-    with pytest.raises(GraftError, match="change w, which SwapCodes do not have; they have structure and texture"):
-        of("w", 5).apply(codes(), {"a": 1})
-    with pytest.raises(GraftError, match="change texture, which StyleCodes do not have; they have w"):
-        directions.apply(styles, {"component 1": 1})
-    with pytest.raises(GraftError, match="layers are for w"):
-        directions.apply(codes(), {"component 1": 1}, layers=[0])
-    with pytest.raises(GraftError, match="mask is for pictures"):
-        of("w", 5).apply(styles, {"a": 1}, torch.ones(1, 1, 8, 8))
-    with pytest.raises(GraftError, match="structure codes of 4 channels, not 3"):
-        of("structure", 4).apply(codes(), {"a": 1})
-    with pytest.raises(GraftError, match="w codes of 4 channels, not 5"):
-        of("w", 4).apply(styles, {"a": 1})
-    with pytest.raises(GraftError, match="layers belong to w alone"):
-        of("texture", 4, (1,))
+    refused("change w, which SwapCodes .* they have structure and texture", of("w", 5).apply, codes(), {"a": 1})
+    refused("change texture, which StyleCodes do not have; they have w", directions.apply, styles, {"component 1": 1})
+    refused("layers are for w", directions.apply, codes(), {"component 1": 1}, layers=[0])
+    refused("mask is for pictures", of("w", 5).apply, styles, {"a": 1}, torch.ones(1, 1, 8, 8))
+    refused("structure codes of 4 channels, not 3", of("structure", 4).apply, codes(), {"a": 1})
+    refused("w codes of 4 channels, not 5", of("w", 4).apply, styles, {"a": 1})
+    refused("layers belong to w alone", of, "texture", 4, (1,))
 
 
 # -- making others of them --------------------------------------------------------------------------------------------
@@ -184,12 +160,9 @@ def test_composing_adds(directions):
     assert set(again.about["composed"]) == {"dusk", "night"}
     assert again.explained[2:].tolist() == [0, 0]  # nobody knows
     for gains in ({}, {"component 1": 0}, {"dusk": 1, "component 1": -1.5, "component 2": 0.5}):
-        with pytest.raises(GraftError, match="Nothing is left of 'nil'"):
-            made.compose("nil", gains)
-    with pytest.raises(GraftError, match="a name of its own"):
-        made.compose("dusk", {"component 1": 1})
-    with pytest.raises(GraftError, match="between -1000 and 1000"):
-        made.compose("nil", {"component 1": float("nan")})
+        refused("Nothing is left of 'nil'", made.compose, "nil", gains)
+    refused("a name of its own", made.compose, "dusk", {"component 1": 1})
+    refused("between -1000 and 1000", made.compose, "nil", {"component 1": float("nan")})
 
 
 def test_orthogonalising_takes_out_what_is_shared():
@@ -201,11 +174,9 @@ def test_orthogonalising_takes_out_what_is_shared():
     assert (found.vectors == vectors).all()  # the old ones are as they were
     assert made.explained.tolist() == pytest.approx([0, 0.1, 0.1, 0.1])
     assert made.about == {"correlations": {"d": {"snow": 0.1}}, "orthogonal": {"a": ["b", "c"]}, "pictures": 7}
-    with pytest.raises(GraftError, match="Nothing is left of 'b'"):
-        found.orthogonalise("b", found.select(["c"]))
+    refused("Nothing is left of 'b'", found.orthogonalise, "b", found.select(["c"]))
     for other in (replace(found, model="b" * 64), replace(found, part="structure")):
-        with pytest.raises(GraftError, match="of one model, and of one part"):
-            found.orthogonalise("a", other)
+        refused("of one model, and of one part", found.orthogonalise, "a", other)
 
 
 def test_orthogonal_directions_leave_the_others_alone(directions):
@@ -224,10 +195,8 @@ def test_renaming_goes_through(directions):
     assert made.names == ("snow", "component 2")
     assert made.about == {"correlations": {"snow": {"snow": 0.4}}, "toward": {"snow": "snow"}, "size": 3}
     assert full.rename("component 1", "x").names == ("x", "component 2")
-    with pytest.raises(GraftError, match="a name of its own"):
-        full.rename("component 2", "component 1 (snow)")
-    with pytest.raises(GraftError, match="no direction 'x'"):
-        full.rename("x", "y")
+    refused("a name of its own", full.rename, "component 2", "component 1 (snow)")
+    refused("no direction 'x'", full.rename, "x", "y")
 
 
 def test_select_keeps_the_order_asked_for(directions):
@@ -261,27 +230,9 @@ def test_a_file_gives_back_every_bit(directions, tmp_path):
     before = path.read_bytes()
     loaded.save(path)
     assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize(("part", "layers"), [("structure", None), ("w", None), ("w", (0, 3)), ("w", ())])
-def test_files_know_part_and_layers(part, layers, tmp_path):
-    loaded = Directions.load(of(part, 5, layers).save(tmp_path / "d"))
-    assert (loaded.part, loaded.layers) == (part, layers)
-
-
-def test_bundled_directions_are_found_by_the_name_of_their_model(directions, tmp_path, monkeypatch):
-    monkeypatch.setattr("graftlab.checkpoints.load.BUNDLED", tmp_path)
-    directions.save(tmp_path / "hills-9.directions.safetensors")
-    assert Directions.load("hills-9").names == directions.names
-    with pytest.raises(GraftError, match="hills-8"):
-        Directions.load("hills-8")
-
-
-@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-def test_hostile_files_are_refused(path):
-    with pytest.raises(GraftError) as refused:
-        Directions.load(path)
-    assert "\n" not in str(refused.value)
+    for part, layers in (("structure", None), ("w", None), ("w", (0, 3)), ("w", ())):
+        loaded = Directions.load(of(part, 5, layers).save(path))
+        assert (loaded.part, loaded.layers) == (part, layers)
 
 
 @pytest.mark.parametrize("kind", ["model", "codes", "cut", "empty", "folder", "missing", "part"])
@@ -299,10 +250,8 @@ def test_other_files_are_refused(kind, directions, tmp_path):
     elif kind != "missing":
         data = directions.save(path).read_bytes()
         path.write_bytes(data[:-9] if kind == "cut" else b"")
-    with pytest.raises(GraftError) as refused:
-        Directions.load(path)
-    assert str(path) in str(refused.value)
-    assert str(refused.value).endswith(".")
+    for each in (path, *HOSTILE):
+        assert str(each) in refused("", Directions.load, each)
 
 
 BROKEN = {
@@ -338,9 +287,7 @@ def test_files_without_sense_are_refused(change, directions, tmp_path):
     tensors, header = read_tensors(path)
     change(tensors, header)
     write_tensors(path, tensors, header)
-    with pytest.raises(GraftError, match="no sensible directions") as refused:
-        Directions.load(path)
-    assert "\n" not in str(refused.value)
+    refused("no sensible directions", Directions.load, path)
 
 
 def test_senseless_correlations_are_none(directions):
@@ -351,10 +298,7 @@ def test_senseless_correlations_are_none(directions):
 
 def test_only_directions_of_one_model_and_one_set_of_pictures_are_joined(directions):
     textures, _, _ = planted()
-    with pytest.raises(GraftError, match="no directions to join"):
-        Directions.cat([])
+    refused("no directions to join", Directions.cat, [])
     for other in (fit(textures, 1, "b" * 64), fit(textures + 1, 1, "a" * 64)):
-        with pytest.raises(GraftError, match="one model"):
-            Directions.cat([directions, other])
-    with pytest.raises(GraftError, match="a name of its own"):
-        Directions.cat([directions, directions])
+        refused("one model", Directions.cat, [directions, other])
+    refused("a name of its own", Directions.cat, [directions, directions])

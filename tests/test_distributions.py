@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from planted import cosine, planted
 from tiny import model, pictures
 
@@ -24,7 +25,6 @@ from graftlab.editing.distributions import (
     measure,
 )
 from graftlab.editing.fitting import fit, principal
-from graftlab.errors import GraftError
 from graftlab.images import read, write
 
 ROSINALITY = Path(__file__).parent / "fixtures" / "sae_rosinality" / "checkpoint.pt"
@@ -67,14 +67,8 @@ def weather(folder):
 def test_planted_axes_are_found(weather):
     textures, axes, _ = planted()
     textures = textures[:200]
-    assert weather.about == {
-        "pictures": 200,
-        "held_out": 40,
-        "unreadable": 0,
-        "photos": weather.about["photos"],
-        "size": 8,
-        "seed": 0,
-    }
+    about = {"pictures": 200, "held_out": 40, "unreadable": 0, "photos": weather.about["photos"], "size": 8, "seed": 0}
+    assert weather.about == about
     kept = textures[torch.arange(200) % 5 != 4]
     reference = fit(kept, 2)
     assert torch.allclose(weather.texture.axes, reference.vectors, atol=1e-4)
@@ -100,12 +94,8 @@ def test_ranks_are_those_of_pictures_held_out(weather):
 
 def test_distances_are_mahalanobis():
     covariance = torch.diag(torch.tensor([4.0, 1, 0.25, 0.25])).double()
-    gaussian = Gaussian(
-        torch.tensor([1.0, 0, 0, 0]),
-        torch.tensor([[2.0, 0, 0, 0], [0, 1, 0, 0]]),
-        torch.tensor(0.25),
-        torch.zeros(101),
-    )
+    axes = torch.tensor([[2.0, 0, 0, 0], [0, 1, 0, 0]])
+    gaussian = Gaussian(torch.tensor([1.0, 0, 0, 0]), axes, torch.tensor(0.25), torch.zeros(101))
     codes = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0)).double()
     away = codes - gaussian.mean
     squares = torch.einsum("nri,ij,nrj->nr", away, torch.linalg.inv(covariance), away)
@@ -180,20 +170,14 @@ def test_clusters_are_drawn_from(seasons):
 def test_clusters_have_as_many_axes_as_their_photos_bear(folder):
     textures = planted()[0]
     assert len(distribution(Planted(textures), folder, 8, clusters=10).texture.axes) == 8
-    with pytest.raises(GraftError, match="200 readable pictures; a mixture of 21 needs 210"):
-        distribution(Planted(textures), folder, 8, clusters=21)
+    refused("200 readable pictures; a mixture of 21 needs 210", distribution, Planted(textures), folder, 8, clusters=21)
 
 
-@pytest.mark.parametrize("psi", [float("nan"), float("inf"), 1001, -1001])
-def test_truncation_without_sense_is_refused(weather, psi):
-    with pytest.raises(GraftError, match="psi lies between -1000 and 1000"):
-        weather.textures([1], psi)
-
-
-@pytest.mark.parametrize("seed", [-1, 2**32])
-def test_seeds_beyond_are_refused(weather, seed):
-    with pytest.raises(GraftError, match=f"0 to 4294967295, not {seed}"):
-        weather.textures([1, seed])
+def test_truncation_without_sense_and_seeds_beyond_are_refused(weather):
+    for psi in (float("nan"), float("inf"), 1001, -1001):
+        refused("psi lies between -1000 and 1000", weather.textures, [1], psi)
+    for seed in (-1, 2**32):
+        refused(f"0 to 4294967295, not {seed}", weather.textures, [1, seed])
 
 
 # -- novelty ----------------------------------------------------------------------------------------------------------
@@ -231,10 +215,8 @@ def test_maps_are_as_far_as_their_places(weather):
 def test_other_models_are_refused(weather):
     codes = SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 12), model="b" * 64)
     for use in (weather.novelty, lambda codes: weather.sample(codes, [1])):
-        with pytest.raises(GraftError, match=r"another model \(a{12}\) cannot be used with these codes \(b{12}\)"):
-            use(codes)
-        with pytest.raises(GraftError, match=r"of \(12, 3\) channels, not \(13, 3\)"):
-            use(SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 13)))
+        refused(r"another model \(a{12}\) cannot be used with these codes \(b{12}\)", use, codes)
+        refused(r"of \(12, 3\) channels, not \(13, 3\)", use, SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 13)))
     replace(weather, model=None).novelty(codes)  # of no known model
 
 
@@ -254,8 +236,7 @@ def test_percentiles_of_other_photos(weather, folder, tmp_path):
     assert RECONSTRUCTION not in measure(planted_model, replace(other, errors=None), images)  # as of earlier files
     next(few.iterdir()).unlink()
     next(few.iterdir()).unlink()
-    with pytest.raises(GraftError, match="light has 9 readable pictures; percentiles need 10"):
-        calibrate(planted_model, weather, few, 8)
+    refused("light has 9 readable pictures; percentiles need 10", calibrate, planted_model, weather, few, 8)
 
 
 @pytest.mark.parametrize(
@@ -312,10 +293,8 @@ def test_codes_of_any_length_stay_so(bundle):
 
 
 def test_too_few_or_equal_photos_are_refused(folder, photos):
-    with pytest.raises(GraftError, match="photos has 3 readable pictures; a distribution needs 10"):
-        distribution(model(), photos, 32)
-    with pytest.raises(GraftError, match="texture codes of these photos are all the same"):
-        distribution(Planted(torch.ones(200, 12)), folder, 8)
+    refused("photos has 3 readable pictures; a distribution needs 10", distribution, model(), photos, 32)
+    refused("texture codes of these photos are all the same", distribution, Planted(torch.ones(200, 12)), folder, 8)
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -339,27 +318,17 @@ def test_a_file_gives_back_its_clusters(seasons, tmp_path):
     tensors, header = read_tensors(path)
     for name in ("clusters.shares", "clusters.means", "clusters.factors"):
         write_tensors(path, {key: value for key, value in tensors.items() if key != name}, header)
-        with pytest.raises(GraftError, match=rf"no sensible .*{name}"):
-            Distribution.load(path)
+        refused(rf"no sensible .*{name}", Distribution.load, path)
     narrow = {"clusters.means": torch.zeros(2, 3), "clusters.factors": torch.zeros(2, 3, 3)}
     write_tensors(path, {**tensors, **narrow}, header)
-    with pytest.raises(GraftError, match=r"no sensible .*along its axes"):
-        Distribution.load(path)
+    refused(r"no sensible .*along its axes", Distribution.load, path)
 
 
 def test_bundled_ones_are_found_by_the_name_of_their_model(weather, tmp_path, monkeypatch):
     monkeypatch.setattr("graftlab.checkpoints.load.BUNDLED", tmp_path)
     weather.save(tmp_path / "hills-9.textures.safetensors")
     assert torch.equal(Distribution.load("hills-9").textures([1]), weather.textures([1]))
-    with pytest.raises(GraftError, match="hills-8"):
-        Distribution.load("hills-8")
-
-
-@pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
-def test_hostile_files_are_refused(path):
-    with pytest.raises(GraftError) as refused:
-        Distribution.load(path)
-    assert "\n" not in str(refused.value)
+    refused("hills-8", Distribution.load, "hills-8")
 
 
 @pytest.mark.parametrize("kind", ["model", "directions", "cut", "empty", "missing"])
@@ -371,10 +340,8 @@ def test_other_files_are_refused(kind, weather, tmp_path):
         fit(planted()[0], 2).save(path)
     elif kind != "missing":
         path.write_bytes(weather.save(path).read_bytes()[:-9] if kind == "cut" else b"")
-    with pytest.raises(GraftError) as refused:
-        Distribution.load(path)
-    assert str(path) in str(refused.value)
-    assert str(refused.value).endswith(".")
+    for each in (path, *HOSTILE):
+        assert str(each) in refused("", Distribution.load, each)
 
 
 BROKEN = {
@@ -403,6 +370,4 @@ def test_files_without_sense_are_refused(change, weather, tmp_path):
     tensors, header = read_tensors(path)
     change(tensors, header)
     write_tensors(path, tensors, header)
-    with pytest.raises(GraftError, match="no sensible distribution") as refused:
-        Distribution.load(path)
-    assert "\n" not in str(refused.value)
+    refused("no sensible distribution", Distribution.load, path)

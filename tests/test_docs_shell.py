@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_docs import ROOT, Block, name_of, parsed
+from test_language import small as dual_encoder
 from test_upscaling import small
 from tiny import ready, stylegan2
 
@@ -31,10 +32,12 @@ from graftlab.config import preset
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import distribution
 from graftlab.images import read, write
+from graftlab.inversion.guidance import Guidance
 from graftlab.inversion.refine import Refinement
 from graftlab.inversion.search import Search
 from graftlab.inversion.training import EncoderTrainer
 from graftlab.inversion.tuning import Tuning
+from graftlab.networks.dual_encoder import DualEncoder
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.video.film import Film, render
 from graftlab.work import examples
@@ -112,6 +115,8 @@ def shelf(tmp_path_factory) -> Path:
             folder / "woodblock-128" / f"{images:09d}.safetensors", model, {"images_seen": images, "parent": base}
         )
     save_model(folder / "upscale-4.safetensors", small(factor=4))
+    vocabulary = load.load("graft-mini", DualEncoder, device="cpu").config.vocabulary
+    dual_encoder(vocabulary=vocabulary).save(folder / "graft-mini.safetensors", {})
     return folder
 
 
@@ -195,7 +200,7 @@ def test_blocks_run(page, shelf, tmp_path, monkeypatch, capfd):
     for module in (load, deltas):
         monkeypatch.setattr(module, "BUNDLED", shelf)
     monkeypatch.setattr(examples, "FOLDER", shelf / "photos")
-    for kind in (Search, Refinement, Tuning, EncoderTrainer):
+    for kind in (Search, Guidance, Refinement, Tuning, EncoderTrainer):
         hurry(kind, monkeypatch)
     monkeypatch.setattr(filming, "FPS", "2")
     desk = filming.Shooting.desk

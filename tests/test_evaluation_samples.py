@@ -5,10 +5,10 @@ import json
 import pytest
 import tiny
 import torch
+from claims import refused
 from tiny import pictures
 
 from graftlab.checkpoints.native import save_model
-from graftlab.errors import GraftError
 from graftlab.evaluation.compare import compare
 from graftlab.evaluation.report import write_report
 from graftlab.evaluation.samples import SIDE, samples
@@ -56,10 +56,8 @@ def test_seeds_follow_each_other(album):
 
 def test_what_cannot_be_measured(album):
     folder, images = album
-    with pytest.raises(GraftError, match="Two samples or more"):
-        samples(Album(images), folder, 32, count=1)
-    with pytest.raises(GraftError, match="Only square pictures are measured, not 32 x 16"):
-        samples(Album(images[:, :, :16]), folder, 32, count=2)
+    refused("Two samples or more", samples, Album(images), folder, 32, count=1)
+    refused("Only square pictures are measured, not 32 x 16", samples, Album(images[:, :, :16]), folder, 32, count=2)
 
 
 def test_results_are_compared(album, tmp_path):

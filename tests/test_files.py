@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from claims import refused
 
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
@@ -58,16 +59,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 def test_devices_are_no_tables(name):
     if not Path(name).exists():
         pytest.skip("there is no such device")
-    with pytest.raises(GraftError, match=rf"{name} is a device"):
-        read_table(Path(name))
+    refused(rf"{name} is a device", read_table, Path(name))
 
 
 def test_tables_are_of_a_size_that_people_write(tmp_path):
     (tmp_path / "t.json").write_bytes(b'{"a":\r\n 1}')
     assert read_table(tmp_path / "t.json") == {"a": 1}
     (tmp_path / "t.json").write_bytes(b" " * 9_000_000 + b"1")
-    with pytest.raises(GraftError, match=r"t\.json is larger than 8 MiB"):
-        read_table(tmp_path / "t.json")
+    refused(r"t\.json is larger than 8 MiB", read_table, tmp_path / "t.json")
 
 
 @pytest.mark.parametrize("name", ["t.json", "t.toml", "t.yaml"])
@@ -86,8 +85,7 @@ def test_tables_without_end_are_malformed(tmp_path, name):
 )
 def test_sizes_are_told_in_units_that_fit(tmp_path, monkeypatch, needed, free, told):
     monkeypatch.setattr("graftlab.hardware.disk_usage", lambda place: type("", (), {"free": free}))
-    with pytest.raises(GraftError, match=f"needs {told} free; make room"):
-        require_space(tmp_path, needed)
+    refused(f"needs {told} free; make room", require_space, tmp_path, needed)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("bug"), KeyboardInterrupt(), GraftError("no")])
@@ -125,12 +123,7 @@ def test_every_failure_of_the_disk_is_one_sentence(tmp_path, monkeypatch, code, 
     for place in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, place, refuse)
-            with pytest.raises(GraftError, match=words) as caught:
-                atomic_write(path, lambda file: file.write(b"new"))
-        message = str(caught.value)
-        assert str(path) in message
-        assert message.endswith(".")
-        assert "\n" not in message
+            assert str(path) in refused(words, atomic_write, path, lambda file: file.write(b"new"))
         assert path.read_bytes() == b"old"
         assert names(tmp_path) == ["state"]
 
@@ -138,26 +131,21 @@ def test_every_failure_of_the_disk_is_one_sentence(tmp_path, monkeypatch, code, 
 def test_impossible_places(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(GraftError, match="not a folder"):
-        atomic_write(tmp_path / "file" / "x", lambda file: file.write(b""))
-    with pytest.raises(GraftError, match="not an ordinary file"):
-        atomic_write(tmp_path / "folder", lambda file: file.write(b""))
-    with pytest.raises(GraftError, match="too long"):
-        atomic_write(tmp_path / ("n" * 300), lambda file: file.write(b""))
+    refused("not a folder", atomic_write, tmp_path / "file" / "x", lambda file: file.write(b""))
+    refused("not an ordinary file", atomic_write, tmp_path / "folder", lambda file: file.write(b""))
+    refused("too long", atomic_write, tmp_path / ("n" * 300), lambda file: file.write(b""))
     assert names(tmp_path) == ["file", "folder"]
 
 
 def test_a_device_is_not_replaced_by_a_file():
-    with pytest.raises(GraftError, match="not an ordinary file"):
-        atomic_write(os.devnull, lambda file: file.write(b"x"))
+    refused("not an ordinary file", atomic_write, os.devnull, lambda file: file.write(b"x"))
 
 
 @pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
 def test_no_permission(tmp_path):
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(GraftError, match="permission"):
-            atomic_write(tmp_path / "x", lambda file: file.write(b""))
+        refused("permission", atomic_write, tmp_path / "x", lambda file: file.write(b""))
     finally:
         tmp_path.chmod(0o700)
 
@@ -179,8 +167,7 @@ def small_disk(tmp_path):
 def test_a_disk_that_is_really_full(small_disk):
     path = small_disk / "state"
     atomic_write(path, lambda file: file.write(b"old" * 1000))
-    with pytest.raises(GraftError, match="free some space"):
-        atomic_write(path, lambda file: file.write(bytes(100_000)))
+    refused("free some space", atomic_write, path, lambda file: file.write(bytes(100_000)))
     assert path.read_bytes() == b"old" * 1000
     assert names(small_disk) == ["state"]
     atomic_write(path, lambda file: file.write(bytes(30_000)))  # the space came back

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from claims import refused
 
 from graftlab.blending import family
 from graftlab.blending.blend import adopt, blend
@@ -17,7 +18,6 @@ from graftlab.blending.layers import layers_of
 from graftlab.blending.weights import interpolate, layer_swap
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
 from graftlab.images import read, read_recipe, to_uint8
 from graftlab.rendering import Renderer
@@ -29,17 +29,9 @@ SHORT = ("--frames", 5, "--fps", 10, "-o", "frames/%02d.png")
 SEED = ("--seeds", 3, "--psi", 1)
 
 
-def near(model, seed, far=0.2):
-    """A fine-tuned copy, with the fingerprint of its weights."""
-    generator = torch.Generator().manual_seed(seed)
-    for tensor in model.state_dict().values():
-        tensor.add_(far * torch.randn(tensor.shape, generator=generator))
-    return model
-
-
 @pytest.fixture
 def networks():
-    return [tiny.stylegan2(), near(tiny.stylegan2(), 1), near(tiny.stylegan2(), 2)]
+    return [tiny.stylegan2(), tiny.tuned(tiny.stylegan2(), 1), tiny.tuned(tiny.stylegan2(), 2)]
 
 
 @pytest.fixture
@@ -84,9 +76,8 @@ def test_an_open_way_ends_at_the_last(networks):
 
 
 def test_every_frame_is_the_same_wherever_one_begins(networks):
-    film = blends(
-        Renderer(networks[0]), networks, passing(3, ease="smooth"), seeds_in(networks[0], [1, 2], 1), 6, FPS, across=2
-    )
+    two = seeds_in(networks[0], [1, 2], 1)
+    film = blends(Renderer(networks[0]), networks, passing(3, ease="smooth"), two, 6, FPS, across=2)
     whole = list(film.play())
     assert whole[0].shape == (1, 3, 32, 64)
     assert all(torch.equal(*pair) for pair in zip(film.play(3), whole[3:], strict=True))
@@ -125,13 +116,13 @@ def test_random_noise_is_another_in_each_frame_and_the_same_again(networks):
 
 
 def test_autoencoders(networks):
-    a, b = tiny.new_model(), near(tiny.new_model(), 1)
+    a, b = tiny.new_model(), tiny.tuned(tiny.new_model(), 1)
     images = [tiny.pictures(seed=seed) for seed in (0, 1)]
     film = blends(Renderer(a), [a, b], fading((0, 1)), photos_in(a, images), 3, FPS, across=2)
     want = torch.cat([b.decode(b.encode(image), noise="fixed") for image in images])
     assert tiny.differ(film.frame(2), block(want, 2)) < 1e-5
-    with pytest.raises(GraftError, match="have nothing in common"):
-        blends(Renderer(a), [a, networks[0]], fading((0, 1)), photos_in(a, images), 3, FPS)
+    given = (Renderer(a), [a, networks[0]], fading((0, 1)), photos_in(a, images), 3, FPS)
+    refused("have nothing in common", blends, *given)
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -178,7 +169,7 @@ def test_another_model_under_the_same_name_is_no_continuation(graft, models, mon
     with monkeypatch.context() as patch:
         patch.setattr("graftlab.video.film.assemble", lambda *_: 1 / 0)
         assert graft(*command).code == 1
-    save_model(Path(B), near(tiny.stylegan2(), 9))
+    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 9))
     result = graft(*command)
     assert result.code == 0
     assert equal(frame(4), drawn(models[0], load(B, device="cpu")))
@@ -186,7 +177,7 @@ def test_another_model_under_the_same_name_is_no_continuation(graft, models, mon
 
 def test_photos(graft, models):
     save_model(Path(A), tiny.new_model())
-    save_model(Path(B), near(tiny.new_model(), 1))
+    save_model(Path(B), tiny.tuned(tiny.new_model(), 1))
     assert graft("film", "blend", A, B, "--photo", "photos/hill.png", *SHORT).code == 0
     last, image = load(B, device="cpu"), read("photos/hill.png", 32, square=True)
     assert equal(frame(4), last.decode(last.encode(image)))
@@ -213,12 +204,9 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
         ((A, B, "--circle", "--swap-at", "32:4"), "for two models"),
         ((A, B, "--width", "1"), "--width"),
         ((A, B, "--swap-at", "64:4"), "64 pixels"),
-        ((A, B, "--swap-at", "32:2"), "2 pixels"),
         ((A, B, "--swap-at", "nan:4"), "--swap-at"),
         ((A, B, "--swap-at", "x"), "--swap-at"),
-        ((A, B, "--swap-at", "32:4", "--width", "0"), "--width"),
         ((A, B, "--alpha", "0:inf"), "not at inf (--alpha)"),
-        ((A, B, "--alpha", "1e30:0"), "not at 1e+30 (--alpha)"),
         ((A, B, "--swap-at", "32.5:4"), "two resolutions in pixels"),
         ((A, B, "--seeds", "1;2"), "--seeds"),
         ((A, B, "--ease", "jerky"), "jerky"),
@@ -233,8 +221,6 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
 )
 def test_bad_input_is_one_sentence(graft, models, arguments, says):
     before = Path(B).read_bytes()
-    result = graft("film", "blend", *(["-o", "film.mp4"] if "-o" not in arguments else []), "--frames", 3, *arguments)
-    assert result.code == 2
-    assert says in result.err.replace("\n", " ")
-    assert "Traceback" not in result.err
+    out = ["-o", "film.mp4"] if "-o" not in arguments else []
+    assert says in graft("film", "blend", *out, "--frames", 3, *arguments).refusal()
     assert Path(B).read_bytes() == before

@@ -143,6 +143,7 @@ def test_entries_that_train_are_made_when_they_are_named(monkeypatch, tmp_path):
     assert {entry.name for entry in gallery.ENTRIES.values()} - {entry.name for entry in made[0]} == {
         "tuning",
         "student",
+        "winter-network",
     }
     gallery.main(["student", "moved"])
     assert [entry.name for entry in made[1]] == ["student", "moved"]

@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -63,17 +64,14 @@ def pixel(image, x=0, y=0):
 # ---------------------------------------------------------------- reading
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
-def test_lossless_formats_keep_every_pixel(kind):
-    image = open_rgb(encoded(photo(), kind))
-    assert image.mode == "RGB"
-    assert np.array_equal(image, photo())
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_formats_stay_close(kind):
-    difference = np.asarray(open_rgb(encoded(photo(), kind, quality=95)), int) - np.asarray(photo(), int)
-    assert abs(difference).mean() < 4
+def test_lossless_formats_keep_every_pixel_and_lossy_ones_stay_close():
+    for kind in ("PNG", "BMP", "TIFF", "PPM", "TGA"):
+        image = open_rgb(encoded(photo(), kind))
+        assert image.mode == "RGB"
+        assert np.array_equal(image, photo()), kind
+    for kind in ("JPEG", "WEBP"):
+        difference = np.asarray(open_rgb(encoded(photo(), kind, quality=95)), int) - np.asarray(photo(), int)
+        assert abs(difference).mean() < 4, kind
 
 
 def test_sources(tmp_path):
@@ -91,12 +89,8 @@ def test_sources(tmp_path):
             return False
 
     assert np.array_equal(open_rgb(Pipe(path.read_bytes())), photo())
-
-
-def test_content_decides_and_not_the_extension(tmp_path):
-    path = tmp_path / "really-a-png.jpg"
-    path.write_bytes(encoded(photo(), "PNG"))
-    assert np.array_equal(open_rgb(path), photo())
+    lying = path.rename(tmp_path / "really-a-png.jpg")  # the content decides
+    assert np.array_equal(open_rgb(lying), photo())
 
 
 _UNDO = {
@@ -269,7 +263,7 @@ def test_one_bit_and_gray():
     bits = Image.fromarray(np.array([[True, False]]))
     assert bits.mode == "1"
     assert np.asarray(open_rgb(encoded(bits, "PNG")))[0].tolist() == [[255] * 3, [0] * 3]
-    assert pixel(open_rgb(encoded(Image.new("L", (2, 2), 99), "PNG"))) == (99, 99, 99)
+    assert pixel(open_rgb(encoded(Image.new("L", (1, 1), 99), "PNG"))) == (99, 99, 99)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
@@ -280,31 +274,17 @@ def test_the_first_frame_of_an_animation(kind):
     assert pixel(open_rgb(data)) == (255, 0, 0)
 
 
-def test_one_pixel():
-    assert open_rgb(encoded(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG")).size == (1, 1)
-
-
 # ---------------------------------------------------------------- what is refused
 
 
-def refused(source, *words, **options):
-    with pytest.raises(GraftError) as caught:
-        open_rgb(source, **options)
-    message = str(caught.value)
-    assert message.endswith(".")
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-
-
 def test_missing_folder_empty_and_text(tmp_path):
-    refused(tmp_path / "nowhere.png", "nowhere.png", "does not exist")
-    refused(tmp_path, str(tmp_path), "folder")
+    refused(r"nowhere\.png does not exist", open_rgb, tmp_path / "nowhere.png")
+    assert str(tmp_path) in refused("folder", open_rgb, tmp_path)
     (tmp_path / "empty.jpg").touch()
-    refused(tmp_path / "empty.jpg", "empty.jpg", "0 bytes")
+    refused(r"empty\.jpg .*0 bytes", open_rgb, tmp_path / "empty.jpg")
     (tmp_path / "text.jpg").write_text("this is not a picture")
-    refused(tmp_path / "text.jpg", "text.jpg", "not an image")
-    refused(b"", "upload 7", name="upload 7")
+    refused(r"text\.jpg .*not an image", open_rgb, tmp_path / "text.jpg")
+    refused("upload 7", open_rgb, b"", name="upload 7")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -314,7 +294,7 @@ def test_cut_short(kind, tmp_path):
     path = tmp_path / f"cut.{kind.lower()}"
     for part in (0.5, 0.9):
         path.write_bytes(data[: int(len(data) * part)])
-        refused(path, path.name)
+        refused(path.name, open_rgb, path)
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
@@ -346,7 +326,7 @@ def test_a_header_that_claims_too_much_is_refused_at_once(tmp_path):
     path = tmp_path / "bomb.png"
     path.write_bytes(data)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    refused(path, "bomb.png", "30000 × 30000", "200 million")
+    refused("bomb.png .*30000 × 30000.*200 million", open_rgb, path)
     assert time.perf_counter() - start < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KB; bytes on macOS
 
@@ -358,11 +338,11 @@ def test_our_pixel_cap_is_the_only_one(monkeypatch, tmp_path):
     assert read(path, square=True).shape == (1, 3, 16, 16)
     assert Image.MAX_IMAGE_PIXELS == 10
     monkeypatch.setattr(images, "MAX_PIXELS", 24 * 16 - 1)
-    refused(path, "24 × 16")
+    refused("24 × 16", open_rgb, path)
 
 
 def test_postscript_is_not_run():
-    refused(encoded(photo(), "EPS"), "export it as PNG")
+    refused("export it as PNG", open_rgb, encoded(photo(), "EPS"))
 
 
 # ---------------------------------------------------------------- tensors
@@ -388,21 +368,15 @@ def test_all_values_and_the_ends_of_the_range():
     assert abs(to_uint8(images.bfloat16()).astype(int) - ramp).max() <= 1
 
 
-def test_layout_clamping_and_rounding():
+def test_layouts_clamping_and_rounding_leave_the_input_alone():
     images = torch.tensor([-9.0, -1 + 0.6 / 127.5, 9.0]).view(1, 3, 1, 1)
     assert to_uint8(images).tolist() == [[[[0, 1, 255]]]]
     assert from_uint8(np.array([[[[0, 51, 255]]]], np.uint8)).flatten().tolist() == pytest.approx([-1, -0.6, 1])
     assert to_uint8(torch.tensor([torch.inf, -torch.inf, 0.0]).view(1, 3, 1, 1)).tolist() == [[[[255, 0, 128]]]]
-
-
-def test_read_only_and_flipped_arrays():
     pixels = np.asarray(photo())[None]
     assert not pixels.flags.writeable
     assert np.array_equal(to_uint8(from_uint8(pixels)), pixels)
     assert np.array_equal(to_uint8(from_uint8(pixels[:, ::-1])), pixels[:, ::-1])
-
-
-def test_the_input_is_left_alone():
     images = torch.full((1, 3, 2, 2), 0.5, requires_grad=True)
     to_uint8(images)
     assert torch.equal(images, torch.full((1, 3, 2, 2), 0.5))
@@ -444,32 +418,16 @@ def test_large_pictures_are_converted_and_compared_in_strips(monkeypatch):
     assert torch.allclose(in_strips[1], difference.abs().mean((1, 2, 3)) / 2)
     assert torch.allclose(in_strips[2], -10 * (difference / 2).square().mean((1, 2, 3)).log10())
     a[1, 2, 36, 10] = torch.nan
-    with pytest.raises(GraftError, match="NaN"):
-        to_uint8(a)
+    refused("NaN", to_uint8, a)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: from_uint8(np.zeros((1, 2, 2, 3))),
-        lambda: from_uint8(np.zeros((2, 2, 3), np.uint8)),
-        lambda: from_uint8(np.zeros((1, 3, 2, 2), np.uint8)),
-        lambda: to_uint8(torch.zeros(1, 1, 2, 2)),
-        lambda: to_uint8(torch.zeros(1, 3, 2, 2, dtype=torch.uint8)),
-        lambda: to_image(torch.zeros(2, 3, 4, 4)),
-        lambda: to_image(torch.zeros(4, 4)),
-    ],
-)
-def test_wrong_shapes_and_types(call):
-    with pytest.raises(GraftError):
-        call()
-
-
-def test_nan_is_refused():
-    images = torch.zeros(1, 3, 2, 2)
-    images[0, 1, 1, 1] = torch.nan
-    with pytest.raises(GraftError, match="NaN"):
-        to_uint8(images)
+def test_wrong_shapes_and_types():
+    for pixels in (np.zeros((1, 2, 2, 3)), np.zeros((2, 2, 3), np.uint8), np.zeros((1, 3, 2, 2), np.uint8)):
+        refused("", from_uint8, pixels)
+    for batch in (torch.zeros(1, 1, 2, 2), torch.zeros(1, 3, 2, 2, dtype=torch.uint8)):
+        refused("", to_uint8, batch)
+    for batch in (torch.zeros(2, 3, 4, 4), torch.zeros(4, 4)):
+        refused("", to_image, batch)
 
 
 def test_pillow_images():
@@ -487,16 +445,11 @@ def test_resize_short_side(size, expected):
     assert resize(photo(16, 24), size).size == expected[::-1]
 
 
-def test_resize_refuses_the_absurd():
-    with pytest.raises(GraftError):
-        resize(photo(), 0)
-    with pytest.raises(GraftError, match="crop"):
-        resize(Image.new("RGB", (1, 3000)), 1024)
-
-
-def test_resize_averages_and_does_not_pick():
+def test_resize_averages_and_refuses_the_absurd():
     stripes = Image.fromarray(np.tile(np.array([[[0] * 3], [[255] * 3]], np.uint8), (32, 64, 1)))
     assert abs(np.asarray(resize(stripes, 8), int) - 127).max() < 20
+    refused("", resize, photo(), 0)
+    refused("crop", resize, Image.new("RGB", (1, 3000)), 1024)
 
 
 def test_read_size_and_square(tmp_path):
@@ -539,16 +492,10 @@ def test_draft_decodes_less_but_never_too_little():
 # ---------------------------------------------------------------- writing
 
 
-RECIPE = {
-    "command": "graft swap 山.jpg 'été'",
-    "seed": 0,
-    "model": "sha256:00ff",
-    "psi": 0.7,
-    "nested": [1, None, True],
-}
+RECIPE = {"command": "graft swap 山.jpg 'été'", "seed": 0, "psi": 0.7, "nested": [1, None, True]}
 
 
-@pytest.mark.parametrize("name", ["a.png", "b.jpg", "c.JPEG", "d.webp", "e.tif", "f.TIFF", "写真 1.png"])
+@pytest.mark.parametrize("name", ["写真 1.png", "b.jpg", "c.JPEG", "d.webp", "e.tif", "f.TIFF"])
 def test_write_and_read_recipe(tmp_path, name):
     images = to_tensor(photo())
     path = write(images, tmp_path / "new folder" / name, RECIPE)
@@ -567,8 +514,7 @@ def test_write_and_read_recipe(tmp_path, name):
 def test_recipes_of_odd_values(tmp_path):
     path = write(to_tensor(photo()), tmp_path / "a.png", {"path": tmp_path, "text": "\udcff\n\"'"})
     assert read_recipe(path) == {"path": str(tmp_path), "text": "\udcff\n\"'"}
-    with pytest.raises(GraftError, match=r"\.png"):
-        write(to_tensor(photo()), tmp_path / "a.jpg", {"long": "x" * 70_000})
+    refused(r"\.png", write, to_tensor(photo()), tmp_path / "a.jpg", {"long": "x" * 70_000})
     assert not (tmp_path / "a.jpg").exists()
     assert len(read_recipe(write(to_tensor(photo()), tmp_path / "b.png", {"long": "x" * 70_000}))["long"]) == 70_000
 
@@ -586,8 +532,7 @@ def test_other_peoples_descriptions_are_no_recipe(tmp_path):
     info.add_itxt("graftlab", "[" * 100_000)
     photo().save(tmp_path / "a.png", pnginfo=info)
     assert read_recipe(tmp_path / "a.png") is None
-    with pytest.raises(GraftError, match="does not exist"):
-        read_recipe(tmp_path / "none.png")
+    refused("does not exist", read_recipe, tmp_path / "none.png")
 
 
 def test_quality(tmp_path):
@@ -595,22 +540,16 @@ def test_quality(tmp_path):
     for extension in ("jpg", "webp"):
         sizes = [write(noise, tmp_path / f"a.{extension}", quality=q).stat().st_size for q in (30, 95)]
         assert sizes[0] < sizes[1] / 2
-    with pytest.raises(GraftError, match="quality"):
-        write(noise, tmp_path / "a.jpg", quality=101)
+    refused("quality", write, noise, tmp_path / "a.jpg", quality=101)
 
 
 def test_what_write_refuses(tmp_path):
     for path in ("a.xyz", "a", "a.png.exe"):
-        with pytest.raises(GraftError, match=r"\.png, \.jpg"):
-            write(to_tensor(photo()), tmp_path / path)
-    with pytest.raises(GraftError, match="batch of 2"):
-        write(torch.zeros(2, 3, 4, 4), tmp_path / "a.png")
-    with pytest.raises(GraftError, match="NaN"):
-        write(torch.full((1, 3, 4, 4), torch.nan), tmp_path / "a.png")
-    with pytest.raises(GraftError, match=r"use \.png"):
-        write(torch.zeros(1, 3, 1, 16_384), tmp_path / "a.webp")
-    with pytest.raises(GraftError, match=r"use \.png"):
-        write(torch.zeros(1, 3, 1, 65_501), tmp_path / "a.jpg")
+        refused(r"\.png, \.jpg", write, to_tensor(photo()), tmp_path / path)
+    refused("batch of 2", write, torch.zeros(2, 3, 4, 4), tmp_path / "a.png")
+    refused("NaN", write, torch.full((1, 3, 4, 4), torch.nan), tmp_path / "a.png")
+    refused(r"use \.png", write, torch.zeros(1, 3, 1, 16_384), tmp_path / "a.webp")
+    refused(r"use \.png", write, torch.zeros(1, 3, 1, 65_501), tmp_path / "a.jpg")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -621,7 +560,6 @@ def test_a_failed_write_keeps_the_earlier_picture(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(GraftError, match="free some space"):
-        write(to_tensor(photo(seed=9)), path, {"seed": 2})
+    refused("free some space", write, to_tensor(photo(seed=9)), path, {"seed": 2})
     assert read_recipe(path) == {"seed": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]

@@ -5,10 +5,10 @@ from math import pi, sin
 import pytest
 import tiny
 import torch
+from claims import refused
 
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.codes import StyleCodes
-from graftlab.errors import GraftError
 from graftlab.inversion import work
 from graftlab.inversion.descent import ramps
 from graftlab.inversion.likeness import Likeness
@@ -110,8 +110,7 @@ def test_a_state_of_other_work_is_refused_by_name(lost, tmp_path):
     carry_out(search(), file=file)
     parts = read_tensors(file)
     write_tensors(file, *({name: value for name, value in part.items() if name != lost} for part in parts))
-    with pytest.raises(GraftError, match=r"state\.safetensors is no state of this work: remove it"):
-        carry_out(search(), file=file)
+    refused(r"state\.safetensors is no state of this work: remove it", lambda: carry_out(search(), file=file))
 
 
 def test_what_is_finished_is_not_done_again(tmp_path):
@@ -155,12 +154,9 @@ def test_a_conditional_model():
 
 
 def test_what_is_refused():
-    with pytest.raises(GraftError, match=r"The space of codes is w or w\+, not 'z'\."):
-        Settings(space="z")
-    with pytest.raises(GraftError, match="steps"):
-        Settings(steps=-1)
-    with pytest.raises(GraftError, match="3 photos and 1 codes"):
-        search(start=StyleCodes(MODEL.codes_of([5]).w))
+    refused(r"The space of codes is w or w\+, not 'z'\.", Settings, space="z")
+    refused("steps", Settings, steps=-1)
+    refused("3 photos and 1 codes", search, start=StyleCodes(MODEL.codes_of([5]).w))
 
 
 # -- the pieces -------------------------------------------------------------------------------------------------------

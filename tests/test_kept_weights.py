@@ -64,12 +64,6 @@ def test_precision_may_change_between_calls():
     assert torch.equal(swap(model), exact)
 
 
-def test_training_keeps_nothing():
-    model = tiny.new_model().requires_grad_(True)
-    swap(model)
-    assert not any(kept(model))
-
-
 def test_an_optimiser_that_leaves_no_trace_is_seen():
     model = tiny.new_model()
     swap(model)
@@ -81,10 +75,10 @@ def test_an_optimiser_that_leaves_no_trace_is_seen():
     assert torch.allclose(swap(model.requires_grad_(False)), trained, atol=1e-6)
 
 
-def test_frozen_for_a_moment_in_training_keeps_nothing():
-    model = tiny.new_model().train()
-    swap(model)
-    assert not any(kept(model))
+def test_training_keeps_nothing_also_when_frozen_for_a_moment():
+    for model in (tiny.new_model().requires_grad_(True), tiny.new_model().train()):
+        swap(model)
+        assert not any(kept(model))
 
 
 def test_made_during_inference_and_differentiated_later():

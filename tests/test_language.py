@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import differ, pictures
+from tiny import differ, pictures, stylegan2
 
+import graftlab
 from graftlab.checkpoints.load import bundled_models
 from graftlab.config import DualEncoderConfig
 from graftlab.errors import GraftError
@@ -23,10 +24,10 @@ WORDS = Vocabulary.of(["snow", "snowy mountains", "a lake", "lakeside in spring"
 
 
 @torch.no_grad()
-def small(seed: int = 0) -> DualEncoder:
+def small(seed: int = 0, vocabulary: tuple[str, ...] = WORDS.pieces) -> DualEncoder:
     torch.manual_seed(seed)
     config = DualEncoderConfig(
-        WORDS.pieces, STATISTICS, size=32, channels=16, hidden=16, width=16, heads=2, length=12, known=3
+        vocabulary, STATISTICS, size=32, channels=16, hidden=16, width=16, heads=2, length=12, known=3
     )
     network = DualEncoder(config)
     torch.nn.init.normal_(network.text.places)
@@ -95,6 +96,13 @@ def test_what_a_phrase_says_that_the_model_does_not_know():
     assert "'red', 'car'" in model.notice("a red car")
     assert model.distance_to_known("mountains in spring") > model.threshold
     assert "unlike what small was trained on" in model.notice("mountains in spring")
+    assert model.unread("snow " * 12) == ""
+    assert model.unread("snow " * 11 + "snowy lake") == "snowy lake"  # of two pieces, of which the second is too many
+    assert "too long for small, which leaves out 'lake'" in model.notice("snow " * 12 + "lake")
+    for foreign in ("ein Sonnenuntergang", "夕焼け"):
+        with pytest.raises(GraftError, match=f"small knows none of the words of '{foreign}'"):
+            model.check(foreign)
+    model.check("a zebra in snow")
     with pytest.raises(GraftError, match="holds no words"):
         model.texts(["snow", " ?"])
     with pytest.raises(GraftError, match=r"give \['snow'\]"):
@@ -248,6 +256,8 @@ def test_models_of_the_hub_say_what_they_say_alone(folders, name):
     assert unit_length(model.images(pictures(1, 20, 50)))
     assert unit_length(model.texts(["snow " * 30]))
     assert (model.unknown("zebra"), model.distance_to_known("zebra"), model.notice("zebra")) == ([], None, None)
+    assert model.unread("snow a lake") == ""
+    assert "which leaves out 'lake'" in model.notice("snow " * 8 + "lake")  # eight are read
     half = text_model(folders[name], device="cpu", precision="bfloat16").images(pictures(2))
     assert half.dtype == torch.float32
     assert (half * model.images(pictures(2))).sum(1).min() > 0.98
@@ -306,3 +316,35 @@ def test_the_hub_is_asked_for_no_code_and_no_pickles(folders, monkeypatch):
         text_model("graft-mega", device="cpu")
     with pytest.raises(GraftError, match="precision must be one of"):
         text_model("graft-mini", precision="float8")
+
+
+def test_models_of_the_hub_have_short_names(graft, folders, tmp_path, monkeypatch):
+    asked = []
+
+    def snapshot(repository, revision, allow_patterns):
+        asked.append((repository, revision))
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    result = graft("models", "get", "clip-vit-b32")
+    place = tmp_path / "cache" / "text-models" / "clip-vit-b32"
+    assert result.code == 2
+    assert asked == [("openai/clip-vit-base-patch32", "refs/pr/32")]
+    assert f"'hf download openai/clip-vit-base-patch32 --revision refs/pr/32 --local-dir {place}'" in result.err
+    shutil.copytree(folders["clip"], place)  # by hand
+    result = graft("models", "get", "clip-vit-b32")
+    assert (result.code, len(asked)) == (0, 1)
+    assert f"clip-vit-b32 is {place}" in result.err
+    assert "licence: MIT" in result.err
+    model = text_model("clip-vit-b32", device="cpu")
+    assert unit_length(model.texts(["snow"]))
+    assert "tinyclip-8m: TinyCLIP ViT-8M/16 by Microsoft, the fastest; 94 MB; 46 ms a picture;" in graft("models").err
+
+
+def test_a_model_of_the_hub_teaches_a_network(graft, folders, tmp_path):
+    stylegan2().save(tmp_path / "base.safetensors")
+    words = ("--words", folders["clip"], "--device", "cpu", "--text", "snow", "--from", "a lake", "--run", "run")
+    result = graft("finetune", "base.safetensors", *words, "--iterations", 2, "--precision", "bfloat16")
+    assert result.code == 0, result
+    about = graftlab.load("run/last.safetensors", device="cpu").about["training"]
+    assert (about["text"], about["text_model"]) == ("snow", "clip")  # no folder of this machine's

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 import tiny
 import torch
+from claims import refused
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -25,7 +26,6 @@ from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.verify import verify
 from graftlab.codes import Codes
 from graftlab.config import preset
-from graftlab.errors import GraftError
 from graftlab.networks.model import fingerprint
 
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
@@ -39,13 +39,9 @@ def saved(tmp_path):
     return path
 
 
-def refused(words, act, *args):
-    with pytest.raises(GraftError, match=words) as error:
-        act(*args)
-    text = str(error.value)
-    assert str(args[0]) in text
-    assert text.endswith(".")
-    assert "\n" not in text
+def named(words, act, path, *args):
+    text = refused(words, act, path, *args)
+    assert str(path) in text
     assert len(text) < 1500
     return text
 
@@ -84,9 +80,8 @@ def test_half_precision_takes_half_the_space(saved, tmp_path):
     assert 2 * count <= half.stat().st_size < 2 * count + 20_000 < saved.stat().st_size
     loaded, pictures = load(half, device="cpu"), tiny.pictures()
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
-    assert (
-        tiny.differ(loaded.decode(loaded.encode(pictures)), tiny.model().decode(tiny.model().encode(pictures))) < 0.01
-    )
+    whole = tiny.model().decode(tiny.model().encode(pictures))
+    assert tiny.differ(loaded.decode(loaded.encode(pictures)), whole) < 0.01
 
 
 def test_the_fingerprint_is_of_the_weights(tmp_path):
@@ -116,8 +111,7 @@ def test_codes_of_a_file_fit_the_model_of_that_file(saved, tmp_path):
     back = Codes.load(codes.save(tmp_path / "codes.safetensors"))
     assert torch.equal(load(saved, device="cpu").decode(back), load(saved, device="cpu").decode(codes))
     save_model(tmp_path / "other.safetensors", tiny.new_model(9))
-    with pytest.raises(GraftError, match="belong to another model"):
-        load(tmp_path / "other.safetensors", device="cpu").decode(back)
+    refused("belong to another model", load(tmp_path / "other.safetensors", device="cpu").decode, back)
 
 
 def test_describe_needs_no_weights(saved, monkeypatch):
@@ -153,7 +147,10 @@ def test_tensors_of_any_type_and_layout(tmp_path):
         assert torch.equal(back[name], tensor)
 
 
-def test_what_is_loaded_outlives_its_file(saved):
+def test_a_model_may_replace_its_own_file_and_outlives_it(saved):
+    loaded = load(saved, device="cpu")
+    save_model(saved, loaded)
+    assert load(saved, device="cpu").fingerprint == loaded.fingerprint
     loaded, (tensors, _) = load(saved, device="cpu"), read_tensors(saved)
     before = {name: tensor.clone() for name, tensor in tiny.model().state_dict().items()}
     size = saved.stat().st_size
@@ -165,28 +162,18 @@ def test_what_is_loaded_outlives_its_file(saved):
         assert torch.equal(tensors[name], tensor)
 
 
-def test_a_model_may_replace_its_own_file(saved):
-    loaded = load(saved, device="cpu")
-    save_model(saved, loaded)
-    assert load(saved, device="cpu").fingerprint == loaded.fingerprint
-
-
 # -- what is not written ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_weights_that_are_not_finite_are_not_saved(saved, value):
+def test_weights_that_are_not_finite_are_not_saved(saved, tmp_path):
     before, model = saved.read_bytes(), tiny.new_model()
-    model.encoder.from_rgb.weight[0, 0] = value
-    refused("not written, because weights are not finite numbers: encoder.from_rgb.weight", save_model, saved, model)
-    assert saved.read_bytes() == before
-
-
-def test_weights_beyond_half_precision_are_not_saved(tmp_path):
+    for value in (torch.nan, torch.inf):
+        model.encoder.from_rgb.weight[0, 0] = value
+        named("not written, because weights are not finite numbers: encoder.from_rgb.weight", save_model, saved, model)
+        assert saved.read_bytes() == before
     model = tiny.new_model()
     model.generator.rgb_bias[0] = 1e5
-    with pytest.raises(GraftError, match=r"not finite numbers: generator\.rgb_bias"):
-        save_model(tmp_path / "m", model, half=True)
+    refused(r"not finite numbers: generator\.rgb_bias", save_model, tmp_path / "m", model, half=True)
     save_model(tmp_path / "m", model)
 
 
@@ -195,7 +182,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-        text = refused("could not be written, because", write_tensors, tmp_path / "m", {"a": torch.zeros(9999)}, {})
+        text = named("could not be written, because", write_tensors, tmp_path / "m", {"a": torch.zeros(9999)}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "File too large" in text
@@ -234,11 +221,11 @@ def test_what_was_changed_after_writing_is_noticed(tmp_path):
     begin = 8 + int.from_bytes(whole[:8], "little")
     for place in (whole.index(b"one"), whole.index(b"sha256") + 12, *range(begin, len(whole), 5)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        refused(r"no longer holds what was written \(SHA-256\); fetch", read_tensors, path)
+        named(r"no longer holds what was written \(SHA-256\); fetch", read_tensors, path)
     path.write_bytes(whole.replace(b'"b"', b'"c"'))
-    refused("no longer holds what was written", read_tensors, path)
+    named("no longer holds what was written", read_tensors, path)
     path.write_bytes(whole.replace(b"sha256", b"sha252"))
-    refused("no longer holds what was written", read_tensors, path)
+    named("no longer holds what was written", read_tensors, path)
     save_file(tensors, path, {"graftlab": json.dumps({"name": "one"})})  # of before there were digests
     assert read_tensors(path)[1] == {"name": "one"}
 
@@ -264,8 +251,7 @@ def test_no_flipped_bit_of_a_model_is_used_or_converted(tmp_path, ending):
         for use in (load_here, verify, partial(convert, target=tmp_path / "out.safetensors")):
             if ending == "pt" and is_padding(path, before):  # times, gaps between members
                 continue
-            with pytest.raises(GraftError):
-                use(path)
+            refused("", use, path)
     assert not (tmp_path / "out.safetensors").exists()
 
 
@@ -293,35 +279,30 @@ def test_what_is_no_file_of_ours(tmp_path):
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-        refused("is damaged or no safetensors file .*; fetch or make it again", read_tensors, tmp_path / name)
-    refused("is a folder", read_tensors, tmp_path)
-    refused("no such file", read_tensors, tmp_path / "nothing")
-    refused("no such file", read_tensors, tmp_path / ("x" * 1000))
+        named("is damaged or no safetensors file .*; fetch or make it again", read_tensors, tmp_path / name)
+    named("is a folder", read_tensors, tmp_path)
+    named("no such file", read_tensors, tmp_path / "nothing")
+    named("no such file", read_tensors, tmp_path / ("x" * 1000))
     save_file({"a": torch.zeros(1)}, tmp_path / "other", {"format": "pt"})
-    refused("was not written by graftlab", read_tensors, tmp_path / "other")
+    named("was not written by graftlab", read_tensors, tmp_path / "other")
     for text in ("5", "[]", "null", '"swapping-autoencoder"'):
         save_file({"a": torch.zeros(1)}, tmp_path / "other", {"graftlab": text})
-        refused("was not written by graftlab", read_tensors, tmp_path / "other")
+        named("was not written by graftlab", read_tensors, tmp_path / "other")
     for text in ("", "{", "[" * 100_000):
         save_file({"a": torch.zeros(1)}, tmp_path / "other", {"graftlab": text})
-        refused("is damaged", read_tensors, tmp_path / "other")
+        named("is damaged", read_tensors, tmp_path / "other")
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
 def test_hostile_files_are_refused(path):
-    refused("fetch or make it again", load, path)
+    named("fetch or make it again", load, path)
 
 
-@pytest.mark.parametrize("share", [0.0001, 0.3, 0.9, 0.9999])
-def test_files_that_are_cut_off_are_refused(saved, share):
-    content = saved.read_bytes()
-    saved.write_bytes(content[: int(len(content) * share)])
-    refused("fetch or make it again|no checkpoint of a kind", load, saved)
-
-
-def test_files_that_are_too_long_are_refused(saved):
-    saved.write_bytes(saved.read_bytes() + b"\0")
-    refused("fetch or make it again|no checkpoint of a kind", load, saved)
+def test_files_that_are_cut_off_or_too_long_are_refused(saved):
+    whole = saved.read_bytes()
+    for damaged in (*(whole[: int(len(whole) * share)] for share in (0.0001, 0.3, 0.9, 0.9999)), whole + b"\0"):
+        saved.write_bytes(damaged)
+        named("fetch or make it again|no checkpoint of a kind", load, saved)
 
 
 def test_files_that_may_not_be_read(saved, monkeypatch):
@@ -329,17 +310,17 @@ def test_files_that_may_not_be_read(saved, monkeypatch):
         raise PermissionError(errno.EACCES, "Permission denied", str(saved))
 
     monkeypatch.setattr(artifacts, "safe_open", forbidden)
-    refused("Permission denied", read_tensors, saved)
+    named("Permission denied", read_tensors, saved)
 
 
 def test_other_kinds_of_files_are_refused(saved, tmp_path):
     codes = tiny.model().encode(tiny.pictures()).save(tmp_path / "codes.safetensors")
-    refused(r"no model that graftlab knows, but a safetensors file of SwapCodes: 2 entries", load, codes)
-    refused("of stylegan9: ", load, rewritten(saved, {"kind": "stylegan9"}))
-    refused("makes no sense", load, rewritten(saved, {"kind": "stylegan2"}))
-    refused("of None: ", load, rewritten(saved, {}))
-    with pytest.raises(GraftError, match="holds no codes"):
-        Codes.load(rewritten(saved))
+    named(r"no model that graftlab knows, but a safetensors file of SwapCodes: 2 entries", load, codes)
+    named("of stylegan9: ", load, rewritten(saved, {"kind": "stylegan9"}))
+    named("makes no sense", load, rewritten(saved, {"kind": "stylegan2"}))
+    named("of None: ", load, rewritten(saved, {}))
+    named("configuration that makes no sense", load, rewritten(saved, {"kind": KIND}))
+    refused("holds no codes", Codes.load, rewritten(saved))
 
 
 def test_a_pack_of_photos_is_no_model(tmp_path):
@@ -352,14 +333,13 @@ def test_a_pack_of_photos_is_no_model(tmp_path):
     for i in range(2):
         Image.new("RGB", (20, 20), (i, 2, 3)).save(tmp_path / "photos" / f"{i}.png")
     pack(open_source(str(tmp_path / "photos")), tmp_path / "photos.pack", 16)
-    refused("no model that graftlab knows", load, tmp_path / "photos.pack")
-    with pytest.raises(GraftError, match=r"photos\.pack was not written by graftlab"):
-        Codes.load(tmp_path / "photos.pack")
+    named("no model that graftlab knows", load, tmp_path / "photos.pack")
+    refused(r"photos\.pack was not written by graftlab", Codes.load, tmp_path / "photos.pack")
 
 
 def test_tensors_that_do_not_fit_are_listed(saved):
     before = saved.read_bytes()
-    text = refused(
+    text = named(
         r"encoder\.from_rgb\.weight is missing; other is unknown; generator\.rgb_bias is \(4,\), not \(3,\)\.",
         load,
         rewritten(saved, encoder__from_rgb__weight=None, other=torch.zeros(1), generator__rgb_bias=torch.zeros(4)),
@@ -367,19 +347,19 @@ def test_tensors_that_do_not_fit_are_listed(saved):
     assert "does not fit its configuration" in text
     saved.write_bytes(before)
     nothing = dict.fromkeys((name.replace(".", "__") for name in load_file(saved)), None)
-    refused(r" and \d\d more\.", load, rewritten(saved, **nothing, other=torch.zeros(1)))
+    named(r" and \d\d more\.", load, rewritten(saved, **nothing, other=torch.zeros(1)))
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn, torch.uint8])
 def test_weights_that_are_no_numbers_are_refused(saved, dtype):
     path = rewritten(saved, generator__rgb_bias=torch.zeros(3).to(dtype))
-    refused(f"generator.rgb_bias holds {dtype}", load, path)
+    named(f"generator.rgb_bias holds {dtype}", load, path)
 
 
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])
 def test_weights_that_are_not_finite_are_refused(saved, value):
     bad = torch.tensor([0, value, 0])
-    refused(r"not finite numbers: generator\.rgb_bias", load, rewritten(saved, generator__rgb_bias=bad))
+    named(r"not finite numbers: generator\.rgb_bias", load, rewritten(saved, generator__rgb_bias=bad))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
@@ -414,11 +394,7 @@ TINY = preset("tiny").to_dict()
     ],
 )
 def test_configurations_without_sense_are_refused(saved, config):
-    refused("configuration that makes no sense", load, rewritten(saved, {"kind": KIND, "config": config}))
-
-
-def test_a_file_without_configuration_is_refused(saved):
-    refused("configuration that makes no sense", load, rewritten(saved, {"kind": KIND}))
+    named("configuration that makes no sense", load, rewritten(saved, {"kind": KIND, "config": config}))
 
 
 @pytest.mark.parametrize(
@@ -434,7 +410,7 @@ def test_a_file_without_configuration_is_refused(saved):
 )
 def test_a_configuration_of_other_networks_is_refused(saved, change):
     header = {"kind": KIND, "config": {**TINY, **change}}
-    refused("does not fit its configuration", load, rewritten(saved, header))
+    named("does not fit its configuration", load, rewritten(saved, header))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

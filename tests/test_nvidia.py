@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from claims import refused
 from safetensors.torch import load_file
 from tiny import differ
 from torch import Tensor
@@ -17,7 +18,6 @@ from graftlab.checkpoints.containers.pickles import Name, Record
 from graftlab.checkpoints.formats.nvidia import read
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
-from graftlab.errors import GraftError
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 
@@ -60,19 +60,14 @@ def reference(name: str) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["A", "B"])
-@pytest.mark.parametrize("psi", [1, 0.7])
-def test_codes_and_pictures(name: str, psi: float) -> None:
+def test_codes_and_pictures(name: str) -> None:
     expected, network = reference("io"), model(name)
-    codes = network.map(expected["z"], psi=psi)
-    assert differ(codes.w, expected[f"{name}.w_psi{psi}"]) < NEAR
-    for noise in ("const", "none"):
-        assert differ(network.decode(codes, noise), expected[f"{name}.img_{noise}_psi{psi}"]) < NEAR
-
-
-@pytest.mark.parametrize("name", ["A", "B"])
-def test_truncation_of_the_first_layers(name: str) -> None:
-    expected = reference("io")
-    codes = model(name).map(expected["z"], psi=0.7, cutoff=4)
+    for psi in (1, 0.7):
+        codes = network.map(expected["z"], psi=psi)
+        assert differ(codes.w, expected[f"{name}.w_psi{psi}"]) < NEAR
+        for noise in ("const", "none"):
+            assert differ(network.decode(codes, noise), expected[f"{name}.img_{noise}_psi{psi}"]) < NEAR
+    codes = network.map(expected["z"], psi=0.7, cutoff=4)
     assert differ(codes.w, expected[f"{name}.w_psi0.7_cutoff4"]) < NEAR
 
 
@@ -105,12 +100,6 @@ def test_classes_and_clamp(psi: float) -> None:
     assert differ(codes.w, expected[f"w_psi{psi}"]) < NEAR
     for noise in ("const", "none"):
         assert differ(network.decode(codes, noise), expected[f"img_{noise}_psi{psi}"]) < NEAR
-
-
-def test_discriminator_with_classes() -> None:
-    expected = reference("io_conditional")
-    logits = discriminator("conditional")(expected["img_const_psi1"], expected["c"])
-    assert differ(logits, expected["D_logits_of_img_const_psi1"]) < NEAR
 
 
 def test_without_clamp() -> None:
@@ -167,18 +156,12 @@ def test_background() -> None:
     assert "augment_pipe" not in file.about
 
 
-def test_weights_are_views_of_the_file() -> None:
-    holding = contents()
-    file = read(holding)
-    assert file is not None
-    const = module(holding, name="synthesis.b4")["_parameters"]["const"]
-    assert file.tensors["synthesis.constant"].data_ptr() == const.data_ptr()
-
-
 def test_generator_by_itself() -> None:
     holding = contents()
     file = read(Contents(Path("alone.pt"), "torch zip", holding.tree["G_ema"]))
     assert file is not None
+    const = module(holding, name="synthesis.b4")["_parameters"]["const"]
+    assert file.tensors["synthesis.constant"].data_ptr() == const.data_ptr()  # a view of the file
     assert file.tensors.keys() == opened().tensors.keys()
     assert not file.discriminators
 
@@ -200,8 +183,7 @@ def test_other_kinds_are_left_alone(tree: object) -> None:
 def test_parts_that_are_not_there() -> None:
     holding = contents()
     del holding.tree["G"]
-    with pytest.raises(GraftError, match="holds no network 'G', only G_ema, D"):
-        read(holding, "G")
+    refused("holds no network 'G', only G_ema, D", read, holding, "G")
 
 
 # -- files of relatives -----------------------------------------------------------------------------------------------
@@ -295,8 +277,7 @@ def test_layers_of_torch_itself() -> None:
     state = module(holding, name="mapping")
     fc0 = state["_modules"]["fc0"].arguments[0]["state"]
     state["_modules"]["fc0"] = Record(Name("torch.nn.modules.linear", "Linear"), (), fc0)
-    with pytest.raises(GraftError, match="made of Linear, which is not StyleGAN2's"):
-        read(holding)
+    refused("made of Linear, which is not StyleGAN2's", read, holding)
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -315,8 +296,7 @@ def test_layers_of_torch_itself() -> None:
 def test_other_architectures(name: str, class_name: str, told: str) -> None:
     holding = contents()
     meta(holding, name=name)["class_name"] = class_name
-    with pytest.raises(GraftError, match=rf"nvidia\.pkl holds {told}"):
-        read(holding)
+    refused(rf"nvidia\.pkl holds {told}", read, holding)
 
 
 @pytest.mark.parametrize(
@@ -336,32 +316,22 @@ def test_other_architectures(name: str, class_name: str, told: str) -> None:
 def test_options_that_change_the_picture(name: str, option: str, value: object, told: str) -> None:
     holding = contents()
     module(holding, name=name)[option] = value
-    with pytest.raises(GraftError, match=told):
-        read(holding)
+    refused(told, read, holding)
 
 
-@pytest.mark.parametrize("value", [True, 2.5, "pad", [4, 4], torch.ones(2)])
-def test_unknown_arguments(value: object) -> None:
-    holding = contents()
-    module(holding, name="synthesis")["_init_kwargs"]["attention"] = value
-    with pytest.raises(GraftError, match=r"synthesis has attention=.*, which is unknown"):
-        read(holding)
+def test_unknown_arguments() -> None:
+    for value in (True, 2.5, "pad", [4, 4], torch.ones(2)):
+        holding = contents()
+        module(holding, name="synthesis")["_init_kwargs"]["attention"] = value
+        refused(r"synthesis has attention=.*, which is unknown", read, holding)
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("attention", None),
-        ("attention", False),
-        ("num_fp16_res", 4),
-        ("fp16_channels_last", True),
-        ("init_res", [4, 4]),
-    ],
-)
-def test_arguments_that_do_not_matter(option: str, value: object) -> None:
-    holding = contents()
-    module(holding, name="synthesis")["_init_kwargs"][option] = value
-    assert read(holding) is not None
+def test_arguments_that_do_not_matter() -> None:
+    options = {"num_fp16_res": 4, "fp16_channels_last": True, "init_res": [4, 4]}
+    for given in ({**options, "attention": None}, {**options, "attention": False}):
+        holding = contents()
+        module(holding, name="synthesis")["_init_kwargs"].update(given)
+        assert read(holding) is not None
 
 
 def test_another_filter() -> None:
@@ -369,8 +339,7 @@ def test_another_filter() -> None:
     kernel = module(holding, name="synthesis.b8.conv0")["_buffers"]["resample_filter"]
     module(holding, name="synthesis.b8.conv0")["_buffers"]["resample_filter"] = torch.full_like(kernel, 1 / 16)
     module(holding, name="synthesis.b16.conv0")["_buffers"]["resample_filter"] = torch.tensor([[1.0]])
-    with pytest.raises(GraftError, match=r"synthesis.b\d+.conv0.resample_filter is another filter; synthesis.b\d+"):
-        read(holding)
+    refused(r"synthesis.b\d+.conv0.resample_filter is another filter; synthesis.b\d+", read, holding)
 
 
 def change(**tables: Any) -> Callable[[dict[str, Any]], None]:
@@ -406,18 +375,15 @@ def change(**tables: Any) -> Callable[[dict[str, Any]], None]:
 def test_tensors_that_do_not_fit(name: str, edit: Callable[[dict[str, Any]], None], told: str) -> None:
     holding = contents()
     edit(module(holding, name=name))
-    with pytest.raises(GraftError, match=told) as error:
-        read(holding)
-    assert str(error.value).startswith(str(holding.path))
-    assert "\n" not in str(error.value)
+    sentence = refused(told, read, holding)
+    assert sentence.startswith(str(holding.path))
 
 
 def test_lists_the_first_ten() -> None:
     holding = contents()
     module(holding)["_buffers"].update({f"extra{index}": torch.zeros(1) for index in range(13)})
-    with pytest.raises(GraftError, match=r"extra9 is unknown and 3 more\.$") as error:
-        read(holding)
-    assert str(error.value).count("is unknown") == 10
+    sentence = refused(r"extra9 is unknown and 3 more\.$", read, holding)
+    assert sentence.count("is unknown") == 10
 
 
 def test_missing_numbers_are_the_loaders_affair() -> None:
@@ -426,8 +392,7 @@ def test_missing_numbers_are_the_loaders_affair() -> None:
     bias[0] = torch.nan
     file = read(holding)
     assert file is not None
-    with pytest.raises(GraftError, match=r"not finite numbers: synthesis\.blocks\.1\.conv\.bias"):
-        build(file)
+    refused(r"not finite numbers: synthesis\.blocks\.1\.conv\.bias", build, file)
 
 
 @pytest.mark.parametrize(

@@ -176,13 +176,8 @@ def losses(which, options=OFFICIAL, model=None, images=None, **more):
 
 def test_names_and_shapes_of_the_terms():
     terms, *_ = losses("D")
-    assert {name: len(term) for name, term in terms.items()} == {
-        "D_real": 4,
-        "D_rec": 2,
-        "D_mix": 4,
-        "PatchD_real": 16,
-        "PatchD_mix": 16,
-    }
+    counts = {"D_real": 4, "D_rec": 2, "D_mix": 4, "PatchD_real": 16, "PatchD_mix": 16}
+    assert {name: len(term) for name, term in terms.items()} == counts
     terms, *_ = losses("G")
     assert {name: len(term) for name, term in terms.items()} == {"G_L1": 2, "G_GAN_rec": 2, "G_GAN_mix": 4, "G_mix": 16}
     terms, *_ = losses("r1")

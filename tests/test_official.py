@@ -17,8 +17,7 @@ from graftlab.objectives.terms import total
 
 OUTPUT = 1e-4  # of the tensor's largest value, float32
 ABSOLUTE = 1e-6  # beside it, for losses of large logits
-GRADIENT = 3e-3  # of the parameter gradient's L2 norm, float32
-GRADIENT64 = 1e-6  # the same, float64
+GRADIENT = 1e-6  # of the parameter gradient's L2 norm, float64
 
 fixture = cache(load)
 
@@ -46,10 +45,7 @@ def test_encoder(ref: Fixture) -> None:
 @pytest.mark.parametrize("noise", ["nonoise", "noise"])
 def test_generator(ref: Fixture, noise: str) -> None:
     io, generator = ref.io, ref.model.generator
-    source = {
-        "": ref.noise("noise" if noise == "noise" else None),
-        "_ns": ref.noise("noise_ns" if noise == "noise" else None),
-    }
+    source = {suffix: ref.noise("noise" + suffix if noise == "noise" else None) for suffix in ("", "_ns")}
     agree(generator(io["sp"], io["gl"], source[""]), io[f"rec_{noise}"])
     agree(generator(objectives.swap_pairs(io["sp"]), io["gl"], source[""]), io[f"mix_{noise}"])
     agree(generator(io["sp_ns"], io["gl_ns"], source["_ns"]), io[f"rec_ns_{noise}"])
@@ -129,22 +125,19 @@ def test_losses(ref: Fixture, phase: str) -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_gradients(phase: str, precision: str) -> None:
+def test_gradients(phase: str) -> None:
     for name in NAMES:
-        gradients_agree(load(name), phase, precision)
+        gradients_agree(load(name), phase)
 
 
-def gradients_agree(ref: Fixture, phase: str, precision: str) -> None:
-    double = precision == "float64"
-    theirs = json.loads((ROOT / ref.name / ("grads_float64.json" if double else "grads.json")).read_text())[phase]
-    ref = ref.double() if double else ref
+def gradients_agree(ref: Fixture, phase: str) -> None:
+    """In float64, three thousand times as close as float32 would be."""
+    theirs, ref = json.loads((ROOT / ref.name / "grads_float64.json").read_text())[phase], ref.double()
     factor = ref.recipe.r1_interval if phase.startswith("R1") else 1
     (total(terms_of(ref, phase), ref.recipe.weights) * factor).backward()
     ours = {
         official: parameter for name, parameter in ref.parameters().items() for official in [names(ref.config)[name]]
     }
-    tolerance = GRADIENT64 if double else GRADIENT
     assert theirs
     for name, want in theirs.items():
         gradient = ours[name].grad
@@ -152,9 +145,9 @@ def gradients_agree(ref: Fixture, phase: str, precision: str) -> None:
             assert want["l2"] == 0, name
             continue
         norm = want["l2"]
-        assert abs(gradient.norm().item() - norm) <= tolerance * norm + 1e-12, name
+        assert abs(gradient.norm().item() - norm) <= GRADIENT * norm + 1e-12, name
         first = gradient.flatten()[:8].tolist()
-        assert max(abs(a - b) for a, b in zip(first, want["first8"], strict=True)) <= tolerance * norm + 1e-12, name
+        assert max(abs(a - b) for a, b in zip(first, want["first8"], strict=True)) <= GRADIENT * norm + 1e-12, name
 
 
 OFFICIAL_PRESETS = {"ffhq1024_smallerstructurecode": "ffhq1024-wide-structure"}
@@ -180,20 +173,3 @@ def test_presets_match_the_full_size_layouts(path) -> None:  # type: ignore[no-u
         part: sum(torch.Size(s).numel() for n, s in shapes.items() if table[n].startswith(part + ".")) for part in "EG"
     }
     assert counts == {part: layout["parameter_counts"][part] for part in "EG"}
-
-
-def test_a_layout_that_does_not_fit_is_listed() -> None:
-    from official_fixture import state_dict
-
-    from graftlab.checkpoints.formats.official import from_official
-    from graftlab.errors import GraftError
-
-    state = dict(state_dict("sp5"))
-    config, model = fixture("sp5").config, fixture("sp5").model
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    state["E.Extra.weight"] = state.pop("G.ToRGB.bias")
-    state["E.FromRGB.Act.bias"] = torch.zeros(5)
-    with pytest.raises(
-        GraftError, match=r"G\.ToRGB\.bias is missing.*E\.Extra\.weight is unknown.*E\.FromRGB\.Act\.bias is"
-    ):
-        from_official(state, config, shapes)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickle_programs import WAYS, call, name, text, whole
@@ -181,34 +182,19 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("module", "called"), FORBIDDEN)
-def test_calls_of_python_and_of_libraries_are_refused(module, called, way):
-    with pytest.raises(GraftError, match=r"^x\.pkl (asks to call|gives attributes)[^\n]*\.$"):
-        unpickle(b"\x80\x04" + WAYS[way](module, called, text("touch /tmp/pwned_by_pickle")) + b".", "x.pkl")
+def test_calls_of_python_and_of_libraries_are_refused(module, called):
+    for way in WAYS.values():
+        program = whole(way(module, called, text("touch /tmp/pwned_by_pickle")))
+        refused(r"^x\.pkl (asks to call|gives attributes)[^\n]*\.$", unpickle, program, "x.pkl")
 
 
-@pytest.mark.parametrize("module", sorted(sys.stdlib_module_names))
-def test_every_module_of_python_is_refused(module):
-    with pytest.raises(GraftError, match="asks to call"):
-        unpickle(whole(name(module, "something")), "x.pkl")
-
-
-@pytest.mark.parametrize(
-    ("module", "called"),
-    [
-        ("torch.serialization", "os.system"),
-        ("a", "b c"),
-        ("a", ""),
-        ("", "b"),
-        ("оs", "system"),
-        ("a" * 300, "b"),
-        ("a.", "b"),
-    ],
-)
-def test_odd_names_are_refused(module, called):
-    with pytest.raises(GraftError, match="odd name"):
-        unpickle(whole(text(module), text(called), b"\x93"), "x.pkl")
+def test_every_module_of_python_and_odd_names_are_refused():
+    for module in sorted(sys.stdlib_module_names):
+        refused("asks to call", unpickle, whole(name(module, "something")), "x.pkl")
+    odd = [("torch.serialization", "os.system"), ("a", "b c"), ("a", ""), ("", "b"), ("оs", "system"), ("a" * 300, "b")]
+    for module, called in (*odd, ("a.", "b")):
+        refused("odd name", unpickle, whole(text(module), text(called), b"\x93"), "x.pkl")
 
 
 REFUSED = {
@@ -248,23 +234,19 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_programs_that_no_checkpoint_needs_are_refused(case):
     program, match = REFUSED[case]
-    with pytest.raises(GraftError, match=match):
-        unpickle(whole(program), "x.pkl")
+    refused(match, unpickle, whole(program), "x.pkl")
 
 
 @pytest.mark.parametrize("program", [b"]" * 100_000 + b"a" * 99_999, b")" + b"\x85" * 99_999], ids=["lists", "tuples"])
 def test_deeper_than_python_can_recurse(program):
-    with pytest.raises(GraftError, match="nests or repeats"):
-        unpickle(whole(program), "x.pkl")
+    refused("nests or repeats", unpickle, whole(program), "x.pkl")
 
 
 def test_work_is_bounded():
-    with pytest.raises(GraftError, match="more steps"):
-        unpickle(b"\x80\x04" + b"}0" * 600_000 + b"N.", "x.pkl")
+    refused("more steps", unpickle, b"\x80\x04" + b"}0" * 600_000 + b"N.", "x.pkl")
     long = text("x" * 1_000_000) + b"q\x000"
     copies = (name("_codecs", "encode") + b"h\x00" + text("latin1") + b"\x86Ra") * 50
-    with pytest.raises(GraftError, match="more bytes of copies"):
-        unpickle(b"\x80\x04" + long + b"]" + copies + b".", "x.pkl")
+    refused("more bytes of copies", unpickle, b"\x80\x04" + long + b"]" + copies + b".", "x.pkl")
 
 
 def test_infinities_and_nothing_else_change_on_the_way():

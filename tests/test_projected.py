@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from claims import refused
 from tiny import new_model, pictures
 
 from graftlab.cli import run
 from graftlab.config import Recipe, SwappingTrainConfig, preset, recipe
-from graftlab.errors import GraftError
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.objectives.projected import adversaries, codes, objective, texture
@@ -208,12 +208,9 @@ def test_restored_equals_continued():
 def test_a_side_other_than_the_networks():
     assert settings(side=64).sampling()["size"] == 64
     assert settings(side=64).shape == (64, 64)
-    with pytest.raises(GraftError, match="side must be a multiple of 32"):
-        settings(side=50)
-    with pytest.raises(GraftError, match="projected"):
-        settings(side=64, recipe=recipe("official"))
-    with pytest.raises(GraftError, match="texture needs projected"):
-        Recipe(texture=1.0)
+    refused("side must be a multiple of 32", settings, side=50)
+    refused("projected", settings, side=64, recipe=recipe("official"))
+    refused("texture needs projected", Recipe, texture=1.0)
 
 
 def test_weights_by_name(tmp_path, capfd):

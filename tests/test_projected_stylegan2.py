@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from claims import refused
 from tiny import new_model, pictures
 from training_fixture import CPU, make_photos
 
@@ -11,7 +12,6 @@ from graftlab.artifacts import read_tensors
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, preset, recipe, style_preset
-from graftlab.errors import GraftError
 from graftlab.networks.layers import upsample
 from graftlab.networks.noise import noise_source
 from graftlab.networks.stylegan2 import DOUBLE
@@ -125,8 +125,7 @@ def test_grown_pictures_begin_as_the_small_ones_enlarge(base):
 def test_only_the_first_blocks_of_these_networks_grow(base):
     wider = style_preset("tiny", 32)
     for network in (style_preset("tiny", 8), replace(wider, channels=(16, 16, 8, 8)), replace(wider, w_channels=8)):
-        with pytest.raises(GraftError, match="has other networks than this run"):
-            new_trainer(config(network=network), CPU).adopt(open_model(base))
+        refused("has other networks than this run", new_trainer(config(network=network), CPU).adopt, open_model(base))
 
 
 def test_discriminators_go_on_under_their_own_recipe_alone(base, photos, tmp_path):

@@ -7,9 +7,9 @@ from math import sin
 from xml.etree import ElementTree
 
 import pytest
+from claims import refused
 
 from graftlab.config import Recipe, SwappingTrainConfig, preset
-from graftlab.errors import GraftError
 from graftlab.figures import charts
 from graftlab.figures.charts import chart, short, smooth, thin, ticks
 from graftlab.training import report
@@ -150,8 +150,7 @@ def test_terms_are_drawn_as_they_were_recorded(tmp_path):
 def test_a_folder_that_is_no_run_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(GraftError, match="not a training run"):
-        write_report(tmp_path)
+    refused("not a training run", write_report, tmp_path)
     assert not (tmp_path / "report.html").exists()
 
 

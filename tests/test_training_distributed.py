@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from claims import refused
 from safetensors.torch import load_file
 from training_fixture import CPU, config, make_photos
 
-from graftlab.errors import GraftError
 from graftlab.training import distributed
 from graftlab.training.swapping import SwappingTrainer
 
@@ -33,8 +33,7 @@ def test_alone():
 )
 def test_batch_divides_into_even_shares(monkeypatch, batch, count, advice):
     monkeypatch.setattr(distributed, "world_size", lambda: count)
-    with pytest.raises(GraftError, match=f"batch of {batch} does not .* {count} even parts.*; use --batch {advice}\\."):
-        distributed.share(batch)
+    refused(f"batch of {batch} does not .* {count} even parts.*; use --batch {advice}\\.", distributed.share, batch)
     assert distributed.share(advice) == advice // count
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from claims import refused
 from PIL import Image
 from safetensors.torch import save_file
 from training_fixture import CPU, config, files, make_photos, start
@@ -19,7 +20,6 @@ import graftlab
 from graftlab.artifacts import read_tensors
 from graftlab.config import RECIPES, Recipe, preset
 from graftlab.data import open_source, pack
-from graftlab.errors import GraftError
 from graftlab.training import run as training
 from graftlab.training.run import Run
 from graftlab.work.files import lock
@@ -70,14 +70,13 @@ def wait_for(happened, process, seconds=60):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(tmp_path, photos, number):
+def test_interrupted(tmp_path, photos):
     run = tmp_path / "run"
     options = ["--preset=tiny", "--batch=4", "--images=1M", "--record-every=8", "--precision=float32", "--device=cpu"]
     program = [sys.executable, "-c", "from graftlab.cli import main; main()", "train", photos, "--run", run, *options]
     with subprocess.Popen(program, env=ALONE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: (run / "stats.jsonl").is_file() and (run / "stats.jsonl").stat().st_size, process)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=30)[1]
     assert process.returncode == 130, said
     (state,) = states(run)
@@ -91,7 +90,7 @@ def test_interrupted(tmp_path, photos, number):
     assert resumed.train()
 
 
-def test_second_interrupt_does_not_wait():
+def test_a_second_interrupt_does_not_wait():
     before = signal.getsignal(signal.SIGINT)
     with training.interruption() as interrupted:
         assert signal.getsignal(signal.SIGINT) is not before
@@ -217,8 +216,7 @@ def test_damaged_states(tmp_path, photos):
         assert files(run) == whole
     for path in (newest, older):
         path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(GraftError, match=r"No saved state of .*run can be read, so choose another --run.*000000016"):
-        start(run, photos, images=32)
+    refused(r"No saved state of .*run can be read, so choose another --run.*000000016", start, run, photos, images=32)
     assert states(run) == [older.name, newest.name]
 
 
@@ -235,26 +233,19 @@ def test_other_options_are_refused(tmp_path, photos, changes, named):
     run = tmp_path / "run"
     start(run, photos)
     before = files(run)
-    with pytest.raises(GraftError, match=rf"{run} holds a run with other options \({named}\)"):
-        Run(run, replace(config(photos), **changes), CPU)
+    refused(rf"{run} holds a run with other options \({named}\)", Run, run, replace(config(photos), **changes), CPU)
     assert files(run) == before
     start(run, photos)  # the refused one holds no lock
 
 
-def test_unreadable_configuration(tmp_path, photos):
+def test_an_unreadable_configuration_and_no_photos_make_no_folder(tmp_path, photos):
     run = tmp_path / "run"
     start(run, photos)
     (run / "config.json").write_text("[]")
-    with pytest.raises(GraftError, match=r"config\.json cannot be read"):
-        start(run, photos)
-
-
-def test_no_photos_no_folder(tmp_path):
-    with pytest.raises(GraftError, match="does not exist"):
-        start(tmp_path / "run", tmp_path / "nowhere")
-    with pytest.raises(GraftError, match="no augmentation 'color'"):
-        start(tmp_path / "run", tmp_path / "nowhere", augment=("color",))
-    assert not (tmp_path / "run").exists()
+    refused(r"config\.json cannot be read", start, run, photos)
+    refused("does not exist", start, tmp_path / "new", tmp_path / "nowhere")
+    refused("no augmentation 'color'", start, tmp_path / "new", tmp_path / "nowhere", augment=("color",))
+    assert not (tmp_path / "new").exists()
 
 
 # --------------------------------------------------------------------------------------------------- one at a time
@@ -266,8 +257,7 @@ def test_one_process_at_a_time(tmp_path, photos):
     code = "import sys, pathlib as p; from graftlab.work.files import lock; lock(p.Path(sys.argv[1], 'lock'), 'busy')"
     second = subprocess.run([sys.executable, "-c", code, run], env=ALONE, capture_output=True, text=True)
     assert "GraftError: busy" in second.stderr
-    with pytest.raises(GraftError, match="is in use by another process"):
-        start(run, photos)
+    refused("is in use by another process", start, run, photos)
     assert first.train()
     assert start(run, photos).train()  # released once trained, or dropped
 
@@ -280,8 +270,7 @@ def test_lock_dies_with_its_holder(tmp_path):
     )
     with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=ALONE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(GraftError, match="in use"):
-            lock(tmp_path / "lock", "in use")
+        refused("in use", lock, tmp_path / "lock", "in use.")
         holder.kill()
     with lock(tmp_path / "lock", "in use"):
         pass
@@ -315,8 +304,7 @@ def test_full_disk(small_disk, photos, free):
     with filler.open("wb") as file:
         space = os.statvfs(small_disk)
         file.write(bytes(space.f_bavail * space.f_frsize - free))
-    with pytest.raises(GraftError, match=r"run the same command again|space"):
-        start(run, photos, images=32).train()
+    refused(r"run the same command again|space", lambda: start(run, photos, images=32).train())
     after = files(run)
     assert {name: data for name, data in after.items() if name.startswith("states/")} == states_before
     assert [name for name in after if ".part-" in name] == []
@@ -328,7 +316,7 @@ def test_full_disk(small_disk, photos, free):
 # ----------------------------------------------------------------------------------------------------------- few photos
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2])
 def test_few_photos(tmp_path, count):
     photos, run = make_photos(tmp_path / "photos", count), tmp_path / "run"
     assert start(run, photos).train()

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from claims import refused
 from PIL import Image
 from test_video_reading import gray as pixels_of
 from test_video_reading import write_video
@@ -27,7 +28,7 @@ from graftlab.work import parts as parts_module
 av = pytest.importorskip("av")
 
 MOVIES = [("f.mp4", None), ("f.mp4", "av1"), ("f.webm", None), ("f.webm", "av1")]
-ALL = [*MOVIES, ("f.gif", None), ("f.png", None), ("f.apng", None), ("f/%04d.png", None)]
+ALL = [*MOVIES, ("f.gif", None), ("f.png", None), ("f/%04d.png", None)]
 RECIPE = {"seed": 3, "command": "graft film «Zürich»"}
 
 
@@ -124,8 +125,10 @@ def test_odd_sizes_get_their_edge_once_more(tmp_path, name, codec):
     assert np.abs(frame[:31, :45] - to_uint8(picture(1, 31, 45))[0]).mean() < 4
 
 
-@pytest.mark.parametrize(("name", "codec"), MOVIES)
-@pytest.mark.parametrize("frames", [1, 2, 64, 65, 129])
+@pytest.mark.parametrize(
+    ("name", "codec", "frames"),
+    [(*movie, frames) for movie in MOVIES for frames in (1, 65)] + [("f.mp4", None, frames) for frames in (2, 64, 129)],
+)
 def test_any_number_of_frames(tmp_path, name, codec, frames):
     path = render(film(frames, make=lambda number: picture(number, 16, 16)), tmp_path / name, codec=codec)
     with av.open(str(path)) as movie:
@@ -134,23 +137,22 @@ def test_any_number_of_frames(tmp_path, name, codec, frames):
     assert [round(time) for time in times] == list(range(frames))
 
 
-@pytest.mark.parametrize(("name", "codec"), MOVIES)
-def test_movies_know_how_they_were_made(tmp_path, name, codec):
-    with av.open(str(render(film(2), tmp_path / name, codec=codec))) as movie:
+@pytest.mark.parametrize("name", ["f.mp4", "f.webm"])
+def test_movies_know_how_they_were_made_and_an_mp4_begins_with_its_index(tmp_path, name):
+    path = render(film(2), tmp_path / name)
+    with av.open(str(path)) as movie:
         comments = [json.loads(text) for key, text in movie.metadata.items() if key.lower() == "comment"]
     assert comments == [RECIPE]
-
-
-def test_the_index_of_an_mp4_comes_first(tmp_path):
-    data = render(film(5), tmp_path / "f.mp4").read_bytes()
-    assert data.index(b"moov") < data.index(b"mdat")
+    data = path.read_bytes()
+    assert name != "f.mp4" or data.index(b"moov") < data.index(b"mdat")
 
 
 # -- the same bytes ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "codec"), ALL)
-@pytest.mark.parametrize("size", [(32, 48), (82, 64)])
+@pytest.mark.parametrize(
+    ("name", "codec", "size"), [(*kind, (82, 64)) for kind in ALL] + [(*movie, (32, 48)) for movie in MOVIES]
+)
 def test_the_same_film_is_the_same_bytes(tmp_path, name, codec, size):
     made = film(70, make=lambda number: picture(number, *size))
     assert len({digest(render(made, tmp_path / str(i) / name, codec=codec)) for i in range(4)}) == 1
@@ -169,8 +171,11 @@ def cut_at(number: int):
     return make
 
 
-@pytest.mark.parametrize(("name", "codec"), ALL)
-@pytest.mark.parametrize("cut", [0, 1, 63, 64, 130, 149])
+@pytest.mark.parametrize(
+    ("name", "codec", "cut"),
+    [(*kind, 130) for kind in ALL]
+    + [(name, None, cut) for name in ("f.mp4", "f/%04d.png") for cut in (0, 1, 63, 64, 149)],
+)
 def test_a_film_that_was_cut_short_goes_on_and_becomes_the_same(tmp_path, name, codec, cut):
     whole = digest(render(film(150), tmp_path / "whole" / name, codec=codec))
     with pytest.raises(StopError):
@@ -191,8 +196,7 @@ def test_a_film_that_was_cut_short_goes_on_and_becomes_the_same(tmp_path, name, 
     assert hidden(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["f.mp4", "f.gif", "f/%04d.png"])
-@pytest.mark.parametrize("place", [0.3, 0.99])
+@pytest.mark.parametrize(("name", "place"), [("f.mp4", 0.3), ("f.mp4", 0.99), ("f.gif", 0.99), ("f/%04d.png", 0.3)])
 def test_a_part_that_was_damaged_is_made_again(tmp_path, name, place):
     whole = digest(render(film(150), tmp_path / "whole" / name))
     with pytest.raises(StopError):
@@ -257,11 +261,7 @@ def test_a_film_whose_process_was_killed_goes_on(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [
-        ({"recipe": {**RECIPE, "seed": 4}}, "seed"),
-        ({"frames": 101}, "frames"),
-        ({"fps": 30}, "frame rate"),
-    ],
+    [({"recipe": {**RECIPE, "seed": 4}}, "seed"), ({"frames": 101}, "frames"), ({"fps": 30}, "frame rate")],
 )
 def test_another_film_of_the_same_name_begins_again_and_says_why(tmp_path, change, what):
     with pytest.raises(StopError):
@@ -286,8 +286,8 @@ def test_other_options_begin_again_too(tmp_path):
 def test_films_without_a_recipe_are_never_continued(tmp_path, shown):
     """Nothing tells two of them apart."""
     with pytest.raises(StopError):
-        render(shown(film(150, make=cut_at(10), recipe={})), tmp_path / "f")
-    other = shown(film(150, make=lambda number: picture(number + 1), recipe={}))
+        render(shown(film(30, make=cut_at(10), recipe={})), tmp_path / "f")
+    other = shown(film(30, make=lambda number: picture(number + 1), recipe={}))
     begun = []
     render(other, tmp_path / "f", progress=lambda done, *_: begun.append(done))
     assert begun[0] == 0
@@ -297,8 +297,7 @@ def test_films_without_a_recipe_are_never_continued(tmp_path, shown):
 def test_a_second_process_is_kept_out(tmp_path):
     def make(number):
         if number == 3:
-            with pytest.raises(GraftError, match="another process"):
-                render(film(10), tmp_path / "f.mp4")
+            refused("another process", render, film(10), tmp_path / "f.mp4")
         return picture(number)
 
     render(film(10, make=make), tmp_path / "f.mp4")
@@ -316,8 +315,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
         return write(path, fails if path.name in ("00000128.nut", "f.mp4") else fill)
 
     monkeypatch.setattr(writing, "atomic_write", full)
-    with pytest.raises(GraftError, match="no space left"):
-        render(film(150), tmp_path / "f.mp4")
+    refused("no space left", render, film(150), tmp_path / "f.mp4")
     assert not (tmp_path / "f.mp4").exists()
     monkeypatch.setattr(
         writing, "atomic_write", lambda path, fill: (full if path.name == "f.mp4" else write)(path, fill)
@@ -374,9 +372,6 @@ def test_sound_that_fits_is_copied_and_cut_to_length(tmp_path, sounding):
     assert packets == original[: len(packets)]
     assert len(wave) / rate == pytest.approx(1.0, abs=0.05)
     assert Video.open(path).frames == 25
-
-
-def test_sound_can_begin_later(tmp_path, sounding):
     path = render(film(25, audio=sounding, audio_start=Fraction(1)), tmp_path / "f.mp4")
     _, packets, *_ = sound_of(path)
     _, original, *_ = sound_of(sounding)
@@ -434,8 +429,7 @@ def test_a_file_without_sound_makes_a_silent_film(tmp_path, sounding):
     silent = write_video(tmp_path / "silent.mp4", [pixels_of(i) for i in range(5)])
     assert not Video.open(render(film(5, audio=silent), tmp_path / "f.mp4")).has_audio
     assert not Video.open(render(film(5, audio=sounding), tmp_path / "f.gif")).has_audio
-    with pytest.raises(GraftError, match=r"missing\.mp3"):
-        render(film(5, audio=tmp_path / "missing.mp3"), tmp_path / "g.mp4")
+    refused(r"missing\.mp3", render, film(5, audio=tmp_path / "missing.mp3"), tmp_path / "g.mp4")
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------
@@ -445,7 +439,6 @@ def test_a_file_without_sound_makes_a_silent_film(tmp_path, sounding):
     ("name", "options", "words"),
     [
         ("f.avi", {}, "no extension for films"),
-        ("f.jpg", {}, "no extension for films"),
         ("%03d.bmp", {}, "no pattern"),
         ("%03d-%d.png", {}, "no pattern"),
         ("100%.mp4", {}, "no pattern"),
@@ -456,53 +449,37 @@ def test_a_file_without_sound_makes_a_silent_film(tmp_path, sounding):
     ],
 )
 def test_what_cannot_be_written_is_refused_before_a_frame_is_made(tmp_path, name, options, words):
-    with pytest.raises(GraftError, match=words) as caught:
-        render(film(3, make=cut_at(0)), tmp_path / name, **options)
-    assert "\n" not in str(caught.value)
+    refused(words, render, film(3, make=cut_at(0)), tmp_path / name, **options)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_codec_is_named(tmp_path, monkeypatch):
+def test_what_cannot_be_made_here_is_refused(tmp_path, monkeypatch):
+    refused("50 frames per second", render, film(3, fps=60), tmp_path / "f.gif")
+    (tmp_path / "file").write_text("")
+    refused("could not be written", render, film(3), tmp_path / "file" / "f.mp4")
+    broken = film(4, make=lambda number: picture(number) * (torch.nan if number else 1))
+    refused("NaN", render, broken, tmp_path / "n.mp4")
     monkeypatch.setitem(writing.CODECS, "h264", writing.Codec("libnothing", 1, 2, {}))
-    with pytest.raises(GraftError, match=r"libnothing.*\.webm"):
-        render(film(3), tmp_path / "f.mp4")
-
-
-def test_a_gif_is_not_faster_than_it_can_be_shown(tmp_path):
-    with pytest.raises(GraftError, match="50 frames per second"):
-        render(film(3, fps=60), tmp_path / "f.gif")
+    refused(r"libnothing.*\.webm", render, film(3), tmp_path / "f.mp4")
 
 
 def test_frames_of_a_longer_film_are_not_mixed_in(tmp_path):
     render(film(5), tmp_path / "frames")
-    with pytest.raises(GraftError, match=r"00003\.png belongs to a longer film"):
-        render(film(3), tmp_path / "frames")
+    refused(r"00003\.png belongs to a longer film", render, film(3), tmp_path / "frames")
     render(film(5, recipe={"seed": 9}), tmp_path / "frames")
     assert read_recipe(tmp_path / "frames" / "00004.png") == {"seed": 9}
 
 
 @pytest.mark.parametrize("name", ["f.mp4", "f.gif", "frames"])
 def test_frames_of_another_size_are_refused(tmp_path, name):
-    with pytest.raises(GraftError, match=r"from 48 × 32 to 32 × 32 pixels at frame 2"):
-        render(film(4, make=lambda number: picture(number, 32, 32 if number == 2 else 48)), tmp_path / name)
-
-
-def test_nan_is_refused(tmp_path):
-    with pytest.raises(GraftError, match="NaN"):
-        render(film(4, make=lambda number: picture(number) * (float("nan") if number else 1)), tmp_path / "f.mp4")
-
-
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(GraftError, match="could not be written"):
-        render(film(3), tmp_path / "file" / "f.mp4")
+    changing = film(4, make=lambda number: picture(number, 32, 32 if number == 2 else 48))
+    refused(r"from 48 × 32 to 32 × 32 pixels at frame 2", render, changing, tmp_path / name)
 
 
 def test_without_av_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     for name in ("f.mp4", "f.gif"):
-        with pytest.raises(GraftError, match=r"graftlab\[video\]"):
-            render(film(3, make=cut_at(0)), tmp_path / name)
+        refused(r"graftlab\[video\]", render, film(3, make=cut_at(0)), tmp_path / name)
     render(film(3), tmp_path / "frames")  # pictures need no av
 
 

@@ -1,39 +1,23 @@
 """What people write as numbers, and how far long work is."""
 
-import pytest
+from claims import refused
 
-from graftlab.errors import GraftError
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import parse_length, parse_numbers, parse_range
 
 
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("-3,0,3", [-3, 0, 3]),
-        (".5", [0.5]),
-        ("-3:3", [-3, -1.5, 0, 1.5, 3]),
-        ("1:0", [1, 0.75, 0.5, 0.25, 0]),
-    ],
-)
-def test_numbers_are_listed_or_a_range(text, numbers):
-    assert parse_numbers(text, "--gains") == numbers
-
-
-def test_a_range_may_be_written_as_two_numbers():
+def test_numbers_are_listed_or_a_range_and_lengths_in_cells_or_pixels():
+    several = {"-3,0,3": [-3, 0, 3], ".5": [0.5], "-3:3": [-3, -1.5, 0, 1.5, 3], "1:0": [1, 0.75, 0.5, 0.25, 0]}
+    assert {text: parse_numbers(text, "--gains") for text in several} == several
     assert parse_range("-3:3", "--gains") == parse_range("-3,3", "--gains") == (-3, 3)
     assert parse_range("0.7", "--psi") == (0.7, 0.7)
-
-
-def test_lengths_are_in_cells_or_pixels():
     assert (parse_length("1.5", "--fade", 8), parse_length("20px", "--fade", 8)) == (1.5, 2.5)
 
 
-@pytest.mark.parametrize("parse", [parse_numbers, parse_range, lambda text, option: parse_length(text, option, 8)])
-@pytest.mark.parametrize("text", ["", "much", "1:2:3", "px"])
-def test_other_texts_are_refused(parse, text):
-    with pytest.raises(GraftError, match=f"--amounts takes .*not '{text}'"):
-        parse(text, "--amounts")
+def test_other_texts_are_refused():
+    for text in ("", "much", "1:2:3", "px"):
+        for parse in (parse_numbers, parse_range, lambda text, option: parse_length(text, option, 8)):
+            refused(f"--amounts takes .*not '{text}'", parse, text, "--amounts")
 
 
 def test_parts_of_work_count_in_the_whole():

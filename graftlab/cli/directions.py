@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.checkpoints.load import bundled_directions
+from graftlab.checkpoints.load import bundled_directions, load
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
@@ -28,13 +28,22 @@ from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
+from graftlab.cli.textures import From, open_distribution
+from graftlab.cli.words import TextModelName, open_words
 from graftlab.editing import directions as editing
-from graftlab.editing import fitting, style_directions
+from graftlab.editing import fitting, style_directions, word_directions
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
 from graftlab.editing.style_directions import SEEDS
+from graftlab.errors import GraftError
+from graftlab.language import DEFAULT
 from graftlab.networks.affines import affines
+from graftlab.networks.model import Decoder
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.objectives.words import NEUTRAL
 from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
+from graftlab.work import examples
 from graftlab.work.texts import parse_numbers, parse_seeds
 
 FEW = 0.75  # share of pictures on the right side, below which folders hardly differ
@@ -147,6 +156,52 @@ def ganspace(
         with bar("mapping", SEEDS, unit="seeds") as progress:
             found = style_directions.ganspace(network.codes_of, k=count, progress=progress)
     keep(found, out, as_json)
+
+
+@spread
+def text(
+    phrases: Annotated[list[str], typer.Argument(help="What pictures are to become; a direction for each phrase.")],
+    neutral: Annotated[str, typer.Option(help="What they are without it, as day is to night.")] = NEUTRAL,
+    text_model: TextModelName = DEFAULT,
+    textures: From = None,
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Photos on whose structures textures are looked at; by default the bundled photographs."),
+    ] = None,
+    out: OutFile = NEW,
+    as_json: Json = False,
+    options: FittingOptions = FittingOptions(),
+) -> None:
+    """Make directions of phrases, for a Swapping Autoencoder's textures or a StyleGAN2's w.
+
+    graft directions text night --neutral day -m landscapes-256 -o night.directions.safetensors
+
+    graft directions text "snowy winter" "golden autumn" -m alpine-128 -o seasons.directions.safetensors
+
+    The first time a text model looks at a few hundred pictures of a model, which the cache keeps; then a phrase takes
+    a moment.
+    """
+
+    spare(out, options.model, *([textures] if textures else []))
+    words = open_words(text_model, options.device, options.precision, *phrases, neutral)
+    model = load(options.model, device=options.device, precision=options.precision)
+    with bar("looking", word_directions.PICTURES) as progress:
+        if isinstance(model, StyleGAN2):
+            if textures or photos or options.size:
+                raise GraftError(f"{options.model} is a StyleGAN2; leave out --from, --photos and --size.")
+            probe = word_directions.probe_styles(model, words, seed=options.seed, progress=progress)
+        elif not isinstance(model, SwappingModel):
+            raise GraftError(f"{options.model} is {model.title}, and this needs {Decoder.title}.")
+        else:
+            weather, side = open_distribution(textures, options.model), options.size or model.config.size
+            probe = word_directions.probe_textures(
+                model, weather, words, photos or examples.FOLDER, side, seed=options.seed, progress=progress
+            )
+    found = probe.directions(words, phrases, neutral)
+    keep(found, out, as_json)
+    for name in found.names:
+        if (follows := found.correlations(name)[name]) < word_directions.FAINT:
+            console.print(f"What pictures become along '{name}' has little to do with it ({follows:+.2f} of 1).")
 
 
 def keep(found: Directions, out: Path, as_json: bool) -> None:

@@ -22,6 +22,7 @@ SYNONYMS = {
     "season": "snow snowy winter summer spring ice",
     "dryness": "dry autumn fall ochre brown green lush wet",
     "haze": "weather cloud clouds cloudy overcast hazy fog foggy mist",
+    "guide": "text words phrase prompt clip sentence caption",
     "swap": "style transfer apply repaint hybrid",
     "interpolate": "morph between fade",
     "film": "video movie animation animate gif mp4 clip",

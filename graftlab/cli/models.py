@@ -21,6 +21,7 @@ from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.images.others import spare_others
+from graftlab.language import OFFERS
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
 from graftlab.work.progress import Progress
@@ -60,6 +61,9 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     for offer in missing:
         hand = " (by hand)" if offer.by_hand else ""
         say(f"{offer.name} ({offer.kind}): {offer.about}; licence {offer.licence}{hand}")
+    console.print(f"{len(OFFERS)} that read phrases (--words), beside graft-mini, are fetched in the same way:")
+    for name, text in OFFERS.items():
+        say(f"{name}: {text.about}; {text.megabytes} MB; {text.milliseconds} ms a picture; licence {text.licence}")
 
 
 def describe_entry(entry: dict[str, Any], offer: Entry | None) -> str:
@@ -89,6 +93,10 @@ def get(
 
     if hub.is_id(name):
         print_place(name, hub.fetch(name), as_json)
+        return
+    if name in OFFERS:
+        print_place(name, OFFERS[name].fetch(), as_json)
+        say(f"Its licence: {OFFERS[name].licence}; https://huggingface.co/{OFFERS[name].repository}")
         return
     entry = registry.find(name)
     others = [other.name for other in registry.known() if other.source == entry.source and other is not entry]

@@ -1,5 +1,6 @@
 """`graft stylegan train` and `graft finetune`."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,11 +8,18 @@ import typer
 from graftlab import config
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.training import COMMON, UNSET, Machine, OtherWeights, Photos, RunFolder, Size, weigh
+from graftlab.cli.words import TEXT_MODEL
 from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, TrainConfig
-from graftlab.training.start import FINETUNING, configure, configure_finetuning
+from graftlab.errors import GraftError
+from graftlab.objectives.words import NEUTRAL
+from graftlab.training.start import FINETUNING, LEARNING_WORDS, configure, configure_finetuning
 
 LIKE_TRAIN = "as in 'graft stylegan train'"
 ALONE = f"{LIKE_TRAIN}; of a StyleGAN2 alone"
+BY_TEACHER = {
+    name: f"{FINETUNING.get(name, getattr(TrainConfig, name))}, with --text {LEARNING_WORDS[name]}"
+    for name in ("images", "batch", "snapshot_every", "record_every")
+}
 
 
 @spread
@@ -67,8 +75,25 @@ def train(
 @spread
 def finetune(
     base: Annotated[str, typer.Argument(help="The model to start from: a file, a name or a hub id.")],
-    photos: Photos,
     run: RunFolder,
+    photos: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder, zip, LSUN LMDB or pack of photos. With --text a StyleGAN2 takes none, and a Swapping "
+            "Autoencoder by default the bundled photographs."
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(help="What pictures are to become: learn from this phrase (StyleGAN-NADA), not photos."),
+    ] = None,
+    neutral: Annotated[
+        str | None, typer.Option("--from", help=f"What they are without it, as day is to night; by default {NEUTRAL}.")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option(min=1, help="Length of a run with --text; by default 300, of 2 images each.")
+    ] = None,
+    text_model: Annotated[str | None, TEXT_MODEL] = None,
     recipe: Annotated[
         str,
         typer.Option(
@@ -82,25 +107,36 @@ def finetune(
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
     augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt", ALONE)],
     frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen", "0; of a StyleGAN2 alone")],
+    looking: Annotated[
+        dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
+    ],
     side: Annotated[dict[str, Any], Fields(SwappingTrainConfig, "side", "0; of a Swapping Autoencoder alone")],
     settings: Annotated[
         dict[str, Any],
         Fields(
             TrainConfig,
             f"crop keep_models {COMMON}",
-            {**UNSET, "augment": f"none; of a StyleGAN2 {LIKE_TRAIN}"},
+            {**UNSET, **BY_TEACHER, "augment": f"none; of a StyleGAN2 {LIKE_TRAIN}"},
             FINETUNING,
         ),
     ],
     machine: Machine = Machine(),
 ) -> None:
-    """Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.
+    """Continue training a StyleGAN2 or a Swapping Autoencoder on photos, or by a phrase; the same command resumes.
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
+
+    graft finetune alpine-128 --text "snowy winter" --from summer --run runs/winter
 
     The model of every snapshot stays in models/, and knows its parent: for graft blend.
     """
 
     weights |= r1 | weigh(weight)
-    settings |= augmenting | frozen | side
+    settings |= augmenting | frozen | side | looking
+    spoken = {"text": text, "neutral": neutral, "text_model": text_model}
+    settings |= {name: value for name, value in spoken.items() if value is not None}
+    if iterations:
+        if text is None or "images" in settings:
+            raise GraftError("--iterations is the length of a run with --text, in the place of --images.")
+        settings["images"] = iterations * settings.get("batch", LEARNING_WORDS["batch"])
     machine.train(configure_finetuning(base, photos, recipe, weights, machine.device, **settings), run)

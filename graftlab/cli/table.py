@@ -73,6 +73,10 @@ COMMANDS: Panels = {
                     "Find the directions in which a StyleGAN2's w varies most (GANSpace), or import a file "
                     "of GANSpace.",
                 ),
+                "text": Row(
+                    "directions.text",
+                    "Make directions of phrases, for a Swapping Autoencoder's textures or a StyleGAN2's w.",
+                ),
                 "sweep": Row(
                     "directions.sweep",
                     "Draw a strip of gains for each picture and direction, with the original in the margin.",
@@ -91,6 +95,10 @@ COMMANDS: Panels = {
                     "Draw a picture with random textures, by seed: a seed always gives the same texture.",
                 ),
             },
+        ),
+        "guide": Row(
+            "guidance.guide",
+            "Let pictures follow words: their codes move until they show what the texts say; the same command resumes.",
         ),
         "novelty": Row(
             "textures.novelty",
@@ -198,7 +206,8 @@ COMMANDS: Panels = {
         ),
         "finetune": Row(
             "style_training.finetune",
-            "Continue training a StyleGAN2 or a Swapping Autoencoder on other photos; the same command resumes.",
+            "Continue training a StyleGAN2 or a Swapping Autoencoder on photos, or by a phrase; the same "
+            "command resumes.",
         ),
         "train-encoder": Row(
             "inversion.train_encoder",

@@ -266,7 +266,28 @@ class TrainConfig(Config):
 
 
 @dataclass(frozen=True)
-class SwappingTrainConfig(TrainConfig):
+class TeachableConfig(TrainConfig):
+    """A run whose teacher may be a phrase in the place of photos (StyleGAN-NADA, Gal et al. 2021)."""
+
+    text: str = ""
+    """What pictures are to become; none: photos teach."""
+    neutral: str = ""
+    """What they are without it, as day is to night."""
+    text_model: str = ""
+    """What reads the phrases."""
+    cutouts: Annotated[int, Within(0, 64)] = 0
+    """Random cut-outs through which it sees each picture, too, so that a stain in a corner does not please it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = bool(self.text), bool(self.neutral), bool(self.text_model)
+        require(len(set(given)) == 1, "A phrase that teaches needs text, neutral and text_model; photos, none of them.")
+        taught = self.text and self.recipe.projected
+        require(not taught, "A recipe with projected discriminators needs photos; leave out text, or choose another.")
+
+
+@dataclass(frozen=True)
+class SwappingTrainConfig(TeachableConfig):
     """A run that trains a Swapping Autoencoder. Discriminators and generator take turns, each on new images."""
 
     network: SwappingConfig
@@ -299,7 +320,7 @@ class SwappingTrainConfig(TrainConfig):
 
 
 @dataclass(frozen=True)
-class StyleTrainConfig(TrainConfig):
+class StyleTrainConfig(TeachableConfig):
     """A run that trains a StyleGAN2. A step trains the discriminator on a batch, then the generator on as many."""
 
     network: StyleGAN2Config

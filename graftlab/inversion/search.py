@@ -11,18 +11,19 @@ others.
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.codes import StyleCodes
+from graftlab.codes import CodesT, StyleCodes
 from graftlab.config.base import Config, Seed, Within, require
 from graftlab.errors import GraftError
 from graftlab.inversion.descent import Descent, parts
 from graftlab.inversion.likeness import Likeness
 from graftlab.networks.layers import Noise
+from graftlab.networks.model import Decoder
 from graftlab.networks.stylegan2 import StyleGAN2
 
 SPACES = ("w", "w+")
@@ -193,6 +194,6 @@ def standardise(noise: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(model: StyleGAN2, codes: StyleCodes, batch: int = 8) -> Tensor:
+def draw(model: Decoder[CodesT], codes: CodesT, batch: int = 8, **rendering: Any) -> Tensor:
     """Pictures (N, 3, H, W) of codes, drawn a batch at a time, on the CPU."""
-    return torch.cat([model.decode(codes[which]).cpu() for which in parts(len(codes), batch)])
+    return torch.cat([model.decode(codes[which], **rendering).cpu() for which in parts(len(codes), batch)])

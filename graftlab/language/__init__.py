@@ -7,6 +7,7 @@ What wants to steer pictures takes a `TextModel`, and does not mind which.
 """
 
 from graftlab.language.choice import DEFAULT, text_model
+from graftlab.language.offers import OFFERS, Offer
 from graftlab.language.text_model import TextModel
 
-__all__ = ["DEFAULT", "TextModel", "text_model"]
+__all__ = ["DEFAULT", "OFFERS", "Offer", "TextModel", "text_model"]

@@ -12,6 +12,7 @@ from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
 from graftlab.language.hub_models import HubModel, downloaded
 from graftlab.language.mini import MiniModel
+from graftlab.language.offers import OFFERS
 from graftlab.language.text_model import TextModel
 from graftlab.networks.dual_encoder import DualEncoder
 
@@ -19,7 +20,7 @@ DEFAULT = "graft-mini"
 
 
 def text_model(
-    choice: str | Path = DEFAULT,  # graft-mini, a file like it, a folder of the hub's layout, or a hub id
+    choice: str | Path = DEFAULT,  # graft-mini, a file like it, a name in OFFERS, a hub id, or a folder in its layout
     device: str | None = None,  # as PyTorch names it; None: the fastest there is
     precision: str = "float32",  # of a hub's model, or "bfloat16"
 ) -> TextModel:
@@ -32,6 +33,8 @@ def text_model(
     name, place = str(choice), choose_device(device)
     if isdir(name):
         return HubModel(Path(name), name, place, getattr(torch, precision))
+    if name in OFFERS and not Path(name).exists():
+        return HubModel(OFFERS[name].fetch(), OFFERS[name].repository, place, getattr(torch, precision))
     if name != DEFAULT and hub.is_id(name) and not Path(name).exists():
         wanted = hub.parse(name)
         return HubModel(

@@ -77,6 +77,11 @@ class HubModel(TextModel):
         mask = {} if self._whole else {"attention_mask": told["attention_mask"]}
         return unit(self._model.get_text_features(input_ids=told["input_ids"], **mask))
 
+    def unread(self, phrase: str) -> str:
+        pieces = self._tokenizer(phrase, add_special_tokens=False)["input_ids"]
+        special = self._tokenizer.num_special_tokens_to_add()
+        return self._tokenizer.decode(pieces[max(0, self._length - special) :])
+
 
 KIN = "choose a model of the CLIP or SigLIP family, such as openai/clip-vit-base-patch32"
 
@@ -119,8 +124,10 @@ def parsed(folder: Path, file: str, name: str) -> dict[str, Any]:
     raise GraftError(f"{folder} has no {file} that can be read; {by_hand(name)}.")
 
 
-def downloaded(repository: str, revision: str) -> Path:
-    """The files of a model on the hub, which its own cache keeps for the next time."""
+def downloaded(repository: str, revision: str, folder: Path | None = None) -> Path:
+    """The files of a model on the hub, which its own cache keeps for the next time.
+
+    GraftError if they cannot be fetched, with how to get them by hand, into `folder` if its name then finds them."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -130,7 +137,7 @@ def downloaded(repository: str, revision: str) -> Path:
     except Exception as error:  # of the network, of the hub, of the disk
         raise GraftError(
             f"{repository} could not be fetched from the hub ({type(error).__name__}); where there is a connection, "
-            f"{by_hand(repository)}."
+            f"{by_hand(repository, revision, folder)}."
         ) from error
 
 
@@ -142,7 +149,9 @@ def needed(error: ImportError, name: str) -> GraftError:
     return GraftError(f"{name} needs the package {error.name}: pip install 'graftlab[transformers]'.")
 
 
-def by_hand(name: str) -> str:
+def by_hand(name: str, revision: str = "main", folder: Path | None = None) -> str:
     """How to get a model without this program."""
     repository = name if name.count("/") == 1 and not Path(name).exists() else "ORGANISATION/MODEL"
-    return f"get it by 'hf download {repository} --local-dir FOLDER' and name FOLDER in its place"
+    version = "" if revision == "main" else f" --revision {revision}"
+    then = " and name FOLDER in its place" if folder is None else ", or bring that folder from elsewhere"
+    return f"get it by 'hf download {repository}{version} --local-dir {folder or 'FOLDER'}'{then}"

@@ -42,5 +42,8 @@ class MiniModel(TextModel):
     def unknown(self, phrase: str) -> list[str]:
         return self.vocabulary.unknown(phrase)
 
+    def unread(self, phrase: str) -> str:
+        return self.vocabulary.rest(phrase, self.network.config.length)
+
     def distance_to_known(self, phrase: str) -> float:
         return float(self.network.distance_to_known(self.texts([phrase])))

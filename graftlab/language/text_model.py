@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.language.words import words_of
 
 
 class TextModel(ABC):
@@ -29,18 +30,38 @@ class TextModel(ABC):
         """The words of a phrase that the model cannot read, each once; none if it reads any text."""
         return []
 
+    def unread(self, phrase: str) -> str:
+        """What of a phrase lies beyond the length that the model reads; empty if it reads all."""
+        return ""
+
     def distance_to_known(self, phrase: str) -> float | None:
         """How far a phrase is from the nearest of the training, in [0, 2]; None if the model does not know."""
         return None
 
     def notice(self, phrase: str) -> str | None:
         """A sentence for people if the model is likely to miss what a phrase says."""
+        if rest := self.unread(phrase):
+            return f"'{shortened(phrase)}' is too long for {self.name}, which leaves out '{shortened(rest)}'."
         if words := self.unknown(phrase):
             return f"{self.name} does not know {', '.join(map(repr, words))} and goes by the other words of '{phrase}'."
         distance = self.distance_to_known(phrase)
         if distance is not None and self.threshold is not None and distance > self.threshold:
             return f"'{phrase}' is unlike what {self.name} was trained on, so it may mean something else to it."
         return None
+
+    def check(self, phrase: str) -> None:
+        """GraftError for a phrase without words, and for one of which the model knows none."""
+        check_phrases([phrase])
+        if set(self.unknown(phrase)) >= set(words_of(phrase)):
+            raise GraftError(
+                f"{self.name} knows none of the words of '{shortened(phrase)}'; say it in other English words, or with "
+                "another text model."
+            )
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """A text, or as much of its beginning as a sentence can quote."""
+    return text if len(text) <= most else text[:most].rstrip() + " ..."
 
 
 def check_phrases(phrases: Sequence[str]) -> None:

@@ -60,6 +60,15 @@ class Vocabulary:
         """A phrase as at most so many pieces; a word that cannot be spelled is UNKNOWN."""
         return [number for word in words_of(text) for number in self.spelled(word) or [UNKNOWN]][:length]
 
+    def rest(self, text: str, length: int) -> str:
+        """The words of a phrase that do not fit into so many pieces."""
+        words, left = words_of(text), length
+        for number, word in enumerate(words):
+            left -= max(1, len(self.spelled(word)))
+            if left < 0:
+                return " ".join(words[number:])
+        return ""
+
     def unknown(self, text: str) -> list[str]:
         """The words of a phrase that cannot be spelled, each once."""
         return list(dict.fromkeys(word for word in words_of(text) if not self.spelled(word)))

@@ -111,13 +111,14 @@ def draw_interpolation(
 
 @torch.no_grad()
 def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list[Start]:
-    """What strips can begin with: a picture and its codes; of a StyleGAN2, a file of codes, or seeds such as 0-3."""
-    if not isinstance(renderer.model, StyleGAN2):
-        picture = renderer.read(source)
-        return [(source.stem, renderer.network(picture).encode(picture), picture)]
-    if source.exists():
+    """What strips can begin with: a file of codes; a picture and its codes; of a StyleGAN2, seeds such as 0-3."""
+    style = isinstance(renderer.model, StyleGAN2)
+    if source.is_file() and (style or source.suffix == ".safetensors"):
         codes = Codes.load(source)
         return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
+    if not style:
+        picture = renderer.read(source)
+        return [(source.stem, renderer.network(picture).encode(picture), picture)]
     seeds = parse_seeds(str(source), "A StyleGAN2 has no pictures to begin with; it")
     return [(f"seed {seed}", renderer.model.codes_of([seed], psi), None) for seed in seeds]
 

@@ -19,7 +19,7 @@ from graftlab.training.trainer import Step, accuracies
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
     """Generator, then discriminators, on the same images. Spectral normalisation takes the place of R1."""
 
-    projected = True
+    manner = "projected"
 
     def __init__(self, config: SwappingTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)

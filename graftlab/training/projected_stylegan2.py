@@ -22,7 +22,7 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
     """Both learn from the same made pictures, which are drawn and seen by the teacher once: a quarter less work than
     drawing them for each. Spectral normalisation takes the place of R1."""
 
-    projected = True
+    manner = "projected"
     compared_in = JUDGE  # not the teacher, who knows only what it taught
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from math import inf
+from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
+from graftlab.work import examples
 from graftlab.work.files import lock
 from graftlab.work.progress import Progress, silent
 
@@ -93,10 +95,14 @@ class Run:
             self._check_unchanged()
             self.data = TrainingImages(source, **config.sampling())
             self.trainer = new_trainer(config, device, compiled)
+            if self.first:  # only now: what cannot be trained leaves no settings that others would have to be like
+                write_settings(folder / "config.json", config)
             self.references = self.trainer.references(self.data)
             self.stats = Stats(folder / "stats.jsonl")
             self.best: float | None = None  # lowest error on held-out pictures
-            self.notes = [told] if (told := source.left_out.told()) else []  # sentences for who started the run
+            ours = Path(config.data) == examples.FOLDER  # in which nobody looks for what is no photo
+            left_out = None if ours else source.left_out.told()
+            self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
             self._resume_or_start()
             self._holding = holding.pop_all()  # the lock, until `train` returns
 
@@ -158,6 +164,8 @@ class Run:
         named = replace(self.config, data=Path(self.config.data).name)  # the folders above are nobody's business
         named = replace(named, base=Path(named.base).name)
         about: dict[str, Any] = {"images_seen": self.trainer.seen, "training": named.to_dict()}
+        if (words := about["training"].get("text_model")) and exists(words):
+            about["training"]["text_model"] = Path(words).name
         return about | ({"parent": self.config.parent} if self.config.parent else {})
 
     def _show(self) -> None:
@@ -223,7 +231,8 @@ class Run:
             self.stats.path.write_bytes(b"")
             take_stock(self.folder / "photos.json", self.data, 0)
             rows = self._sheet_pictures().split(SHEET_SIDE)
-            write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
+            if self.trainer.photos:
+                write(sheet([row.split(1) for row in rows]), self.folder / "samples" / "reals.jpg")
             self._show()
 
     def _adopt(self) -> None:
@@ -244,7 +253,7 @@ class Run:
         return torch.cat([self.references, *more])[: SHEET_SIDE**2]
 
     def _check_unchanged(self) -> None:
-        """Refuse to go on with a run under other options, then write the options down."""
+        """Refuse to go on with a run under other options."""
         path = self.folder / "config.json"
         if path.exists():
             try:
@@ -265,8 +274,6 @@ class Run:
                     "on with it, or choose another --run."
                 )
         distributed.barrier()
-        if self.first:
-            write_settings(path, self.config)
 
 
 def check(config: TrainConfig) -> ImageSource:

@@ -35,11 +35,14 @@ from graftlab.editing.distributions import Distribution, beside, distribution
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device, training_precision
 from graftlab.kinds import KINDS
+from graftlab.language import DEFAULT
 from graftlab.networks.model import fingerprint
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives.words import NEUTRAL
 from graftlab.training import distributed
 from graftlab.training import run as runs
 from graftlab.training.trainer import teacher_of
+from graftlab.work import examples
 from graftlab.work.progress import Watch, unwatched
 
 FEW_PHOTOS = 500  # below which augmentation is advised
@@ -51,10 +54,23 @@ FINETUNING: Mapping[str, Any] = {
     "keep_models": True,
 }
 """Of a run that fine-tunes, if nothing else is asked for."""
+LEARNING_WORDS: Mapping[str, Any] = {
+    "images": 600,
+    "batch": 2,
+    "learning_rate": 0.002,
+    "snapshot_every": 50,
+    "record_every": 10,
+    "keep_models": True,
+    "augment": (),
+    "cutouts": 4,
+}
+"""Of one that fine-tunes by a phrase (StyleGAN-NADA: Gal et al. 2021): 300 iterations, a model of every 25."""
 SOON = 100_000  # images in which augmentation can rise to its full strength in fine-tuning
 ADAPTED: dict[str, Any] = {"augment": ("colour", "geometry", "translation"), "adapt": 0.6}  # for a StyleGAN2
 SHIFTED: dict[str, Any] = {"augment": ("translation",), "adapt": 0.0}  # for one whose teacher is a frozen network
 NOTHING: Mapping[str, Any] = {}
+OF_PHOTOS = {"recipe", "r1", "path_length", "mixing", "adapt", "adapt_images", "frozen", "augment", "side", "views"}
+OPTIONS = {"neutral": "--from", "text_model": "--words"}  # names of settings on the command line
 
 # -- configurations by names ------------------------------------------------------------------------------------------
 
@@ -87,15 +103,16 @@ def configure(
 
 def configure_finetuning(
     base: str | Path,  # a model file, name or hub id
-    photos: str | Path,
+    photos: str | Path | None = None,  # None: the text teaches, on the bundled photographs if it takes any
     recipe: str = "",  # "": projected if the base's own discriminators are, else as in `configure`
     weights: Mapping[str, float] = NOTHING,
     device: str | None = None,
     **settings: Any,
 ) -> SwappingTrainConfig | StyleTrainConfig:
-    """The configuration of a run that trains a model on, with other photos; what is not given is as in `FINETUNING`.
+    """The configuration of a run that trains a model on: with other photos, or, if `text` is among the settings, from
+    what `neutral` says to what that says. What is not given is as in `FINETUNING` or `LEARNING_WORDS`.
 
-    GraftError for a model that cannot be trained, or for what another kind of model is trained with."""
+    GraftError for a model that cannot be trained, or for what another kind of model, or teacher, is trained with."""
     file = open_model(locate(str(base)))
     trained = KINDS[file.kind].training
     if not isinstance(file.config, SwappingConfig | StyleGAN2Config) or trained is None:
@@ -108,13 +125,41 @@ def configure_finetuning(
     for name in {**settings, **weights}:
         if name in numbers_of(its) - numbers_of(trained):
             raise GraftError(f"--{name.replace('_', '-')} is for {other}, and {base} is none; leave it out.")
+    origin = {"base": str(base), "parent": fingerprint(file.tensors)}
+    if settings.get("text") is not None:
+        return configure_words(file.config, photos, recipe, weights, device, **{**settings, **origin})
+    if alone := [name for name in ("neutral", "text_model", "cutouts") if name in settings]:
+        raise GraftError(f"{OPTIONS.get(alone[0], f'--{alone[0]}')} goes with --text; give both or neither.")
+    if photos is None:
+        raise GraftError("Give photos to learn from, or a phrase that says what to become (--text).")
     teacher = teacher_of(file)
     usual = {**FINETUNING, **({"adapt_images": SOON} if trained is StyleTrainConfig else {})}
-    origin = {"base": str(base), "parent": fingerprint(file.tensors)}
     recipe = recipe or ("projected" if teacher else "")
     config = configure(photos, file.config, recipe, weights, device, **{**usual, **settings, **origin})
     own: Any = replace(config.recipe, teacher=teacher) if teacher and recipe == "projected" else config.recipe
     return replace(config, recipe=own)
+
+
+def configure_words(
+    network: SwappingConfig | StyleGAN2Config,
+    photos: str | Path | None,
+    recipe: str,
+    weights: Mapping[str, float],
+    device: str | None,
+    **settings: Any,
+) -> SwappingTrainConfig | StyleTrainConfig:
+    """The configuration of a run whose only teacher is a phrase."""
+    for name in (*(["recipe"] if recipe else []), *weights, *settings):
+        if name in OF_PHOTOS:
+            raise GraftError(f"--{name.replace('_', '-')} is for who learns from photos; leave it out with --text.")
+    if photos is not None and isinstance(network, StyleGAN2Config):
+        raise GraftError("A StyleGAN2 needs no photos to learn from --text; leave them out.")
+    chosen = {"neutral": NEUTRAL, "text_model": DEFAULT, **LEARNING_WORDS, **settings}
+    if not chosen["text"].strip():
+        raise GraftError("The phrase is empty; say what pictures are to become (--text).")
+    if isinstance(network, StyleGAN2Config):
+        chosen |= {"adapt": 0.0}
+    return configure(photos or examples.FOLDER, network, "", NOTHING, device, **chosen)
 
 
 def numbers_of(config: type[TrainConfig]) -> set[str]:
@@ -167,7 +212,8 @@ def train(
     with distributed.processes(target):
         training = runs.Run(folder, config, target, compiled)
         if training.first:
-            for note in advise(len(training.data), config.augment) + training.notes:
+            taught = getattr(config, "text", "")  # so that nothing learns photos by heart
+            for note in ([] if taught else advise(len(training.data), config.augment)) + training.notes:
                 tell(note)
             if (seen := training.trainer.seen) >= config.images:
                 tell(f"{folder} has seen {seen:,} images, no fewer than --images; to go on, ask for more.")
@@ -187,14 +233,16 @@ def train(
 
 def finetune(
     base: str | Path,
-    photos: str | Path,
+    photos: str | Path | None,
     run: str | Path,
     recipe: str = "",
     weights: Mapping[str, float] = NOTHING,
     device: str | None = None,
     **settings: Any,
 ) -> Path:
-    """Train a model on, with other photos: `train` with what `configure_finetuning` makes."""
+    """Train a model on, with other photos or by a phrase: `train` with what `configure_finetuning` makes.
+
+    graftlab.finetune("alpine-128", None, "runs/night", text="night", neutral="day")"""
     return train(configure_finetuning(base, photos, recipe, weights, device, **settings), run, device)
 
 

@@ -36,7 +36,8 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
     `step(images)` is one step of the algorithm; `state` and `restore` are all there is to resuming."""
 
     settings: ClassVar[type[TrainConfig]]  # of the runs that it trains
-    projected: ClassVar[bool] = False  # and whether of those whose recipe has projected discriminators
+    manner: ClassVar[str] = ""  # and of which among those: projected, words, or the others
+    photos: ClassVar[bool] = True  # whether it learns from photos
     encodes: ClassVar[bool] = False  # whether its models make codes of photos
     progress: ClassVar[tuple[str, str]]  # the figure of the progress bar, and its name there
 
@@ -52,6 +53,7 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         self.optimizers = {
             name: self._adam(getattr(self, name), 1 / (1 + 1 / interval)) for name, interval in self.intervals().items()
         }
+        self.notes: list[str] = []  # sentences for who started the run
         self.seen = 0  # images
         self.skipped = 0  # steps whose gradients were not finite
         self._skipped_in_a_row = dict.fromkeys(self.optimizers, 0)  # each on its own: one may diverge alone

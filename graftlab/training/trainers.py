@@ -11,21 +11,25 @@ from graftlab.training.projected_stylegan2 import ProjectedStyleTrainer
 from graftlab.training.stylegan2 import StyleGAN2Trainer
 from graftlab.training.swapping import SwappingTrainer
 from graftlab.training.trainer import Trainer
+from graftlab.training.words import StyleFromWords, SwappingFromWords
 
 AnyTrainer = Trainer[Any, Any, Any]
 TRAINERS: tuple[type[AnyTrainer], ...] = (
     SwappingTrainer,
     ProjectedTrainer,
+    SwappingFromWords,
     StyleGAN2Trainer,
     ProjectedStyleTrainer,
+    StyleFromWords,
     DistillTrainer,
 )
 
 
 def trainer_of(config: TrainConfig) -> type[AnyTrainer]:
     """What trains a run of this configuration."""
-    wanted = type(config), bool(getattr(config.recipe, "projected", False))
-    return next(trainer for trainer in TRAINERS if (trainer.settings, trainer.projected) == wanted)
+    projected = "projected" if getattr(config.recipe, "projected", False) else ""
+    wanted = type(config), "words" if getattr(config, "text", "") else projected
+    return next(trainer for trainer in TRAINERS if (trainer.settings, trainer.manner) == wanted)
 
 
 def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> AnyTrainer:

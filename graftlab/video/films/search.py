@@ -1,20 +1,27 @@
-"""The film of an inversion: what the search made of photos, from the beginning to the end."""
+"""The film of a descent, from the beginning to the end: what a search made of photos, or words of pictures."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from graftlab.codes import StyleCodes
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.codes import CodesT
+from graftlab.networks.model import Decoder
 from graftlab.video.film import Film
 
 AT_ONCE = 8  # pictures decoded together
 
 
-def follow_search(model: StyleGAN2, photos: Tensor, steps: Sequence[StyleCodes], fps: Fraction) -> Film:
-    """Photos (N, 3, H, W) in a row above what a model draws of the codes of each step: `Inversion.history`."""
+def follow_search(
+    model: Decoder[CodesT],
+    photos: Tensor | None,  # (N, 3, H, W), shown above what they become; None: that alone
+    steps: Sequence[CodesT],  # codes (N) after each: `Inversion.history`, `Guided.history`
+    fps: Fraction,
+    **rendering: Any,  # noise and seed
+) -> Film:
+    """What a model draws of the codes of each step, in a row."""
 
     def row(pictures: Tensor) -> Tensor:
         return torch.cat(list(pictures.clamp(-1, 1)[:, None]), dim=3)
@@ -22,7 +29,8 @@ def follow_search(model: StyleGAN2, photos: Tensor, steps: Sequence[StyleCodes],
     @torch.no_grad()
     def frame(number: int) -> Tensor:
         codes = steps[number]
-        made = [model.decode(codes[i : i + AT_ONCE]).cpu() for i in range(0, len(codes), AT_ONCE)]
-        return torch.cat([row(photos), row(torch.cat(made))], dim=2)
+        parts = [codes[i : i + AT_ONCE] for i in range(0, len(codes), AT_ONCE)]
+        made = row(torch.cat([model.decode(part, **rendering).cpu() for part in parts]))
+        return made if photos is None else torch.cat([row(photos), made], dim=2)
 
     return Film(len(steps), fps, frame)

@@ -1,0 +1,144 @@
+"""`graft guide`: pictures that follow words."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graftlab import inversion
+from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, spare, writable
+from graftlab.cli.filming import film_file
+from graftlab.cli.inversion import FPS, FRAMES, Resume, resumable
+from graftlab.cli.options import Fields, spread
+from graftlab.cli.pictures import report
+from graftlab.cli.progress import bar, say
+from graftlab.cli.style import Psi
+from graftlab.codes import Codes
+from graftlab.errors import GraftError
+from graftlab.inversion.guidance import Guiding
+from graftlab.language import DEFAULT
+from graftlab.networks.model import Decoder
+from graftlab.objectives.words import NEUTRAL, Prompt
+from graftlab.rendering.guiding import draw_steps, own_textures, read_starts
+from graftlab.rendering.sheets import read_mask
+from graftlab.video.film import render
+from graftlab.video.films.search import follow_search
+from graftlab.video.writing import Target
+from graftlab.work.parts import forget
+from graftlab.work.texts import LARGEST_SEED
+
+SETTINGS = "steps hold smooth cutouts candidates mixed patience learning_rate structure_rate space"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideOptions(ModelOptions):
+    """The model, and how pictures are read for it."""
+
+    size: Size = None
+    square: Square = False
+    refine: Refine = 0
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of cut-outs, of the textures that are tried, and of noise."),
+    ] = 0
+
+    def desk(self) -> Desk[Any]:
+        reading: dict[str, Any] = {"size": self.size, "square": self.square, "refine": self.refine}
+        return Desk.open(kind=Decoder, **self.opening, **reading)
+
+
+@spread
+def guide(
+    source: Annotated[
+        Path, typer.Argument(help="A picture, a file of codes, or for a StyleGAN2 also seeds such as 7 or 0-3.")
+    ],
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", "-t", help="What to become, as PHRASE or PHRASE:WEIGHT; may be repeated."),
+    ] = None,
+    avoid: Annotated[
+        list[str] | None, typer.Option(help="What to move away from, as PHRASE or PHRASE:WEIGHT; may be repeated.")
+    ] = None,
+    like: Annotated[list[Path] | None, typer.Option(help="A picture to resemble; may be repeated.")] = None,
+    neutral: Annotated[
+        str, typer.Option("--from", help="What the texts change: the direction starts there.")
+    ] = NEUTRAL,
+    part: Annotated[
+        str | None, typer.Option(help="texture, structure or both; the texture by default. Of a StyleGAN2, w moves.")
+    ] = None,
+    out: Out = Path("guided.png"),
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture, white where it may change; everywhere by default.")
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Sheet of the steps to write.")] = None,
+    film: Annotated[Path | None, typer.Option(help="Film of the steps to write.")] = None,
+    codes: Annotated[Path | None, typer.Option(help="File for the codes that were found.")] = None,
+    words: Annotated[
+        str, typer.Option(help=f"Text model: {DEFAULT}, a folder, or a hub id such as openai/clip-vit-base-patch32.")
+    ] = DEFAULT,
+    psi: Psi = 0.7,
+    resume: Resume = True,
+    as_json: Json = False,
+    options: GuideOptions = GuideOptions(),
+    *,
+    settings: Annotated[dict[str, Any], Fields(Guiding, SETTINGS)],
+) -> None:
+    """Let pictures follow words: their codes move until they show what the texts say; the same command resumes.
+
+    graft guide @peaks --text "golden sunset" -o sunset.png --sheet steps.png
+
+    graft guide @render-summer --text "deep snow" --text "a starry night:0.5" --avoid fog --codes snow.safetensors
+
+    graft guide lake.jpg --text "northern lights" --from "a photo of a lake" --mask sky.png --film lights.mp4
+
+    graft guide 0-3 --text "golden sunset" -m alps.safetensors --space w -o sunsets.png
+    """
+
+    wishes = [Prompt.parse(each) for each in text or []]
+    wishes += [replace(found, weight=-found.weight) for found in map(Prompt.parse, avoid or [])]
+    checked = ((sheet, picture), (film, film_file), (codes, writable))
+    targets = [out, *(check(file) for file, check in checked if file)]
+    for target in targets:
+        spare(target, source, options.model, *([mask] if mask else []), *(like or []))
+    if len(set(targets)) < len(targets):
+        raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
+    if film:
+        Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
+    desk, found_in = options.desk(), out.with_stem(f"{out.stem}-inverted")
+    how = Guiding(**settings, seed=options.seed)
+    with resumable(out):
+        starts = read_starts(desk, source, psi, space=how.space, seed=how.seed, state=found_in, resume=resume)
+        guided = inversion.guide(
+            desk.model,
+            Codes.cat([found for _, found, _ in starts]),
+            wishes,
+            like=desk.read_all(like or []),
+            neutral=neutral,
+            part=part,
+            mask=read_mask(desk, mask, starts) if mask else None,
+            textures=own_textures(desk, options.model),
+            settings=how,
+            words=words,
+            frames=FRAMES if film or sheet else 0,
+            state=out,
+            resume=resume,
+            watch=bar,
+            **desk.rendering,
+        )
+        for line in filter(None, [*guided.notices, guided.note]):
+            say(line)
+        if film:
+            shot = follow_search(desk.model, None, guided.history[1:], FPS, **desk.rendering)
+            with bar("filming", shot.frames) as progress:
+                say(render(replace(shot, recipe=desk.recipe), film, progress=progress, resume=False))
+        if sheet:
+            desk.write(draw_steps(desk, guided, starts), sheet)
+        if codes:
+            say(guided.codes.save(codes))
+        desk.write(guided.images if len(starts) == 1 else draw_steps(desk, guided, starts), out)
+    forget(found_in)
+    entries = [
+        {"picture": name, "towards": cosine} for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
+    ]
+    report(entries, as_json, "{picture}: its change and that of the words have a cosine of {towards:.2f}")
