@@ -5,6 +5,7 @@
     python -m benchmarks growth                              time and memory over pixels
     python -m benchmarks films                               films beside the decoder alone
     python -m benchmarks student --base A --blend B ...      a student beside search and blend
+    python -m benchmarks studio                              pictures from the studio, for one visitor and for eight
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -13,10 +14,10 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, growth, own, peers, student
+from benchmarks import films, growth, own, peers, student, studio
 from graftlab.errors import GraftError
 
-COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films, "student": student}
+COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films, "student": student, "studio": studio}
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import new_model, pictures
+from tiny import lay_beside, new_model, pictures
 
 from graftlab import cli
 from graftlab.checkpoints import load
@@ -80,3 +80,16 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def studio(bundle, tmp_path, monkeypatch):
+    """A studio whose models are tiny ones, with directions and a distribution beside one of them."""
+    from studio import opened  # which needs the packages of the extra
+
+    folder = shutil.copytree(bundle, tmp_path / "bundled", ignore=shutil.ignore_patterns("photos"))
+    monkeypatch.setattr(load, "BUNDLED", folder)
+    monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / "cache"))
+    lay_beside(folder / "landscapes-128.safetensors", load.load("landscapes-128", device="cpu"))
+    with opened() as studio:
+        yield studio

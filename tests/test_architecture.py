@@ -52,14 +52,16 @@ ROOMS = {
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
+    "studio": "errors work images codes networks checkpoints editing rendering graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
-    "training blending editing video inversion rendering perception evaluation language graftlab benchmarking",
+    "training blending editing video inversion rendering perception evaluation language graftlab benchmarking "
+    "studio",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 
 # Packages that any module may import at its top; all others cost time or may be missing, so only functions import them.
 EVERYWHERE = {"graftlab", "torch", "numpy", "PIL", "safetensors", "jinja2", "platformdirs"}
-AT_THE_TOP_OF = {"cli": {"typer", "rich"}}
+AT_THE_TOP_OF = {"cli": {"typer", "rich"}, "studio": {"fastapi", "starlette", "pydantic", "pydantic_core", "uvicorn"}}
 HEAVY_PARTS = {"torch.utils.tensorboard", "torch.distributed.run"}  # of a package that is otherwise welcome
 BANNED = {"torchvision", "timm", "open_clip", "lpips"}
 

@@ -279,6 +279,21 @@ def test_films_beside_the_decoder(bundle, capsys):
     assert found["growth"] >= 0
 
 
+# -- the studio -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks at the process in /proc")
+def test_the_studio_for_one_visitor_and_for_eight(bundle, capsys):
+    model = str(bundle / "landscapes-128.safetensors")
+    assert main(["studio", "--models", model, "--moves", "3", "--seconds", "1", "--threads", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)[model]
+    assert len(found["alone"]) == 3
+    assert len(found["pictures"]) == 8
+    assert min(found["pictures"]) > 0
+    assert max(found["pictures"]) - min(found["pictures"]) <= 2, "each in turn"
+    assert min(found["cpu"], found["decoder_cpu"], found["first_page_cpu"]) > 0
+
+
 # -- photos -----------------------------------------------------------------------------------------------------------
 
 

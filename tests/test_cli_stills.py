@@ -1,17 +1,23 @@
 """Panoramas, woven pictures, regions, mixtures and selections: what is written, and what is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from claims import shows
 from PIL import Image
+from tiny import lay_beside
 
 from graftlab.checkpoints.load import load
 from graftlab.editing import blends, masks
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.distributions import Distribution, beside
 from graftlab.editing.tiles import Tiled
 from graftlab.images import read, read_recipe, to_uint8
+from graftlab.networks.swapping import SwappingAutoencoder
 
+BESIDE = ((Directions, directions_beside), (Distribution, beside))
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 
@@ -113,6 +119,34 @@ def test_mix(graft, model):
         assert shows("mix.png", model.decode(a.mix(b, texture=1)))
 
 
+def test_edit(graft, bundle):
+    shutil.copy(bundle / "landscapes-128.safetensors", "own.safetensors")
+    model = load("own.safetensors", SwappingAutoencoder, device="cpu")
+    lay_beside(Path("own.safetensors"), model)
+    directions, known = (each.load(beside("own.safetensors")) for each, beside in BESIDE)
+    paint("left.png", (0, 0, 0.6, 1))
+    a, b = codes(model, HILL, LAKE)
+    mask = masks.resize(masks.read("left.png"), (32, 44))
+    woven = blends.weave([a, b], [masks.soften(mask, 8) * 0.5], "texture")
+    for options, wanted in (
+        ((), a),
+        (("-t", LAKE), a.mix(b, texture=1)),
+        (("-t", LAKE, "--amount", 0.5), a.mix(b, texture=0.5)),
+        (("--random", 7, "--psi", 0.5), known.sample(a, [7], 0.5)),
+        (("--region", f"left.png={LAKE}:0.5"), woven),
+        (("--move", "hour=1.5"), directions.apply(a, {"hour": 1.5})),
+        (("--move", "hour=2@left.png~6"), directions.apply(a, {"hour": 2}, masks.soften(mask, 6))),
+        (("--move", "structure 2=1"), known.components("structure").apply(a, {"component 2": 1})),
+        (("--move", "season=1", "--region", f"left.png={LAKE}:0.5"), directions.apply(woven, {"season": 1})),
+    ):
+        assert graft("edit", HILL, "-m", "own.safetensors", "--size", 32, *options).code == 0, options
+        assert shows("edit.png", model.decode(wanted)), options
+    c, d = codes(model, HILL, LAKE, square=True)
+    options = ("-t", LAKE, "--amount", 0, "--structure-amount", 0.5, "--size", 32, "--square")
+    assert graft("edit", HILL, "-m", "own.safetensors", *options).code == 0
+    assert shows("edit.png", model.decode(c.mix(d, structure=0.5)))
+
+
 @pytest.mark.parametrize(
     ("options", "share"), [(("--at", "25,9"), (0.5, 9 / 37)), (("--at", "50%,100%"), (0.5, 1.0))], ids=str
 )
@@ -209,6 +243,18 @@ def refused(graft, *arguments, naming):
         (("mix", HILL, "-t", f"{LAKE}:0"), "more than 0"),
         (("mix", HILL, "-t", f"{LAKE}:1", "--own", "-1"), "more than 0"),
         (("mix", HILL, "-t", LAKE, "--own", "nan"), "nan"),
+        (("edit", HILL, "--random", "1"), "landscapes-256 did not come with"),
+        (("edit", HILL, "--move", "hour=1"), "no directions"),
+        (("edit", HILL, "--move", "texture 1=1"), "'texture 1'"),
+        (("edit", HILL, "--move", "hour"), "'hour'"),
+        (("edit", HILL, "--move", "hour=much"), "'hour=much'"),
+        (("edit", HILL, "--move", "hour=1@"), "'hour=1@'"),
+        (("edit", HILL, "--move", "hour=1", "-d", LAKE), LAKE),
+        (("edit", HILL, "--region", "mask.png"), "'mask.png'"),
+        (("edit", HILL, "--region", f"mask.png={LAKE}:2"), ":2"),
+        (("edit", HILL, "--region", f"mask.png~wide={LAKE}"), "~wide"),
+        (("edit", HILL, "--region", f"black.png={LAKE}"), "black.png is black all over"),
+        (("edit", HILL, "-t", LAKE, "--structure-amount", "0.5"), "--square"),
         (("select", HILL, "--at", "60,5"), "60,5 lies outside photos/hill.png, which has 50 × 37 pixels."),
         (("select", HILL, "--at", "101%,5%"), "101%,5%"),
         (
@@ -241,6 +287,9 @@ def test_files_that_are_read_are_not_written_over(graft):
         (SEA, ("panorama", HILL, LAKE, "-t", f"{SEA}:0.5", "-t", HILL)),
         ("mask.png", ("weave", HILL, LAKE, "--along", "mask.png")),
         ("mask.png", ("regions", HILL, "-t", f"mask.png={LAKE}")),
+        ("mask.png", ("edit", HILL, "--region", f"mask.png~4={LAKE}")),
+        ("mask.png", ("edit", HILL, "--move", "hour=1@mask.png")),
+        (LAKE, ("edit", HILL, "--region", f"mask.png={LAKE}:0.5")),
         (LAKE, ("regions", HILL, "-t", f"mask.png={LAKE}")),
         (LAKE, ("mix", HILL, "-t", f"{LAKE}:2")),
         (HILL, ("select", HILL, "--at", "1,1")),

@@ -15,16 +15,15 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
 from graftlab.editing.distributions import (
-    BEYOND,
     RECONSTRUCTION,
     Distribution,
     Gaussian,
     calibrate,
     distribution,
     draw_samples,
-    measure,
 )
 from graftlab.editing.fitting import fit, principal
+from graftlab.editing.novelty import BEYOND, measure
 from graftlab.images import read, write
 
 ROSINALITY = Path(__file__).parent / "fixtures" / "sae_rosinality" / "checkpoint.pt"

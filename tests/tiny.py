@@ -1,12 +1,15 @@
 """Tiny models whose every parameter matters, and pictures for them."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from graftlab.config import StyleGAN2Config, preset
+from graftlab.editing.directions import Directions
+from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -65,3 +68,21 @@ def differ(a: Tensor, b: Tensor) -> float:
     """Largest difference, as a share of the largest value."""
     assert a.shape == b.shape
     return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def lay_beside(path: Path, model: SwappingAutoencoder) -> None:
+    """Directions and a distribution beside the file of a model, with numbers at random."""
+    draw = torch.Generator().manual_seed(0)
+
+    def numbers(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw)
+
+    def gaussian(channels: int) -> Gaussian:
+        axes = torch.linalg.qr(numbers(channels, 3))[0].T * torch.tensor([[0.9], [0.6], [0.3]])
+        return Gaussian(numbers(channels), axes, torch.tensor(0.01), torch.linspace(0, 0.1, 101))
+
+    texture, structure = model.config.texture_channels, model.config.structure_channels
+    known = Directions(("hour", "season"), numbers(2, texture), numbers(texture), torch.zeros(2), model.fingerprint)
+    known.save(path.with_suffix(".directions.safetensors"))
+    textures = Distribution(gaussian(texture), gaussian(structure), True, model.fingerprint)
+    textures.save(path.with_suffix(".textures.safetensors"))

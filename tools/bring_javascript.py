@@ -12,8 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = ROOT / "graftlab" / "bundled"
-# library -> files of its npm package that are shipped, in bundled/LIBRARY
-SHIPPED = {"openseadragon": ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"]}
+# library -> files of its npm package that are shipped, in bundled/LIBRARY (preact-signals for @preact/signals)
+SHIPPED = {
+    "openseadragon": ["build/openseadragon/openseadragon.min.js", "LICENSE.txt"],
+    "preact": ["dist/preact.mjs", "hooks/dist/hooks.mjs", "LICENSE"],
+    "@preact/signals": ["dist/signals.mjs", "LICENSE"],
+    "@preact/signals-core": ["dist/signals-core.mjs", "LICENSE"],
+    "htm": ["dist/htm.mjs", "LICENSE"],
+}
+TESTS = ROOT / "tests" / "browser"  # which no wheel contains, nor what one is built from
+TESTED_WITH = {"axe-core": ["axe.min.js", "LICENSE"]}  # the same for tests, in tests/browser/LIBRARY
 
 
 class MissingError(Exception):
@@ -23,13 +31,17 @@ class MissingError(Exception):
 def bring() -> None:
     """Lay every library into the package, unless it is there in this version. MissingError if that cannot be done."""
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    stamps = {library: locked[f"node_modules/{library}"]["integrity"] for library in SHIPPED}
-    if all(is_there(library, stamp) for library, stamp in stamps.items()):
+    brought = {BUNDLED / folder_of(library): (library, files) for library, files in SHIPPED.items()}
+    if TESTS.is_dir():
+        brought |= {TESTS / library: (library, files) for library, files in TESTED_WITH.items()}
+    stamps = {folder: locked[f"node_modules/{library}"]["integrity"] for folder, (library, _) in brought.items()}
+    if all(is_there(folder, stamp) for folder, stamp in stamps.items()):
         return
     npm = shutil.which("npm")
     if npm is None:
         raise MissingError(
-            "the pages of 'graft sheet' need npm at build time: install Node.js, then run 'make javascript'."
+            "the pages of 'graft sheet' and 'graft studio' need npm at build time: install Node.js, then run "
+            "'make javascript'."
         )
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json", ".npmrc"):
@@ -39,18 +51,22 @@ def bring() -> None:
         )
         if run.returncode:
             raise MissingError(
-                f"'npm ci' failed, so the pages of 'graft sheet' lack their viewer: {run.stderr.strip()}"
+                "'npm ci' failed, so the pages of 'graft sheet' and 'graft studio' lack their libraries: "
+                f"{run.stderr.strip()}"
             )
-        for library, files in SHIPPED.items():
-            target = BUNDLED / library
-            target.mkdir(exist_ok=True)
+        for target, (library, files) in brought.items():
+            target.mkdir(parents=True, exist_ok=True)
             for name in files:
                 shutil.copy(Path(folder, "node_modules", library, name), target)
-            (target / "integrity").write_text(stamps[library] + "\n", encoding="utf-8")  # last: all of it is there
+            (target / "integrity").write_text(stamps[target] + "\n", encoding="utf-8")  # last: all of it is there
 
 
-def is_there(library: str, stamp: str) -> bool:
-    written = BUNDLED / library / "integrity"
+def folder_of(library: str) -> str:
+    return library.removeprefix("@").replace("/", "-")
+
+
+def is_there(folder: Path, stamp: str) -> bool:
+    written = folder / "integrity"
     return written.is_file() and written.read_text(encoding="utf-8").strip() == stamp
 
 

@@ -19,10 +19,14 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 USE = """
+from pathlib import Path
 import graftlab
 from graftlab.figures.deepzoom import VIEWER
 from graftlab.checkpoints.load import bundled_models
 assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the viewer of pages is not in the wheel"
+studio, bundled = (Path(graftlab.__file__).with_name(name) for name in ("studio", "bundled"))
+assert (studio / "page" / "rooms" / "swap.js").is_file(), "the studio's page is not in the wheel"
+assert len([*bundled.glob("*/LICENSE*")]) == 5, "a JavaScript library or its licence is not in the wheel"
 models = {"landscapes-256", "landscapes-128", "graft-mini", "alpine-64", "woodblock-64"}
 assert models <= set(bundled_models()), "a model is not in the wheel"
 print(graftlab.__file__)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from graftlab import __version__
+from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
@@ -19,8 +20,6 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
 from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
-
-DEFAULT_MODEL = "landscapes-256"
 
 
 def writable(path: Path) -> Path:

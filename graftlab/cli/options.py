@@ -14,6 +14,7 @@ import typer
 
 from graftlab.config.base import IMAGES, KINDS, Config, Within, type_and_limits
 
+DEFAULT_MODEL = "landscapes-256"
 NONE = inspect.Parameter.empty
 THOUSANDS = {"k": 1_000, "m": 1_000_000}  # after a number of images
 

@@ -31,7 +31,8 @@ from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
 from graftlab.editing import swaps
-from graftlab.editing.distributions import BEYOND, RECONSTRUCTION, Distribution, beside, measure
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.errors import GraftError
 from graftlab.images import read
 from graftlab.networks.swapping import SwappingModel
@@ -118,8 +119,7 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
     known = Distribution.load(file)
     if known.model != desk.model.fingerprint:  # it has been trained on since
         return
-    found = measure(desk.model, known, read(photo, desk.model.config.size, desk.square)).get(RECONSTRUCTION)
-    if found and found[0].percentile > BEYOND:
+    if comes_out_badly(desk.model, known, read(photo, desk.model.config.size, desk.square)):
         say(printable(f"{photo} comes out worse than {BEYOND} of 100 photos do with {model}; --refine 100 helps."))
 
 

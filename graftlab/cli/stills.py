@@ -1,17 +1,21 @@
-"""`graft panorama`, `weave`, `regions`, `mix` and `select`: several pictures in one, and masks that say where."""
+"""`graft panorama`, `weave`, `regions`, `mix`, `edit` and `select`: pictures of several, and masks that say where."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Out, PictureOptions, ViewingOptions, picture, spare
+from graftlab.cli.desk import LARGEST_SEED, Out, PictureOptions, ViewingOptions, picture, spare
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.style import Psi
 from graftlab.editing import masks
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.edits import Move, find_direction
 from graftlab.errors import GraftError
 from graftlab.rendering import stills
-from graftlab.rendering.requests import parse_place, parse_textures, parse_weighted
+from graftlab.rendering.requests import parse_move, parse_place, parse_region, parse_textures, parse_weighted
 from graftlab.work.texts import parse_length
 
 Textures = Annotated[
@@ -154,6 +158,68 @@ def mix(
     spare(out, photo, *others)
     desk = larger.on(options.desk())
     desk.write(stills.mix(desk, desk.read(photo), desk.read_all(others), weights, own), out)
+
+
+@spread
+def edit(
+    photo: Annotated[Path, typer.Argument(help="The picture that supplies the structure, and at first the texture.")],
+    texture: Annotated[
+        Path | None, typer.Option("--texture", "-t", help="A picture that supplies the texture, or part of it.")
+    ] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, help="Seed of a random texture, instead of a picture's."),
+    ] = None,
+    psi: Psi = 0.8,
+    amount: Annotated[float, typer.Option(help="How much of that texture: 0 none, 1 all, beyond exaggerated.")] = 1.0,
+    structure_amount: Annotated[float, typer.Option(help="How much of the structure of --texture's picture.")] = 0.0,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="MASK=PICTURE, PICTURE's texture where the mask is white; or MASK~EDGE=PICTURE:AMOUNT."),
+    ] = None,
+    move: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=GAIN, so many standard deviations along a direction, or NAME=GAIN@MASK~EDGE. 'texture 3' and "
+            "'structure 1' name principal components."
+        ),
+    ] = None,
+    directions: Annotated[
+        Path | None, typer.Option("--directions", "-d", help="A file of directions; by default the model's own.")
+    ] = None,
+    out: Out = Path("edit.png"),
+    options: PictureOptions = PictureOptions(),
+    larger: Enlarging = Enlarging(),
+) -> None:
+    """Edit a picture: another texture or part of it, textures in regions, directions; as in `graft studio`.
+
+    EDGE is the width of a mask's soft edge, in pixels; 8 by default.
+
+    graft edit @peaks --texture @autumn-hills --amount 0.5 --move hour=1.5 -o edited.png
+
+    graft edit @peaks --random 7 --region sky.png=sunset.jpg:0.8 --move "texture 3=-1@meadow.png~16" -o edited.png
+    """
+
+    painted, moved = [parse_region(text) for text in region or []], [parse_move(text) for text in move or []]
+    files = [texture, *(each[0] for each in painted), *(each[2] for each in painted), *(each[2] for each in moved)]
+    spare(out, photo, *(file for file in files if file is not None))
+    desk = larger.on(options.desk())
+    if texture and structure_amount:
+        desk = desk.together([photo, texture])
+    known = Distribution.load(file) if (file := beside(options.model)).exists() else None
+    if random is not None and known is None:
+        raise GraftError(f"{options.model} did not come with the textures of its training, of which --random draws.")
+    own = directions or directions_beside(options.model)
+    loaded = Directions.load(own) if directions or own.exists() else None
+    moves = []
+    for name, gain, mask, soft in moved:
+        found, full = find_direction(name, loaded, known)
+        moves.append(Move(found, {full: gain}, masks.read(mask) if mask else None, soft))
+    regions = [(masks.read(mask), desk.read(other), share, soft) for mask, soft, other, share in painted]
+    drawn = (known, random, psi) if known is not None and random is not None else None
+    other = desk.read(texture) if texture else None
+    made = stills.edit(desk, desk.read(photo), other, amount, structure_amount, drawn, regions, moves)
+    desk.write(made, out)
 
 
 @spread

@@ -33,6 +33,10 @@ COMMANDS: Panels = {
             "Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.",
         ),
         "mix": Row("stills.mix", "Give a picture a weighted mixture of textures; weights may have any sum."),
+        "edit": Row(
+            "stills.edit",
+            "Edit a picture: another texture or part of it, textures in regions, directions; as in `graft studio`.",
+        ),
         "select": Row(
             "stills.select", "Make a mask of all places whose structure is similar to that of a given place."
         ),
@@ -104,6 +108,10 @@ COMMANDS: Panels = {
             "textures.novelty",
             "Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come "
             "out.",
+        ),
+        "studio": Row(
+            "studio.studio",
+            "Serve a page on this machine on which pictures are swapped and edited live, until Ctrl-C.",
         ),
         "demo": Row("models.demo", "Swap two of the bundled photographs, and draw a sheet of swaps."),
     },

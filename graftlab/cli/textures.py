@@ -13,7 +13,8 @@ from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
-from graftlab.editing.distributions import BEYOND, RECONSTRUCTION, Distribution, beside, distribution, measure
+from graftlab.editing.distributions import RECONSTRUCTION, Distribution, beside, distribution
+from graftlab.editing.novelty import BEYOND, measure
 from graftlab.errors import GraftError
 from graftlab.rendering.sheets import draw_textures
 from graftlab.work.examples import by_name

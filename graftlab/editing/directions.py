@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from graftlab.artifacts import Artifact, finite
-from graftlab.checkpoints.load import bundled_directions
+from graftlab.checkpoints.load import DIRECTIONS, bundled_directions, locate
 from graftlab.codes import CodesT, Decoder
 from graftlab.editing import masks
 from graftlab.editing.swaps import FARTHEST
@@ -243,6 +243,14 @@ class Directions(Artifact):
             raise GraftError("their layers are not numbers")
         rows = None if layers is None else tuple(layers)
         return cls(**{**tensors, **header, "names": tuple(names), "layers": rows})
+
+
+def directions_beside(model: str | Path) -> Path:
+    """Where the directions of a model lie, if it came with some: NAME.directions.safetensors.
+
+    GraftError if there is no such model."""
+    file = locate(model)
+    return file.with_name(f"{file.stem}{DIRECTIONS}.safetensors")
 
 
 def _region(mask: Tensor, codes: Any) -> Tensor:

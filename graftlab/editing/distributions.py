@@ -2,7 +2,7 @@
 
     weather = distribution(model, "photos", size=128)
     codes = weather.sample(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
-    measure(model, weather, picture)["texture"][0].percentile            # 100: no photo was as far off
+    weather.novelty(model.encode(picture))["texture"][0].percentile      # 100: no photo was as far off
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
@@ -24,6 +24,7 @@ from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
+from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, read_squares
 from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
@@ -33,7 +34,6 @@ from graftlab.work.progress import Progress, silent
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
 ERRORS = "reconstruction.ranks"
 HELD_OUT = 5  # one photo in so many
-BEYOND = 95  # percentile of photos' reconstructions from which on a picture may not come out well
 RECONSTRUCTION = "reconstruction"
 FEWEST = 10  # photos
 KnownT = TypeVar("KnownT", "Gaussian", Mixture)
@@ -163,6 +163,14 @@ class Distribution(Artifact):
         ranked = {part: replace(one, ranks=_ranks(one.distances(rows[part]))) for part, one in parts.items()}
         return replace(self, texture=ranked["texture"], structure=ranked["structure"], errors=_ranks(errors))
 
+    def components(self, part: str) -> Directions:
+        """The axes of textures, or of the structures' cells, as directions: "component 1" and so on."""
+        known: Gaussian = getattr(self, part)
+        variances, rest = known.axes.square().sum(1), known.rest * (len(known.mean) - len(known.axes))
+        names = tuple(f"component {i + 1}" for i in range(len(variances)))
+        shares = variances / (variances.sum() + rest)
+        return Directions(names, known.axes, known.mean, shares, self.model, part=part)
+
     def _check(self, codes: SwapCodes) -> None:
         self.check_owner(codes.model, "these codes")
         have = (codes.texture.shape[1], codes.structure.shape[1])
@@ -282,14 +290,6 @@ def calibrate(
         raise GraftError(f"{source.path} has {count} readable pictures; percentiles need {FEWEST}, best hundreds.")
     about = {**known.about, "percentiles": {"photos": source.path.name, "pictures": count}}
     return replace(known.calibrated(*_together(found)), about=about)
-
-
-@torch.no_grad()
-def measure(model: Autoencoder, known: Distribution, images: Tensor) -> dict[str, list[Novelty]]:
-    """How unlike the photos of a distribution pictures (N, 3, H, W) are: texture, structure and, unless the file is an
-    older one, reconstruction. Use the size of the fit, since structures depend on scale."""
-    codes = model.encode(images)
-    return known.novelty(codes, reconstruction_errors(model, images, codes))
 
 
 @torch.no_grad()

@@ -15,13 +15,13 @@ HOW = ("side", "stack", "diagonal")
 DIMMED = 0.25  # brightness of what a selection leaves out
 
 
-def read(path: str | Path) -> Tensor:
+def read(path: str | Path, name: str | None = None) -> Tensor:
     """A picture file as a mask (1, 1, h, w): white is 1, black 0, colours count as their mean.
 
-    GraftError if the file is no picture, or black all over."""
-    mask = (images.read(path).mean(1, keepdim=True) + 1) / 2
+    GraftError, which calls it by its name or path, if the file is no picture, or black all over."""
+    mask = (images.read(path, name=name).mean(1, keepdim=True) + 1) / 2
     if not mask.any():
-        raise GraftError(f"{path} is black all over; paint white where something is to happen.")
+        raise GraftError(f"{name or path} is black all over; paint white where something is to happen.")
     return mask
 
 
@@ -41,6 +41,11 @@ def soften(mask: Tensor, width: float) -> Tensor:
         mask = F.pad(mask, (across, across, down, down), mode="replicate")
         mask = F.avg_pool2d(mask, (2 * down + 1, 2 * across + 1), stride=1)
     return mask
+
+
+def fit(mask: Tensor, size: tuple[int, int], soft: float) -> Tensor:
+    """The mask over a picture of this height and width, whatever its own size and aspect, its edges softened."""
+    return soften(resize(mask, size), soft)
 
 
 def ramps(places: Tensor, seams: Sequence[float], fade: float) -> Tensor:

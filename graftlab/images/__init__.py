@@ -252,7 +252,11 @@ def read(
     if notes := image.info.get("notes"):
         LOG.warning("%s: %s.", name or _name(source), "; ".join(notes))
     if square:
-        image = _center_square(image)
+        short = min(image.size)
+        left, top = ((side - short) // 2 for side in image.size)
+        box = (left, top, left + short, top + short)
+        # An exact copy of the box; Image.crop would bring Pillow's own size warning back.
+        image = image.resize((short, short), Image.Resampling.NEAREST, box=box)
     if size is not None:
         if min(image.size) < min(SMALLEST, size):
             what = f"{name or _name(source)} has {image.width} × {image.height} pixels"
@@ -261,24 +265,11 @@ def read(
     return to_tensor(image)
 
 
-def short_side(source: str | Path | bytes | BinaryIO, name: str | None = None) -> int:
-    """The shorter side of a picture file, pixels, from its header alone. GraftError as `read`."""
-    return min(measure(source, name))
-
-
-def measure(source: str | Path | bytes | BinaryIO, name: str | None = None) -> tuple[int, int]:
+def dimensions(source: str | Path | bytes | BinaryIO, name: str | None = None) -> tuple[int, int]:
     """Width and height of a picture file, upright, pixels, from its header alone. GraftError as `read`."""
     name = name or _name(source)
     with _explained(name), _binary(source) as file, identified(file, name) as image:
         return upright_size(image)
-
-
-def _center_square(image: Image.Image) -> Image.Image:
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    box = (left, top, left + short, top + short)
-    # An exact copy of the box; Image.crop would bring Pillow's own size warning back.
-    return image.resize((short, short), Image.Resampling.NEAREST, box=box)
 
 
 # ---------------------------------------------------------------- tensor -> file
@@ -318,6 +309,13 @@ def to_png(images: Tensor) -> bytes:
     return data.getvalue()
 
 
+def to_webp(images: Tensor, quality: int = 80) -> bytes:
+    """The same as a WebP of this quality (1 to 100), as fast as it can be encoded."""
+    data = BytesIO()
+    to_image(images).save(data, "WEBP", quality=quality, method=0)
+    return data.getvalue()
+
+
 def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> dict[str, Any]:
     """Options for Pillow's writer of this format: compression, and the recipe if the format stores text."""
     text = None if recipe is None else json.dumps(dict(recipe), default=str)  # ASCII, so every script survives EXIF
@@ -336,9 +334,10 @@ def _options(kind: str, quality: int, recipe: Mapping[str, object] | None) -> di
     return {"exif": exif, "quality": quality} | ({"subsampling": 0} if kind == "JPEG" else {})
 
 
-def read_recipe(path: str | Path) -> dict[str, Any] | None:
+def read_recipe(source: str | Path | bytes, name: str | None = None) -> dict[str, Any] | None:
     """The recipe `write` stored in a picture; None if there is none. GraftError if the file is not a picture."""
-    with _explained(str(path)), _binary(path) as file, identified(file, str(path)) as image:
+    name = name or _name(source)
+    with _explained(name), _binary(source) as file, identified(file, name) as image:
         text = image.info.get("graftlab")
         exif = image.getexif() if image.format != "PNG" else {}
         if exif.get(ExifTags.Base.Software) == _SOFTWARE:

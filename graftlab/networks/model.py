@@ -39,11 +39,7 @@ class Network(nn.Module):
     @property
     def ancestors(self) -> frozenset[str]:
         """Fingerprints of the models that this one was made from, as far as known: parents, and theirs."""
-        named = [self.about.get("parent")]
-        for record in ("parents", "ancestors"):
-            listed = self.about.get(record)
-            named += listed if isinstance(listed, list) else []
-        return frozenset(name for name in named if isinstance(name, str))
+        return ancestors(self.about)
 
     def save(
         self,
@@ -103,6 +99,15 @@ class Decoder(Network, ABC, Generic[CodesT]):
                 f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
                 f"{self.remake}."
             )
+
+
+def ancestors(about: Mapping[str, Any]) -> frozenset[str]:
+    """Fingerprints of the models that one was made from, by what is known of it."""
+    named = [about.get("parent")]
+    for record in ("parents", "ancestors"):
+        listed = about.get(record)
+        named += listed if isinstance(listed, list) else []
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:

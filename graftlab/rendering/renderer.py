@@ -24,7 +24,7 @@ from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import fit_scale
 from graftlab.hardware import exact_convolutions
-from graftlab.images import LOG, measure, read, short_side, write
+from graftlab.images import LOG, dimensions, read, write
 from graftlab.inversion.refine import Refined, Refining
 from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
@@ -107,7 +107,7 @@ class Renderer(Generic[NetworkT]):
     def read_bytes(self, picture: Path | bytes, name: str, side: int) -> Tensor:
         """The same of any source, at this short side. The log is told if pictures of unlike shapes become squares."""
         if self.square:
-            width, height = measure(picture, name)
+            width, height = dimensions(picture, name)
             self.shapes.add(round(width / height, 1))
             if len(self.shapes) > 1:
                 LOG.warning("The pictures have unlike shapes; of each the central square is used.")
@@ -135,7 +135,7 @@ class Renderer(Generic[NetworkT]):
         if self.own is None or not paths:
             return self.model.config.size
         smallest = self.model.config.smallest_grid * self.model.config.stride
-        return max(smallest, min(self.own, *map(short_side, paths)))
+        return max(smallest, min(self.own, *(min(dimensions(path)) for path in paths)))
 
     def together(self, paths: Iterable[Path]) -> Self:
         """The same, by which all pictures are read at one short side: that of the smallest of these."""

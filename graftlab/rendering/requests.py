@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isfinite, isnan, nan
 from pathlib import Path
 
+from graftlab.editing.edits import SOFT
 from graftlab.errors import GraftError
 from graftlab.images import open_rgb
 
@@ -16,7 +17,7 @@ def number(text: str) -> float:
         return nan
 
 
-def parse_weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
+def parse_weighted(texts: Sequence[str], option: str = "--texture") -> tuple[list[Path], list[float]]:
     """Pictures and weights from texts FILE or FILE:WEIGHT."""
     paths, weights = [], []
     for text in texts:
@@ -24,7 +25,7 @@ def parse_weighted(texts: Sequence[str]) -> tuple[list[Path], list[float]]:
         if not colon or Path(text).exists():  # a name may hold a colon
             path, weight = text, "1"
         if isnan(number(weight)):
-            raise GraftError(f"--texture takes a picture, as FILE or FILE:WEIGHT with a finite number, not '{text}'.")
+            raise GraftError(f"{option} takes a picture, as FILE or FILE:WEIGHT with a finite number, not '{text}'.")
         paths.append(Path(path))
         weights.append(number(weight))
     return paths, weights
@@ -50,3 +51,37 @@ def parse_place(photo: Path, text: str, square: bool) -> tuple[float, float]:
         what = f"the central square (--square) of {photo}" if square else photo
         raise GraftError(f"--at {text} lies outside {what}, which has {kept[0]} × {kept[1]} pixels.")
     return shares[0], shares[1]
+
+
+def parse_masked(text: str, option: str) -> tuple[Path, float]:
+    """A mask and the width of its edge in pixels, from FILE or FILE~WIDTH."""
+    path, tilde, width = text.rpartition("~")
+    if not tilde or Path(text).exists():
+        return Path(text), SOFT
+    if isnan(number(width)):
+        raise GraftError(
+            f"{option} takes the width of a mask's edge in pixels behind ~, as in sky.png~16, not '{text}'."
+        )
+    return Path(path), number(width)
+
+
+def parse_region(text: str) -> tuple[Path, float, Path, float]:
+    """Mask, width of its edge, picture and amount, from MASK=PICTURE, MASK~WIDTH=PICTURE:AMOUNT and the like."""
+    mask, _, picture = text.partition("=")
+    if not (mask and picture):
+        raise GraftError(f"--region takes MASK=PICTURE, such as sky.png=sunset.jpg, not '{text}'.")
+    (path,), (amount,) = parse_weighted([picture], "--region")
+    if not 0 <= amount <= 1:
+        raise GraftError(f"The amount of a region lies between 0 and 1, which '{text}' does not say.")
+    return *parse_masked(mask, "--region"), path, amount
+
+
+def parse_move(text: str) -> tuple[str, float, Path | None, float]:
+    """Name of a direction, gain, mask and width of its edge, from NAME=GAIN or NAME=GAIN@MASK and the like."""
+    name, _, rest = text.partition("=")
+    gain, at, mask = rest.partition("@")
+    if not name or isnan(number(gain)) or (at and not mask):
+        raise GraftError(
+            f"--move takes NAME=GAIN or NAME=GAIN@MASK, such as hour=1.5 or hour=1.5@sky.png, not '{text}'."
+        )
+    return name, number(gain), *(parse_masked(mask, "--move") if mask else (None, SOFT))

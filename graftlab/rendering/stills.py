@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.editing import blends, masks
+from graftlab.editing import blends, edits, masks
+from graftlab.editing.distributions import Distribution
+from graftlab.editing.edits import Move, Region
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.errors import GraftError
-from graftlab.images import short_side
+from graftlab.images import dimensions
 from graftlab.networks.swapping import SwappingModel
 from graftlab.networks.translator import Translator
 from graftlab.rendering.renderer import Renderer
@@ -86,6 +88,30 @@ def mix(
     return _draw(renderer, network, blends.mixture(codes[0], codes, [own, *weights]))
 
 
+def edit(
+    renderer: Drawing,
+    picture: Tensor,
+    other: Tensor | None = None,  # that gives its texture, or its structure
+    texture: float = 1.0,  # of the other's: 0 none, 1 all of it, beyond exaggerated
+    structure: float = 0.0,
+    random: tuple[Distribution, int, float] | None = None,  # whose texture of a seed, with a psi, is the other's
+    regions: Sequence[tuple[Tensor, Tensor, float, float]] = (),  # mask, picture, amount, width of its edge in pixels
+    moves: Sequence[Move] = (),
+) -> Tensor:
+    """A picture with another texture, other textures in regions, and moved along directions (`edits.edit`)."""
+    given = [] if other is None else [other]
+    network, codes = encode(renderer, [picture, *given, *(region[1] for region in regions)])
+    own, mixed, painted = codes[0], codes[1] if given else None, codes[1 + len(given) :]
+    if random is not None:
+        known, seed, psi = random
+        mixed = known.sample(mixed or own, [seed], psi)
+    places = [
+        Region(mask, codes, amount, soft) for (mask, _, amount, soft), codes in zip(regions, painted, strict=True)
+    ]
+    stride = renderer.model.config.stride
+    return _draw(renderer, network, edits.edit(own, mixed, texture, structure, places, moves, stride))
+
+
 @torch.no_grad()
 def select(
     renderer: Drawing,
@@ -120,16 +146,16 @@ def _paint(joined: SwapCodes, codes: Sequence[SwapCodes], weights: Sequence[floa
 
 
 def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tensor:
-    """A mask over a picture's pixels, whatever its own size and aspect, with soft edges."""
+    """A mask over a picture's pixels, with soft edges."""
     height, width = (cells * renderer.model.config.stride for cells in codes.structure.shape[2:])
-    return masks.soften(masks.resize(mask, (height, width)), soft)
+    return masks.fit(mask, (height, width), soft)
 
 
 @torch.no_grad()
 def translate(renderer: Renderer[Translator], photo: Path, enlarge: bool = False) -> Tensor:
     """A photo redrawn by a student: (1, 3, H, W). GraftError if it is smaller than that, unless it may be enlarged."""
     size = renderer.side()
-    if not enlarge and (smaller := short_side(photo)) < size:
+    if not enlarge and (smaller := min(dimensions(photo))) < size:
         raise GraftError(
             f"{photo} has {smaller} pixels on its short side, fewer than the {size} that the student draws: give a "
             "larger photo, a smaller --size, or enlarge it (--enlarge)."

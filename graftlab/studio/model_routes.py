@@ -1,0 +1,132 @@
+"""The models that the page may name, what they are, and scenes as lines to copy."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from graftlab.checkpoints.describe import describe
+from graftlab.checkpoints.readers import open_model
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.edits import PARTS
+from graftlab.errors import GraftError
+from graftlab.networks.model import ancestors
+from graftlab.studio.answers import Here, Whose
+from graftlab.studio.scenes import AnyScene
+
+routes = APIRouter()
+
+
+class ModelAnswer(BaseModel):
+    """A model, in a few words."""
+
+    name: str
+    kind: str | None
+    size: int
+    begins: bool  # whether the page begins with it
+    parameters: int
+    about: dict[str, Any]
+
+
+class DirectionAnswer(BaseModel):
+    """A direction, and what is known of it."""
+
+    file: str
+    name: str
+    part: str
+    told: str
+
+
+class CardAnswer(ModelAnswer):
+    """A model, and all that is known of it."""
+
+    card: str | None  # Markdown
+    config: dict[str, Any]
+    directions: list[DirectionAnswer]
+    components: dict[str, int]  # how many there are of texture and structure
+    random: bool  # whether random textures can be drawn
+    kin: list[str]  # models that it was made from, or that were made from it
+
+
+class Line(BaseModel):
+    """Text to copy."""
+
+    text: str
+
+
+@routes.get("/models")
+def list_models(here: Here) -> list[ModelAnswer]:
+    """The models on this machine: bundled, in the cache, and those that the studio was started with."""
+    found = []
+    for name, path in here.networks.files().items():
+        try:
+            found.append(ModelAnswer(**known(here, name, describe(path))))
+        except GraftError:  # one damaged file does not hide the others
+            continue
+    return found
+
+
+@routes.get("/models/{name:path}")
+def show_model(here: Here, whose: Whose, name: str) -> CardAnswer:
+    """A model's card, configuration, directions and kin."""
+    path = here.networks.file(name)
+    card, beside = path.with_suffix(".md"), directions_beside(path)
+    directions = Directions.load(beside) if beside.is_file() else None
+    try:
+        weather = here.turns.run(whose.id, lambda: here.networks.distribution(name)).result()
+    except GraftError:
+        weather = None
+    told = describe(path)
+    return CardAnswer(
+        **known(here, name, told),
+        card=card.read_text(encoding="utf-8") if card.is_file() else None,
+        config=told.get("config", {}),
+        directions=list(described(name, directions)) if directions else [],
+        components={part: len(getattr(weather, part).axes) for part in PARTS} if weather else {},
+        random=weather is not None,
+        kin=kin(here.networks.files(), name),
+    )
+
+
+def described(model: str, directions: Directions) -> Iterator[DirectionAnswer]:
+    for name in directions.names:
+        yield DirectionAnswer(file=model, name=name, part=directions.part, told=directions.describe(name))
+
+
+def kin(files: Mapping[str, Path], name: str) -> list[str]:
+    """The models that one was made from, and those that were made from it, as their files tell."""
+    own, found = open_model(files[name]), []
+    for other, path in files.items():
+        try:
+            file = open_model(path)
+        except GraftError:
+            continue
+        if file.fingerprint in ancestors(own.about) or own.fingerprint in ancestors(file.about):
+            found.append(other)
+    return found
+
+
+@routes.post("/command")
+def as_command(here: Here, whose: Whose, scene: AnyScene) -> Line:
+    """The `graft` command that draws a scene."""
+    return Line(text=scene.as_command(here.workspace(whose.id)))
+
+
+@routes.post("/python")
+def as_python(here: Here, whose: Whose, scene: AnyScene) -> Line:
+    """The Python that draws a scene."""
+    return Line(text=scene.as_python(here.workspace(whose.id)))
+
+
+def known(here: Here, name: str, told: dict[str, Any]) -> dict[str, Any]:
+    about = {key: value for key, value in told.get("about", {}).items() if isinstance(value, str | int | float)}
+    return {
+        "name": name,
+        "kind": told["kind"],
+        "size": told.get("size", 0),
+        "begins": name == here.model,
+        "parameters": told.get("parameters", 0),
+        "about": about,
+    }

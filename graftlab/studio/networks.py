@@ -1,0 +1,168 @@
+"""The models that are open, and what was computed with them and will be wanted again.
+
+For the thread whose turn it is (`rota.Turns`), so that nothing here needs a lock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graftlab import images
+from graftlab.checkpoints.catalogue.registry import cached_models
+from graftlab.checkpoints.load import bundled_models, load
+from graftlab.codes import SwapCodes
+from graftlab.editing import masks
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.novelty import BEYOND, comes_out_badly
+from graftlab.editing.tiles import WHOLE, Tiled, tiled_if_large
+from graftlab.errors import GraftError
+from graftlab.networks.model import Network
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import NetworkT, Renderer
+from graftlab.studio.memory import Kept
+from graftlab.studio.sessions import MissingError, Photo, Visitor
+
+MOST_OF_MODELS = 2 << 30  # bytes
+MOST_OF_CODES = 64 << 20  # bytes
+MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
+
+
+class Networks:
+    """Models by name, codes of photos, directions and distributions."""
+
+    def __init__(self, given: Sequence[str] = (), device: str | None = None) -> None:
+        self.given = list(given)  # model files beside those that are known by name
+        self.device = device
+        self._models = Kept[Network](MOST_OF_MODELS, weights)
+        self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
+        self._files = Kept[Any](MOST_OF_FILES, size_of)
+
+    def files(self) -> dict[str, Path]:
+        """All models that the page may name."""
+        return cached_models() | bundled_models() | {name: Path(name) for name in self.given if Path(name).is_file()}
+
+    def file(self, name: str) -> Path:
+        """The file of a model that the page may name. GraftError for any other."""
+        try:
+            return self.files()[name]
+        except KeyError:
+            raise MissingError(f"There is no model '{name}' here; choose one of the list.") from None
+
+    def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
+        """GraftError if the page may not name it, or it is of another kind."""
+        model = self._models.get(name, lambda: load(self.file(name), device=self.device))
+        if not isinstance(model, kind):
+            raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
+        return model
+
+    def codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
+        """The codes of a photo read at a short side."""
+        return self._encoded(renderer, model, photo, side)[0]
+
+    def notice(self, model: str, photo: Photo) -> str | None:
+        """What to say of a photo that comes out worse than most, if the model came with figures of that."""
+        renderer = Renderer(self.model(model, SwappingModel))
+        bad = self._encoded(renderer, model, photo, renderer.side())[1]
+        return f"{photo.name} comes out worse than {BEYOND} of 100 photos do with {model}." if bad else None
+
+    def directions(self, model: str) -> Directions:
+        """Those that a model came with. GraftError if there are none, and for one that the page may not name."""
+
+        def opened() -> Directions:
+            if not (path := directions_beside(self.file(model))).is_file():
+                raise MissingError(f"{model} did not come with directions; choose some of the list.")
+            return Directions.load(path)
+
+        return self._files.get(("directions", model), opened)
+
+    def distribution(self, model: str) -> Distribution:
+        """What textures and structures a model was trained on are like. GraftError if it came without."""
+
+        def opened() -> Distribution:
+            if not (path := beside(self.file(model))).is_file():
+                raise GraftError(f"{model} did not come with the textures of its training, which this needs.")
+            return Distribution.load(path)
+
+        return self._files.get(("distribution", model), opened)
+
+    def mask(self, mask: Photo) -> Tensor:
+        """(1, 1, h, w) in [0, 1]."""
+        return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
+
+    @torch.no_grad()
+    def _encoded(
+        self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int
+    ) -> tuple[SwapCodes, bool]:
+        """Codes, and whether the picture comes out worse than most, if it is of the model's own size."""
+
+        def encode() -> tuple[SwapCodes, bool]:
+            picture = images.read(photo.path, side, renderer.square, photo.name)
+            codes = tiled_if_large(renderer.model, picture).encode(picture)
+            return codes, side == renderer.model.config.size and self._bad(model, renderer.model, picture)
+
+        return self._codes.get((renderer.model.fingerprint, photo.id, side, renderer.square), encode)
+
+    def _bad(self, name: str, model: SwappingModel, picture: Tensor) -> bool:
+        try:
+            return comes_out_badly(model, self.distribution(name), picture)
+        except GraftError:  # it came without, or has been trained on since
+            return False
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a scene is drawn from: the networks, and one visitor's photos and masks."""
+
+    networks: Networks
+    visitor: Visitor
+    own: int | None = None  # largest short side that pictures keep where a scene tells no size; None: the model's size
+    about: dict[str, Any] = field(default_factory=dict)  # what recipes tell first
+
+    def renderer(self, model: str, size: int | None = None, square: bool = False) -> Renderer[SwappingModel]:
+        network = self.networks.model(model, SwappingModel)
+        return Renderer(network, size=size, own=self.own, square=square, about=self.about)
+
+    def codes(
+        self, renderer: Renderer[SwappingModel], model: str, *ids: str, together: bool = False
+    ) -> list[SwapCodes]:
+        """Codes of photos, each read at its own side, or together at that of the smallest."""
+        photos = [self.visitor.photo(id) for id in ids]
+        if together:
+            renderer = renderer.together([photo.path for photo in photos])
+        return [self.networks.codes(renderer, model, photo, renderer.side(photo.path)) for photo in photos]
+
+    @torch.no_grad()
+    def decode(self, renderer: Renderer[SwappingModel], codes: SwapCodes) -> Tensor:
+        """The picture (1, 3, H, W) of codes, tile by tile if it is large."""
+        model = renderer.model
+        large = codes.structure.shape[2:].numel() * model.config.stride**2 > WHOLE
+        return (Tiled(model) if large else model).decode(codes, **renderer.rendering)
+
+    def source(self, id: str) -> str:
+        """A photo as a command or Python names it."""
+        return self.visitor.photo(id).source
+
+    def mask(self, id: str) -> Tensor:
+        """(1, 1, h, w) in [0, 1]."""
+        return self.networks.mask(self.visitor.mask(id))
+
+    def notice(self, model: str, *ids: str) -> str | None:
+        """What to say of photos that come out worse than most."""
+        told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
+        return " ".join(filter(None, told)) or None
+
+
+def weights(model: Network) -> int:
+    return sum(each.numel() * each.element_size() for each in [*model.parameters(), *model.buffers()])
+
+
+def size_of(thing: Any) -> int:
+    """Bytes of the tensors in something."""
+    if isinstance(thing, Tensor):
+        return thing.numel() * thing.element_size()
+    return sum(map(size_of, vars(thing).values())) if hasattr(thing, "__dataclass_fields__") else 0

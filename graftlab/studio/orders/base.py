@@ -1,0 +1,24 @@
+"""What all kinds of jobs have in common: an order, which long work carries out and leaves in a file."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from graftlab.studio.networks import Workspace
+from graftlab.work.progress import Watch
+
+
+class Order(BaseModel, ABC):
+    """What is to be done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    @abstractmethod
+    def file(self) -> str:
+        """The name of the file that people get."""
+
+    @abstractmethod
+    def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
+        """Write it to `out`, which ends as `file` does. What `watch` gives is called between steps: it may raise."""

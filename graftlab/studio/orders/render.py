@@ -1,0 +1,37 @@
+"""A scene as a picture to keep."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Literal
+
+from graftlab import __version__, images
+from graftlab.studio.networks import Workspace
+from graftlab.studio.orders.base import Order
+from graftlab.studio.scenes import AnyScene
+from graftlab.work.progress import Watch
+
+
+class Render(Order):
+    """A scene at full size. The file tells the command, and the scene, from which the page restores what made it."""
+
+    kind: Literal["render"]
+    scene: AnyScene
+    format: Literal["png", "jpg", "webp", "tif"] = "png"
+
+    @property
+    def file(self) -> str:
+        return f"{self.scene.kind}.{self.format}"
+
+    def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
+        with watch("rendering", 1) as progress:
+            picture = self.scene.draw(at)
+            progress(1)
+        recipe = {
+            "command": self.scene.as_command(at),
+            "version": __version__,
+            "model": at.renderer(self.scene.model).model.fingerprint,
+            "scene": self.scene.model_dump(mode="json"),
+            "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
+            "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
+        }
+        images.write(picture, out, recipe)

@@ -1,0 +1,10 @@
+"""Scenes: each kind in a module of its own, and a line here."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graftlab.studio.scenes.edit import Edit
+from graftlab.studio.scenes.swap import Swap
+
+AnyScene = Annotated[Swap | Edit, Field(discriminator="kind")]

@@ -1,0 +1,80 @@
+"""What all kinds of scenes have in common: a JSON description of one picture, which can be drawn and told."""
+
+import shlex
+from abc import ABC, abstractmethod
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from graftlab.studio.networks import Workspace
+
+PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
+MaskId = PhotoId
+Share = Annotated[float, Field(ge=-2, le=3, allow_inf_nan=False)]
+"""How much of another picture: 0 none, 1 all of it, beyond exaggerated."""
+Gain = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False, description="Standard deviations.")]
+
+
+class Scene(BaseModel, ABC):
+    """One picture as codes and what is done to them. The same scene gives the same pixels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")
+    size: int | None = Field(
+        None,
+        ge=16,
+        le=2048,
+        description="Short side at which pictures are read, pixels; the model's own on the screen, and up to 1024 in "
+        "a picture that is saved.",
+    )
+    square: bool = Field(False, description="Whether pictures are cropped to their central square.")
+
+    @abstractmethod
+    def draw(self, at: Workspace) -> Tensor:
+        """The picture (1, 3, H, W) in [-1, 1]."""
+
+    @abstractmethod
+    def photos(self) -> list[str]:
+        """The photos that it needs, by id."""
+
+    def masks(self) -> list[str]:
+        """The masks that it needs, by id."""
+        return []
+
+    @abstractmethod
+    def as_command(self, at: Workspace) -> str:
+        """The `graft` command that draws it."""
+
+    @abstractmethod
+    def as_python(self, at: Workspace) -> str:
+        """The Python that draws it."""
+
+    def notice(self, at: Workspace) -> str | None:
+        """What people should know of the picture: photos that come out worse than most."""
+        return at.notice(self.model, *self.photos())
+
+    def reading(self) -> list[str]:
+        """How pictures are read, as options of a command."""
+        size = [] if self.size is None else ["--size", str(self.size)]
+        return [*size, *(["--square"] if self.square else []), "--model", self.model]
+
+    def opening(self) -> str:
+        """How they are read, as Python."""
+        size = "own=1024" if self.size is None else f"size={self.size}"
+        square = ", square=True" if self.square else ""
+        return (
+            "import graftlab\nfrom graftlab.rendering import Renderer\n\n"
+            f"renderer = Renderer(graftlab.load({self.model!r}), {size}{square})\n"
+        )
+
+
+def command(*words: object) -> str:
+    """A command line, quoted where it must be."""
+    return shlex.join(["graft", *map(str, words)])
+
+
+def number(value: float) -> str:
+    """As short as it can be told."""
+    return f"{value:.6g}"

@@ -1,0 +1,173 @@
+"""One photo with another texture, textures in regions, directions and components."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from graftlab.editing.directions import Directions
+from graftlab.editing.edits import Move, Region, edit
+from graftlab.studio.networks import Workspace
+from graftlab.studio.scenes.base import Gain, MaskId, PhotoId, Scene, Share, command, number
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+MOST = 64  # of each list
+
+
+class Somewhere(BaseModel):
+    """Something that may be confined to a mask."""
+
+    model_config = STRICT
+    mask: MaskId | None = None
+    soft: float = Field(8, ge=0, le=512, allow_inf_nan=False, description="Width of the mask's edges, pixels.")
+
+    @property
+    def where(self) -> str:
+        """The mask as a command names it."""
+        return f"mask-{self.mask}.png~{number(self.soft)}"
+
+    @property
+    def inside(self) -> str:
+        return f"@{self.where}" if self.mask else ""
+
+
+class Along(Somewhere):
+    """Along a named direction."""
+
+    file: str = Field(max_length=1000, description="The name of the model whose directions they are.")
+    name: str = Field(max_length=200)
+    gain: Gain
+
+
+class Component(Somewhere):
+    """Along a principal component of what the model was trained on."""
+
+    part: Literal["texture", "structure"]
+    index: int = Field(ge=0, le=1000)
+    gain: Gain
+
+
+class Painted(Somewhere):
+    """A region with the texture of another photo."""
+
+    mask: MaskId
+    texture: PhotoId
+    amount: float = Field(1, ge=0, le=1, allow_inf_nan=False)
+
+
+class Edit(Scene):
+    """One photo, and what is done to it: another texture or a random one, then regions, then directions."""
+
+    kind: Literal["edit"]
+    picture: PhotoId
+    texture: PhotoId | None = None
+    amount_texture: Share = 1
+    amount_structure: Share = 0
+    seed_texture: int | None = Field(None, ge=0, lt=2**32, description="Of a random texture in the photo's place.")
+    psi: float = Field(0.8, ge=0, le=3, allow_inf_nan=False, description="How far random textures vary.")
+    directions: tuple[Along, ...] = Field((), max_length=MOST)
+    components: tuple[Component, ...] = Field((), max_length=MOST)
+    regions: tuple[Painted, ...] = Field((), max_length=MOST)
+
+    def draw(self, at: Workspace) -> Tensor:
+        renderer = at.renderer(self.model, self.size, self.square)
+        others = [self.texture] if self.texture else []
+        codes, *given = at.codes(
+            renderer, self.model, self.picture, *others, together=bool(others and self.amount_structure)
+        )
+        other = given[0] if given else None
+        if self.seed_texture is not None:
+            other = at.networks.distribution(self.model).sample(other or codes, [self.seed_texture], self.psi)
+        painted = at.codes(renderer, self.model, *(region.texture for region in self.regions))
+        regions = [
+            Region(at.mask(str(one.mask)), texture, one.amount, one.soft)
+            for one, texture in zip(self.regions, painted, strict=True)
+        ]
+        amounts = (self.amount_texture, self.amount_structure)
+        return at.decode(renderer, edit(codes, other, *amounts, regions, self._moves(at), renderer.model.config.stride))
+
+    def photos(self) -> list[str]:
+        return [self.picture, *([self.texture] if self.texture else []), *(region.texture for region in self.regions)]
+
+    def masks(self) -> list[str]:
+        return [one.mask for one in (*self.directions, *self.components, *self.regions) if one.mask]
+
+    def _moves(self, at: Workspace) -> list[Move]:
+        named: list[tuple[Directions, str, float, Somewhere]] = [
+            (at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions
+        ]
+        for one in self.components:
+            found = at.networks.distribution(self.model).components(one.part)
+            named.append((found, f"component {one.index + 1}", one.gain, one))
+        return [
+            Move(directions, {name: gain}, at.mask(where.mask) if where.mask else None, where.soft)
+            for directions, name, gain, where in named
+            if gain
+        ]
+
+    # -- as people would write it -------------------------------------------------------------------------------------
+
+    def as_command(self, at: Workspace) -> str:
+        words: list[object] = ["edit", at.source(self.picture)]
+        if self.texture:
+            words += ["--texture", at.source(self.texture)]
+        if self.seed_texture is not None:
+            words += ["--random", self.seed_texture, "--psi", number(self.psi)]
+        if (self.texture or self.seed_texture is not None) and (self.amount_texture, self.amount_structure) != (1, 0):
+            words += ["--amount", number(self.amount_texture), "--structure-amount", number(self.amount_structure)]
+        for each in self.regions:
+            words += ["--region", f"{each.where}={at.source(each.texture)}:{number(each.amount)}"]
+        for along in self.directions:
+            words += ["--move", f"{along.name}={number(along.gain)}{along.inside}"]
+        for one in self.components:
+            words += ["--move", f"{one.part} {one.index + 1}={number(one.gain)}{one.inside}"]
+        return command(*words, "-o", "edit.png", *self.reading())
+
+    def as_python(self, at: Workspace) -> str:
+        def masked(one: Somewhere) -> str:
+            return f'masks.read("mask-{one.mask}.png")' if one.mask else "None"
+
+        lines = [self.opening(), f"codes = renderer.encode({at.source(self.picture)!r})"]
+        arguments = []
+        if self.texture:
+            if self.amount_structure:
+                lines.insert(
+                    1, f"renderer = renderer.together([{at.source(self.picture)!r}, {at.source(self.texture)!r}])"
+                )
+            lines.append(f"other = renderer.encode({at.source(self.texture)!r})")
+        if self.seed_texture is not None:
+            known = "other" if self.texture else "codes"
+            lines.append(f"known = Distribution.load(beside({self.model!r}))")
+            lines.append(f"other = known.sample({known}, [{self.seed_texture}], psi={number(self.psi)})")
+        if self.texture or self.seed_texture is not None:
+            arguments.append(f"other, {number(self.amount_texture)}, {number(self.amount_structure)}")
+        regions = [
+            f"Region({masked(one)}, renderer.encode({at.source(one.texture)!r}), "
+            f"{number(one.amount)}, {number(one.soft)})"
+            for one in self.regions
+        ]
+        moves = [
+            f"Move(Directions.load(directions_beside({each.file!r})), {{{each.name!r}: {number(each.gain)}}}, "
+            f"{masked(each)}, {number(each.soft)})"
+            for each in self.directions
+        ]
+        moves += [
+            f"Move(Distribution.load(beside({self.model!r})).components({one.part!r}), "
+            f"{{'component {one.index + 1}': {number(one.gain)}}}, {masked(one)}, {number(one.soft)})"
+            for one in self.components
+        ]
+        for name, items in (("regions", regions), ("moves", moves)):
+            if items:
+                arguments.append(f"{name}=[" + "".join(f"\n        {item}," for item in items) + "\n    ]")
+        arguments.append("stride=renderer.model.config.stride")
+        lines.append("codes = edit(\n    codes,\n" + "".join(f"    {each},\n" for each in arguments) + ")")
+        lines.append('renderer.write(renderer.decode(codes), "edit.png")\n')
+        return IMPORTS + "\n".join(lines)
+
+
+IMPORTS = """from graftlab.editing import masks
+from graftlab.editing.directions import Directions, directions_beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.directions import Directions
+from graftlab.editing.edits import Move, Region, edit
+"""

@@ -1,0 +1,97 @@
+"""Starting the studio: its address, its guard, and the server that answers."""
+
+import contextlib
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from graftlab.checkpoints.catalogue.registry import EXTENSION, cached
+from graftlab.errors import GraftError
+from graftlab.studio.front import BUNDLED, Front, check, inline_scripts
+from graftlab.studio.guard import Guard
+
+LONGEST_MESSAGE = 1 << 20  # bytes on the WebSocket
+
+
+def serve(
+    model: str,  # that the page begins with, by file or name
+    photos: Sequence[Path] = (),  # on the shelves at first; none: three that come with graftlab
+    host: str = "127.0.0.1",
+    port: int = 0,  # 0: any that is free
+    expose: bool = False,  # whether other machines may come in
+    device: str | None = None,
+    ready: Callable[[str], object] = lambda address: None,  # told the address to open
+    tell: Callable[[str], object] = lambda sentence: None,  # told of photos that are left out
+) -> None:
+    """Serve the studio until interrupted.
+
+    GraftError for a photo or a model that is not there, an address that may not be served, and a port that is taken."""
+    for photo in photos:
+        if not photo.is_file():
+            raise GraftError(f"{photo} is no file: name pictures.")
+    if not (Path(model).is_file() or (BUNDLED / f"{model}{EXTENSION}").is_file() or cached(model)):
+        raise GraftError(f"There is no model '{model}' on this machine; 'graft models' lists those that are.")
+    loopback = host in ("127.0.0.1", "localhost", "::1")
+    if not (loopback or expose):
+        raise GraftError(f"{host} lets other machines in: give --expose too if they may, or leave --host out.")
+    check()
+    listening = listen(host, port)
+    port = listening.getsockname()[1]
+    names = {"127.0.0.1", "localhost", host, *([socket.gethostname().lower()] if expose else [])}
+    stop: list[Callable[[], None]] = []
+
+    def make() -> ASGIApp:
+        from graftlab.studio.app import create  # which imports PyTorch: the page is there before
+        from graftlab.studio.server import Server
+
+        server = Server(model, photos, device, tell)
+        stop.append(server.close)
+        return create(server)
+
+    guard = Guard(
+        Front(make),
+        {f"{name}:{port}" for name in names} | ({*names} if port == 80 else set()),
+        port,
+        secrets.token_urlsafe(24),
+        any_address=expose,
+        scripts=inline_scripts(),
+    )
+    shown = socket.gethostname() if expose and host in ("0.0.0.0", "::") else host
+    config = uvicorn.Config(
+        guard,
+        log_level="warning",
+        access_log=False,  # it would hold the token
+        server_header=False,
+        ws_max_size=LONGEST_MESSAGE,
+        ws_per_message_deflate=False,  # pictures are compressed already
+        timeout_graceful_shutdown=2,
+    )
+    running = uvicorn.Server(config)
+    ready(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={guard.token}")
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            running.run(sockets=[listening])
+    finally:
+        listening.close()
+        for each in stop:
+            each()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already: a browser that is faster than the server waits."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        raise GraftError(f"Port {port} of {host} cannot be used ({error}); choose another --port, or none.") from None
+
+
+def open_browser(address: str) -> None:
+    """Open the address, in a thread: some browsers keep who opens them waiting."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -1,0 +1,63 @@
+"""All that one server holds, and what it says of errors."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from graftlab.errors import GraftError
+from graftlab.studio.jobs import Jobs
+from graftlab.studio.networks import Networks, Workspace
+from graftlab.studio.rota import Turns
+from graftlab.studio.sessions import Visitors
+
+
+class Server:
+    """The networks, whose turn they are, and the visitors."""
+
+    def __init__(
+        self,
+        model: str,  # that the page begins with, by file or name
+        photos: Sequence[Path] = (),  # on the shelves at first; none: three that come with graftlab
+        device: str | None = None,
+        tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
+    ) -> None:
+        self.model = model
+        self.networks = Networks([model], device)
+        self.turns = Turns()
+        self.visitors = Visitors(photos, tell)
+        self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of jobs
+        self.jobs = Jobs(self.turns, self.tell, sentence)
+        self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
+
+    def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
+        return Workspace(self.networks, self.visitors.get(visitor), own, about or {})
+
+    def tell(self, visitor: str, job: dict[str, Any]) -> None:
+        """Let all pages of a visitor know how a job is. From any thread."""
+        for listener in list(self.listeners.get(visitor, [])):
+            if self.loop is not None and not self.loop.is_closed():
+                self.loop.call_soon_threadsafe(listener, job)
+
+    def close(self) -> None:
+        """Stop, and remove what visitors brought."""
+        self.jobs.close()
+        self.turns.close()
+        self.visitors.close()
+
+
+def sentence(error: Exception) -> str:
+    """What people are told of an error: of ours no more than its kind."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "it"
+        return f"The request makes no sense: {place}: {first['msg']}."
+    if isinstance(error, GraftError):
+        return str(error)
+    if isinstance(error, MemoryError) or "memory" in str(error):
+        return "There is not enough memory; take smaller pictures."
+    if isinstance(error, OSError):
+        return f"A file could not be read or written ({error.strerror or type(error).__name__}); check the disk."
+    return f"This is a mistake in graftlab ({type(error).__name__}); please report what you did."

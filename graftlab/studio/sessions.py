@@ -1,0 +1,232 @@
+"""What each visitor has brought: photos and masks, in a folder of their own that is removed at the end.
+
+Photos go by an id, the beginning of the SHA-256 of their bytes. The names they had are shown and never used as paths.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic_core import to_json
+
+from graftlab import images
+from graftlab.errors import GraftError
+from graftlab.images.plugins import CAMERAS
+from graftlab.work.examples import FOLDER, example
+from graftlab.work.files import atomic_write
+
+ID = re.compile(r"[0-9a-f]{16}")
+LARGEST_FILE = 64 << 20  # bytes of a picture
+LARGEST_PICTURE = 50_000_000  # pixels
+MOST_PHOTOS = 300  # of a visitor
+MOST_BYTES = 1 << 30  # of them together
+MOST_MASKS = 1000  # of a visitor; the first goes when one more comes
+MOST_VISITORS = 64  # whose folders are kept; the one who was seen last longest ago loses theirs
+LONGEST_NAME = 200  # characters
+SHOWN = 2048  # short side up to which a photo is shown, pixels
+ENOUGH = 320  # short side at which a photo is looked at to see whether it can be read, pixels
+few = threading.Semaphore(2)  # photos that are decoded at once, each of which may take 200 MB
+
+
+class MissingError(GraftError):
+    """What was asked for is not there."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture that a visitor has."""
+
+    id: str
+    name: str  # as it is shown
+    path: Path
+    source: str  # as a command names it: a file name, a path, or @peaks
+    width: int
+    height: int
+    bytes: int
+    recipe: dict[str, Any] | None = None  # how it was made, if graftlab made it
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As JSON for the page."""
+        return {name: value for name, value in asdict(self).items() if name not in ("path", "source")}
+
+
+@dataclass
+class Visitor:
+    """One browser, its photos by id in the order in which they came, and its masks."""
+
+    id: str
+    folder: Path
+    photos: dict[str, Photo] = field(default_factory=dict)
+    masks: dict[str, Photo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()  # uploads are read by several threads
+
+    def photo(self, id: str) -> Photo:
+        return self._find(self.photos, id, "photo", "drop it on the page again")
+
+    def mask(self, id: str) -> Photo:
+        return self._find(self.masks, id, "mask", "paint it again")
+
+    def add(self, data: bytes, name: str) -> Photo:
+        """Keep the bytes of a photo. GraftError if they are none, or too large, or the visitor has too much."""
+        name, id = shown(name), digest(data)
+        if id not in self.photos:
+            with self._lock:
+                have = list(self.photos.values())
+            if len(have) >= MOST_PHOTOS or sum(photo.bytes for photo in have) + len(data) > MOST_BYTES:
+                raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
+            ending = Path(name).suffix.lower()  # a camera's raw file is known by it; no other is kept
+            self._keep(self.photos, data, name, ending if CAMERAS.fullmatch(ending) else "")
+        return self.photo(id)
+
+    def add_mask(self, data: bytes) -> Photo:
+        """Keep the bytes of a grey picture that says where something applies."""
+        if (id := digest(data)) not in self.masks:
+            self._keep(self.masks, data, "mask", ".mask")
+            with self._lock:
+                for old in list(self.masks.values())[:-MOST_MASKS]:
+                    self._drop(self.masks, old)
+        return self.mask(id)
+
+    def put(self, photo: Photo) -> Photo:
+        """A photo that stays where it is."""
+        with self._lock:
+            return self.photos.setdefault(photo.id, photo)
+
+    def restore(self, name: str, data: bytes | None) -> Photo:
+        """A photo of a saved session, or, without bytes, one that comes with graftlab."""
+        return self.put(bundled(name.removeprefix("@"))) if data is None else self.add(data, name)
+
+    def remove(self, id: str) -> None:
+        photo = self.photo(id)
+        with self._lock:
+            self._drop(self.photos, photo)
+
+    def _drop(self, shelf: dict[str, Photo], photo: Photo) -> None:
+        shelf.pop(photo.id, None)
+        if photo.path.is_relative_to(self.folder):
+            with suppress(OSError):
+                photo.path.unlink()
+
+    def _find(self, shelf: dict[str, Photo], id: str, what: str, remedy: str) -> Photo:
+        try:
+            return shelf[id]
+        except KeyError:
+            raise MissingError(f"There is no {what} '{id[:16]}' here (any more): {remedy}.") from None
+
+    def _keep(self, shelf: dict[str, Photo], data: bytes, name: str, ending: str) -> None:
+        if len(data) > LARGEST_FILE:
+            raise GraftError(f"{name} is larger than {LARGEST_FILE >> 20} MiB: make it smaller in another program.")
+        path = self.folder / f"{digest(data)}{ending}"
+        photo = inspect(path, data, name, f"./{name}" if name[0] in "-@" else name)
+        atomic_write(path, lambda file: file.write(data))
+        with self._lock:
+            shelf[photo.id] = photo
+
+
+def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
+    """What a picture is, once all of it could be read. GraftError if not, or if it has too many pixels."""
+    width, height = images.dimensions(data, name)
+    if width * height > LARGEST_PICTURE:
+        raise GraftError(
+            f"{name} has {width} × {height} pixels, more than the {LARGEST_PICTURE // 10**6} million taken here: make "
+            "it smaller in another program."
+        )
+    with few:
+        images.open_rgb(data, name, shrink_to=ENOUGH)
+    recipe = images.read_recipe(data, name)
+    return Photo(digest(data), name, path, source, width, height, len(data), recipe if is_json(recipe) else None)
+
+
+def is_json(recipe: object) -> bool:
+    """Whether something that a file told can be told in turn: no NaN, no half of a letter, no depth without end."""
+    try:
+        json.dumps(recipe, allow_nan=False)
+        to_json(recipe)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def opened(path: Path) -> Photo:
+    """A photo that stays where it is. GraftError if it is none."""
+    if not path.is_file():
+        raise GraftError(f"{path} is no file: name a picture.")
+    if path.parent == FOLDER:
+        return bundled(path.stem)
+    return inspect(path, path.read_bytes(), shown(path.name), str(path))
+
+
+def bundled(name: str) -> Photo:
+    """A photograph that comes with graftlab."""
+    path = example(name)
+    return inspect(path, path.read_bytes(), f"@{name}", f"@{name}")
+
+
+def view(photo: Photo, side: int) -> Image.Image:
+    """The photo as a picture, upright and in sRGB, its short side `side` pixels or what it is, if that is less."""
+    with few:
+        picture = images.open_rgb(photo.path, photo.name, shrink_to=2 * side)
+        return picture if min(picture.size) <= side else images.resize(picture, side)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def shown(name: str) -> str:
+    """A file's name without folders, and what cannot be printed."""
+    last = re.split(r"[/\\]", name)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[-LONGEST_NAME:].strip() or "picture"
+
+
+class Visitors:
+    """All visitors, each in a folder of their own below a temporary one."""
+
+    def __init__(
+        self,
+        photos: Sequence[Path] = (),  # on all shelves at first; none: STARTERS
+        tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="graftlab-studio-"))
+        self._starters = [] if photos else [bundled(name) for name in STARTERS]
+        for path in photos:
+            try:
+                self._starters.append(opened(path))
+            except GraftError as error:
+                tell(f"Left out: {error}")
+        self._known: OrderedDict[str, Visitor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, id: str) -> Visitor:
+        """The visitor of this id; at the first time with the photos to begin with."""
+        with self._lock:
+            if id not in self._known:
+                folder = self.folder / hashlib.sha256(id.encode()).hexdigest()[:16]
+                folder.mkdir()
+                visitor = self._known[id] = Visitor(id, folder)
+                for photo in self._starters:
+                    visitor.put(photo)
+                while len(self._known) > MOST_VISITORS:
+                    shutil.rmtree(self._known.popitem(last=False)[1].folder, ignore_errors=True)
+            self._known.move_to_end(id)
+            return self._known[id]
+
+    def close(self) -> None:
+        """Remove all that they brought."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+STARTERS = ("peaks", "hilltop-sunset", "render-winter")

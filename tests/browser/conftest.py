@@ -1,0 +1,64 @@
+"""A studio that runs, and tabs of a browser on it in which nothing may go wrong unseen."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+SLOW = 60_000  # ms; a machine may have more to do
+
+
+@pytest.fixture(scope="session")
+def studio():
+    """The address of a studio with the small model."""
+    photos = ("@peaks", "@autumn-hills", "@hilltop-sunset")
+    command = [sys.executable, "-m", "graftlab", "studio", *photos, "--no-browser", "-m", "landscapes-128"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        told = ""
+        while not (found := re.search(r"http://\S+token=\S+", told)):
+            line = running.stdout.readline()
+            assert line, f"the studio did not start: {told}"
+            told += line
+        yield found[0]
+        running.terminate()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as browsers:
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium, studio):
+    """Opens a tab of a new visitor, with options of a context; errors of its page fail the test."""
+    wrong, contexts = [], []
+
+    def open_tab(prepare=lambda page: None, **options):
+        contexts.append(chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(SLOW)
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        prepare(page)
+        page.goto(studio)
+        page.wait_for_selector("canvas[data-frame]")
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def page(tab):
+    return tab()

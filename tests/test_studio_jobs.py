@@ -1,0 +1,219 @@
+"""Long work: its states, its results, and scenes as lines to copy that draw the same picture."""
+
+import errno
+import os
+import shlex
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from studio import MODEL, pixels
+
+from graftlab import cli
+from graftlab.images import read_recipe
+from graftlab.studio import jobs
+from graftlab.studio.orders.render import Render
+
+ENDED = ("done", "failed", "cancelled")
+
+
+def ended(browser, job, seconds=30):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        told = browser.get(f"/api/jobs/{job['id']}").json()
+        if told["state"] in ENDED:
+            return told
+        time.sleep(0.01)
+    raise AssertionError(told)
+
+
+def rendered(browser, scene, **more):
+    """The bytes of the file in which a scene is saved."""
+    job = browser.post("/api/jobs", json={"kind": "render", "scene": scene, **more}).json()
+    assert ended(browser, job)["state"] == "done", ended(browser, job)
+    result = browser.get(f"/api/jobs/{job['id']}/result")
+    assert f'filename="{job["file"]}"' in result.headers["content-disposition"]
+    return result.content
+
+
+@pytest.fixture
+def edited(studio):
+    """A visitor, and a scene with everything in it."""
+    browser = studio.visit()
+    photos = browser.photos
+    half = np.zeros((64, 96), np.uint8)
+    half[:, :48] = 255
+    data = BytesIO()
+    Image.fromarray(half).save(data, "PNG")
+    mask = browser.post("/api/masks", files={"file": ("mask.png", data.getvalue())}).json()["id"]
+    scene = {
+        "kind": "edit",
+        "model": MODEL,
+        "picture": photos[0],
+        "texture": photos[1],
+        "amount_texture": 0.5,
+        "amount_structure": 0.25,
+        "size": 48,
+        "seed_texture": 3,
+        "directions": [{"file": MODEL, "name": "hour", "gain": 1.5, "mask": mask, "soft": 12}],
+        "components": [
+            {"part": "structure", "index": 1, "gain": 1},
+            {"part": "texture", "index": 0, "gain": -1, "mask": mask},
+        ],
+        "regions": [{"mask": mask, "texture": photos[2], "amount": 0.75}],
+    }
+    return browser, scene, mask, data.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["swap", "mixed", "edit"])
+def test_lines_to_copy_draw_what_is_saved(edited, kind, tmp_path, monkeypatch):
+    browser, edit, mask, picture = edited
+    scene = {
+        "swap": browser.swap(),
+        "mixed": browser.swap(amount_texture=0.75, amount_structure=0.5, square=True, size=40),
+        "edit": edit,
+    }[kind]
+    saved = pixels(rendered(browser, scene))
+    assert saved.shape == {"swap": (256, 384, 3), "mixed": (40, 40, 3), "edit": (48, 72, 3)}[kind]
+    monkeypatch.chdir(tmp_path)
+    Path(f"mask-{mask}.png").write_bytes(picture)
+    command, python = (browser.post(f"/api/{what}", json=scene).json()["text"] for what in ("command", "python"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for line in (lambda: cli.run(shlex.split(command)[1:]), lambda: exec(python, {})):
+        assert line() in (0, None)
+        (made,) = tmp_path.glob("*[tp].png")
+        assert np.array_equal(pixels(made.read_bytes()), saved), (command, python)
+        made.unlink()
+
+
+def test_every_part_of_an_edit_does_something(edited):
+    browser, scene, *_ = edited
+    with browser.live() as live:
+        whole = live.picture(scene)
+        without = {"regions": [], "directions": [], "components": [], "seed_texture": None, "amount_structure": 0}
+        for name, nothing in without.items():
+            assert live.picture({**scene, name: nothing}) != whole, name
+        (direction,) = scene["directions"]
+        for change in ({"soft": 0}, {"mask": None}, {"gain": 0}):
+            assert live.picture({**scene, "directions": [{**direction, **change}]}) != whole, change
+        live.ask({**scene, "components": [{"part": "texture", "index": 900, "gain": 1}]})
+        assert "component 901" in live.answer()[0]["error"]
+
+
+@pytest.mark.parametrize("format", ["png", "jpg", "webp", "tif"])
+def test_a_saved_picture_tells_its_scene(studio, format):
+    browser = studio.visit()
+    recipe = read_recipe(rendered(browser, browser.swap(size=32), format=format))
+    assert recipe["scene"] | browser.swap(size=32) == recipe["scene"]
+    assert list(recipe["photos"].values()) == ["@peaks", "@hilltop-sunset"]
+    assert recipe["command"] == f"graft swap @peaks @hilltop-sunset -o swap.png --size 32 --model {MODEL}"
+
+
+def test_a_sheet_of_all(studio):
+    browser = studio.visit()
+    photos = browser.photos
+    order = {"kind": "sheet", "model": MODEL, "structures": photos[:2], "textures": photos}
+    job = ended(browser, browser.post("/api/jobs", json=order).json())
+    assert (job["state"], job["done"], job["total"]) == ("done", 6, 6)
+    sheet = pixels(browser.get(f"/api/jobs/{job['id']}/result").content)
+    assert sheet.shape[0] < sheet.shape[1]
+    refused = browser.post("/api/jobs", json={**order, "structures": ["../../etc/passwd"]})
+    assert refused.status_code == 422
+
+
+class Endless(Render):
+    """Work that goes on until somebody cancels it."""
+
+    def carry_out(self, at, watch, out):
+        with watch("waiting", 100) as progress:
+            out.write_bytes(b"half")
+            for done in range(10_000):
+                progress(done)
+                time.sleep(0.005)
+
+
+def endless(studio, browser):
+    scene = browser.swap()
+    visitor = next(iter(studio.guard.visitors)) if browser is None else browser.cookie.rpartition("=")[2]
+    return studio.server.jobs.start("endless", Endless(kind="render", scene=scene), studio.server.workspace(visitor))
+
+
+def test_a_job_is_told_lets_pictures_pass_and_is_cancelled(studio):
+    browser = studio.visit()
+    with browser.live() as live:
+        job = endless(studio, browser)
+        states = []
+        while not states or states[-1]["done"] < 1:
+            states.append(live.answer()[0]["job"])
+        assert states[0]["state"] == "running"
+        assert {"total": 100, "note": "waiting", "kind": "endless"}.items() <= states[-1].items()
+        assert live.picture(browser.swap())
+        waiting = browser.post("/api/jobs", json={"kind": "render", "scene": browser.swap()}).json()
+        assert browser.ask("DELETE", f"/api/jobs/{waiting['id']}").json()["state"] == "cancelled"
+        assert [each["state"] for each in browser.get("/api/jobs").json()] == ["cancelled", "running"]
+    browser.ask("DELETE", f"/api/jobs/{job.id}")  # the page has gone, and the job was still there
+    assert ended(browser, job.told)["state"] == "cancelled"
+    assert not job.out.exists()
+    assert browser.get(f"/api/jobs/{job.id}/result").status_code == 404
+    assert len(rendered(browser, browser.swap())) > 0, "the next one runs"
+
+
+def test_visitors_jobs_come_in_turn(studio, monkeypatch):
+    one, other = studio.visit(), studio.visit()
+    order, release = [], threading.Event()
+    carry_out = Render.carry_out
+
+    def noted(self, at, *rest):
+        release.wait(10)
+        order.append(at.visitor.id)
+        carry_out(self, at, *rest)
+
+    monkeypatch.setattr(Render, "carry_out", noted)
+    started = [
+        (browser, browser.post("/api/jobs", json={"kind": "render", "scene": browser.swap(size=32)}).json())
+        for browser in (one, one, one, other)
+    ]
+    release.set()
+    assert all(ended(browser, job)["state"] == "done" for browser, job in started)
+    first, second = (browser.cookie.rpartition("=")[2] for browser in (one, other))
+    assert order in ([first, first, second, first], [first, second, first, first])
+
+
+def test_a_full_disk_ends_a_job_with_a_sentence(studio, monkeypatch):
+    browser = studio.visit()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    job = ended(browser, browser.post("/api/jobs", json={"kind": "render", "scene": browser.swap()}).json())
+    assert job["state"] == "failed"
+    assert "no space left" in job["error"]
+
+
+def test_jobs_that_have_ended_make_room(studio, monkeypatch):
+    monkeypatch.setattr(jobs, "KEPT", 2)
+    browser = studio.visit()
+    for _ in range(4):
+        rendered(browser, browser.swap(size=32))
+    left = browser.get("/api/jobs").json()
+    assert len(left) == 3
+    results = studio.server.visitors.get(browser.cookie.rpartition("=")[2]).folder / "results"
+    assert {path.stem for path in results.iterdir()} == {job["id"] for job in left}
+
+
+def test_models_are_listed_with_what_is_beside_them(studio):
+    browser = studio.visit()
+    models = browser.get("/api/models").json()
+    assert [model["name"] for model in models] == ["landscapes-128", "landscapes-256"]
+    assert [model["begins"] for model in models] == [True, False]
+    card = browser.get(f"/api/models/{MODEL}").json()
+    assert [each["name"] for each in card["directions"]] == ["hour", "season"]
+    assert (card["components"], card["random"]) == ({"texture": 3, "structure": 3}, True)
+    assert browser.get("/api/models/landscapes-256").json()["random"] is False
+    assert browser.get("/api/models/%2Fetc%2Fpasswd").status_code == 404, "no file that was not given"
