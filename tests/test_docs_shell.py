@@ -1,7 +1,8 @@
 """Every block of shell in README.md and docs/ runs as it stands, by bash, from an empty folder: one for each page.
 
-The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, and films are of 64
-pixels and two frames a second. A comment above a block says what it needs that is not there:
+The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, films are of 64
+pixels and two frames a second, and no picture is above 1200 pixels. A comment above a block says what it needs that is
+not there:
 
     <!-- given: day/, window.mp4, metfaces.pkl (StyleGAN2) -->   a reader's own: stand-ins of that kind are put there
     <!-- given: a checkout -->                                   the pictures and folders of this repository
@@ -33,6 +34,7 @@ from graftlab.benchmarking.clock import once
 from graftlab.checkpoints import deltas, load
 from graftlab.checkpoints.native import save_model
 from graftlab.cli import filming
+from graftlab.cli.desk import ReadingOptions
 from graftlab.config import preset
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import distribution
@@ -210,6 +212,16 @@ def hurry(kind, monkeypatch) -> None:
     monkeypatch.setattr(kind, "step", short)
 
 
+def sized(options, side, monkeypatch) -> None:
+    """Pictures of another size than the options say."""
+    desk = options.desk
+
+    def other(self, *given, **named):
+        return desk(replace(self, size=side(self.size)), *given, **named)
+
+    monkeypatch.setattr(options, "desk", other)
+
+
 @pytest.mark.skipif(BASH is None, reason="needs bash")
 @pytest.mark.parametrize("page", [page for page in PAGES if shell_blocks(page)], ids=name_of)
 def test_blocks_run(page, shelf, tmp_path, monkeypatch, capfd):
@@ -221,10 +233,8 @@ def test_blocks_run(page, shelf, tmp_path, monkeypatch, capfd):
     for module in (machine, speed):
         monkeypatch.setattr(module, "durations", lambda work, device: [once(work, device)])
     monkeypatch.setattr(filming, "FPS", "2")
-    desk = filming.Shooting.desk
-    monkeypatch.setattr(
-        filming.Shooting, "desk", lambda self, *how, **named: desk(replace(self, size=64), *how, **named)
-    )
+    sized(filming.Shooting, lambda size: 64, monkeypatch)
+    sized(ReadingOptions, lambda size: size and min(size, 1200), monkeypatch)  # still large enough for tiles
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / ".cache"))
