@@ -13,7 +13,8 @@ from tiny import new_model, pictures, stylegan2
 from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.editing.distributions import Distribution, distribution, draw_samples, measure
+from graftlab.editing.distributions import Distribution, distribution, draw_samples
+from graftlab.editing.novelty import measure
 from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 
