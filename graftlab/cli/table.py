@@ -154,7 +154,10 @@ COMMANDS: Panels = {
                 ),
                 "recon": Row("film.recon", "Encode and decode a video: same size, speed and sound."),
                 "desync": Row("film.desync", "Redraw a video with textures from other moments than its structures."),
-                "textures": Row("film.textures", "Fade from texture to texture, over a video or a picture."),
+                "textures": Row(
+                    "film.textures",
+                    "Fade from texture to texture, over a video or a picture, and from picture to picture.",
+                ),
                 "ride": Row(
                     "film.ride",
                     "Make a train ride: past landscapes joined into an endless one, or a video of one in "

@@ -31,8 +31,8 @@ OVERLAP = 8  # cells, of a panorama
 def panorama(
     renderer: Drawing,
     pictures: Sequence[Tensor],
-    overlap: float | None = None,  # that neighbours have in common; None: 8, or a third of the shortest if that is less
-    fade: float | None = None,  # over which one becomes the other; None: few cells, where structures are alike
+    overlap: float | Sequence[float] | None = None,  # of neighbours, or one of each two; None: 8, or a third if fewer
+    fade: float | Sequence[float] | None = None,  # over which one becomes the other; None: few, where they are alike
     how: str = "side",  # or "stack"
     textures: Sequence[Tensor] = (),
     weights: Sequence[float] | None = None,  # of the textures; none of them: the mean of all; None: each keeps its own
@@ -40,7 +40,11 @@ def panorama(
     """Structures in a row that melt into each other (`blends.panorama`)."""
     network, codes = encode(renderer, [*pictures, *textures])
     row = codes[: len(pictures)]
-    shared = blends.usual_overlap(row, OVERLAP, how) if overlap is None else round(overlap)
+    shared: int | list[int]
+    if overlap is None:
+        shared = blends.usual_overlap(row, OVERLAP, how)
+    else:
+        shared = round(overlap) if isinstance(overlap, int | float) else [round(each) for each in overlap]
     joined = blends.panorama(row, shared, fade, how)
     return _draw(renderer, network, _paint(joined, codes, weights))
 

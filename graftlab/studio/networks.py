@@ -26,10 +26,12 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio.memory import Kept
 from graftlab.studio.sessions import MissingError, Photo, Visitor
+from graftlab.video.film import Film
 
 MOST_OF_MODELS = 2 << 30  # bytes
 MOST_OF_CODES = 64 << 20  # bytes
 MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
+MOST_FILMS = 8  # whose moments are looked at
 
 
 class Networks:
@@ -41,6 +43,7 @@ class Networks:
         self._models = Kept[Network](MOST_OF_MODELS, weights)
         self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
+        self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
     def files(self) -> dict[str, Path]:
         """All models that the page may name."""

@@ -69,6 +69,12 @@ def parse_length(text: str, option: str, stride: int) -> float:
     return length / stride if text.endswith("px") else length
 
 
+def parse_lengths(text: str, option: str, stride: int) -> float | list[float]:
+    """One length, as `parse_length`, or several with commas between. GraftError for anything else."""
+    lengths = [parse_length(part, option, stride) for part in text.split(",")]
+    return lengths if len(lengths) > 1 else lengths[0]
+
+
 def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:
     """ "4:0,16:0.2" as numbers. GraftError for anything else, and for a resolution that is named twice."""
     try:

@@ -5,6 +5,8 @@
 // given { part, model, change }; `restore(doc, scene)` a patch for the document by which a scene is on screen again.
 
 import { edit } from "./rooms/edit.js";
+import { film } from "./rooms/film.js";
+import { panorama } from "./rooms/panorama.js";
 import { swap } from "./rooms/swap.js";
 
-export const rooms = [swap, edit];
+export const rooms = [swap, edit, panorama, film];

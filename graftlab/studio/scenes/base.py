@@ -2,11 +2,12 @@
 
 import shlex
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from graftlab.rendering.renderer import OWN_PICTURE
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
@@ -20,6 +21,7 @@ class Scene(BaseModel, ABC):
     """One picture as codes and what is done to them. The same scene gives the same pixels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    own: ClassVar[int] = OWN_PICTURE  # largest short side that pictures keep in what is saved, where no size is told
 
     model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")
     size: int | None = Field(
@@ -62,7 +64,7 @@ class Scene(BaseModel, ABC):
 
     def opening(self) -> str:
         """How they are read, as Python."""
-        size = "own=1024" if self.size is None else f"size={self.size}"
+        size = f"own={self.own}" if self.size is None else f"size={self.size}"
         square = ", square=True" if self.square else ""
         return (
             "import graftlab\nfrom graftlab.rendering import Renderer\n\n"
