@@ -335,6 +335,32 @@ def test_pictures_that_are_read_are_not_written_over(graft):
     assert graft("film", "walk", HILL, "frames/00007.png", "--frames", 4, "-o", "frames/%05d.png").code == 0
 
 
+def test_pictures_of_others_are_not_written_over(graft):
+    command = ("film", "walk", HILL, LAKE, *SHORT)
+    assert graft(*command).code == 0
+    assert graft(*command, "--seed", 3).code == 0  # over one of ours
+    shutil.copy(HILL, "frames/02.png")
+    before = {path: path.read_bytes() for path in Path("frames").iterdir()}
+    refused = graft(*command)
+    assert refused.code == 2
+    said = f"graft: {Path('frames/02.png')} is not a picture that graftlab made; choose another folder or name"
+    assert said in refused.err
+    assert "frames/s" not in refused.err  # no bar of work that did not begin
+    assert {path: path.read_bytes() for path in Path("frames").iterdir()} == before
+
+
+def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
+    def dying(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graftlab.cli.filming.render", dying)
+    stopped = graft("film", "walk", HILL, LAKE, *SHORT)
+    assert stopped.code == 130
+    assert "Interrupted; the same command goes on where it was." in stopped.err
+    assert "frames/s" in stopped.err
+    assert "goes on" not in graft("film", "walk", HILL, LAKE, *SHORT, "--no-resume").err
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [

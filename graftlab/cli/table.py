@@ -106,8 +106,8 @@ COMMANDS: Panels = {
         ),
         "novelty": Row(
             "textures.novelty",
-            "Measure how unlike a model's training photos, or those of --from, pictures are: a "
-            "percentile of held-out photos.",
+            "Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come "
+            "out.",
         ),
         "studio": Row(
             "studio.studio",

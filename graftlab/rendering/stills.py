@@ -19,7 +19,7 @@ from graftlab.editing.distributions import Distribution
 from graftlab.editing.edits import Move, Region
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.errors import GraftError
-from graftlab.images import short_side
+from graftlab.images import dimensions
 from graftlab.networks.swapping import SwappingModel
 from graftlab.networks.translator import Translator
 from graftlab.rendering.renderer import Renderer
@@ -159,7 +159,7 @@ def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tens
 def translate(renderer: Renderer[Translator], photo: Path, enlarge: bool = False) -> Tensor:
     """A photo redrawn by a student: (1, 3, H, W). GraftError if it is smaller than that, unless it may be enlarged."""
     size = renderer.side()
-    if not enlarge and (smaller := short_side(photo)) < size:
+    if not enlarge and (smaller := min(dimensions(photo))) < size:
         raise GraftError(
             f"{photo} has {smaller} pixels on its short side, fewer than the {size} that the student draws: give a "
             "larger photo, a smaller --size, or enlarge it (--enlarge)."

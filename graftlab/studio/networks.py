@@ -19,7 +19,8 @@ from graftlab.checkpoints.load import bundled_models, load
 from graftlab.codes import SwapCodes
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
-from graftlab.editing.distributions import BEYOND, Distribution, beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.editing.tiles import WHOLE, Tiled, tiled_if_large
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
@@ -44,7 +45,7 @@ class Networks:
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
-        self._codes = Kept[tuple[SwapCodes, str]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
+        self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
@@ -79,10 +80,10 @@ class Networks:
         return self._encoded(renderer, model, photo, side)[0]
 
     def notice(self, model: str, photo: Photo) -> str | None:
-        """What to say of a photo that is unlike what the model was trained on, if the model came with that."""
+        """What to say of a photo that comes out worse than most, if the model came with figures of that."""
         renderer = Renderer(self.model(model, SwappingModel))
-        far = self._encoded(renderer, model, photo, renderer.side())[1]
-        return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
+        bad = self._encoded(renderer, model, photo, renderer.side())[1]
+        return f"{photo.name} comes out worse than {BEYOND} of 100 photos do with {model}." if bad else None
 
     def directions(self, model: str) -> Directions:
         """Those that a model came with. GraftError if there are none, and for one that the page may not name."""
@@ -109,21 +110,23 @@ class Networks:
         return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
 
     @torch.no_grad()
-    def _encoded(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> tuple[SwapCodes, str]:
-        """Codes, and by which parts they are unlike those that the model knows, if they are of its own size."""
+    def _encoded(
+        self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int
+    ) -> tuple[SwapCodes, bool]:
+        """Codes, and whether the picture comes out worse than most, if it is of the model's own size."""
 
-        def encode() -> tuple[SwapCodes, str]:
+        def encode() -> tuple[SwapCodes, bool]:
             picture = images.read(photo.path, side, renderer.square, photo.name)
             codes = tiled_if_large(renderer.model, picture).encode(picture)
-            return codes, self._unlike(model, codes) if side == renderer.model.config.size else ""
+            return codes, side == renderer.model.config.size and self._bad(model, renderer.model, picture)
 
         return self._codes.get((renderer.model.fingerprint, photo.id, side, renderer.square), encode)
 
-    def _unlike(self, model: str, codes: SwapCodes) -> str:
+    def _bad(self, name: str, model: SwappingModel, picture: Tensor) -> bool:
         try:
-            return self.distribution(model).unlike(codes)
+            return comes_out_badly(model, self.distribution(name), picture)
         except GraftError:  # it came without, or has been trained on since
-            return ""
+            return False
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ class Workspace:
         return self.networks.mask(self.visitor.mask(id))
 
     def notice(self, model: str, *ids: str) -> str | None:
-        """What to say of photos that are unlike those that the model knows."""
+        """What to say of photos that come out worse than most."""
         told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
         return " ".join(filter(None, told)) or None
 

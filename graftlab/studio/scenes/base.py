@@ -54,7 +54,7 @@ class Scene(BaseModel, ABC):
         """The Python that draws it."""
 
     def notice(self, at: Workspace) -> str | None:
-        """What people should know of the picture: photos that are unlike those that the model knows."""
+        """What people should know of the picture: photos that come out worse than most."""
         return at.notice(self.model, *self.photos())
 
     def reading(self) -> list[str]:
