@@ -6,5 +6,6 @@ from pydantic import Field
 
 from graftlab.studio.orders.render import Render
 from graftlab.studio.orders.sheet import Sheet
+from graftlab.studio.orders.show import Show
 
-AnyOrder = Annotated[Render | Sheet, Field(discriminator="kind")]
+AnyOrder = Annotated[Render | Sheet | Show, Field(discriminator="kind")]

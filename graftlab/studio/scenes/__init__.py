@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graftlab.studio.scenes.edit import Edit
+from graftlab.studio.scenes.live import Live
 from graftlab.studio.scenes.swap import Swap
 
-AnyScene = Annotated[Swap | Edit, Field(discriminator="kind")]
+AnyScene = Annotated[Swap | Edit | Live, Field(discriminator="kind")]
