@@ -91,6 +91,7 @@ def test_messages_of_osc_come_to_the_page(studio):
     from pythonosc.udp_client import SimpleUDPClient
 
     browser = studio.visit()
+    assert browser.photos  # so that the server is there
     hearing = Hearing("127.0.0.1", 0)
     stages = studio.guard.app._api.result().state.stages
     stages.osc = hearing.port

@@ -5,6 +5,7 @@
 // given { part, model, change }; `restore(doc, scene)` a patch for the document by which a scene is on screen again.
 
 import { edit } from "./rooms/edit.js";
+import { live } from "./rooms/live.js";
 import { swap } from "./rooms/swap.js";
 
-export const rooms = [swap, edit];
+export const rooms = [swap, edit, live];
