@@ -47,9 +47,17 @@ def frame(page):
     return int(page.locator("canvas").get_attribute("data-frame"))
 
 
+def until(page, what):
+    """Wait for something in JavaScript; the page's policy forbids Playwright's own way, which is eval."""
+    for _ in range(SLOW // 50):
+        if page.evaluate(what):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(what)
+
+
 def goes_on(page, pictures=5):
-    first = frame(page)
-    page.wait_for_function(f"Number(document.querySelector('canvas').dataset.frame) >= {first + pictures}")
+    until(page, f"document.querySelector('canvas').dataset.frame >= {frame(page) + pictures}")
 
 
 def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
@@ -58,7 +66,7 @@ def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
     page.sent.clear()
     page.get_by_label("Texture", exact=True).fill("0.4")
     goes_on(page)
-    page.get_by_label("Seconds a photo", exact=True).fill("1.5")
+    page.get_by_label("Seconds", exact=True).fill("1.5")
     page.get_by_role("button", name="Mirror").click()
     goes_on(page)
     sent = [json.loads(text)["scene"] for text in page.sent if isinstance(text, str) and '"stage"' in text]
@@ -87,15 +95,15 @@ def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
 def test_a_camera_is_seen_by_an_audience(context, page, studio):
     page.get_by_text("Camera", exact=True).click()
     page.get_by_text("nobody keeps them").wait_for()
-    page.wait_for_function("document.querySelector('canvas').dataset.frame > 0")
     goes_on(page, 10)
-    assert any(isinstance(data, bytes) and b"\xff\xd8\xff" in data for data in page.sent)
-    page.wait_for_function("Number(document.querySelector('.rate').firstChild.data) > 0")
+    until(page, "Number(document.querySelector('.rate').firstChild.data) > 0")
     audience = context.new_page()
     audience.goto(f"{studio}#live?output=1")
     audience.wait_for_selector(".audience canvas[data-frame]")
     assert audience.locator(".audience").bounding_box() == {"x": 0, "y": 0, "width": 1280, "height": 800}
-    assert audience.locator("canvas").evaluate("(canvas) => canvas.width / canvas.height") == pytest.approx(4 / 3, 0.02)
+    assert audience.locator("canvas").evaluate("(canvas) => canvas.width / canvas.height") == pytest.approx(
+        4 / 3, 0.02
+    )  # not 3:2
     audience.close()
 
 

@@ -68,8 +68,8 @@ function controlsOf(part, model, change) {
   return [
     part.texture && amount("texture", "Texture", "amount_texture", "amount of texture", { part: "texture", usual: 1, zero: 0, lowest: -1, highest: 2 }),
     part.texture && amount("structure", "Structure", "amount_structure", "amount of structure", { part: "structure" }),
-    part.source === "walk" && amount("seconds", "Seconds a photo", "seconds", "the pace", {
-      min: 0.5, max: 20, step: 0.1, digits: 1, usual: 4, zero: 0.5, lowest: 0.1, highest: 3600 }),
+    part.source === "walk" && amount("seconds", "Seconds", "seconds", "the pace", {
+      hint: "From one photo to the next", min: 0.5, max: 20, step: 0.1, digits: 1, usual: 4, zero: 0.5, lowest: 0.1, highest: 3600 }),
     ...(model?.card?.directions ?? []).filter(({ name }) => !name.startsWith("component ")).map(({ name, part: kind, told }) => ({
       name, title: name, hint: told, part: kind, value: part.directions[name] ?? 0, min: -LIMIT, max: LIMIT, step: 0.05,
       lowest: -20, highest: 20, direction: true,
