@@ -1,6 +1,7 @@
 """The room Live in a browser: a camera, a walk that is recorded and filmed, knobs of a controller, an audience."""
 
 import json
+from pathlib import Path
 
 import pytest
 from conftest import CHROMIUM, SLOW
@@ -9,6 +10,7 @@ from graftlab.studio.orders.show import ShowFile
 from graftlab.studio.scenes.live import Live
 
 expect = pytest.importorskip("playwright.sync_api").expect
+AXE = Path(__file__).parent / "axe-core" / "axe.min.js"
 MIDI = """
     const input = { name: "Knobs", state: "connected", onmidimessage: null };
     navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", input]]) });
@@ -110,7 +112,7 @@ def test_a_camera_is_seen_by_an_audience(context, page, studio):
 def test_a_knob_is_learnt_by_touch(page):
     page.get_by_role("button", name="Learn MIDI").click()
     page.get_by_label("hour", exact=True).focus()
-    page.get_by_text("move a knob").wait_for()
+    page.get_by_text("move a knob", exact=True).wait_for()
     page.evaluate("turn(0xb0, 7, 3)")
     page.get_by_text("1.cc7").wait_for()
     page.get_by_role("button", name="Learnt").click()
@@ -119,3 +121,17 @@ def test_a_knob_is_learnt_by_touch(page):
         expect(page.get_by_label("hour, number")).to_have_value(shown)
     page.evaluate("turn(0xb1, 7, 127)")  # another channel
     expect(page.get_by_label("hour, number")).to_have_value("−3.00")
+
+
+def test_nothing_that_axe_knows_is_violated(tab):
+    page = tab(lambda page: page.add_init_script(MIDI), viewport={"width": 390, "height": 844}, bypass_csp=True)
+    page.add_script_tag(path=AXE)
+    page.evaluate("location.hash = '#live'")
+    page.wait_for_selector(".room.live canvas[data-frame]")
+    page.get_by_role("button", name="Learn MIDI").click()
+    page.get_by_role("button", name="Record", exact=True).click()
+    for _ in "recording", "recorded":
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert not found, [(one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
+        page.get_by_role("button", name="Stop recording").or_(page.get_by_role("button", name="Save show")).click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

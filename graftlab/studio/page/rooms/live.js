@@ -133,7 +133,7 @@ function Stage({ part, model, change, take }) {
         <div class="row">
           <${Choice} name="Source" value=${part.source} options=${SOURCES} set=${(source) => change("what is seen", { source })} />
         </div>
-        ${part.source === "camera" && html`<p class="hint">Its pictures stay on this machine, and nobody keeps them.</p>`}
+        ${part.source === "camera" && html`<p class="hint">Its pictures go to this studio alone, and nobody keeps them.</p>`}
       <//>
       <${Faders} title="Faders" rows=${controls.filter(({ direction }) => !direction)} links=${part.links} />
       <${Faders} title="Directions" rows=${controls.filter(({ direction }) => direction)} links=${part.links} />
