@@ -75,6 +75,8 @@ def test_a_camera_is_drawn_and_watched(studio):
             told, first = camera(page, scene, png(1, 32, 48))
             assert (told["id"], told["width"], told["height"]) == (1, 48, 32)
             assert audience.answer() == own.answer() == (told, first)
+            with stage(other, f"watch/{name}") as late:
+                assert late.answer() == (told, first)
             assert camera(page, scene, png(2, 32, 48))[1] != first
             mirrored = camera(page, {**scene, "mirror": True}, png(1, 32, 48))[1]
             same, turned = pixels(mirrored).astype(float), pixels(mirrored)[:, ::-1].astype(float)

@@ -28,6 +28,7 @@ class Stages:
         self.osc: int | None = None  # port that is listened to
         self._names: dict[str, str] = {}  # of visitors' stages
         self._watching: dict[str, set[asyncio.Queue[bytes]]] = {}  # a stage's audience, each with its newest picture
+        self._newest: dict[str, bytes] = {}  # picture of each stage
         self._open: dict[Callable[[str, float], None], asyncio.AbstractEventLoop] = {}  # told of controls
 
     def name(self, visitor: str) -> str:
@@ -35,11 +36,12 @@ class Stages:
         if visitor not in self._names:
             self._names[visitor] = secrets.token_hex(8)
             for old in list(self._names)[:-MOST_STAGES]:
-                del self._names[old]
+                self._newest.pop(self._names.pop(old), None)
         return self._names[visitor]
 
     def show(self, visitor: str, picture: bytes) -> None:
         """Hand a picture on to those who watch; who is slow gets the newest."""
+        self._newest[self.name(visitor)] = picture
         for newest in self._watching.get(self.name(visitor), ()):
             if newest.full():
                 newest.get_nowait()
@@ -69,6 +71,8 @@ class Stages:
             await socket.close()
             return
         newest: asyncio.Queue[bytes] = asyncio.Queue(1)
+        if name in self._newest:
+            newest.put_nowait(self._newest[name])
         self._watching.setdefault(name, set()).add(newest)
         gone = asyncio.ensure_future(socket.receive())
         try:

@@ -1,6 +1,7 @@
 // Live: a camera, or a walk through the shelf's photos, with another texture, as fast as the machine draws; faders that
 // MIDI and OSC move too; shows that are recorded and filmed; and, with an output address, the picture alone.
 
+import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
 import { html } from "../html.js";
@@ -16,6 +17,7 @@ const SOURCES = [["walk", "Walk", "on"], ["camera", "Camera", "before"]];
 const SIZES = [["", "as on stage"], ...[256, 384, 512, 768, 1024].map((size) => [`${size}`, `${size} px`])];
 const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
 const RATES = [12, 25, 30, 50, 60].map((rate) => [`${rate}`, `${rate} a second`]);
+const recorded = signal(null); // the show that can be saved and filmed
 const LIMIT = 3; // standard deviations, of what a fader reaches
 
 export const live = {
@@ -108,16 +110,20 @@ function Stage({ part, model, change, take }) {
     const end = stage.perform(() => latest.current.size, heard(latest));
     return () => {
       end();
-      stage.closeCamera();
       midi.ignore();
     };
   }, []);
   useEffect(() => {
-    if (part.source !== "camera") return stage.closeCamera();
-    stage.openCamera().catch((error) => {
+    if (part.source !== "camera") return;
+    let wanted = true;
+    stage.openCamera().then(() => wanted || stage.closeCamera(), (error) => {
       say(error.message, "trouble");
-      change("no camera", { source: "walk" });
+      if (wanted) change("no camera", { source: "walk" });
     });
+    return () => {
+      wanted = false;
+      stage.closeCamera();
+    };
   }, [part.source]);
   return html`<div class="room live">
     <div class="crossing">
@@ -216,7 +222,7 @@ function Controllers({ part, change, latest }) {
 }
 
 function Show({ part, model, ready }) {
-  const [show, keep] = useState(null);
+  const show = recorded.value;
   const [size, choose] = useState("");
   const [format, write] = useState("mp4");
   const [fps, pace] = useState("25");
@@ -226,7 +232,7 @@ function Show({ part, model, ready }) {
     if (!tape) return stage.record();
     const made = stage.stop();
     const ids = [made.scene, ...made.events.map(([, change]) => change)].flatMap(({ walk, texture }) => [...(walk?.photos ?? []), texture]);
-    keep({ ...made, photos: Object.fromEntries(ids.filter(Boolean).map((id) => [id, named(id)])) });
+    recorded.value = { ...made, photos: Object.fromEntries(ids.filter(Boolean).map((id) => [id, named(id)])) };
   };
   const save = () => {
     const address = URL.createObjectURL(new Blob([JSON.stringify(show)], { type: "application/json" }));
@@ -237,7 +243,7 @@ function Show({ part, model, ready }) {
     try {
       const found = JSON.parse(await file.text());
       if (found.graftlab !== "show") throw new Error();
-      keep(found);
+      recorded.value = found;
     } catch {
       say(`${file.name} is no show file: choose one that was saved here.`, "trouble");
     }
@@ -278,10 +284,15 @@ function Elsewhere() {
   const { stage: name } = stage.told.value;
   if (!name) return null;
   const words = `#live?output=${name}`;
-  const copy = () => navigator.clipboard.writeText(words).then(
-    () => say("Copied: put it at the end of the address that 'graft studio' printed", "word", { code: words }),
-    () => say("Put this at the end of the address that 'graft studio' printed", "word", { code: words }),
-  );
+  const copy = async () => {
+    const where = "at the end of the address that 'graft studio' printed";
+    try {
+      await navigator.clipboard.writeText(words);
+      say(`Copied: put it ${where}`, "word", { code: words });
+    } catch { // the browser does not let us
+      say(`Put this ${where}`, "word", { code: words });
+    }
+  };
   return html`<${Group} title="Output">
     <div class="row">
       <${Button} onClick=${() => open("/#live?output=1", "_blank")}>Open in a window<//>
