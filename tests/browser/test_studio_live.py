@@ -115,7 +115,7 @@ def test_a_knob_is_learnt_by_touch(page):
     page.get_by_text("move a knob", exact=True).wait_for()
     page.evaluate("turn(0xb0, 7, 3)")
     page.get_by_text("1.cc7").wait_for()
-    page.get_by_role("button", name="Learnt").click()
+    page.get_by_role("button", name="Done").click()
     for value, shown in ((127, "3.00"), (0, "−3.00")):
         page.evaluate(f"turn(0xb0, 7, {value})")
         expect(page.get_by_label("hour, number")).to_have_value(shown)

@@ -185,7 +185,8 @@ function Faders({ title, rows, links }) {
     ${rows.map(({ name, title, direction, ...control }) => html`<div key=${name} onFocusIn=${() => midi.touch(name)}
         onPointerDown=${() => midi.touch(name)} class=${`fader ${learning === name ? "learning" : ""}`}>
       <${Slider} name=${title} ...${control} />
-      ${learning !== null && html`<span class="knob">${learning === name ? "move a knob" : knob(name) ?? "touch"}</span>`}
+      ${learning !== null && (learning === name || knob(name)) && html`<span class="knob">
+        ${learning === name ? "move a knob" : knob(name)}</span>`}
     </div>`)}
   <//>`;
 }
@@ -211,7 +212,7 @@ function Controllers({ part, change, latest }) {
   return html`<${Group} title="Controllers">
     <div class="row">
       <${Button} pressed=${learning !== null} onClick=${() => (learning === null ? begin() : (midi.learning.value = null))}>
-        ${learning === null ? "Learn MIDI" : "Learnt"}<//>
+        ${learning === null ? "Learn MIDI" : "Done"}<//>
       ${links > 0 && html`<${Button} onClick=${() => change("forgetting knobs", { links: () => ({}) })}>Forget ${links}<//>`}
     </div>
     <p class="hint" role="status">${learning !== null ? "Touch a fader here, then move a knob of the controller."
