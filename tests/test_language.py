@@ -15,6 +15,7 @@ from graftlab.config import DualEncoderConfig
 from graftlab.errors import GraftError
 from graftlab.images import read
 from graftlab.language import hub_models, text_model
+from graftlab.language.hub_models import HubModel
 from graftlab.language.mini import MiniModel
 from graftlab.language.seeing import FLAT, STATISTICS, statistics
 from graftlab.language.words import Vocabulary, padded, words_of
@@ -341,10 +342,30 @@ def test_models_of_the_hub_have_short_names(graft, folders, tmp_path, monkeypatc
     assert "tinyclip-8m: TinyCLIP ViT-8M/16 by Microsoft, the fastest; 94 MB; 46 ms a picture;" in graft("models").err
 
 
-def test_a_model_of_the_hub_teaches_a_network(graft, folders, tmp_path):
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_models_of_the_hub_steer_from_the_command_line(graft, folders, name, tmp_path, monkeypatch):
+    opened = []
+
+    class Watched(HubModel):
+        def __init__(self, folder, name, device, dtype) -> None:
+            opened.append(dtype)
+            super().__init__(folder, name, device, dtype)
+
+    monkeypatch.setattr("graftlab.language.choice.HubModel", Watched)
+    monkeypatch.setattr("graftlab.editing.word_directions.PICTURES", 40)
     stylegan2().save(tmp_path / "base.safetensors")
-    words = ("--words", folders["clip"], "--device", "cpu", "--text", "snow", "--from", "a lake", "--run", "run")
-    result = graft("finetune", "base.safetensors", *words, "--iterations", 2, "--precision", "bfloat16")
+    reading = ("--words", folders[name], "--device", "cpu", "--precision", "bfloat16")
+    fast = ("--steps", 2, "--cutouts", 1, "--json", "-o", "guided.png")
+    result = graft("guide", "@peaks", "-t", "snow", "--from", "a lake", "--part", "both", *reading, *fast)
+    assert result.code == 0, result
+    assert -1 < json.loads(result.out)[0]["towards"] < 1
+    assert read("guided.png").shape == (1, 3, 32, 48)
+    told = ("-m", "base.safetensors", "--neutral", "a lake", "-o", "snow.safetensors")
+    result = graft("directions", "text", "snow", *reading, *told)
+    assert result.code == 0, result
+    learning = ("--text", "snow", "--from", "a lake", "--run", "run", "--iterations", 2)
+    result = graft("finetune", "base.safetensors", *reading, *learning)
     assert result.code == 0, result
     about = graftlab.load("run/last.safetensors", device="cpu").about["training"]
-    assert (about["text"], about["text_model"]) == ("snow", "clip")  # no folder of this machine's
+    assert (about["text"], about["text_model"]) == ("snow", name)  # no folder of this machine's
+    assert opened == [torch.bfloat16] * 3
