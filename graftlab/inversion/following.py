@@ -91,15 +91,9 @@ def guide(
         )
     aim = Aim.of(seeing, prompts, neutral, like, before)
     plan = {
-        **{
-            "model": model.fingerprint,
-            "precision": precision,
-            "words": seeing.name,
-            "neutral": neutral,
-            "parts": moving,
-        },
+        **{"model": model.fingerprint, "precision": precision, "words": seeing.name, "neutral": neutral},
         **{"prompts": [asdict(each) for each in prompts], **settings.to_dict(), **rendering, "frames": frames},
-        **{"codes": _digest(*(getattr(start, name) for name in start.parts)), "mask": _digest(mask)},
+        **{"codes": _digest(*(getattr(start, name) for name in start.parts)), "mask": _digest(mask), "parts": moving},
         **{"like": _digest(*like), "textures": _digest(textures.texture.mean if textures else None)},
     }
     every = max(1, settings.steps // frames) if frames else 0
