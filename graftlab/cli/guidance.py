@@ -14,6 +14,7 @@ from graftlab.cli.options import Fields, spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
+from graftlab.cli.words import TextModelName
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.inversion.guidance import Guiding
@@ -74,9 +75,7 @@ def guide(
     sheet: Annotated[Path | None, typer.Option(help="Sheet of the steps to write.")] = None,
     film: Annotated[Path | None, typer.Option(help="Film of the steps to write.")] = None,
     codes: Annotated[Path | None, typer.Option(help="File for the codes that were found.")] = None,
-    words: Annotated[
-        str, typer.Option(help=f"Text model: {DEFAULT}, a folder, or a hub id such as openai/clip-vit-base-patch32.")
-    ] = DEFAULT,
+    words: TextModelName = DEFAULT,
     psi: Psi = 0.7,
     resume: Resume = True,
     as_json: Json = False,

@@ -54,7 +54,7 @@ def guide(
     textures: Distribution
     | None = None,  # that the model's are like: the texture begins with some and moves along them
     settings: Guiding = USUAL,
-    words: TextModel | str = DEFAULT,
+    words: TextModel | str = DEFAULT,  # one of the hub is opened in the precision of the model
     frames: int = 0,  # about so many codes of the descent in `history`
     batch: int = 1,  # pictures drawn at once, which memory bounds and the result does not depend on
     state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
@@ -72,7 +72,8 @@ def guide(
     start = start.to(place)
     if rendering.get("noise") == "random":  # another every time, and nothing to follow
         rendering["noise"] = "none"
-    seeing = text_model(words, str(place)) if isinstance(words, str) else words
+    precision = str(model.precision).removeprefix("torch.")
+    seeing = text_model(words, str(place), precision) if isinstance(words, str) else words
     before = draw(model, start, batch, **rendering)
     if mask is not None and not _fits(mask, before):
         (height, width), (rows, columns) = mask.shape[2:], before.shape[2:]
@@ -90,9 +91,9 @@ def guide(
         )
     aim = Aim.of(seeing, prompts, neutral, like, before)
     plan = {
-        **{"model": model.fingerprint, "words": seeing.name, "neutral": neutral, "parts": moving},
+        **{"model": model.fingerprint, "precision": precision, "words": seeing.name, "neutral": neutral},
         **{"prompts": [asdict(each) for each in prompts], **settings.to_dict(), **rendering, "frames": frames},
-        **{"codes": _digest(*(getattr(start, name) for name in start.parts)), "mask": _digest(mask)},
+        **{"codes": _digest(*(getattr(start, name) for name in start.parts)), "mask": _digest(mask), "parts": moving},
         **{"like": _digest(*like), "textures": _digest(textures.texture.mean if textures else None)},
     }
     every = max(1, settings.steps // frames) if frames else 0

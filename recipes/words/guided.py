@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Whether pictures that follow a phrase become what it says, judged by what reads factors off pictures.
 
-    python recipes/words/guided.py factors.safetensors photo.jpg pictures/places/000050@000050.jpg --sheet guided.png
+    python recipes/words/guided.py factors.safetensors pictures/places/000050@*.jpg --sheet guided.png
+    python recipes/words/guided.py graft-mini photos/*.jpg --each 6
 
-Each picture follows each phrase that is not true of it yet, and from there the opposite phrase. Told is how often the
-factor's score rose, how often it then said yes, how often the opposite phrase lowered it again, and how far the layout
-changed (self-similarity: Kolkin et al. 2019, Eq. 7), as a share of how far it is from picture to picture.
+For each phrase, the first pictures of which it is not true yet follow it, and from there its opposite. Told is how
+often its score rose, how often it was true then, how often the opposite lowered it again, and how far layouts changed
+(self-similarity: Kolkin et al. 2019, Eq. 7), as a share of how far it is from picture to picture. The judge is the file
+that factors.py made, or a text model: its score is by how much the phrase fits a picture better than the other eleven.
 """
 
 import argparse
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from factors import Factors
@@ -26,6 +30,8 @@ from graftlab.language import text_model
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
 
+SIDE = 128  # pixels at which layouts are compared
+
 
 class Wish(NamedTuple):
     text: str
@@ -33,20 +39,56 @@ class Wish(NamedTuple):
     opposite: str
 
 
-WISHES = (
+WISHES = (  # from those that matter most on
     Wish("golden sunset", ("hour", "sunset"), "bright midday"),
     Wish("a starry night", ("hour", "night"), "a sunny day"),
-    Wish("dawn", ("hour", "dawn"), "bright midday"),
     Wish("deep snow", ("snow", "ground"), "no snow"),
-    Wish("winter", ("season", "winter"), "summer"),
-    Wish("autumn foliage", ("season", "autumn"), "spring green"),
     Wish("thick fog", ("fog", "yes"), "clear air"),
+    Wish("autumn foliage", ("season", "autumn"), "spring green"),
     Wish("storm clouds", ("sky", "storm"), "blue sky"),
     Wish("a desert", ("climate", "desert"), "a tropical island"),
+    Wish("dawn", ("hour", "dawn"), "bright midday"),
+    Wish("winter", ("season", "winter"), "summer"),
     Wish("lush green meadows", ("ground", "green"), "dry golden grass"),
     Wish("dry golden grass", ("ground", "golden"), "lush green meadows"),
     Wish("northern lights", ("aurora", "yes"), "no northern lights"),
 )
+
+Judge = Callable[[Tensor], Tensor]
+"""Of pictures (N, 3, H, W) a score for every wish: (N, wishes), above 0 where it is true."""
+
+
+def judge(choice: str) -> Judge:
+    """The judge that a file of factors or the name of a text model stands for."""
+    if Path(choice).exists():
+        factors = Factors.load(choice)
+        columns = [factors.claims.index(wish.claim) for wish in WISHES]
+        return lambda pictures: factors(pictures)[:, columns]
+    words = text_model(choice)
+    phrases = words.texts([wish.text for wish in WISHES])
+
+    def fits_best(pictures: Tensor) -> Tensor:
+        fit = words.images(pictures) @ phrases.T
+        others = fit[:, None].expand(-1, len(WISHES), -1).masked_fill(torch.eye(len(WISHES)).bool(), -1)
+        return fit - others.amax(2)
+
+    return fits_best
+
+
+def once(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Without gradients the same textures are tried for every phrase: look at each picture once."""
+    known: dict[bytes, Tensor] = {}
+
+    def again(asked: Any, **rest: Any) -> Tensor:
+        if torch.is_grad_enabled():
+            return call(asked, **rest)
+        parts = [asked] if isinstance(asked, Tensor) else [getattr(asked, name) for name in asked.parts]
+        key = hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in parts)).digest()
+        if key not in known:
+            known[key] = call(asked, **rest)
+        return known[key]
+
+    return again
 
 
 @dataclass
@@ -60,13 +102,28 @@ class Tally:
 
     def row(self) -> str:
         shares = (f"{sum(each)} of {len(each)}" for each in (self.rose, self.true, self.back))
-        return f"{' | '.join(shares)} | {sum(self.layout) / max(1, len(self.layout)):.2f}"
+        mean = sum(self.layout) / max(1, len(self.layout))
+        return f"{' | '.join(shares)} | {mean:.2f} | {max(self.layout, default=0):.2f}"
+
+
+class Layouts:
+    """How far layouts are from each other, in units of how far they are from picture to picture."""
+
+    def __init__(self, pictures: Tensor) -> None:
+        self.eyes, self.usual = feature_network("efficientnet-lite2"), 1.0
+        apart = [self(pictures.roll(step, 0), pictures) for step in range(1, len(pictures))]
+        self.usual = float(torch.cat(apart).mean()) if apart else 1.0
+
+    @torch.no_grad()
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        return self_similarity(*(self.eyes.seen(each, SIDE).middle for each in (a, b))) / self.usual
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("factors", type=Path)
+    parser.add_argument("judge", help="a file that factors.py made, or a text model")
     parser.add_argument("pictures", nargs="+")
+    parser.add_argument("--each", type=int, default=10, help="pictures for each phrase")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--sheet", type=Path, default=Path("guided.png"))
     for name in ("steps", "cutouts", "candidates"):
@@ -74,48 +131,44 @@ def main() -> None:
     parser.add_argument("--no-opposites", action="store_true")
     told = parser.parse_args()
     torch.set_num_threads(1)
-    factors, words, eyes = Factors.load(told.factors), text_model(), feature_network("efficientnet-lite2")
+    score, words = judge(told.judge), text_model()
     model = graftlab.load("landscapes-256", graftlab.SwappingAutoencoder)
+    model.decode, words.images = once(model.decode), once(words.images)
     textures = Distribution.load(beside("landscapes-256"))
     settings = Guiding(steps=told.steps, cutouts=told.cutouts, candidates=told.candidates)
 
     def follow(codes: SwapCodes, text: str) -> Guided[SwapCodes]:
         return graftlab.guide(model, codes, text, textures=textures, settings=settings, words=words)
 
-    def score(picture: Tensor, wish: Wish) -> float:
-        return float(factors(picture.clamp(-1, 1))[0, factors.claims.index(wish.claim)])
-
-    def layout(a: Tensor, b: Tensor) -> float:
-        return float(self_similarity(*(eyes.seen(each, 128).middle for each in (a, b))))
-
     with torch.no_grad():
         starts = [model.encode(graftlab.read(picture, told.size, square=True)) for picture in told.pictures]
-        drawn = [model.decode(start) for start in starts]
-        apart = [layout(a, b) for i, a in enumerate(drawn) for b in drawn[:i]] or [1.0]
-        usual = sum(apart) / len(apart)
-    tallies, rows = {wish: Tally() for wish in WISHES}, []
-    for picture, start, before in zip(told.pictures, starts, drawn, strict=True):
-        rows.append([before])
-        for wish, tally in tallies.items():
-            first = score(before, wish)
-            if first > 0:
-                rows[-1].append(None)
-                continue
-            guided = follow(start, wish.text)
-            then = score(guided.images, wish)
+        drawn = torch.cat([model.decode(start) for start in starts])
+        before, layouts = score(drawn.clamp(-1, 1)), Layouts(drawn)
+        others = torch.cat([model.decode(textures.sample(start, [seed])) for seed, start in enumerate(starts)])
+    print(f"layout of a picture and the same with a random texture: {float(layouts(drawn, others).mean()):.2f}")
+    followed: list[tuple[int, int, SwapCodes, float]] = []
+    tallies, rows = [Tally() for _ in WISHES], []
+    for wish, (tally, (text, _, _)) in enumerate(zip(tallies, WISHES, strict=True)):
+        rows.append([])
+        for picture in [each for each in range(len(drawn)) if before[each, wish] <= 0][: told.each]:
+            guided = follow(starts[picture], text)
+            first, then = float(before[picture, wish]), float(score(guided.images.clamp(-1, 1))[0, wish])
             tally.rose.append(then > first)
             tally.true.append(then > 0)
-            tally.layout.append(layout(before, guided.images) / usual)
-            rows[-1].append(guided.images)
-            line = f"{Path(picture).stem}, {wish.text}: {first:.2f} -> {then:.2f}"
-            if not told.no_opposites:
-                again = score(follow(guided.codes, wish.opposite).images, wish)
-                tally.back.append(again < then)
-                line += f" -> {again:.2f}"
+            tally.layout.append(float(layouts(drawn[picture, None], guided.images)))
+            followed.append((wish, picture, guided.codes, then))
+            rows[-1] += [drawn[picture, None], guided.images]
+            line = f"{Path(told.pictures[picture]).stem}, {text}: {first:.2f} -> {then:.2f}"
             print(f"{line}; cosine {guided.towards[0]:.2f}, layout {tally.layout[-1]:.2f}", flush=True)
-        graftlab.write(sheet(rows, columns=["", *(wish.text for wish in WISHES)]), told.sheet)
-    print("| phrase | rose | true | back | layout |\n|---|---|---|---|---|")
-    for wish, tally in tallies.items():
+        rows[-1] += [None] * (2 * told.each - len(rows[-1]))
+        graftlab.write(sheet(rows, rows=[wish.text for wish in WISHES[: len(rows)]]), told.sheet)
+        print(f"| {text} | {tally.row()} |", flush=True)
+    for wish, picture, codes, then in [] if told.no_opposites else followed:
+        back = float(score(follow(codes, WISHES[wish].opposite).images.clamp(-1, 1))[0, wish])
+        tallies[wish].back.append(back < then)
+        print(f"{Path(told.pictures[picture]).stem}, {WISHES[wish].opposite}: {then:.2f} -> {back:.2f}", flush=True)
+    print("| phrase | rose | true | back | layout, mean | layout, most |\n|---|---|---|---|---|---|")
+    for wish, tally in zip(WISHES, tallies, strict=True):
         print(f"| {wish.text} | {tally.row()} |")
 
 
