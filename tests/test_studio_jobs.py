@@ -70,16 +70,17 @@ def edited(studio):
     return browser, scene, mask, data.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["swap", "mixed", "edit"])
+@pytest.mark.parametrize("kind", ["swap", "mixed", "edit", "sharp"])
 def test_lines_to_copy_draw_what_is_saved(edited, kind, tmp_path, monkeypatch):
     browser, edit, mask, picture = edited
     scene = {
         "swap": browser.swap(),
         "mixed": browser.swap(amount_texture=0.75, amount_structure=0.5, square=True, size=40),
         "edit": edit,
+        "sharp": {**edit, "refine": 2},
     }[kind]
     saved = pixels(rendered(browser, scene))
-    assert saved.shape == {"swap": (256, 384, 3), "mixed": (40, 40, 3), "edit": (48, 72, 3)}[kind]
+    assert saved.shape == {"swap": (256, 384, 3), "mixed": (40, 40, 3), "edit": (48, 72, 3)}.get(kind, (48, 72, 3))
     monkeypatch.chdir(tmp_path)
     Path(f"mask-{mask}.png").write_bytes(picture)
     command, python = (browser.post(f"/api/{what}", json=scene).json()["text"] for what in ("command", "python"))

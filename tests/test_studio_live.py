@@ -11,7 +11,9 @@ from graftlab import images
 from graftlab.checkpoints.load import load
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
+from graftlab.inversion.refine import Refined
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.rendering.renderer import Renderer
 from graftlab.studio.memory import Kept
 from graftlab.studio.rota import MOST_WAITING, Rota, Turns
 
@@ -128,6 +130,33 @@ def test_eight_visitors_are_served_in_turn_and_see_their_own(studio, held):
     busy = order[: 8 * (rounds - 1)]
     for start in range(0, len(busy), 8):
         assert len(set(busy[start : start + 8])) == 8, "each once before anyone is served again"
+
+
+def test_details_come_a_moment_later_and_are_those_of_the_command(studio, monkeypatch):
+    browser = studio.visit()
+    model = load(MODEL, SwappingAutoencoder, device="cpu")
+    a, b = (images.read(f"@{name}", model.config.size) for name in ("peaks", "hilltop-sunset"))
+    refined = Renderer(model, refine=3).network()
+    with browser.live() as live:
+        live.ask(browser.swap(refine=3))
+        told, data = live.answer()
+        assert data == images.to_webp(swaps.swap(model, a, b)), "the encoder's, at once"
+        assert sorted(told["pending"]) == sorted(browser.photos[:2])
+        assert sorted(live.answer()[0]["ready"] for _ in range(2)) == sorted(browser.photos[:2])
+        live.ask(browser.swap(refine=3))
+        told, data = live.answer()
+        assert "pending" not in told
+        assert data == images.to_webp(swaps.swap(refined, a, b)) != images.to_webp(swaps.swap(model, a, b))
+
+        def fail(*given, **more):
+            raise MemoryError
+
+        monkeypatch.setattr(Refined, "encode", fail)  # once: it is not tried again and again
+        live.ask(browser.swap(refine=4))
+        assert live.answer()[0]["pending"]
+        assert all("ready" in live.answer()[0] for _ in range(2))
+        live.ask(browser.swap(refine=4))
+        assert "pending" not in live.answer()[0]
 
 
 def test_a_page_that_reads_nothing_keeps_nobody_waiting(studio):

@@ -1,6 +1,7 @@
 """A scene as a picture to keep."""
 
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,8 @@ class Render(Order):
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
         with watch("rendering", 1) as progress:
-            picture = self.scene.draw(at)
-            progress(1)
+            picture = self.scene.draw(replace(at, watch=watch))
+            progress(1, 1)
         recipe = {
             "command": self.scene.as_command(at),
             "version": __version__,

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
@@ -30,6 +32,17 @@ class Scene(BaseModel, ABC):
         "a picture that is saved.",
     )
     square: bool = Field(False, description="Whether pictures are cropped to their central square.")
+    refine: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="Steps by which codes of photos are brought nearer to these. On the screen pictures are drawn "
+        "with the encoder's until they are found.",
+    )
+
+    def renderer(self, at: Workspace) -> Renderer[SwappingModel]:
+        """The model, and how photos are read for it."""
+        return at.renderer(self.model, self.size, self.square, self.refine)
 
     @abstractmethod
     def draw(self, at: Workspace) -> Tensor:
@@ -58,15 +71,16 @@ class Scene(BaseModel, ABC):
     def reading(self) -> list[str]:
         """How pictures are read, as options of a command."""
         size = [] if self.size is None else ["--size", str(self.size)]
-        return [*size, *(["--square"] if self.square else []), "--model", self.model]
+        refine = ["--refine", str(self.refine)] if self.refine else []
+        return [*size, *(["--square"] if self.square else []), *refine, "--model", self.model]
 
     def opening(self) -> str:
         """How they are read, as Python."""
         size = "own=1024" if self.size is None else f"size={self.size}"
-        square = ", square=True" if self.square else ""
+        more = (", square=True" if self.square else "") + (f", refine={self.refine}" if self.refine else "")
         return (
             "import graftlab\nfrom graftlab.rendering import Renderer\n\n"
-            f"renderer = Renderer(graftlab.load({self.model!r}), {size}{square})\n"
+            f"renderer = Renderer(graftlab.load({self.model!r}), {size}{more})\n"
         )
 
 

@@ -70,7 +70,7 @@ class Edit(Scene):
     regions: tuple[Painted, ...] = Field((), max_length=MOST)
 
     def draw(self, at: Workspace) -> Tensor:
-        renderer = at.renderer(self.model, self.size, self.square)
+        renderer = self.renderer(at)
         others = [self.texture] if self.texture else []
         codes, *given = at.codes(
             renderer, self.model, self.picture, *others, together=bool(others and self.amount_structure)
