@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { Button, Choice, Group, Slider, Typed } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { html } from "../html.js";
 import { maskOf, veil } from "../masks.js";
 import { Output } from "../output.js";
@@ -27,6 +28,7 @@ export const edit = {
     amount_structure: 0,
     seed_texture: null,
     psi: 0.8,
+    refine: STEPS,
     regions: [],
   }),
   Room,
@@ -39,7 +41,7 @@ export const edit = {
 /** The scene that is on screen; regions whose masks are still on their way to the server are left out. */
 function sceneOf(part, model, painting) {
   if (!part.picture || !model) return null;
-  const { picture, texture, amount_texture, amount_structure, seed_texture, psi } = part;
+  const { picture, texture, amount_texture, amount_structure, seed_texture, psi, refine } = part;
   const square = squared(amount_structure, picture, texture);
   const places = part.regions.map((region) => {
     const marks = painting?.region === region.id ? [...region.marks, painting.mark] : region.marks;
@@ -48,7 +50,7 @@ function sceneOf(part, model, painting) {
   const all = [part, ...places];
   const along = model.card?.directions ?? [];
   return {
-    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, square,
+    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, refine, square,
     regions: places.filter(({ texture }) => texture).map(({ at, texture, amount }) => ({ ...at, texture, amount })),
     directions: all.flatMap(({ directions, at }) => along.filter(({ name }) => directions[name])
       .map(({ file, name }) => ({ ...at, file, name, gain: directions[name] }))),
@@ -69,12 +71,12 @@ function restore(now, scene) {
   for (const one of scene.regions ?? []) Object.assign(at(one), { texture: one.texture, amount: one.amount });
   for (const one of scene.directions ?? []) at(one).directions[one.name] = one.gain;
   for (const one of scene.components ?? []) at(one).components[`${one.part} ${one.index}`] = one.gain;
-  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8 } = scene;
+  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8, refine = 0 } = scene;
   const textures = [texture, ...(scene.regions ?? []).map((region) => region.texture)].filter(Boolean);
   return {
     model: scene.model,
     shelves: { ...laid(now, "structures", [picture]).shelves, ...laid(now, "textures", textures).shelves },
-    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi,
+    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi, refine,
       regions: [...regions.values()] }),
   };
 }
@@ -194,6 +196,7 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
     <div class="row">
       <${Choice} name="Where" value=${region?.id ?? null} options=${places} set=${(id) => (where.value = id)} />
       <${Button} name="New region" sign="add" onClick=${add} />
+      ${!region && html`<${Details} part=${part} change=${change} />`}
     </div>
     ${region && html`<${Choice} name="Tool" value=${hand} set=${hold} options=${HANDS} />
       ${hand === "select"
