@@ -50,7 +50,7 @@ class Job:
     def told(self) -> dict[str, Any]:
         """As JSON for the page."""
         names = ("id", "kind", "state", "done", "total", "note", "rate", "error")
-        return {**{name: getattr(self, name) for name in names}, "file": self.order.file}
+        return {**{name: getattr(self, name) for name in names}, "file": self.order.file, "found": self.order.found}
 
 
 class Jobs:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from graftlab import __version__, images
+from graftlab.errors import GraftError
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.scenes import AnyScene
@@ -28,11 +29,18 @@ class Render(Order):
             picture = self.scene.draw(replace(at, watch=watch))
             progress(1, 1)
         recipe = {
-            "command": self.scene.as_command(at),
+            "command": self._command(at),
             "version": __version__,
             "model": at.renderer(self.scene.model).model.fingerprint,
             "scene": self.scene.model_dump(mode="json"),
             "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
             "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
+            "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.codes()},
         }
         images.write(picture, out, recipe)
+
+    def _command(self, at: Workspace) -> str:
+        try:
+            return self.scene.as_command(at)
+        except GraftError:  # no command draws it
+            return "graft studio"

@@ -12,7 +12,8 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
-MaskId = PhotoId
+MaskId = CodesId = PhotoId
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*\w[^\x00-\x1f]*$")]
 Share = Annotated[float, Field(ge=-2, le=3, allow_inf_nan=False)]
 """How much of another picture: 0 none, 1 all of it, beyond exaggerated."""
 Gain = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False, description="Standard deviations.")]
@@ -54,6 +55,10 @@ class Scene(BaseModel, ABC):
 
     def masks(self) -> list[str]:
         """The masks that it needs, by id."""
+        return []
+
+    def codes(self) -> list[str]:
+        """The codes that it needs, by id."""
         return []
 
     @abstractmethod
