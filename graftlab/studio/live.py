@@ -2,9 +2,11 @@
 
 A request is JSON, {"view", "id", "scene", "quality"}. Its answer is binary: four bytes, little-endian, that tell the
 length of a JSON header {"view", "id", "width", "height", "ms"} with a "notice" where there is one, the header, and a
-WebP. A header with "pending" names what the picture was drawn without; {"ready": name} tells that it can be drawn with it. What fails is answered by text, {"view", "id", "error"}. A visitor's turn goes to one of their views after the
-other, and each has one request at most: what is newer takes its place. The next picture is drawn when the one before
-has been sent, so that slow connections make nobody else wait.
+WebP. What fails is answered by text, {"view", "id", "error"}. A header's "pending" names what the picture lacks because
+it is still being found; {"ready": name} tells when it can be asked for again.
+
+A visitor's turn goes to one of their views after the other, and each has one request at most: what is newer takes its
+place. The next picture is drawn when the one before has been sent, so that slow connections make nobody else wait.
 """
 
 import asyncio

@@ -45,7 +45,7 @@ class Rota(Generic[T]):
 class Turns:
     """One thread in which networks draw pictures for people who wait, and a lock that long jobs hold meanwhile.
 
-    A job gives way to pictures and to other jobs between its steps, and goes on after PATIENCE even if there are more."""
+    A job gives way to pictures and other jobs between its steps, and goes on after PATIENCE even if there are more."""
 
     def __init__(self) -> None:
         self._door = threading.Condition()

@@ -91,8 +91,8 @@ def open_session(whose: Whose, file: Annotated[UploadFile, File()]) -> Opened:
         session = SavedSession.model_validate_json(data)
         photos = [whose.restore(one.name, decoded(one)) for one in session.photos]
         masks = [whose.add_mask(decoded(one) or b"") for one in session.masks]
-        for data in session.codes:
-            whose.add_codes(base64.b64decode(data, validate=True))
+        for codes in session.codes:
+            whose.add_codes(base64.b64decode(codes, validate=True))
     except GraftError:
         raise
     except ValueError:  # of the model, of base64

@@ -22,8 +22,8 @@ OFTEN = 0.5  # seconds between codes that can be looked at on the way
 
 
 class Guide(Order):
-    """The texture of an edit's whole picture, led by phrases (`graft guide`): codes that are kept under an id, and which
-    an edit takes as `found`. Those on the way are there as long as it goes on."""
+    """The texture of an edit's whole picture, led by phrases (`graft guide`): codes that are kept under an id, which an
+    edit takes as `found`. Those on the way are there as long as it goes on."""
 
     kind: Literal["guide"]
     scene: Edit

@@ -12,7 +12,8 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
-MaskId = CodesId = PhotoId
+MaskId = PhotoId
+CodesId = PhotoId
 Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*\w[^\x00-\x1f]*$")]
 Share = Annotated[float, Field(ge=-2, le=3, allow_inf_nan=False)]
 """How much of another picture: 0 none, 1 all of it, beyond exaggerated."""

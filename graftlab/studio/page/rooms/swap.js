@@ -103,6 +103,6 @@ function exchanged({ shelves, swap: { structure, texture } }) {
 }
 
 function goOn({ structure, texture, amount_texture, amount_structure, refine }) {
-  apply("going on in Edit", { edit: { picture: structure, texture, amount_texture, amount_structure, refine, seed_texture: null } });
+  apply("going on in Edit", { edit: { picture: structure, texture, amount_texture, amount_structure, refine, seed_texture: null, found: null } });
   location.hash = "#edit";
 }
