@@ -14,6 +14,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion.refine import Refined
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.rendering.renderer import Renderer
+from graftlab.studio.aside import Aside
 from graftlab.studio.memory import Kept
 from graftlab.studio.rota import MOST_WAITING, Rota, Turns
 
@@ -209,6 +210,28 @@ def test_a_job_gives_way_to_pictures_and_goes_on_all_the_same():
         failing.result(10)
     turns.close()
     assert events == ["step 0", "picture 0", "picture 1", "step 1", "step 2"]
+
+
+def test_what_is_found_aside_comes_newest_first_and_jobs_take_turns():
+    turns, done = Turns(), []
+    aside = Aside(turns, lambda visitor, name: done.append(name))
+
+    def work(watch):
+        with watch("stepping", 2) as progress:
+            progress(1)
+
+    with turns.job():
+        assert aside.want("a", "a1", 1, work)
+        with turns._door:
+            assert turns._door.wait_for(lambda: turns._due, 10)  # it was taken, and waits for us
+        for visitor, name in (("a", "a2"), ("a", "a3"), ("b", "b1"), ("a", "a1")):
+            assert aside.want(visitor, name, int(name[1]), work if name != "b1" else None)
+        while len(done) < 4:
+            turns.give_way()
+    assert done == ["a1", "a3", "b1", "a2"]
+    assert not aside.want("b", "b1", 1, work), "what failed is not tried again"
+    aside.close()
+    turns.close()
 
 
 def test_what_is_kept_is_bounded_by_bytes():

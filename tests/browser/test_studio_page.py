@@ -200,6 +200,35 @@ def test_a_region_is_painted_and_opens_again_elsewhere(tab, tmp_path):
     assert np.array_equal(pixels(other), painted)
 
 
+def test_words_are_sliders_and_lead_pictures(page):
+    page.get_by_role("tab", name="Edit").click()
+    page.wait_for_selector(".room.edit canvas[data-frame]")
+    plain, text = pixels(page), page.get_by_label("What it should become")
+    text.fill("winter night xyzzy")
+    text.press("Enter")
+    page.get_by_text("does not know 'xyzzy'").wait_for()
+    page.get_by_label("winter night xyzzy", exact=True).wait_for()
+    assert difference(pixels(page), plain) > 2
+    page.keyboard.press("Control+z")
+    expect(page.get_by_label("winter night xyzzy", exact=True)).to_have_count(0)
+    assert np.array_equal(pixels(page), plain)
+
+    text.fill("golden sunset")
+    page.get_by_role("button", name="Guide").click()
+    stop = page.get_by_role("button", name="Stop here")
+    expect(stop).to_be_enabled(timeout=120_000)  # there is a picture on the way
+    page.wait_for_timeout(500)
+    stop.click()
+    expect(page.locator(".words > .texture")).to_have_text("what words led to")
+    expect(stop).to_have_count(0)
+    led = pixels(page)
+    assert difference(led, plain) > 2
+    page.get_by_role("button", name="Its own").click()
+    assert np.array_equal(pixels(page), plain)
+    page.keyboard.press("Control+z")
+    assert np.array_equal(pixels(page), led)
+
+
 def test_a_saved_picture_opens_again_as_it_was_made(page, tmp_path):
     page.get_by_label("Texture", exact=True).fill("0.7")
     made = part(page, "swap")

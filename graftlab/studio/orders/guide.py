@@ -30,10 +30,11 @@ class Guide(Order):
     text: Annotated[list[Words], Field(min_length=1, max_length=16, description="What it is to become.")]
     neutral: Words = Field(NEUTRAL, description="What the phrases change.")
     _found: str | None = PrivateAttr(None)
+    _ended: bool = PrivateAttr(False)
 
     @property
     def file(self) -> str:
-        return f"codes-{self._found}.safetensors" if self._found else "codes.safetensors"
+        return f"codes-{self._found}.safetensors" if self._ended else "codes.safetensors"
 
     @property
     def found(self) -> str | None:
@@ -68,7 +69,7 @@ class Guide(Order):
                 follow=follow,
                 **renderer.rendering,
             )
-            self._found = keep(guided.codes)
+            self._found, self._ended = keep(guided.codes), True
         finally:
             at.visitor.forget(way - ({self._found} if self._found else set()))
 

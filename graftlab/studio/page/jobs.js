@@ -37,7 +37,7 @@ export function JobList({ jobs: list }) {
 
 const shareOf = ({ done, total }) => (total ? Math.min(done / total, 1) : 0);
 
-function Share({ job }) {
+export function Share({ job }) {
   return html`<progress max="1" value=${shareOf(job)} aria-label=${`${job.file}: progress`} />`;
 }
 

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { Button, Group, Slider } from "./controls.js";
 import { html } from "./html.js";
-import { JobList, isGoing } from "./jobs.js";
+import { Share, isGoing } from "./jobs.js";
 import { call, cancel, jobs, run } from "./wire.js";
 import { say } from "./words.js";
 
@@ -65,7 +65,6 @@ export function Phrases({ now, alter, scene, led, limit }) {
       <${Button} name=${`Remove ${phrase.text}`} sign="remove"
         onClick=${() => alter(`removing "${phrase.text}"`, { phrases: others(phrase) })} />
     </div>`)}
-    ${going && html`<${JobList} jobs=${[going]} />
-      ${going.found && html`<div class="row"><${Button} onClick=${() => cancel(going)}>Stop here<//></div>`}`}
+    ${going && html`<div class="row"><${Button} disabled=${!going.found} onClick=${() => cancel(going)}>Stop here<//><${Share} job=${going} /></div>`}
   <//>`;
 }
