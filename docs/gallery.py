@@ -60,6 +60,14 @@ class Entry:
         return any(command.startswith("python recipes/") for command in self.commands)
 
     @property
+    def mark(self) -> str:
+        """What the commands need, for `tests/test_docs_shell.py`, which runs the others."""
+        if self.needs_renderer:
+            return "skip: needs POV-Ray"
+        trains = self.slow or any(command.startswith("graft train") for command in self.commands)
+        return "skip: trains a network" if trains else "given: a checkout"
+
+    @property
     def what(self) -> str:
         """The command that matters, without its arguments."""
         words = [command for command in self.commands if command.startswith("graft ")][-1].split()
@@ -79,6 +87,7 @@ This page shows each picture and film with the commands that made it, run in the
 repository and with the bundled models. [`docs/gallery.toml`](gallery.toml) holds the commands, and
 [`docs/gallery.py`](gallery.py) runs them and writes this page:
 
+<!-- skip: takes minutes, in a checkout -->
 ```sh
 python docs/gallery.py            # everything except entries that train networks
 python docs/gallery.py panorama   # one entry
@@ -118,7 +127,7 @@ def section(entry: Entry) -> str:
     note = " Needs POV-Ray, for the renderings." if entry.needs_renderer else ""
     note += " Trains a network first, for a quarter of an hour or more." if entry.slow else ""
     text = textwrap.fill(entry.text + note, 120, break_on_hyphens=False, break_long_words=False)
-    return f"### {entry.title}\n\n{text}\n\n{pictures}\n\n```sh\n{code}\n```\n"
+    return f"### {entry.title}\n\n{text}\n\n{pictures}\n\n<!-- {entry.mark} -->\n```sh\n{code}\n```\n"
 
 
 def anchor(title: str) -> str:

@@ -31,7 +31,7 @@ from graftlab.video.films import walk as walks
 from graftlab.video.films.desync import Desync
 from graftlab.video.films.drawing import from_codes, from_way
 from graftlab.video.films.recurse import Motion
-from graftlab.video.films.timeline import Edit, Key, Timeline
+from graftlab.video.films.timeline import Edit, Key, Timeline, becoming
 from graftlab.video.reading import Video
 
 __all__ = [
@@ -58,7 +58,7 @@ FPS = 25
 PER_LEG = 2.0  # seconds from key to key, if nothing is said
 Rate = float | str | Fraction
 Textures = Mapping[float, SwapCodes | None]
-"""Seconds to the codes whose texture is reached then; None: the picture's own."""
+"""Seconds to the codes whose texture (or structure) is reached then; None: the picture's own."""
 
 fading, passing = blending.fading, blending.passing
 
@@ -104,20 +104,28 @@ def sweep(
 
 def textures(
     model: SwappingModel,
-    codes: SwapCodes,  # of one picture, which gives the structure
-    keys: Textures,
+    codes: SwapCodes,  # of one picture, with which the film begins
+    keys: Textures,  # that follow each other; none: each picture has its own
     seconds: float | None = None,  # None: until two after the last key
     fps: Rate = FPS,
     loop: bool = False,
     ease: str = "smooth",
     noise: str | None = None,
     seed: int = 0,
+    structures: Textures | None = None,  # what becomes of the picture, in the same way; None: it stays as it is
+    ahead: float = 0.0,  # seconds by which textures are ahead of structures
 ) -> Film:
-    """Textures that melt into each other, over a picture. GraftError for a loop with fewer than two keys."""
-    line = Timeline(tuple(Key(at, key, ease) for at, key in sorted(keys.items())))
-    frames, rate = _length(seconds, fps, max(keys) + 2)
-    edit = (line.closed(float(frames / rate)) if loop else line).edit(rate)
-    return from_codes(Renderer(model, noise, seed), lambda number: edit(codes, number), frames, rate, closed=loop)
+    """Textures that melt into each other, over a picture or several that do so too.
+
+    GraftError for a loop with fewer than two keys, and for structures of different size."""
+
+    def line(marks: Textures) -> Timeline | None:
+        return Timeline(tuple(Key(at, key, ease) for at, key in sorted(marks.items()))) if marks else None
+
+    structures = {0.0: None, **structures} if structures else {}
+    frames, rate = _length(seconds, fps, max([*keys, *structures], default=0) + 2)
+    codes_at = becoming(codes, line(structures), line(keys), frames, rate, loop, ahead)
+    return from_codes(Renderer(model, noise, seed), codes_at, frames, rate, closed=loop)
 
 
 def desync(

@@ -194,7 +194,9 @@ def test_a_sheet_that_was_cut_short_goes_on(graft, models, monkeypatch, out):
         return draw(self, cell)
 
     monkeypatch.setattr(Artist, "draw", dying)
-    assert graft(*command).code == 130
+    stopped = graft(*command)
+    assert stopped.code == 130
+    assert "the same command goes on at its row" in stopped.err
     assert not Path(out).exists()
     drawn[:] = [None] * 10
     result = graft(*command)
@@ -203,6 +205,13 @@ def test_a_sheet_that_was_cut_short_goes_on(graft, models, monkeypatch, out):
         (alpha, level) for alpha in (0.5, 0.75, 1) for level in (4, 8)
     }
     assert contents(out) == want
+
+
+def test_what_is_neither_a_picture_nor_a_page_is_refused(graft):
+    refused = graft("sheet", A, B, "-o", "s.mp4")
+    assert refused.code == 2
+    assert ".png" in refused.err
+    assert ".html" in refused.err
 
 
 def contents(out):

@@ -176,6 +176,16 @@ def test_the_fade_is_a_straight_line_in_the_middle_of_the_overlap():
     torch.testing.assert_close(blends.panorama([ones] * 5, 3).structure, torch.ones(1, 8, 8, 28))
 
 
+def test_each_seam_has_an_overlap_and_a_fade_of_its_own():
+    levels = [replace(A, structure=torch.full((1, 8, 8, 8), level)) for level in (0.0, 1.0, 3.0)]
+    line = blends.panorama(levels, [2, 6], [0, 4]).structure[0, 0, 0]
+    expected = [0.0] * 7 + [1.0] * 2 + [1.25, 1.75, 2.25, 2.75] + [3.0] * 3
+    torch.testing.assert_close(line, torch.tensor(expected))
+    alike = blends.panorama([A, B, C], [4, 4], [1, 1])
+    assert torch.equal(alike.texture, blends.panorama([A, B, C], 4, 1).texture)
+    assert torch.equal(alike.structure, blends.panorama([A, B, C], 4, 1).structure)
+
+
 def test_a_path_is_the_least():
     cost = torch.rand(2, 5, 6, generator=torch.Generator().manual_seed(3))
     found = minimum_path(cost)
@@ -229,6 +239,8 @@ def test_what_makes_no_panorama():
     refused("overlap", blends.panorama, [A, B], overlap=-1)
     for fade in (5, -1, math.nan):
         refused("fade", blends.panorama, [A, B], overlap=4, fade=fade)
+    refused("overlap of 2", blends.panorama, [A, B, C], overlap=[4, 2], fade=3)
+    refused("2 seams", blends.panorama, [A, B, C], overlap=[4])
     refused("round", blends.panorama, [A, B], how="round")
 
 

@@ -93,6 +93,14 @@ def test_show(graft, found):
     ]
 
 
+def test_photos_that_are_none_leave_no_empty_bar(graft):
+    Path("empty").mkdir()
+    refused = graft("directions", "fit", "empty")
+    (line,) = [line for line in refused.err.splitlines() if line.strip()]
+    assert refused.code == 2
+    assert line.startswith("graft: empty holds no images")
+
+
 # -- sweep ------------------------------------------------------------------------------------------------------------
 
 
@@ -105,7 +113,9 @@ def test_a_strip_per_picture(graft, model, found):
         (strip,) = sweep(model, found, model.encode(image), ["night"], [-2, 0, 0.5], seed=7)
         assert torch.equal(strip[1], model.decode(model.encode(image), seed=7))
         rows.append([image, *strip])
-    assert shows("s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "night", scale=4))
+    assert shows(
+        "s.png", sheet(rows, ["hill", "海"], ["original", "-2", "0", "+0.5"], "landscapes-256: night", scale=4)
+    )
     assert read_recipe("s.png") == {
         "command": shlex.join(["graft", *command, "--seed", "7"]),
         "model": model.fingerprint,
@@ -120,14 +130,14 @@ def test_without_a_name_all_directions(graft, model, found):
     image, gains = read(HILL, 32, True), [-3, -1.5, 0, 1.5, 3]
     columns = ["original", "-3", "-1.5", "0", "+1.5", "+3"]
     rows = [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, gains)]
-    assert shows("sweep.png", sheet(rows, found.names, columns, "hill", scale=4))
+    assert shows("sweep.png", sheet(rows, found.names, columns, "landscapes-256: hill", scale=4))
     assert graft("directions", "sweep", HILL, LAKE, FILE, "--gains", "1", "-o", "two.png").code == 0
     rows = []
     for path in (HILL, LAKE):
         image = read(path, 32, True)
         rows += [[image, *strip] for strip in sweep(model, found, model.encode(image), found.names, [1])]
     labels = [f"{stem}: {name}" for stem in ("hill", "lake at dusk") for name in found.names]
-    assert shows("two.png", sheet(rows, labels, ["original", "+1"], scale=4))
+    assert shows("two.png", sheet(rows, labels, ["original", "+1"], "landscapes-256", scale=4))
 
 
 def test_options_reach_the_pictures(graft, found):
@@ -175,7 +185,7 @@ def test_fit_of_structures(graft, model):
     assert graft("directions", "sweep", HILL, "all.safetensors", "--first", 2, "--gains", "0,1").code == 0
     image = read(HILL, 32, True)
     rows = [[image, *strip] for strip in sweep(model, wanted, model.encode(image), wanted.names[:2], [0, 1])]
-    assert shows("sweep.png", sheet(rows, wanted.names[:2], ["original", "0", "+1"], "hill", scale=4))
+    assert shows("sweep.png", sheet(rows, wanted.names[:2], ["original", "0", "+1"], "landscapes-256: hill", scale=4))
 
 
 def test_a_mask_is_read_as_the_picture_is(graft, model, found):
@@ -186,7 +196,7 @@ def test_a_mask_is_read_as_the_picture_is(graft, model, found):
     assert graft(*command).code == 0
     image, region = read(HILL, 32, True), read("mask.png", 32, True).mean(1, keepdim=True) / 2 + 0.5
     (strip,) = sweep(model, found, model.encode(image), ["night"], [2], region)
-    assert shows("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "night", scale=4))
+    assert shows("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "landscapes-256: night", scale=4))
     assert graft(*command, "--no-square").code == 0
     said = graft("directions", "sweep", SEA, *command[3:], "--no-square").refusal()
     assert "--mask mask.png is 43 x 32 pixels beside a picture of 32 x 78" in said
@@ -253,9 +263,9 @@ def test_sefa(graft, styles):
     for seed in (3, 9):
         rows += sweep(styles, wanted, styles.codes_of([seed], 0.5), wanted.names[:2], [0, 2], noise="const")
         labels += [f"seed {seed}: {name}" for name in wanted.names[:2]]
-    assert shows("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
+    assert shows("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
     assert graft(*command, "--psi", 0.5, "--layers", "6").code == 0
-    assert not shows("sweep.png", sheet(rows, labels, ["0", "+2"], scale=4))
+    assert not shows("sweep.png", sheet(rows, labels, ["0", "+2"], "net", scale=4))
 
 
 def test_components_of_w(graft, styles):
@@ -268,7 +278,7 @@ def test_components_of_w(graft, styles):
     for i in range(2):
         rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")
     columns = ["-3", "-1.5", "0", "+1.5", "+3"]
-    assert shows("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "component 1", scale=4))
+    assert shows("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "net: component 1", scale=4))
 
 
 def test_components_of_ganspace(graft, styles):

@@ -24,7 +24,7 @@ from graftlab.video.films.drawing import from_codes, from_way
 from graftlab.video.films.recurse import Motion, recurse
 from graftlab.video.films.ride import ride
 from graftlab.video.films.sweep import sweep
-from graftlab.video.films.timeline import Key, Timeline
+from graftlab.video.films.timeline import Key, Timeline, becoming
 from graftlab.video.reading import Video
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
@@ -131,6 +131,15 @@ def test_textures_over_a_video_and_a_still(graft, model, clip):
     film = from_codes(Renderer(model), lambda number: closed(still, number), 6, FPS)
     command = ("textures", HILL, *textures, "--loop", "--seconds", 0.6, "--fps", 10, "-o", FRAMES)
     wrote(graft, command, film)
+
+
+def test_a_picture_becomes_another_and_its_texture_a_third(graft, model):
+    own, lake, sea = (codes_of(model, path, square=True) for path in (HILL, LAKE, SEA))
+    structures, textures = Timeline((Key(0, None), Key(0.2, lake))), Timeline((Key(0.1, None), Key(0.3, sea)))
+    at = becoming(own, structures, textures, 4, FPS, loop=True, ahead=0.1)
+    keys = ("--structure", f"0.2:{LAKE}", "--texture", "0.1:own", "--texture", f"0.3:{SEA}", "--texture-offset", 0.1)
+    film = from_codes(Renderer(model), at, 4, FPS)
+    wrote(graft, ("textures", HILL, *keys, "--loop", "--square", *SHORT), film)
 
 
 def test_a_timeline_file(graft, model):
@@ -326,6 +335,32 @@ def test_pictures_that_are_read_are_not_written_over(graft):
     assert graft("film", "walk", HILL, "frames/00007.png", "--frames", 4, "-o", "frames/%05d.png").code == 0
 
 
+def test_pictures_of_others_are_not_written_over(graft):
+    command = ("film", "walk", HILL, LAKE, *SHORT)
+    assert graft(*command).code == 0
+    assert graft(*command, "--seed", 3).code == 0  # over one of ours
+    shutil.copy(HILL, "frames/02.png")
+    before = {path: path.read_bytes() for path in Path("frames").iterdir()}
+    refused = graft(*command)
+    assert refused.code == 2
+    said = f"graft: {Path('frames/02.png')} is not a picture that graftlab made; choose another folder or name"
+    assert said in refused.err
+    assert "frames/s" not in refused.err  # no bar of work that did not begin
+    assert {path: path.read_bytes() for path in Path("frames").iterdir()} == before
+
+
+def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
+    def dying(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graftlab.cli.filming.render", dying)
+    stopped = graft("film", "walk", HILL, LAKE, *SHORT)
+    assert stopped.code == 130
+    assert "Interrupted; the same command goes on where it was." in stopped.err
+    assert "frames/s" in stopped.err
+    assert "goes on" not in graft("film", "walk", HILL, LAKE, *SHORT, "--no-resume").err
+
+
 @pytest.mark.parametrize(
     ("command", "says"),
     [
@@ -348,6 +383,8 @@ def test_pictures_that_are_read_are_not_written_over(graft):
         (("textures", "clip.mp4", "--timeline", "none.toml"), "none.toml: no such file"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--timeline", "x.toml"), "not in both"),
         (("textures", "clip.mp4", "-t", f"0:{HILL}", "--loop"), "loop needs two textures"),
+        (("textures", "clip.mp4", "-s", f"1:{HILL}"), "--structure is for pictures"),
+        (("textures", HILL, "-t", f"0:{LAKE}", "--ease", "slow"), "no easing 'slow'"),
         (("textures", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),
         (("ride", LAKE, "-t", f"0:{HILL}", "--overlap", 2, "-o", HILL), "this command reads"),
         (("recurse", LAKE, "-t", f"0:{HILL}", "-o", HILL), "this command reads"),

@@ -163,13 +163,40 @@ def test_figures_and_pictures_go_to_stdout_and_disk_and_the_rest_to_stderr(graft
     assert (result.out, result.err) == ("", f"{Path('new/folder/a.png')}\n")
 
 
+def test_what_is_odd_about_pictures_is_said_once(graft):
+    glass = Image.open(HILL).convert("RGBA")
+    glass.putpixel((0, 0), (0, 0, 0, 0))
+    glass.save("glass.png")
+    Image.open(HILL).convert("RGB").save("whole.jpg")
+    Path("cut.jpg").write_bytes(Path("whole.jpg").read_bytes()[:-2])
+    result = graft("mix", "glass.png", "--texture", "cut.jpg:0.5", "--texture", "cut.jpg:0.2", "-o", "a.png")
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        "glass.png: it is transparent in places, which are laid over white.",
+        "cut.jpg: its last bytes are missing.",
+        "a.png",
+    ]
+    Image.open(HILL).convert("RGBA").save("opaque.png")
+    assert graft("swap", "opaque.png", HILL, "-o", "b.png").err == "b.png\n"
+    found = json.loads(graft("data", "scan", ".", "--json").out)["findings"]
+    assert found["noted"]["names"] == ["cut.jpg: its last bytes are missing"]
+    assert found["alpha"]["count"] == 2
+
+
+def test_pictures_of_unlike_shapes_become_squares_and_that_is_said(graft):
+    said = "The pictures have unlike shapes; of each the central square is used."
+    assert graft("interpolate", HILL, SEA, "--amounts", "0").err.splitlines().count(said) == 1
+    assert said not in graft("interpolate", HILL, HILL, "--amounts", "0").err
+    assert said not in graft("swap", HILL, SEA).err  # which crops nothing
+
+
 # -- grid -------------------------------------------------------------------------------------------------------------
 
 
 def grid_sheet(model, rows, columns, row_names, column_names, size=32):
     hybrids = [[row, *(swapped(model, row, column) for column in columns)] for row in rows]
     scale = max(1, 128 // size)
-    return sheet([[None, *columns], *hybrids], ["", *row_names], ["", *column_names], scale=scale)
+    return sheet([[None, *columns], *hybrids], ["", *row_names], ["", *column_names], "landscapes-256", scale=scale)
 
 
 def test_grid_of_a_folder_with_a_zip(graft, model):
@@ -221,7 +248,7 @@ def test_reconstruct_reports_what_it_measures(graft, model, options):
         }
         rows.append([original, decoded])
         names.append(f"{Path(path).stem}: L1 {figures['l1']:.3f}, {figures['psnr']:.1f} dB")
-    assert shows("r.png", sheet(rows, names, ["original", "reconstruction"], scale=128 // size))
+    assert shows("r.png", sheet(rows, names, ["original", "reconstruction"], "landscapes-256", scale=128 // size))
 
 
 def test_reconstruct_for_people(graft):
@@ -270,7 +297,7 @@ def test_interpolate(graft, model, what):
     if what == "both":
         assert torch.equal(strip[3], model.decode(end))
     labels = ["hill", "-0.5", "0", "0.25", "1", "1.5", "海"]
-    assert shows("strip.png", sheet([[a, *strip, b]], columns=labels, scale=4))
+    assert shows("strip.png", sheet([[a, *strip, b]], [], labels, f"landscapes-256: {what}", scale=4))
 
 
 def test_interpolate_at_another_size(graft):
@@ -308,7 +335,14 @@ def test_demo(graft, bundle, model):
         assert read_recipe(f"my demo/{name}")["model"] == model.fingerprint
     a, b = (read(bundle / "photos" / f"{name}.jpg", 32, True) for name in DEMO_PAIR)
     labels = ["A", "B", "structure A, texture B", "structure B, texture A"]
-    assert shows("my demo/swap.png", sheet([[a, b, swapped(model, a, b), swapped(model, b, a)]], (), labels, scale=8))
+    row = [a, b, swapped(model, a, b), swapped(model, b, a)]
+    assert shows("my demo/swap.png", sheet([row], (), labels, "landscapes-256", scale=8))
+    shutil.copy(HILL, "my demo/grid.png")
+    before = Path("my demo/swap.png").read_bytes()
+    refused = graft("demo", "--out", "my demo")
+    assert refused.code == 2
+    assert f"{Path('my demo/grid.png')} is not a picture that graftlab made" in refused.err
+    assert Path("my demo/swap.png").read_bytes() == before
 
 
 def test_demo_of_a_large_model(graft, bundle, monkeypatch):
@@ -359,3 +393,10 @@ def test_bundled_photographs_have_names(tmp_path, monkeypatch, capsys):
     assert read_recipe(tmp_path / "x.png")["command"] == "graft swap @peaks @stream --size 128 -o x.png"
     assert run(["swap", "@peaks", "@nope"]) == 2
     assert "@autumn-hills" in capsys.readouterr().err
+    assert run(["reconstruct", "@peaks", "--size", "32", "-m", "landscapes-128"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("@peaks: L1 ")
+    assert "@peaks comes out worse" in told.err
+    assert run(["swap", "@peaks", "@peaks", "--fade", "3"]) == 2
+    assert run(["select", "@peaks", "--at", "9000,9000"]) == 2
+    assert "bundled" not in "".join(capsys.readouterr())

@@ -94,7 +94,7 @@ def test_an_interrupted_grid_leaves_nothing(start, number):
         assert process.poll() is None, before
     process.send_signal(number)
     _, after = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, after
     assert b"Traceback" not in before + after
     assert sorted(path.name for path in Path().iterdir()) == ["landscapes-128", "photos"]
 

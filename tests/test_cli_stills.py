@@ -50,6 +50,8 @@ def test_panorama(graft, model):
     options = ("--overlap", "17px", "--fade", "4px", "--how", "stack", "--size", 32)
     assert graft("panorama", LAKE, LAKE, LAKE, *options).code == 0
     assert shows("panorama.png", model.decode(blends.panorama([b, b, b], 4, 1.0, "stack")))
+    assert graft("panorama", LAKE, HILL, LAKE, "--overlap", "2,12px", "--fade", "0,4px", "--size", 32).code == 0
+    assert shows("panorama.png", model.decode(blends.panorama([b, a, b], [2, 3], [0.0, 1.0])))
 
 
 def test_textures_of_a_panorama(graft, model):

@@ -12,9 +12,9 @@ from PIL import Image
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes, StyleCodes
-from graftlab.figures.sheets import grid_shape
+from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import read, read_recipe, to_uint8
-from graftlab.work.texts import parse_seeds
+from graftlab.work.texts import name_seeds, parse_seeds
 
 
 @pytest.fixture
@@ -34,6 +34,21 @@ def test_seeds():
 
 def test_sheets_are_a_little_wider_than_high():
     assert [grid_shape(count) for count in (1, 2, 3, 6, 16, 17)] == [(1, 1), (1, 2), (2, 2), (2, 3), (4, 5), (4, 5)]
+
+
+def test_rows_of_a_sheet_are_called_what_they_are():
+    names = ["seed 7", "seeds 1, 2", "seeds 1, 4, 10-12", "seeds 5, 4"]
+    assert [name_seeds(seeds) for seeds in ([7], [1, 2], [1, 4, 10, 11, 12], [5, 4])] == names
+
+
+def test_a_sheet_of_samples_tells_model_and_seeds(graft, network, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "graftlab.cli.style.sheet", lambda *given, **named: drawn.append((given, named)) or sheet(*given, **named)
+    )
+    assert graft("sample", "-m", "net.safetensors", "--seeds", "1,4,10-12").code == 0
+    (((_, labels), named),) = drawn
+    assert (labels, named["title"]) == (["seeds 1, 4, 10", "seeds 11, 12"], "net: psi 0.7")
 
 
 def test_one_seed_is_one_picture(graft, network):

@@ -1,6 +1,7 @@
 """`graft textures` and `graft novelty`: what Python gives, the same for every seed, and mistakes in one sentence."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.distributions import Distribution, distribution, draw_samples
+from graftlab.editing.novelty import measure
 from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 
 HILL = "photos/hill.png"
+KNOWN = "@render-sunset"
 FILE = "w.safetensors"
 NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
 
@@ -50,7 +53,9 @@ def test_samples_are_the_pictures_structure_under_drawn_textures(graft, weather,
     assert graft(*command, "--seeds", "3-5", "-o", "three.png").code == 0
     codes = model.encode(read(HILL, 32, True))
     images = list(draw_samples(model, weather, codes, [3, 4, 5], 0.7, seed=4))
-    assert shows("three.png", sheet([images[:2], images[2:]], ["3", "5"], scale=4))
+    assert shows(
+        "three.png", sheet([images[:2], images[2:]], ["seeds 3, 4", "seed 5"], title="landscapes-256: psi 0.7", scale=4)
+    )
     assert graft(*command, "--seeds", "4", "-o", "one.png").code == 0
     assert shows("one.png", images[1])
     assert read_recipe("one.png")["model"] == model.fingerprint
@@ -61,9 +66,10 @@ def test_samples_are_the_pictures_structure_under_drawn_textures(graft, weather,
 
 def test_novelty(graft, weather, model):
     write(pictures(1, seed=9), "new.png")
-    told = json.loads(graft("novelty", HILL, "new.png", "--from", FILE, "--json").out)
-    for entry, path in zip(told, (HILL, "new.png"), strict=True):
-        found = weather.novelty(model.encode(read(path, 32, True)))
+    told = json.loads(graft("novelty", KNOWN, "new.png", "--from", FILE, "--json").out)
+    for entry, path in zip(told, (KNOWN, "new.png"), strict=True):
+        found = measure(model, weather, read(path, 32, True))
+        assert set(found) == {"texture", "structure", "reconstruction"}
         assert entry == {
             "photo": path,
             **{
@@ -71,12 +77,16 @@ def test_novelty(graft, weather, model):
                 for part, (one,) in found.items()
             },
         }
-    lines = graft("novelty", HILL, "new.png", "--from", FILE).out.splitlines()
+    lines = graft("novelty", KNOWN, "new.png", "--from", FILE).out.splitlines()
     for line, entry in zip(lines, told, strict=True):
         texture, structure = entry["texture"]["percentile"], entry["structure"]["percentile"]
         said = f"{entry['photo']}: texture at percentile {texture:.1f} and structure at percentile {structure:.1f}"
         assert line.startswith(said)
-        assert ("may not come out well" in line) == (max(texture, structure) > 99)
+        drawn = entry["reconstruction"]
+        level = -20 * math.log10(drawn["distance"])
+        assert line.startswith(f"{said}, reconstructed with {level:.1f} dB at percentile {drawn['percentile']:.1f}")
+        assert line.endswith("worse than 95 of 100 photos") == (drawn["percentile"] > 95)
+    assert [line.endswith("photos") for line in lines] == [False, True]  # the better of the two held out
 
 
 @pytest.fixture
@@ -100,19 +110,19 @@ def test_a_model_may_come_with_its_distribution(graft, shipped):
     assert len(json.loads(graft("models", "--json").out)) == 1
 
 
-def test_reconstruct_tells_which_pictures_are_unlike_the_known(graft, shipped, bundle):
+def test_reconstruct_tells_which_pictures_come_out_badly(graft, shipped, bundle):
     known = bundle / "photos" / "stream.jpg"
     result = graft("reconstruct", known, "noise.png", "--json")
     assert result.code == 0
     assert len(json.loads(result.out)) == 2
-    (line,) = [line for line in result.err.splitlines() if "beyond" in line]
-    said = "noise.png lies beyond 99% of what landscapes-256 was trained on, by its structure and texture"
-    assert line.startswith(said)
+    (line,) = [line for line in result.err.splitlines() if "worse" in line]
+    assert line == "noise.png comes out worse than 95 of 100 photos do with landscapes-256; --refine 100 helps."
+    assert "worse" not in graft("reconstruct", "noise.png", "--refine", 1).err
 
 
 def test_reconstruct_is_quiet_of_models_that_come_with_nothing(graft):
     write(NOISE, "noise.png")
-    assert "beyond" not in graft("reconstruct", "noise.png").err
+    assert "worse" not in graft("reconstruct", "noise.png").err
 
 
 def test_a_mixture_is_what_python_finds(graft, model, bundle):
@@ -136,6 +146,7 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", "other"), "other holds no distribution of textures"
     yield ("textures", "sample", HILL, "--from", FILE, "-m", "other"), "another model"
     yield ("textures", "sample", HILL, "--from", FILE, "--psi", "nan"), "--psi is a finite number"
+    yield ("textures", "sample", HILL, "--from", FILE, "--psi", -1), "psi of textures is 0 or more, not -1"
     yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"

@@ -249,9 +249,30 @@ def test_a_run_does_not_go_on_with_pairs_of_other_models(tmp_path, pairs):
     refused(r"holds a run with other options \(models", Run, tmp_path, config(pairs, models=("a", "c")), CPU)
 
 
+def test_another_width_is_told_without_what_follows_from_it(tmp_path, pairs):
+    def sized(width):
+        return replace(config(pairs), network=TranslatorConfig(32, width=width, blocks=0, most=5 * width))
+
+    Run(tmp_path, sized(4), CPU).train()
+    refused(r"other options \(network.width 4, now 6\)", Run, tmp_path, sized(6), CPU)
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 
 FAST = ("--images", "16", "--batch", "4", "--width", "4", "--blocks", "0", "--snapshot-every", "16", "--device", "cpu")
+
+
+def test_interrupted_pairs_say_how_they_go_on(graft, monkeypatch):
+    def dying(*given):
+        raise KeyboardInterrupt
+
+    for seed, name in enumerate(("base", "blend")):
+        save_model(Path(f"{name}.safetensors"), tiny.stylegan2(seed))
+    monkeypatch.setattr("graftlab.cli.distillation.make_pairs", dying)
+    stopped = graft("pairs", "--base", "base.safetensors", "--blend", "blend.safetensors", "--device", "cpu")
+    assert stopped.code == 130
+    assert "Interrupted; the same command goes on from the last whole thousand." in stopped.err
+    assert "pairs/s" in stopped.err
 
 
 def test_distill_and_translate(graft, pairs):

@@ -14,9 +14,17 @@ from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
-from graftlab.editing.distributions import Distribution, Gaussian, distribution, draw_samples
+from graftlab.editing.distributions import (
+    RECONSTRUCTION,
+    Distribution,
+    Gaussian,
+    calibrate,
+    distribution,
+    draw_samples,
+)
 from graftlab.editing.fitting import fit, principal
-from graftlab.images import write
+from graftlab.editing.novelty import BEYOND, measure
+from graftlab.images import read, write
 
 ROSINALITY = Path(__file__).parent / "fixtures" / "sae_rosinality" / "checkpoint.pt"
 HOSTILE = sorted((Path(__file__).parent / "fixtures" / "hostile").glob("*.safetensors"))
@@ -32,6 +40,10 @@ class Planted:
         which = images[:, 0, 0, 0].add(1).mul(127.5).round().long()
         structure = torch.randn(len(which), 3, 4, 4, generator=torch.Generator().manual_seed(int(which[0])))
         return SwapCodes(structure, self.textures[which], model="a" * 64)
+
+    def decode(self, codes):
+        """Black: of the pictures here, the lighter the further off."""
+        return torch.full((len(codes), 3, 8, 8), -1.0)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +87,8 @@ def test_ranks_are_those_of_pictures_held_out(weather):
         weather.texture.ranks[[0, 50, 100]].double(), held_out.quantile(torch.tensor([0, 0.5, 1]).double())
     )
     assert held_out.square().mean() == pytest.approx(1, abs=0.2)
+    levels = torch.arange(200)[4::5] / 255  # of pictures that are drawn black
+    assert torch.allclose(weather.errors[[0, 50, 100]], levels.quantile(torch.tensor([0, 0.5, 1])), atol=1e-6)
 
 
 def test_distances_are_mahalanobis():
@@ -159,8 +173,9 @@ def test_clusters_have_as_many_axes_as_their_photos_bear(folder):
 
 
 def test_truncation_without_sense_and_seeds_beyond_are_refused(weather):
-    for psi in (float("nan"), float("inf"), 1001, -1001):
+    for psi in (float("nan"), float("inf"), 1001):
         refused("psi lies between -1000 and 1000", weather.textures, [1], psi)
+    refused("psi of textures is 0 or more", weather.textures, [1], -0.1)
     for seed in (-1, 2**32):
         refused(f"0 to 4294967295, not {seed}", weather.textures, [1, seed])
 
@@ -203,6 +218,40 @@ def test_other_models_are_refused(weather):
         refused(r"another model \(a{12}\) cannot be used with these codes \(b{12}\)", use, codes)
         refused(r"of \(12, 3\) channels, not \(13, 3\)", use, SwapCodes(torch.zeros(1, 3, 4, 4), torch.zeros(1, 13)))
     replace(weather, model=None).novelty(codes)  # of no known model
+
+
+def test_percentiles_of_other_photos(weather, folder, tmp_path):
+    few = tmp_path / "light"
+    few.mkdir()
+    for path in sorted(folder.iterdir())[100:111]:
+        (few / path.name).write_bytes(path.read_bytes())
+    planted_model = Planted(planted()[0])
+    other = calibrate(planted_model, weather, few, 8)
+    assert torch.equal(other.texture.axes, weather.texture.axes)
+    assert other.about == {**weather.about, "percentiles": {"photos": "light", "pictures": 11}}
+    images = torch.full((1, 3, 8, 8), 105 / 127.5 - 1)  # the middle one
+    found = measure(planted_model, other, images)
+    assert found[RECONSTRUCTION][0].distance == pytest.approx(105 / 255)
+    assert found[RECONSTRUCTION][0].percentile == pytest.approx(50, abs=0.1)
+    assert RECONSTRUCTION not in measure(planted_model, replace(other, errors=None), images)  # as of earlier files
+    next(few.iterdir()).unlink()
+    next(few.iterdir()).unlink()
+    refused("light has 9 readable pictures; percentiles need 10", calibrate, planted_model, weather, few, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "photo", "fails"),
+    [
+        ("landscapes-256", "@stream", True),  # 15.0 dB
+        ("landscapes-256", "@autumn-hills", False),  # 21.3 dB, with a texture like no other
+        ("landscapes-128", "@peaks", True),  # 15.9 dB
+        ("landscapes-128", "@autumn-hills", False),  # 23.5 dB
+    ],
+)
+def test_what_comes_out_badly_is_told_apart_by_the_shipped(name, photo, fails):
+    network = load(name, device="cpu")
+    found = measure(network, Distribution.load(name), read(photo, network.config.size, True))
+    assert (found[RECONSTRUCTION][0].percentile > BEYOND) == fails
 
 
 # -- photos -----------------------------------------------------------------------------------------------------------
@@ -302,6 +351,8 @@ BROKEN = {
     "no axes": lambda tensors, header: tensors.update({"texture.axes": tensors["texture.axes"][:0]}),
     "a vector of axes": lambda tensors, header: tensors.update({"texture.axes": tensors["texture.mean"]}),
     "ranks": lambda tensors, header: tensors.update({"structure.ranks": tensors["structure.ranks"][:9]}),
+    "errors": lambda tensors, header: tensors.update({"reconstruction.ranks": tensors["reconstruction.ranks"][:9]}),
+    "errors that fall": lambda tensors, header: tensors["reconstruction.ranks"].neg_(),
     "ranks that fall": lambda tensors, header: tensors["structure.ranks"].neg_(),
     "negative rest": lambda tensors, header: tensors["texture.rest"].neg_(),
     "not finite": lambda tensors, header: tensors["texture.axes"].fill_(torch.nan),

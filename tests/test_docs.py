@@ -5,9 +5,9 @@ How a document is written so that it can be checked:
 - ```python blocks of one file (other than a recipe's) are run in order, in one namespace and one empty folder. Before
   a block is run, every picture it names ("fuji.jpg") is one of the bundled photos, every model file that it gives to
   graftlab.load is the bundled autoencoder, and `photos` is a folder of all bundled photos.
-- ```sh and ```console blocks are not run. Of every `graft` and `make` line in them, and of every `graft ...` between
-  single backticks in the text, the command and its options must exist.
-- `<!-- skip: the reason -->` on the line before a block exempts it.
+- ```sh and ```console blocks are run by test_docs_shell.py. Of every `graft` and `make` line in them, and of every
+  `graft ...` between single backticks in the text, the command and its options must exist.
+- `<!-- skip: the reason -->` on the line before a block exempts it from being run.
 """
 
 import ast
@@ -38,7 +38,7 @@ RUN = [
 DOCUMENTS = [*RUN, *sorted((ROOT / "recipes").rglob("*.md"))]  # recipes tell of scripts that need other programs
 PICTURE = re.compile(r"\.(jpe?g|png|webp|tiff?)$", re.IGNORECASE)
 FENCE = re.compile(r"^( *)```+ *(\w*)")
-SKIP = re.compile(r"^\s*<!-- *skip\b:? *(.*?) *-->\s*$")
+SKIP, GIVEN = (re.compile(rf"^\s*<!-- *{word}\b:? *(.*?) *-->\s*$") for word in ("skip", "given"))
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|\b(?:src|href)=\"([^\"]+)\"")
 CONTROL = {"|", "||", "&", "&&", ";", ">", ">>", "<"}
 
@@ -49,6 +49,7 @@ class Block:
     line: int  # of its first line of code, from 1
     code: str
     skip: str | None  # the reason, "" if none is given
+    given: str = ""  # what of the reader's own a block of shell needs (test_docs_shell)
 
 
 def blocks_and_prose(text: str) -> tuple[list[Block], str]:
@@ -63,11 +64,11 @@ def blocks_and_prose(text: str) -> tuple[list[Block], str]:
             number += 1
             continue
         above = next((line for line in reversed(lines[:number]) if line.strip()), "")
-        skip = SKIP.match(above)
+        skip, given = SKIP.match(above), GIVEN.match(above)
         start = number + 1
         end = next((i for i in range(start, len(lines)) if lines[i].strip().startswith("```")), len(lines))
         code = textwrap.dedent("\n".join(lines[start:end])) + "\n"
-        blocks.append(Block(fence[2], start + 1, code, skip[1] if skip else None))
+        blocks.append(Block(fence[2], start + 1, code, skip[1] if skip else None, given[1] if given else ""))
         number = end + 1
     return blocks, "\n".join(prose)
 
@@ -207,7 +208,7 @@ def test_command_lines_exist(path: Path):
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     wrong = []
     for block in blocks:
-        if block.language not in ("sh", "bash", "shell", "console") or block.skip is not None:
+        if block.language not in ("sh", "bash", "shell", "console"):
             continue
         for line, words in command_lines(block):
             if "graft" in words:  # not always the first: torchrun --no-python graft train ...

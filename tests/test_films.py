@@ -13,6 +13,7 @@ import torch
 from claims import refused
 from tiny import differ, model, new_model, pictures, stylegan2
 
+from graftlab import films
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.editing.fitting import fit
 from graftlab.editing.recall import Recall
@@ -26,7 +27,7 @@ from graftlab.video.films.drawing import from_codes, from_way
 from graftlab.video.films.recurse import Chain, Motion, match_colours, move_structure, recurse, soften_structure
 from graftlab.video.films.ride import bands, endless, ride
 from graftlab.video.films.sweep import sweep
-from graftlab.video.films.timeline import Key, Mark, Timeline, parse_mark, read_marks
+from graftlab.video.films.timeline import Key, Mark, Timeline, becoming, parse_mark, read_marks
 from graftlab.video.films.world import World
 
 FPS = Fraction(10)
@@ -307,6 +308,27 @@ def test_a_closed_timeline_ends_as_it_begins():
     halfway = own.mix(a, texture=1).mix(b, texture=0.15625)  # smooth, a quarter before a
     assert near(line.at(own, 0), line.at(own, 5))
     assert near(line.at(own, 0), halfway)
+
+
+def test_structures_and_textures_change_each_in_its_own_time():
+    own, a, b = keys()
+    structures, textures = Timeline((Key(0, None), Key(4, a, "linear"))), Timeline((Key(1, None), Key(3, b, "linear")))
+    at = becoming(own, structures, textures, 8, Fraction(1), ahead=1)
+    for number, wanted in (
+        (0, own),
+        (1, own.mix(a, structure=0.25, texture=0.25).mix(b, texture=0.5)),
+        (3, own.mix(a, structure=0.75).mix(b, texture=1)),
+        (6, a.mix(b, texture=1)),
+    ):
+        assert near(at(number), wanted)
+    assert near(becoming(own, structures, None, 8, Fraction(1))(2), own.mix(a, structure=0.5, texture=0.5))
+    closed = becoming(own, structures, textures, 8, Fraction(1), loop=True, ahead=8)
+    assert near(closed(6), own.mix(a, structure=0.5, texture=0.5).mix(b, texture=0.5))
+    held = becoming(own, structures, Timeline((Key(2, b),)), 8, Fraction(1), loop=True)
+    assert near(held(0), held(8))
+    film = films.textures(model(), own, {3: b}, fps=1, structures={4: a}, ease="linear")
+    assert film.frames == 6
+    assert differ(film.frame(2), model().decode(own.mix(a, structure=0.5).mix(b, texture=1))) < 1e-5
 
 
 TOML = 'ease = "in"\n[[texture]]\nat = 0\npicture = "own"\n[[texture]]\nat = 2.5\npicture = "a/snow.jpg"\n'

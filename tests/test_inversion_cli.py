@@ -123,6 +123,9 @@ def test_toonify_draws_the_codes_of_one_with_the_other(graft, network):
     assert (to_uint8(read("toon.png")) == to_uint8(expected)).all()
     assert graft("toonify", "big.png", *pair, "--codes", "codes.safetensors", "-o", "again.png").code == 0
     assert (to_uint8(read("again.png")) == to_uint8(expected)).all()
+    refused = graft("toonify", "big.png", *pair, "--codes", "codes.safetensors", "--steps", 9, "-o", "never.png")
+    assert refused.code == 2
+    assert "leave them out, or --steps" in refused.err
 
 
 def test_toonify_pastes_back(graft, network):

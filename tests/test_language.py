@@ -24,10 +24,10 @@ WORDS = Vocabulary.of(["snow", "snowy mountains", "a lake", "lakeside in spring"
 
 
 @torch.no_grad()
-def small(seed: int = 0) -> DualEncoder:
+def small(seed: int = 0, vocabulary: tuple[str, ...] = WORDS.pieces) -> DualEncoder:
     torch.manual_seed(seed)
     config = DualEncoderConfig(
-        WORDS.pieces, STATISTICS, size=32, channels=16, hidden=16, width=16, heads=2, length=12, known=3
+        vocabulary, STATISTICS, size=32, channels=16, hidden=16, width=16, heads=2, length=12, known=3
     )
     network = DualEncoder(config)
     torch.nn.init.normal_(network.text.places)

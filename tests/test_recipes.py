@@ -22,6 +22,7 @@ from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import CompactConfig, RDNConfig
 from graftlab.data import open_source
+from graftlab.editing.distributions import Distribution
 from graftlab.images import write
 from graftlab.networks.upscalers import CompactUpscaler, RDNUpscaler
 
@@ -151,6 +152,10 @@ def test_textures_of_photographs_and_as_many_renderings(tmp_path, monkeypatch, c
     before = out.read_bytes()
     textures.main([str(tmp_path / "model"), str(tmp_path / "pictures"), str(out), "--clusters", "2"])
     assert out.read_bytes() == before
+    again = tmp_path / "calibrated"
+    textures.main([str(tmp_path / "model"), str(out), str(again), "--calibrate", str(tmp_path / "pictures" / "photos")])
+    assert capsys.readouterr().out.endswith(f"{again}: percentiles of 10 photographs\n")
+    assert Distribution.load(again).about["percentiles"] == {"photos": "photos", "pictures": 10}
     source = textures.Balanced(open_source(tmp_path / "pictures"), seed=1)
     assert sum(name.startswith("photos/") for name in source.names) == 10
     assert len(set(source.names)) == len(source) == 20

@@ -28,6 +28,7 @@ def test_train_and_finetune_in_one_call(tmp_path, capsys):
     assert (last.parent / "best.textures.safetensors").exists()
     before = last.read_bytes()
     assert graftlab.train(config, tmp_path / "run", "cpu", tell=shown.append) == last  # nothing is left to do
+    assert shown[-1] == f"{tmp_path / 'run'} has seen 8 images, no fewer than --images; to go on, ask for more."
     assert last.read_bytes() == before
 
     tuned = graftlab.finetune(last, photos, tmp_path / "tuned", weights={"l1": 3.0}, device="cpu", **SHORT)

@@ -20,7 +20,7 @@ M = TypeVar("M", bound=nn.Module)
 def new_model(seed: int = 0) -> SwappingAutoencoder:
     """As loaded from a file, but with weights at random: biases and strengths of the noise are not zero either."""
     torch.manual_seed(seed)
-    return _ready(SwappingAutoencoder(preset("tiny")))
+    return ready(SwappingAutoencoder(preset("tiny")))
 
 
 def stylegan2(seed: int = 0, **sizes: Any) -> StyleGAN2:
@@ -29,10 +29,10 @@ def stylegan2(seed: int = 0, **sizes: Any) -> StyleGAN2:
     small = {"channels": (16, 16, 8, 8), "z_channels": 12, "w_channels": 16, "mapping_layers": 2}
     model = StyleGAN2(StyleGAN2Config(**{**small, **sizes}))
     torch.nn.init.normal_(model.mapping.average, std=0.3)
-    return _ready(model)
+    return ready(model)
 
 
-def _ready(model: M) -> M:
+def ready(model: M) -> M:
     for name, parameter in model.named_parameters():
         if "bias" in name or "noise_strength" in name:
             torch.nn.init.normal_(parameter, std=0.3)

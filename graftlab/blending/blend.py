@@ -53,15 +53,15 @@ def blend_many(
     states, layers = [model.state_dict() for model in models], layers_of(first)
     check_resolutions(shares, layers)
     if into is None:
-        mixed = {layer.name: _mixed(layer, states, shares(layer)) for layer in layers}
+        made = {layer.name: mixed(layer, states, shares(layer)) for layer in layers}
         with torch.device("meta"):
             into = type(first)(first.config)  # type: ignore[call-arg]  # each kind takes its own
-        into.load_state_dict(mixed, assign=True)
+        into.load_state_dict(made, assign=True)
         into.precision = first.precision
     else:
         target = into.state_dict()
         for layer in layers:
-            target[layer.name].copy_(_mixed(layer, states, shares(layer)))
+            target[layer.name].copy_(mixed(layer, states, shares(layer)))
     into.fingerprint, into.about = fingerprint(into.state_dict()), lineage(models, shares)
     return into.eval().requires_grad_(False)
 
@@ -99,7 +99,7 @@ def adopt(codes: CodesT, base: Network, blended: Network) -> CodesT:
     return replace(codes, model=blended.fingerprint)
 
 
-def _mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[Share]) -> Tensor:
+def mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[Share]) -> Tensor:
     """One tensor of the blend, which shares no memory with the models'."""
     if len(shares) != len(states):
         raise GraftError(f"{len(states)} models need as many shares at {layer.resolution} pixels, not {len(shares)}.")
@@ -122,10 +122,10 @@ def _mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[S
     if len(used) == 2:  # which is exact at both ends
         (tensor, share), *_ = others
         return torch.lerp(start, tensor, share)
-    mixed = start.clone()
+    result = start.clone()
     for tensor, share in others:
-        mixed += (tensor - start) * share
-    return mixed
+        result += (tensor - start) * share
+    return result
 
 
 def _fitted(share: Share, tensor: Tensor, layer: Layer) -> Tensor:

@@ -270,7 +270,9 @@ def draw_heat(model: Network, clusters: Clusters, probes: Sequence[Probe], watch
             labels = clusters.labels(seen)[0]
             rows.append([image, *(heat(image, labels == cluster) for cluster in range(len(clusters.names)))])
     columns = [f"{name}: {area:.0%}" for name, area in zip(clusters.names, clusters.areas.tolist(), strict=True)]
-    return sheet(rows, [], ["", *columns], scale=scale)
+    return sheet(
+        rows, [], ["", *columns], f"{model.name}: {clusters.layer}" if model.name else clusters.layer, scale=scale
+    )
 
 
 class _Enough(Exception):  # noqa: N818  # it is no error

@@ -39,7 +39,7 @@ class Family:
         self.base = self.load(self.names[0])
         self.fingerprints = [self.base.fingerprint]
         self.kinships: list[Kinship] = []  # of every other model with A
-        with watch("opening models", count := len(self.names), 1) as progress:
+        with watch("opening models", count := len(self.names), 1, "models") as progress:
             for name in steps(self.names[1:], part(progress, 1, count), count - 1):
                 network = self.load(name)
                 self.kinships.append(self._compare(name, network, force, tell))

@@ -93,7 +93,10 @@ class Blended:
                     )
                     rows[-1].append(made)
                     progress(number * across + len(rows[-1]))
-        labels = [*(["photo"] if images else []), "A", "blend", *LETTERS[1 : len(self.parents)].upper()]
+        one, *rest = [
+            f"{letter} {each.name}".rstrip() for letter, each in zip(LETTERS.upper(), self.parents, strict=False)
+        ]
+        labels = [*(["photo"] if images else []), one, "blend", *rest]
         return sheet(rows, labels, [] if images else inputs.names(self.network), scale=scale)
 
 

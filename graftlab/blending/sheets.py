@@ -25,6 +25,7 @@ from graftlab.blending.family import Family, Tell, ignore
 from graftlab.blending.inputs import CodesIn, Inputs
 from graftlab.blending.rules import Switch
 from graftlab.blending.snapshots import expand
+from graftlab.checkpoints.build import called
 from graftlab.errors import GraftError
 from graftlab.figures.deepzoom import check as check_page
 from graftlab.figures.deepzoom import write as write_page
@@ -47,6 +48,7 @@ class Grid:
     rows: Axis
     columns: Axis
     common: Cell
+    of: str = ""  # the models, by name
 
     def __post_init__(self) -> None:
         if set(self.rows.steps[0][1]) & set(self.columns.steps[0][1]):
@@ -57,7 +59,7 @@ class Grid:
 
     @property
     def title(self) -> str:
-        return f"{self.rows.name} down, {self.columns.name} across"
+        return f"{f'{self.of}: ' if self.of else ''}{self.rows.name} down, {self.columns.name} across"
 
     def cell(self, row: int, column: int) -> Cell:
         return replace(self.common, **self.rows.steps[row][1], **self.columns.steps[column][1])
@@ -128,6 +130,7 @@ def sheet(
         read_axis(rows, "--rows", snapshots, base, names),
         read_axis(columns, "--columns", snapshots, base, names),
         Cell(a=snapshots[0].path, b=snapshots[-1].path, **common),
+        f"{base.name}{' ... ' if len(snapshots) > 2 else ' and '}{called(Path(snapshots[-1].path))}",
     )
     layers = switch.layers(base)
     for cell in grid.cells():
@@ -138,7 +141,7 @@ def sheet(
     cells = [asdict(cell) for cell in grid.cells()]
     plan = {"recipe": drawing.recipe, "size": drawing.layout.size, "codes": codes, "inputs": asdict(inputs)}
     with open_parts(out, ".png", 1, {**plan, "cells": cells}, resume) as parts:
-        with watch("drawing cells", len(cells)) as progress:
+        with watch("drawing cells", len(cells), unit="cells") as progress:
             drawing.draw_rows(parts, progress)
         drawing.put_together(parts, watch)
         parts.finished = True
@@ -176,7 +179,7 @@ class _Drawing:
         axes = (self.grid.rows, self.grid.columns)
         rows, columns = ([f"{axis.name} {label}" for label in axis.labels] for axis in axes)
         cells = {**self.layout.grid(), "rows": rows, "columns": columns}
-        with watch("cutting rows into tiles", self.layout.down) as progress:
+        with watch("cutting rows into tiles", self.layout.down, unit="rows") as progress:
             strips = self._strips(parts, progress)
             write_page(strips, self.layout.size, self.out, self.grid.title, cells, self.recipe)
 

@@ -13,6 +13,8 @@ from graftlab.networks.model import Network, fingerprint
 
 WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # types that weights may have in a file
 
+COMMON = ("best", "last")  # names of models of every run
+
 
 def build(file: ModelFile, allow_nan: bool = False) -> Network:
     """The model, frozen, as float32 on the CPU. Memory is bounded by the file's size: each weight is copied once.
@@ -31,8 +33,15 @@ def build(file: ModelFile, allow_nan: bool = False) -> Network:
         bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
         refuse(path, "holds weights that are not finite numbers", bad)
     model.load_state_dict(tensors, assign=True)
+    model.name = called(path)
     model.fingerprint, model.about = identified(file, tensors, proven), dict(file.about)
     return model.eval().requires_grad_(False)
+
+
+def called(path: Path) -> str:
+    """What people call a model of this file: its name, with the folder's where many are called the same."""
+    own = path.stem
+    return f"{path.absolute().parent.name}/{own}" if own in COMMON or own.isdigit() else own
 
 
 def checked(file: ModelFile) -> bool:

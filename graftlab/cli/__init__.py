@@ -1,5 +1,6 @@
 """The command `graft`: one short function per command, each a thin caller of the same call in Python."""
 
+import logging
 import signal
 import sys
 import warnings
@@ -12,7 +13,7 @@ from graftlab.cli.lazy import LazyGroup, stand_ins
 from graftlab.cli.options import command_line
 from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
-from graftlab.work.examples import with_examples
+from graftlab.work.examples import by_name, with_examples
 from graftlab.work.memory import keep_freed_memory
 
 
@@ -57,6 +58,31 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """`main`, given the arguments and returning the exit code."""
+    told = Told()
+    logging.getLogger("graftlab").addHandler(told)
+    try:
+        return answered(arguments)
+    finally:
+        logging.getLogger("graftlab").removeHandler(told)
+
+
+class Told(logging.Handler):
+    """What the library has to say of files, on stderr, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from graftlab.cli.progress import say  # which takes time that --help does not have
+
+        if (sentence := record.getMessage()) not in self._said:
+            self._said.add(sentence)
+            say(sentence)
+
+
+def answered(arguments: list[str]) -> int:
+    """What `run` returns."""
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     command_line.set(arguments)
@@ -72,7 +98,7 @@ def run(arguments: list[str]) -> int:
         from graftlab.cli.progress import console  # which takes time that --help does not have
 
         sentence, code = explained(error)
-        console.print(f"graft: {sentence}", soft_wrap=True, style="red")
+        console.print(f"graft: {by_name(sentence)}", soft_wrap=True, style="red")
         return code
     return 0
 

@@ -58,7 +58,7 @@ def bench(
         raise GraftError(f"--precision must be of {', '.join(config.PRECISIONS)}, not '{unknown[0]}'.")
     sides, at_once = numbers(sizes) if sizes else [], numbers(batches)
     network: Any = load(model, device=device) if preset is None else SwappingAutoencoder(config.preset(preset))
-    with bar("measuring") as progress:
+    with bar("measuring", unit="runs") as progress:
         found = measuring.bench(network, sides, at_once, precisions, device, threads, progress)
     name = preset or Path(model).stem
     typer.echo(json.dumps(found.to_dict(name), indent=1) if as_json else found.text(name))

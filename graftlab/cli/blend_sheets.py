@@ -1,5 +1,6 @@
 """`graft sheet`: blends in rows and columns, on the same latents or photos."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,20 @@ from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
 from graftlab.cli.blend_desk import HOW, CodesOf, Force, InputOptions
-from graftlab.cli.desk import Device, made_by, picture, spare, writable
+from graftlab.cli.desk import Device, made_by, spare, writable
 from graftlab.cli.options import spread
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
+from graftlab.errors import GraftError
+from graftlab.images import FORMATS
 
 
 def sheet_file(path: Path) -> Path:
     """The path, if a picture or a page can be written there."""
-    return writable(path) if path.suffix.lower() == PAGE else picture(path)
+    if path.suffix.lower() not in (PAGE, *FORMATS):
+        raise GraftError(
+            f"{path} ends neither as a picture does nor in {PAGE}; choose among {', '.join(FORMATS)}, {PAGE}."
+        )
+    return writable(path)
 
 
 @spread
@@ -51,4 +58,5 @@ def sheet(
     """
 
     spare(out, *models, *inputs.files)
-    say(draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say))
+    with resumable("at its row") if resume else nullcontext():
+        say(draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say))

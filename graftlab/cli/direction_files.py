@@ -8,7 +8,7 @@ import typer
 
 from graftlab.cli.desk import Json, spare, writable
 from graftlab.cli.progress import say
-from graftlab.data.image_source import printable
+from graftlab.data.image_source import printable_lines
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 
@@ -93,6 +93,6 @@ def print_directions(directions: Directions, as_json: bool) -> None:
         typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
         return
     for entry in entries:
-        typer.echo(printable(directions.describe(entry["name"])))
+        typer.echo(printable_lines(directions.describe(entry["name"])))
     if directions.layers is not None:
         typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")

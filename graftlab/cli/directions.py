@@ -125,7 +125,7 @@ def sefa(
     spare(out, model)
     network = stylegan(model, device=device).model
     rows = parse_seeds(layers, "--layers")
-    with bar("mapping", SEEDS) as progress:
+    with bar("mapping", SEEDS, unit="seeds") as progress:
         found = style_directions.sefa(affines(network, rows), network.codes_of, count, rows, progress=progress)
     keep(found, out, as_json)
 
@@ -153,7 +153,7 @@ def ganspace(
         found = style_directions.read_ganspace(components, network.fingerprint, network.config.w_channels)
         found = found.select(found.names[:count])
     else:
-        with bar("mapping", SEEDS) as progress:
+        with bar("mapping", SEEDS, unit="seeds") as progress:
             found = style_directions.ganspace(network.codes_of, k=count, progress=progress)
     keep(found, out, as_json)
 

@@ -10,10 +10,10 @@ from graftlab.checkpoints.load import load
 from graftlab.cli.desk import Desk, Device, Json, Out, Precision, Square, spare, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, count_option, spread
-from graftlab.cli.progress import bar
+from graftlab.cli.progress import bar, resumable
 from graftlab.cli.training import COMMON, UNSET, Machine, RunFolder
 from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
-from graftlab.data.image_source import printable
+from graftlab.data.image_source import printable_lines
 from graftlab.data.pairs import Pairs
 from graftlab.errors import GraftError
 from graftlab.networks.translator import Translator
@@ -49,12 +49,12 @@ def pairs(
     desk, other = (stylegan(model, device=device) for model in (base, blend))
     drawing = Drawing(desk.model, other.model, PairsConfig(psi=truncation(psi), **settings))
     names = {"base": Path(base).name, "blend": Path(blend).name}
-    with bar("drawing", count) as progress:
+    with resumable("from the last whole thousand"), bar("drawing", count, unit="pairs") as progress:
         report = make_pairs(drawing, out, count, workers, names, progress)
     made = Pairs(out)
     scale = desk.scale(2, min(EXAMPLES, len(made)))
     desk.write(draw_examples(made, EXAMPLES, scale), out / "examples.jpg")
-    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable(report.summary()))
+    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable_lines(report.summary()))
 
 
 def truncation(text: str) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, 
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
-from graftlab.data.image_source import printable
+from graftlab.data.image_source import printable_lines
 from graftlab.errors import GraftError
 from graftlab.evaluation import folder as folders
 from graftlab.evaluation import samples as sampling
@@ -157,6 +157,6 @@ def compare(
 
 def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-    typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable(text(result)))
+    typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable_lines(text(result)))
     if out is not None:
         say(write_report(result, out))

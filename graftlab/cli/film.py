@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from graftlab.cli.desk import Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
 from graftlab.editing.swaps import WHAT
@@ -15,7 +15,7 @@ from graftlab.errors import GraftError
 from graftlab.video.films import ride as rides
 from graftlab.video.films.desync import Desync, rework
 from graftlab.video.films.drawing import from_codes
-from graftlab.video.films.timeline import Edit, Timeline
+from graftlab.video.films.timeline import OWN, Edit, Mark, Timeline, becoming, encode_marks, parse_mark
 
 Footage = Annotated[Path, typer.Argument(help="The video.")]
 Offset = Annotated[float, typer.Option(help="Seconds by which the texture is ahead of the structure.")]
@@ -87,32 +87,54 @@ def textures(
     source: Annotated[Path, typer.Argument(help="Video or picture that supplies the structure.")],
     shooting: Shooting,
     over_time: TextureOptions = TextureOptions(),
+    structure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--structure",
+            "-s",
+            help="SECONDS:PICTURE, what becomes of the picture, in its own texture where --texture names none.",
+        ),
+    ] = None,
+    texture_offset: Offset = 0.0,
     ease: Ease = "smooth",
     loop: Loop = False,
+    square: Square = False,
 ) -> None:
-    """Fade from texture to texture, over a video or a picture.
+    """Fade from texture to texture, over a video or a picture, and from picture to picture.
 
     graft film textures window.mp4 --texture 0:snow.jpg --texture 4:night.jpg -o melting.mp4
 
     graft film textures @peaks --timeline year.toml --seconds 12 --loop -o year.mp4
+
+    graft film textures @peaks --structure 3:@autumn-hills --texture 0:own --texture 6:@render-night -o both.mp4
     """
 
-    desk = shooting.desk()
+    desk, still = shooting.desk(square), is_still(source)
+    marks = [parse_mark(text, ease) for text in structure or ()]
+    if marks and not still:
+        raise GraftError(f"--structure is for pictures, and {source} is a video; leave it out.")
     line = over_time.timeline(desk, ease)
-    if line is None:
+    if line is None and not marks:
         raise GraftError("Which textures? Name them with their seconds (--texture 0:PICTURE), or a --timeline.")
-    inputs = [source, *over_time.files()]
-    if is_still(source):
-        frames, fps = shooting.length(max(key.at for key in line.keys) + 2)
-        edit = (line.closed(float(frames / fps)) if loop else line).edit(fps)
-        codes = desk.encode(source)
-        film = from_codes(desk, partial(edit, codes), frames, fps, closed=loop)
-        shooting.finish(film, desk, *inputs)
+    inputs = [source, *over_time.files(), *(mark.picture for mark in marks)]
+    if still:
+        becomes = None
+        if marks:
+            marks = marks if any(not mark.at for mark in marks) else [Mark(0, OWN, ease), *marks]
+            own = desk.together([source, *(Path(mark.picture) for mark in marks if mark.picture != OWN)])
+            becomes, codes = encode_marks(own, marks), own.encode(source)
+        else:
+            codes = desk.encode(source)
+        keys = [key.at for each in (becomes, line) if each for key in each.keys]
+        frames, fps = shooting.length(max(keys) + 2)
+        codes_at = becoming(codes, becomes, line, frames, fps, loop, texture_offset)
+        shooting.finish(from_codes(desk, codes_at, frames, fps, closed=loop), desk, *inputs)
         return
+    assert line is not None
     footage = shooting.video(source)
     frames = min(shooting.limit(footage.fps) or footage.frames, footage.frames)
     line = line.closed(float(frames / footage.fps)) if loop else line
-    film = rework(desk, footage, edit=line.edit(footage.fps), frames=frames)
+    film = rework(desk, footage, edit=line.edit(footage.fps, texture_offset), frames=frames)
     shooting.finish(film, desk, *inputs)
 
 
@@ -139,6 +161,7 @@ def ride(
     texture_offset: Offset = 0.0,
     texture_from: Other = None,
     average: Average = 0.0,
+    square: Square = False,
 ) -> None:
     """Make a train ride: past landscapes joined into an endless one, or a video of one in other textures.
 
@@ -154,7 +177,7 @@ def ride(
         raise GraftError(f"--{next(iter(given))} is for a ride past pictures, not in {source[0]}; leave it out.")
     if not real and (texture_offset or texture_from or average):
         raise GraftError("--texture-offset, --texture-from and --average are for a ride in a video.")
-    desk = shooting.desk()
+    desk = shooting.desk(square)
     line, inputs = over_time.timeline(desk), [*source, *over_time.files()]
     if real:
         footage = shooting.video(source[0])
@@ -177,4 +200,4 @@ def drift(line: Timeline | None, frames: int, fps: Fraction, loop: bool) -> Edit
     """A timeline as an edit of a ride's frames: in a loop it comes back, unless it holds one texture throughout."""
     if line is None:
         return None
-    return (line.closed(float(frames / fps)) if loop and len(line.keys) > 1 else line).edit(fps)
+    return (line.looped(float(frames / fps)) if loop else line).edit(fps)

@@ -1,5 +1,6 @@
 """What the commands for films share: their options, and the way from a film to a file or a preview of it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isfinite
@@ -10,7 +11,7 @@ import typer
 
 from graftlab.cli.desk import Desk, FilmSize, ModelOptions, Refine, autoencoder, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -103,11 +104,12 @@ class Shooting(ModelOptions):
         if self.preview:
             sheet = self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg")
             spare(sheet, *inputs)
-            written = preview(film, sheet)
+            written = preview(film, sheet, title=desk.title())
         else:
             for file in Target.of(self.out, film.fps, self.codec, self.quality).files(film.frames):
                 spare(file, *inputs)
-            with bar("filming", film.frames) as progress:
+            keeps = resumable() if self.resume else nullcontext()
+            with keeps, bar("filming", film.frames, unit="frames") as progress:
                 written = render(film, self.out, self.quality, progress, self.resume, self.codec)
         say(written)
 

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from graftlab.checkpoints.load import BUNDLED
+from graftlab.checkpoints import load
 from graftlab.cli.lazy import Group, Panels, Row
 from graftlab.cli.progress import console
 from graftlab.cli.table import COMMANDS
@@ -86,7 +86,7 @@ def commands(panels: Panels, before: str = "graft") -> Iterator[Answer]:
 
 def sliders() -> Iterator[Answer]:
     """The directions that come with the models, apart from components without a meaning."""
-    for file in sorted(BUNDLED.glob("*.directions.safetensors")):
+    for file in sorted(load.BUNDLED.glob("*.directions.safetensors")):
         model = file.name.removesuffix(".directions.safetensors")
         for name, end in Directions.load(file).about["toward"].items():
             sweep = f'graft directions sweep PHOTO {model} -m {model} --name "{name}"'

@@ -9,7 +9,7 @@ import typer
 from graftlab import inversion
 from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, spare, writable
 from graftlab.cli.filming import film_file
-from graftlab.cli.inversion import FPS, FRAMES, Resume, resumable
+from graftlab.cli.inversion import FPS, FRAMES, Resume, kept_beside
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, say
@@ -107,7 +107,7 @@ def guide(
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
     desk, found_in = options.desk(), out.with_stem(f"{out.stem}-inverted")
     how = Guiding(**settings, seed=options.seed)
-    with resumable(out):
+    with kept_beside(out):
         starts = read_starts(desk, source, psi, space=how.space, seed=how.seed, state=found_in, resume=resume)
         guided = inversion.guide(
             desk.model,
@@ -130,7 +130,7 @@ def guide(
             say(line)
         if film:
             shot = follow_search(desk.model, None, guided.history[1:], FPS, **desk.rendering)
-            with bar("filming", shot.frames) as progress:
+            with bar("filming", shot.frames, unit="frames") as progress:
                 say(render(replace(shot, recipe=desk.recipe), film, progress=progress, resume=False))
         if sheet:
             desk.write(draw_steps(desk, guided, starts), sheet)

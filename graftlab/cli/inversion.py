@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,13 +14,14 @@ from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.pictures import report
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.inversion.photos import STEPS
 from graftlab.inversion.training import EncoderTraining
 from graftlab.video.film import frame_rate, render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
+from graftlab.work.examples import by_name
 from graftlab.work.parts import forget
 from graftlab.work.texts import LARGEST_SEED
 
@@ -59,13 +60,10 @@ class SearchOptions:
 
 
 @contextmanager
-def resumable(out: Path) -> Iterator[None]:
+def kept_beside(out: Path) -> Iterator[None]:
     """In which work is done and written whose state lies beside a file."""
-    try:
+    with resumable("from the last state, half a minute ago at most"):
         yield
-    except KeyboardInterrupt:
-        say("Interrupted; the same command goes on from the last state, half a minute ago at most.")
-        raise
     forget(out)
 
 
@@ -111,7 +109,7 @@ def invert(
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
     desk = stylegan(model, "const", 0, device, "float32")
     desk.scale(len(photos), 3 if tune else 2)  # refuses too many
-    with resumable(out):
+    with kept_beside(out):
         found = inversion.invert(
             desk.model,
             photos,
@@ -128,11 +126,11 @@ def invert(
             found.model.save(bent)
         if film:
             shot = follow_search(desk.model, found.photos, found.history, FPS)
-            with bar("filming", shot.frames) as progress:
+            with bar("filming", shot.frames, unit="frames") as progress:
                 render(shot, film, progress=progress, resume=False)
         found.codes.save(out)
         desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
-    entries = [{"photo": str(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
+    entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
     report(entries, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
     for target in written:
         say(target)
@@ -164,9 +162,11 @@ def toonify(
     """
 
     spare(out, photo, base, blend, *(path for path in (search.encoder, codes) if path))
+    if codes and replace(search, enlarge=False, resume=True) != SearchOptions():
+        raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
     model, desk = (stylegan(name, "const", 0, device, "float32") for name in (base, blend))
     desk = larger.on(desk)
-    with resumable(out):
+    with kept_beside(out):
         redrawn = inversion.toonify(
             photo, model.model, desk.model, box, soft, codes, **vars(search), state=out, watch=bar
         )
@@ -191,7 +191,7 @@ def train_encoder(
     spare(out, model)
     settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
-    with resumable(out):
+    with kept_beside(out):
         encoder = inversion.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)
     figures = {name: encoder.about[name] for name in ("explained", "l1")}

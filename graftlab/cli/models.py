@@ -20,6 +20,7 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
+from graftlab.images.others import spare_others
 from graftlab.language import OFFERS
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
@@ -199,6 +200,8 @@ def demo(
     graft demo --out demo
     """
 
+    for name in ("swap.png", "grid.png"):
+        spare_others(out / name)
     desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(example(name)) for name in DEMO_PAIR)
     start = time.perf_counter()
@@ -209,6 +212,7 @@ def demo(
     pair = sheet(
         [[structure, texture, there, back]],
         columns=["A", "B", "structure A, texture B", "structure B, texture A"],
+        title=desk.title(),
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")

@@ -31,11 +31,13 @@ from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
 from graftlab.editing import swaps
-from graftlab.editing.distributions import BEYOND, Distribution, beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.errors import GraftError
 from graftlab.images import read
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, draw_swaps, read_named
+from graftlab.work.examples import by_name
 from graftlab.work.texts import parse_numbers
 
 
@@ -102,30 +104,29 @@ def reconstruct(
     desk = options.desk()
     desk.scale(len(photos), 2)  # refuses too many before they are read
     found, measured = draw_reconstructions(desk, [(photo.stem, desk.read(photo)) for photo in photos], tile)
-    for photo in photos:
-        notice(desk, options.model, photo)
+    if not desk.refine:  # with which it comes out otherwise
+        for photo in photos:
+            notice(desk, options.model, photo)
     desk.write(found, out)
-    figures = [{"photo": str(photo), **known} for photo, known in zip(photos, measured, strict=True)]
+    figures = [{"photo": by_name(photo), **known} for photo, known in zip(photos, measured, strict=True)]
     report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
 
 
 def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
-    """Say so if a picture is unlike what the model was trained on, as far as the model came with figures of that."""
+    """Say so if a picture comes out worse than most photos, as far as the model came with figures of that."""
     if not (file := beside(model)).exists():
         return
     known = Distribution.load(file)
     if known.model != desk.model.fingerprint:  # it has been trained on since
         return
-    codes = desk.model.encode(read(photo, desk.model.config.size, desk.square))
-    if far := known.unlike(codes):
-        line = f"{photo} lies beyond {BEYOND}% of what {model} was trained on, by its {far} (see graft novelty)"
-        say(printable(line))
+    if comes_out_badly(desk.model, known, read(photo, desk.model.config.size, desk.square)):
+        say(printable(f"{photo} comes out worse than {BEYOND} of 100 photos do with {model}; --refine 100 helps."))
 
 
 def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
     """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
     if not as_json:
-        typer.echo(printable("\n".join(line.format(**entry) for entry in figures)))
+        typer.echo("\n".join(printable(line.format(**entry)) for entry in figures))
         return
     finite = [
         {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}

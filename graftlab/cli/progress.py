@@ -1,4 +1,4 @@
-"""Progress bars on stderr: images, images per second, time left."""
+"""Progress bars on stderr: images, or what else is counted, images per second, time left."""
 
 import os
 from collections.abc import Iterator
@@ -9,21 +9,34 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from graftlab.errors import GraftError
+from graftlab.work.examples import by_name
+
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def say(what: object) -> None:
     """A sentence for people, or the path of what was written, on stderr."""
-    console.print(str(what), soft_wrap=True)
+    console.print(by_name(what), soft_wrap=True)
+
+
+@contextmanager
+def resumable(where: str = "where it was") -> Iterator[None]:
+    """In which work is done that can be interrupted, and is continued by the same command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted; the same command goes on {where}.")
+        raise
 
 
 class Rate(ProgressColumn):
-    """Images per second: of late while there is work, on the whole at its end."""
+    """Images, or what is counted, per second: of late while there is work, on the whole at its end."""
 
     def render(self, task: Task) -> Text:
         average = (task.completed - task.fields["begun"]) / task.elapsed if task.elapsed else 0
         speed = average if task.finished else task.speed or average
-        return Text(f"{speed:.1f} images/s", style="progress.data.speed")
+        return Text(f"{speed:.1f} {task.fields['unit']}/s", style="progress.data.speed")
 
 
 class Bar:
@@ -54,8 +67,8 @@ class Within(Bar):
 
 
 @contextmanager
-def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
-    """A progress bar for work on `total` images, of which `done` are done already."""
+def bar(what: str, total: int | None = None, done: int = 0, unit: str = "images") -> Iterator[Bar]:
+    """A progress bar for work on `total` images, of which `done` are done already. It goes away if none could be."""
     if Bar.drawn is not None:
         yield Within(Bar.drawn, what, total)
         return
@@ -69,8 +82,11 @@ def bar(what: str, total: int | None = None, done: int = 0) -> Iterator[Bar]:
     )
     silent = os.environ.get("RANK", "0") != "0"  # of several processes one draws
     with Progress(*columns, console=console, speed_estimate_period=120, disable=silent) as progress:
-        Bar.drawn = Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note=""))
+        Bar.drawn = Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note="", unit=unit))
         try:
             yield Bar.drawn
+        except GraftError:
+            progress.live.transient = progress.tasks[0].completed == done
+            raise
         finally:
             Bar.drawn = None

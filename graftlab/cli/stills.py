@@ -16,7 +16,7 @@ from graftlab.editing.edits import Move, find_direction
 from graftlab.errors import GraftError
 from graftlab.rendering import stills
 from graftlab.rendering.requests import parse_move, parse_place, parse_region, parse_textures, parse_weighted
-from graftlab.work.texts import parse_length
+from graftlab.work.texts import parse_length, parse_lengths
 
 Textures = Annotated[
     list[str] | None,
@@ -45,9 +45,15 @@ def panorama(
     out: Out = Path("panorama.png"),
     how: Annotated[str, typer.Option(help="side (side by side) or stack (one above the other).")] = "side",
     overlap: Annotated[
-        str | None, typer.Option(help="Overlap of neighbours, in cells, or in pixels as 16px; 8 cells by default.")
+        str | None,
+        typer.Option(
+            help="Overlap of neighbours, in cells, or in pixels as 16px; 8 cells by default. 16px,48px: of each two."
+        ),
     ] = None,
-    fade: Annotated[str | None, typer.Option(help=FADE + " Short by default, where structures are alike.")] = None,
+    fade: Annotated[
+        str | None,
+        typer.Option(help=FADE + " Short by default, where structures are alike. 4px,16px: at each seam."),
+    ] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
     larger: Enlarging = Enlarging(),
@@ -57,14 +63,16 @@ def panorama(
     graft panorama @peaks @autumn-hills lake.jpg --overlap 48px -o panorama.png
 
     graft panorama @peaks @autumn-hills --texture evening.jpg -o panorama.png
+
+    graft panorama @peaks @autumn-hills @peaks --overlap 32px,64px --fade 8px,64px -o panorama.png
     """
 
     others, weights = parse_textures(texture)
     spare(out, *photos, *others)
     desk = larger.on(options.desk().together(photos))
     stride = desk.model.config.stride
-    shared = None if overlap is None else parse_length(overlap, "--overlap", stride)
-    length = None if fade is None else parse_length(fade, "--fade", stride)
+    shared = None if overlap is None else parse_lengths(overlap, "--overlap", stride)
+    length = None if fade is None else parse_lengths(fade, "--fade", stride)
     pictures, giving = desk.read_all(photos), desk.read_all(others)
     desk.write(stills.panorama(desk, pictures, shared, length, how, giving, weights), out)
 

@@ -16,7 +16,7 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.progress import part, steps
-from graftlab.work.texts import parse_seeds
+from graftlab.work.texts import name_seeds, parse_seeds
 
 BATCH = 8  # pictures made at a time
 
@@ -96,8 +96,8 @@ def sample(
         desk.write(images[0], out)
     elif not separate:
         rows = [images[i : i + across] for i in range(0, len(images), across)]
-        labels = [f"{numbers[i]} ..." for i in range(0, len(numbers), across)]
-        desk.write(sheet(rows, labels, scale=scale), out)
+        labels = [name_seeds(numbers[i : i + across]) for i in range(0, len(numbers), across)]
+        desk.write(sheet(rows, labels, title=desk.title(f"psi {psi:g}"), scale=scale), out)
 
 
 @spread
@@ -124,4 +124,6 @@ def mix_styles(
     with bar("mixing", total := (len(down) + 1) * len(across)) as progress:
         each = part(progress, 0, total, len(across))
         lines = list(steps(mix_grid(network, left, top, chosen, **desk.rendering), each, len(down) + 1))
-    desk.write(sheet(lines, ["", *map(str, down)], ["", *map(str, across)], scale=scale), out)
+    left_names, top_names = (["", *(name_seeds([seed]) for seed in seeds)] for seeds in (down, across))
+    title = desk.title(f"layers {layers} of the columns")
+    desk.write(sheet(lines, left_names, top_names, title, scale=scale), out)

@@ -106,8 +106,8 @@ COMMANDS: Panels = {
         ),
         "novelty": Row(
             "textures.novelty",
-            "Measure how unlike a model's training photos, or those of --from, pictures are: a "
-            "percentile of held-out photos.",
+            "Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come "
+            "out.",
         ),
         "studio": Row(
             "studio.studio",
@@ -154,7 +154,10 @@ COMMANDS: Panels = {
                 ),
                 "recon": Row("film.recon", "Encode and decode a video: same size, speed and sound."),
                 "desync": Row("film.desync", "Redraw a video with textures from other moments than its structures."),
-                "textures": Row("film.textures", "Fade from texture to texture, over a video or a picture."),
+                "textures": Row(
+                    "film.textures",
+                    "Fade from texture to texture, over a video or a picture, and from picture to picture.",
+                ),
                 "ride": Row(
                     "film.ride",
                     "Make a train ride: past landscapes joined into an endless one, or a video of one in "

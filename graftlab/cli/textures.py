@@ -1,6 +1,7 @@
 """`graft textures` and `graft novelty`: random textures, and how unlike known photos a picture is."""
 
 import json
+from math import log10
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,11 @@ from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
-from graftlab.editing.distributions import BEYOND, Distribution, beside, distribution
+from graftlab.editing.distributions import RECONSTRUCTION, Distribution, beside, distribution
+from graftlab.editing.novelty import BEYOND, measure
 from graftlab.errors import GraftError
 from graftlab.rendering.sheets import draw_textures
+from graftlab.work.examples import by_name
 from graftlab.work.texts import parse_seeds
 
 From = Annotated[
@@ -85,27 +88,31 @@ def novelty(
     as_json: Json = False,
     options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
-    """Measure how unlike a model's training photos, or those of --from, pictures are: a percentile of held-out photos.
+    """Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come out.
 
-    graft novelty @peaks cat.jpg
+    graft novelty @peaks @stream
 
-    graft novelty @peaks cat.jpg --from weather.textures.safetensors --json
+    graft novelty @peaks --from weather.textures.safetensors --json
     """
 
     distribution = open_distribution(source, options.model)
     desk = options.desk()
     figures: list[dict[str, Any]] = []
     for photo in photos:
-        found = distribution.novelty(desk.model.encode(desk.read(photo)))
-        figures.append({"photo": str(photo), **{part: vars(one) for part, (one,) in found.items()}})
+        found = measure(desk.model, distribution, desk.read(photo))
+        figures.append({"photo": by_name(photo), **{part: vars(one) for part, (one,) in found.items()}})
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
         return
     for entry in figures:
         parts = {part: entry[part]["percentile"] for part in ("texture", "structure")}
         places = " and ".join(f"{part} at percentile {percentile:.1f}" for part, percentile in parts.items())
-        far = " and ".join(part for part, percentile in parts.items() if percentile > BEYOND)
-        typer.echo(printable(f"{entry['photo']}: {places}{f'; its {far} may not come out well' if far else ''}"))
+        if drawn := entry.get(RECONSTRUCTION):
+            level = f"{-20 * log10(drawn['distance'] or 1e-6):.1f} dB"
+            places += f", reconstructed with {level} at percentile {drawn['percentile']:.1f}"
+            if drawn["percentile"] > BEYOND:
+                places += f": worse than {BEYOND} of 100 photos"
+        typer.echo(printable(f"{entry['photo']}: {places}"))
 
 
 def open_distribution(source: Path | None, model: str) -> Distribution:

@@ -12,7 +12,7 @@ from graftlab.cli.desk import LARGEST_SEED, Device, Json, spare, writable
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.progress import bar, console
 from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
-from graftlab.data.image_source import printable
+from graftlab.data.image_source import printable_lines
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
 from graftlab.training import start
@@ -32,7 +32,7 @@ def scan(
     source = data.open_source(photos)
     with bar("scanning", len(source)) as progress:
         found = data.scan(source, progress)
-    typer.echo(found.to_json() if as_json else printable(found.summary()))
+    typer.echo(found.to_json() if as_json else printable_lines(found.summary()))
 
 
 def pack(
@@ -53,7 +53,7 @@ def pack(
     spare(out, *(photos / name for name in source.names if name.endswith(out.name)))
     with bar("packing", len(source)) as progress:
         packed = data.pack(source, out, size, crop, progress, crops, seed)
-    typer.echo(packed.to_json() if as_json else printable(packed.summary()))
+    typer.echo(packed.to_json() if as_json else printable_lines(packed.summary()))
 
 
 Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")]

@@ -102,6 +102,6 @@ def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec
         spare(file, source)
     film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
     assert desk.larger is not None
-    with bar("upscaling", video.frames) as progress:
+    with bar("upscaling", video.frames, unit="frames") as progress:
         written = render(enlarge(film, desk.larger), out, quality, progress, codec=codec)
     say(written)

@@ -61,6 +61,11 @@ def printable(name: str) -> str:
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines, which stay lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def check_bytes(length: int, name: str) -> None:
     """Refuse a file too large to be an image, before memory is allocated for it."""
     if length > MAX_BYTES:

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from graftlab.data.image_source import ImageSource, check_bytes, content_key, printable
 from graftlab.data.left_out import BOOKKEEPING, DATABASE, MISSING, PICKLE, SMALLER, Finding, LeftOut, judged
 from graftlab.errors import GraftError
-from graftlab.images import short_side
+from graftlab.images import dimensions
 from graftlab.images.plugins import HEAD
 from graftlab.work.parallel import PerProcess
 
@@ -151,7 +151,7 @@ def _is_side(view: Any, keys: list[bytes], side: int) -> bool:
     """Whether an image of this size is one: keys such as 2019-00001 may mean something else."""
     first = next(key for key in keys if key.startswith(b"%d-" % side))
     try:
-        return short_side(BytesIO(view.get(first))) == side
+        return min(dimensions(BytesIO(view.get(first)))) == side
     except GraftError:
         return False
 

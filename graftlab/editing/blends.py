@@ -9,9 +9,9 @@ only directions count the generator normalises it, and where lengths count it ke
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import ceil, isfinite, sqrt
+from operator import sub
 from typing import Any
 
 import torch
@@ -98,8 +98,8 @@ def usual_overlap(codes: Sequence[SwapCodes], most: int, how: str) -> int:
 
 def panorama(
     codes: Sequence[SwapCodes],
-    overlap: int = 0,  # cells that neighbours have in common
-    fade: float | None = None,  # cells over which one becomes the other; None: few, and textures over all the overlap
+    overlap: int | Sequence[int] = 0,  # cells that neighbours have in common; or one number for each two neighbours
+    fade: float | Sequence[float] | None = None,  # cells over which one becomes the other; None: few, textures over all
     how: str = "side",  # side by side, or a "stack" from the top down
 ) -> SwapCodes:
     """Structures in a row, as long as all of them less the overlaps; each keeps its texture, cross-faded beside it.
@@ -111,26 +111,38 @@ def panorama(
     if how not in ("side", "stack"):
         raise GraftError(f"The direction of a panorama is side or stack, not '{how}'.")
     vectors, (along, across) = _vectors(codes), (3, 2) if how == "side" else (2, 3)
-    lengths, gradual = [each.structure.shape[along] for each in codes], overlap if fade is None else fade
+    lengths, seams = [each.structure.shape[along] for each in codes], len(codes) - 1
+    overlaps = [overlap] * seams if isinstance(overlap, int) else list(overlap)
+    fades = [fade] * seams if fade is None or isinstance(fade, int | float) else list(fade)
+    if len(overlaps) != seams or len(fades) != seams:
+        raise GraftError(
+            f"{len(codes)} pictures have {seams} seams: give one overlap and one fade, or one for each, not "
+            f"{len(overlaps)} and {len(fades)} (--overlap, --fade)."
+        )
     if len({each.structure.shape[across] for each in codes}) > 1:
         raise GraftError(
             "Structures of different heights (in a stack: widths) cannot be joined; read squares (--square)."
         )
-    if not 0 <= overlap < min(lengths):
-        raise GraftError(
-            f"The overlap must be from 0 to less than the smallest picture's {min(lengths)} cells, not {overlap} "
-            "(--overlap)."
-        )
-    if not 0 <= gradual <= overlap:
-        raise GraftError(f"A fade of {gradual:g} cells does not fit into an overlap of {overlap}; make that larger.")
+    for shared, neighbours in zip(overlaps, pairwise(lengths), strict=True):
+        if not 0 <= shared < min(neighbours):
+            raise GraftError(
+                f"The overlap must be from 0 to less than the smaller picture's {min(neighbours)} cells, not {shared} "
+                "(--overlap)."
+            )
+    gradual = [shared if each is None else each for shared, each in zip(overlaps, fades, strict=True)]
+    for shared, each in zip(overlaps, gradual, strict=True):
+        if not 0 <= each <= shared:
+            raise GraftError(f"A fade of {each:g} cells does not fit into an overlap of {shared}; make that larger.")
 
-    *starts, end = accumulate((length - overlap for length in lengths), initial=0)
-    places, middles = torch.arange(end + overlap) + 0.5, [start + overlap / 2 for start in starts[1:]]
+    starts = accumulate(map(sub, lengths, overlaps))  # of all but the first
+    middles = [start + shared / 2 for start, shared in zip(starts, overlaps, strict=False)]
+    places = torch.arange(sum(lengths) - sum(overlaps)) + 0.5
     shares = ramps(places, middles, gradual).reshape(len(codes), 1, 1, *((1, -1) if along == 3 else (-1, 1)))
     first = _together(*codes)
-    rows = [each.structure if along == 3 else each.structure.mT for each in codes]
-    joined = reduce(lambda row, following: join(row, following, overlap, fade), rows)
-    structure = joined if along == 3 else joined.mT
+    structure, *rows = [each.structure if along == 3 else each.structure.mT for each in codes]
+    for row, shared, length in zip(rows, overlaps, fades, strict=True):
+        structure = join(structure, row, shared, length)
+    structure = structure if along == 3 else structure.mT
     texture = _weighted([vector[:, :, None, None] for vector in vectors], shares)
     return replace(first.moved(structure), texture=texture)
 

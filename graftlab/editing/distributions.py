@@ -2,11 +2,12 @@
 
     weather = distribution(model, "photos", size=128)
     codes = weather.sample(model.encode(picture), seeds=[7], psi=0.8)   # its structure, a texture out of nowhere
-    weather.novelty(model.encode(picture))["texture"].percentile         # 100: no photo was as far off
+    weather.novelty(model.encode(picture))["texture"][0].percentile      # 100: no photo was as far off
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie. Models may come with the distribution of their training, in a file `beside` theirs, as those trained here do.
+lie, and how well they are reconstructed, which codes alone do not tell. Models may come with the distribution of their
+training, in a file `beside` theirs, as those trained here do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,16 @@ from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
 from graftlab.editing.directions import Directions
-from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, encode_photos
+from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, read_squares
 from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
+from graftlab.images import psnr
 from graftlab.work.progress import Progress, silent
 
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
+ERRORS = "reconstruction.ranks"
 HELD_OUT = 5  # one photo in so many
-BEYOND = 99  # percentile from which on a picture is unlike the photos
+RECONSTRUCTION = "reconstruction"
 FEWEST = 10  # photos
 KnownT = TypeVar("KnownT", "Gaussian", Mixture)
 UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
@@ -89,7 +92,9 @@ class Gaussian:
 class Novelty:
     """How unlike the photos of a distribution one picture is."""
 
-    distance: float  # from their middle, in deviations; about 1 for a typical one
+    distance: (
+        float  # of codes from their middle, in deviations, about 1 for a typical one; of a reconstruction, its RMS
+    )
     percentile: float  # share of held-out photos that lie nearer, in percent
 
 
@@ -106,8 +111,16 @@ class Distribution(Artifact):
     model: str | None = None  # fingerprint of the model they belong to
     about: dict[str, Any] = field(default_factory=dict)  # how it was fitted
     clusters: Mixture | None = None  # of textures, along their axes; None: draw from the one Gaussian
+    errors: Tensor | None = None  # (101,) RMS of held-out photos' reconstructions, by percentile; None in older files
 
     def __post_init__(self) -> None:
+        if self.errors is not None and not (
+            self.errors.shape == (101,)
+            and finite(self.errors)
+            and (self.errors.diff() >= 0).all()
+            and self.errors[0] >= 0
+        ):
+            raise GraftError("Its errors must be 101 numbers that grow.")
         if self.clusters and self.clusters.means.shape[1] != len(self.texture.axes):
             raise GraftError("Its clusters must lie along its axes.")
 
@@ -115,6 +128,8 @@ class Distribution(Artifact):
         """Random textures (N, Ct), one for each seed; of unit length if the photos' are.
 
         At a psi of 0 all are the mean, or each that of its cluster."""
+        if psi < 0:
+            raise GraftError(f"The truncation psi of textures is 0 or more, not {psi:g} (--psi).")
         drawn = (
             self.texture.codes(self.clusters.sample(seeds, psi)) if self.clusters else self.texture.sample(seeds, psi)
         )
@@ -128,15 +143,25 @@ class Distribution(Artifact):
         textures = self.textures(seeds, psi).to(codes.texture)
         return replace(codes[torch.zeros(len(seeds), dtype=torch.long)], texture=textures)
 
-    def novelty(self, codes: SwapCodes) -> dict[str, list[Novelty]]:
-        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sample`."""
+    def novelty(self, codes: SwapCodes, errors: Tensor | None = None) -> dict[str, list[Novelty]]:
+        """For texture and structure, how unlike the photos each picture of a batch is. GraftError as for `sample`.
+
+        Of its reconstruction, too, if the photos' are known and its `errors` (N,) given (`reconstruction_errors`)."""
         self._check(codes)
         rows = _rows(codes)
-        return {part: _ranked(getattr(self, part), rows[part]) for part in SwapCodes.parts}
+        known = {part: getattr(self, part) for part in SwapCodes.parts}
+        found = {part: _ranked(one.distances(rows[part]), one.ranks) for part, one in known.items()}
+        if errors is not None and self.errors is not None:
+            found[RECONSTRUCTION] = _ranked(errors, self.errors)
+        return found
 
-    def unlike(self, codes: SwapCodes) -> str:
-        """The parts by which one picture is unlike the photos: "texture and structure", one of them, or nothing."""
-        return " and ".join(part for part, (one,) in self.novelty(codes).items() if one.percentile > BEYOND)
+    def calibrated(self, codes: SwapCodes, errors: Tensor) -> Self:
+        """The same, whose percentiles are those of pictures with these codes and errors."""
+        self._check(codes)
+        rows = _rows(codes)
+        parts: dict[str, Gaussian] = {part: getattr(self, part) for part in SwapCodes.parts}
+        ranked = {part: replace(one, ranks=_ranks(one.distances(rows[part]))) for part, one in parts.items()}
+        return replace(self, texture=ranked["texture"], structure=ranked["structure"], errors=_ranks(errors))
 
     def components(self, part: str) -> Directions:
         """The axes of textures, or of the structures' cells, as directions: "component 1" and so on."""
@@ -159,7 +184,8 @@ class Distribution(Artifact):
 
     def _tensors(self) -> dict[str, Tensor]:
         known = {**{f"{part}.": getattr(self, part) for part in SwapCodes.parts}, CLUSTERS: self.clusters}
-        return {
+        errors = {} if self.errors is None else {ERRORS: self.errors}
+        return errors | {
             prefix + item.name: getattr(one, item.name) for prefix, one in known.items() if one for item in fields(one)
         }
 
@@ -173,9 +199,10 @@ class Distribution(Artifact):
         parts = {part: _taken(Gaussian, f"{part}.", tensors) for part in SwapCodes.parts}
         more = any(name.startswith(CLUSTERS) for name in tensors)
         clusters = _taken(Mixture, CLUSTERS, tensors) if more else None
+        errors = tensors.pop(ERRORS, None)
         if tensors:
             raise GraftError(f"it has unknown tensors {', '.join(tensors)}")
-        return cls(texture=parts["texture"], structure=parts["structure"], **header, clusters=clusters)
+        return cls(texture=parts["texture"], structure=parts["structure"], **header, clusters=clusters, errors=errors)
 
 
 def beside(model: str | Path) -> Path:
@@ -201,7 +228,7 @@ def distribution(
     progress: Progress = silent,  # of pictures
     clusters: int = 1,  # Gaussians that textures are drawn from
 ) -> Distribution:
-    """Fit a distribution to the codes of photos, one in five of which are held out.
+    """Fit a distribution to the codes of photos, one in five of which are held out: the percentiles are theirs.
 
     GraftError for fewer than FEWEST readable photos for each cluster, and for photos that are all the same."""
     if clusters > 1:
@@ -209,17 +236,19 @@ def distribution(
     source = open_source(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, most, seed)
     moments = {part: Moments() for part in SwapCodes.parts}
-    held_out: dict[str, list[Tensor]] = {part: [] for part in SwapCodes.parts}
+    held_out: list[tuple[SwapCodes, Tensor]] = []
     textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
-    for _, codes in encode_photos(model, source, chosen, size, progress):
+    for _, images in read_squares(source, chosen, size, progress):
+        codes = model.encode(images)
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
         for part, rows in _rows(codes).items():
             if not apart.all():
                 moments[part].add(rows[~apart].flatten(0, 1))
-            held_out[part].append(rows[apart])
             if part == "texture" and clusters > 1:
                 textures.append(rows[~apart].flatten(0, 1))
+        if apart.any():
+            held_out.append((codes[apart], reconstruction_errors(model, images[apart], codes[apart])))
         pictures, fingerprint = pictures + len(codes), codes.model
         unit = unit and bool(((codes.texture.norm(dim=1) - 1).abs() < UNIT).all())
     if pictures < FEWEST * clusters:
@@ -229,7 +258,7 @@ def distribution(
         )
     most_axes = (pictures - pictures // HELD_OUT) // 2
     texture, structure = (
-        _fitted(part, moments[part], torch.cat(held_out[part]), min(axes, limit))
+        _fitted(part, moments[part], min(axes, limit))
         for part, limit in (("texture", most_axes // clusters), ("structure", most_axes))
     )
     mixture = fit_mixture(texture.places(torch.cat(textures)), clusters, seed) if clusters > 1 else None
@@ -241,7 +270,36 @@ def distribution(
         "size": size,
         "seed": seed,
     }
-    return Distribution(texture, structure, unit, fingerprint, about, mixture)
+    known = Distribution(texture, structure, unit, fingerprint, about, mixture)
+    return known.calibrated(*_together(held_out))
+
+
+@torch.no_grad()
+def calibrate(
+    model: Autoencoder, known: Distribution, photos: str | Path, size: int, progress: Progress = silent
+) -> Distribution:
+    """The same distribution with the percentiles of other photos, best of those that the model did not learn from.
+
+    GraftError for fewer than FEWEST readable ones."""
+    source = open_source(photos)
+    found: list[tuple[SwapCodes, Tensor]] = []
+    for _, images in read_squares(source, range(len(source)), size, progress):
+        codes = model.encode(images)
+        found.append((codes, reconstruction_errors(model, images, codes)))
+    if (count := sum(len(codes) for codes, _ in found)) < FEWEST:
+        raise GraftError(f"{source.path} has {count} readable pictures; percentiles need {FEWEST}, best hundreds.")
+    about = {**known.about, "percentiles": {"photos": source.path.name, "pictures": count}}
+    return replace(known.calibrated(*_together(found)), about=about)
+
+
+@torch.no_grad()
+def reconstruction_errors(model: Autoencoder, images: Tensor, codes: SwapCodes) -> Tensor:
+    """What pictures (N, 3, H, W) lose in their reconstructions: (N,) root mean squares, 1 the full range."""
+    return 10 ** (-psnr(model.decode(codes).to(images), images) / 20)
+
+
+def _together(batches: Sequence[tuple[SwapCodes, Tensor]]) -> tuple[SwapCodes, Tensor]:
+    return SwapCodes.cat([codes for codes, _ in batches]), torch.cat([errors for _, errors in batches])
 
 
 def _rows(codes: SwapCodes) -> dict[str, Tensor]:
@@ -250,8 +308,8 @@ def _rows(codes: SwapCodes) -> dict[str, Tensor]:
     return {"texture": texture.cpu(), "structure": cells(codes.structure).cpu()}
 
 
-def _fitted(part: str, moments: Moments, held_out: Tensor, axes: int) -> Gaussian:
-    """Maximum likelihood (Tipping and Bishop 1999, eq. 7 and 8), and how far held-out pictures (N, rows, C) lie."""
+def _fitted(part: str, moments: Moments, axes: int) -> Gaussian:
+    """Maximum likelihood (Tipping and Bishop 1999, eq. 7 and 8), without percentiles."""
     variances, vectors = eigen(moments.covariance)
     varying = int((variances > FLAT * variances.sum()).sum())
     if not varying:
@@ -259,15 +317,18 @@ def _fitted(part: str, moments: Moments, held_out: Tensor, axes: int) -> Gaussia
     k = min(axes, varying)
     rest = variances[k:].mean() if k < len(variances) else variances.new_zeros(())
     scaled = vectors[:k] * variances[:k, None].sqrt()
-    found = Gaussian(moments.mean.float(), scaled.float(), rest.float(), torch.zeros(101))
-    ranks = torch.quantile(found.distances(held_out), torch.linspace(0, 1, 101, dtype=torch.float64))
-    return replace(found, ranks=ranks.float())
+    return Gaussian(moments.mean.float(), scaled.float(), rest.float(), torch.zeros(101))
 
 
-def _ranked(known: Gaussian, rows: Tensor) -> list[Novelty]:
-    distances = known.distances(rows).numpy()
-    percentiles = np.interp(distances, known.ranks.numpy(), np.arange(101))
-    return [Novelty(*pair) for pair in zip(distances.tolist(), percentiles.tolist(), strict=True)]
+def _ranks(distances: Tensor) -> Tensor:
+    """Distances (N,) by percentile (101,)."""
+    return torch.quantile(distances.double().cpu(), torch.linspace(0, 1, 101, dtype=torch.float64)).float()
+
+
+def _ranked(distances: Tensor, ranks: Tensor) -> list[Novelty]:
+    far = distances.double().cpu().numpy()
+    percentiles = np.interp(far, ranks.numpy(), np.arange(101))
+    return [Novelty(*pair) for pair in zip(far.tolist(), percentiles.tolist(), strict=True)]
 
 
 @torch.no_grad()

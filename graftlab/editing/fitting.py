@@ -235,6 +235,14 @@ def encode_photos(
     model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
 ) -> Iterator[tuple[list[int], SwapCodes]]:
     """Codes of the central squares of photos, batch by batch, with the photos' numbers; unreadable ones are missing."""
+    for numbers, images in read_squares(source, chosen, size, progress):
+        yield numbers, model.encode(images)
+
+
+def read_squares(
+    source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
+) -> Iterator[tuple[list[int], Tensor]]:
+    """The central squares of photos (N, 3, size, size), batch by batch, with the photos' numbers."""
 
     def square(index: int) -> np.ndarray | None:
         try:
@@ -246,6 +254,5 @@ def encode_photos(
     for start in range(0, len(chosen), BATCH):
         batch = [(index, next(squares)) for index in chosen[start : start + BATCH]]
         if readable := [(index, pixels) for index, pixels in batch if pixels is not None]:
-            images = from_uint8(np.stack([pixels for _, pixels in readable]))
-            yield [index for index, _ in readable], model.encode(images)
+            yield [index for index, _ in readable], from_uint8(np.stack([pixels for _, pixels in readable]))
         progress(start + len(batch), len(chosen))

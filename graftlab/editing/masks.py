@@ -48,14 +48,17 @@ def fit(mask: Tensor, size: tuple[int, int], soft: float) -> Tensor:
     return soften(resize(mask, size), soft)
 
 
-def ramps(places: Tensor, seams: Sequence[float], fade: float) -> Tensor:
+def ramps(places: Tensor, seams: Sequence[float], fade: float | Sequence[float]) -> Tensor:
     """Shares (K, ...) that K = len(seams) + 1 neighbours along a line have at `places` (...); they sum to 1.
 
-    At each seam, in rising order, the next one takes over along a straight line of length `fade`, or at once.
-    GraftError for a fade below 0 or without end."""
-    if not 0 <= fade < float("inf"):
-        raise GraftError(f"A cross-fade cannot be {fade:g} long; give 0 or more.")
-    rises = [torch.ones_like(places), *(_ramp(places - seam, fade) for seam in seams), torch.zeros_like(places)]
+    At each seam, in rising order, the next one takes over along a straight line of length `fade`, or at once; it may
+    be another at each seam. GraftError for a fade below 0 or without end."""
+    fades = [fade] * len(seams) if isinstance(fade, int | float) else fade
+    for each in fades:
+        if not 0 <= each < float("inf"):
+            raise GraftError(f"A cross-fade cannot be {each:g} long; give 0 or more.")
+    rising = [_ramp(places - seam, each) for seam, each in zip(seams, fades, strict=True)]
+    rises = [torch.ones_like(places), *rising, torch.zeros_like(places)]
     return torch.stack([rise - following for rise, following in pairwise(rises)])
 
 

@@ -4,6 +4,7 @@ file --open_rgb--> Image (8-bit sRGB) --to_tensor--> tensor --to_uint8--> array 
 """
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,13 +21,14 @@ from graftlab.errors import GraftError
 from graftlab.images.depth import corrected
 from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
 from graftlab.images.plugins import assisted
-from graftlab.images.srgb import orientation, to_srgb, upright
+from graftlab.images.srgb import orientation, to_srgb, upright, upright_size
 from graftlab.work.examples import with_examples
 from graftlab.work.files import atomic_write
 
 MAX_PIXELS = 200_000_000  # per picture, as its header states; 600 MB once decoded
 STRIP = 2**20  # pixels converted at a time, so that copies of large pictures stay small
 MAX_STREAM = 2**29  # bytes read of what cannot seek
+LOG = logging.getLogger(__name__)  # of what people should know about pictures that are read
 SMALLEST = 8  # pixels a side, below which enlarging a picture only invents one
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -241,12 +243,20 @@ def read(
     square: bool = False,  # crop the centre to the short side
     name: str | None = None,  # for messages; None: the path
 ) -> Tensor:
-    """A picture file, or its bytes -> float32 (1, 3, H, W) in [-1, 1]; `open_rgb` says what is read and refused."""
+    """A picture file, or its bytes -> float32 (1, 3, H, W) in [-1, 1]; `open_rgb` says what is read and refused.
+
+    Its notes go to the log of this module."""
     if size is not None and size < 1:
         raise GraftError(f"A picture cannot be read at a size of {size} pixels; give 1 or more.")
     image = open_rgb(source, name, shrink_to=2 * size if size else None)  # twice, so that Lanczos does the last halving
+    if notes := image.info.get("notes"):
+        LOG.warning("%s: %s.", name or _name(source), "; ".join(notes))
     if square:
-        image = _center_square(image)
+        short = min(image.size)
+        left, top = ((side - short) // 2 for side in image.size)
+        box = (left, top, left + short, top + short)
+        # An exact copy of the box; Image.crop would bring Pillow's own size warning back.
+        image = image.resize((short, short), Image.Resampling.NEAREST, box=box)
     if size is not None:
         if min(image.size) < min(SMALLEST, size):
             what = f"{name or _name(source)} has {image.width} × {image.height} pixels"
@@ -256,23 +266,10 @@ def read(
 
 
 def dimensions(source: str | Path | bytes | BinaryIO, name: str | None = None) -> tuple[int, int]:
-    """Width and height of a picture file, not yet turned upright, pixels, from its header. GraftError as `read`."""
+    """Width and height of a picture file, upright, pixels, from its header alone. GraftError as `read`."""
     name = name or _name(source)
     with _explained(name), _binary(source) as file, identified(file, name) as image:
-        return image.size
-
-
-def short_side(source: str | Path | bytes | BinaryIO, name: str | None = None) -> int:
-    """The shorter side of a picture file, pixels, as of `dimensions`."""
-    return min(dimensions(source, name))
-
-
-def _center_square(image: Image.Image) -> Image.Image:
-    short = min(image.size)
-    left, top = (image.width - short) // 2, (image.height - short) // 2
-    box = (left, top, left + short, top + short)
-    # An exact copy of the box; Image.crop would bring Pillow's own size warning back.
-    return image.resize((short, short), Image.Resampling.NEAREST, box=box)
+        return upright_size(image)
 
 
 # ---------------------------------------------------------------- tensor -> file

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageCms
 from graftlab.images.colours import BT709, HIGH_DYNAMIC_RANGE, Colour, from_narrow
 from graftlab.images.depth import eight_bit, is_deep
 
+OVER_WHITE = "it is transparent in places, which are laid over white"
 STRIP = 2**22  # pixels converted at a time
 
 
@@ -26,12 +27,12 @@ def to_srgb(image: Image.Image) -> Image.Image:
         notes.append(f"{kind} is tone-mapped to sRGB")
     rows, (width, height) = max(1, STRIP // image.width), image.size
     if rows >= height:
-        result = _converted(image, gray, transform, cicp, stated)
+        result = _converted(image, gray, transform, cicp, stated, notes)
     else:  # so that there are never more than two copies of a large picture
         result = Image.new("RGB", image.size)
         for top in range(0, height, rows):
             strip = image.crop((0, top, width, min(top + rows, height)))
-            result.paste(_converted(strip, gray, transform, cicp, stated), (0, top))
+            result.paste(_converted(strip, gray, transform, cicp, stated, notes), (0, top))
     result.info = {"notes": notes} if notes else {}
     return result
 
@@ -42,6 +43,7 @@ def _converted(
     transform: ImageCms.ImageCmsTransform | None,  # of its profile
     cicp: tuple[int, int, int, int] | None,  # colours in numbers
     stated: Colour,  # what else it says of them
+    notes: list[str],  # OVER_WHITE is added
 ) -> Image.Image:
     """To RGB: transparency, then colour."""
     if image.mode == "La":  # Pillow knows no other way from there
@@ -64,6 +66,8 @@ def _converted(
     if (cicp or not transform) and not stated.is_srgb:
         image = Image.fromarray(stated.to_srgb(np.asarray(image)))
     if alpha:
+        if OVER_WHITE not in notes and (np.asarray(alpha) < 255).any():
+            notes.append(OVER_WHITE)
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     return image
 

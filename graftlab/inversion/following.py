@@ -100,9 +100,9 @@ def guide(
     with keep_state(state, plan, resume) as (folder, note):
         work = Guidance(model, start, before, aim, seeing, settings, moving, mask, textures, batch, every, **rendering)
         if work.textures and settings.candidates:
-            with watch("trying textures", len(start) * settings.candidates) as progress:
+            with watch("trying textures", len(start) * settings.candidates, unit="textures") as progress:
                 work.try_textures(progress)
-        with watch("guiding", settings.steps) as progress:
+        with watch("guiding", settings.steps, unit="steps") as progress:
 
             def stepped(done: float, total: float | None = None, note: str = "") -> None:
                 follow(work.codes)

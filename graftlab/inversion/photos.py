@@ -59,7 +59,9 @@ class Inversion:
             for name, each in zip(names, self.figures, strict=True)
         ]
         heads = ["photo", "inverted", "tuned"][: 1 + len(columns)]
-        return sheet(rows, labels, heads, scale=fit_scale(len(rows), len(heads), self.model.config.size))
+        return sheet(
+            rows, labels, heads, self.model.name or None, scale=fit_scale(len(rows), len(heads), self.model.config.size)
+        )
 
 
 def invert(
@@ -99,7 +101,7 @@ def invert(
     with keep_state(state, plan, resume) as (folder, note):
         search = Search(model, likeness, settings, start, batch, max(1, steps // frames) if frames else 0)
         if steps:
-            with watch("searching", total := steps * len(images)) as progress:
+            with watch("searching", total := steps * len(images), unit="steps") as progress:
                 file = folder and folder / "search.safetensors"
                 carry_out(search, part(progress, 0, total, len(images)), file)
         codes = search.codes
@@ -107,7 +109,7 @@ def invert(
         history = [*search.recall(), codes] if frames else []
         if tune:
             work, each = Tuning(model, codes, likeness, tune, batch), min(batch, len(codes))
-            with watch("tuning", total := tune * each) as progress:
+            with watch("tuning", total := tune * each, unit="steps") as progress:
                 carry_out(work, part(progress, 0, total, each), folder and folder / "tuning.safetensors")
             model, codes = work.finish()
             untuned, made = made, draw(model, codes, batch)

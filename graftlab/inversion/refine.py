@@ -145,7 +145,7 @@ def refine(
         "make it smaller (--size), or leave it as the encoder has it (no --refine)",
     )
     work = Refinement(model, images, settings, start, network, **rendering)
-    with watch("refining", settings.steps) as progress:
+    with watch("refining", settings.steps, unit="steps") as progress:
         carry_out(work, progress)
     return work.codes
 

@@ -33,6 +33,7 @@ class Network(nn.Module):
         super().__init__()
         self.fingerprint: str | None = None  # of the weights, set when they come from a file; codes carry it
         self.precision = torch.float32  # of convolutions; weights stay float32
+        self.name = ""  # what sheets call it, set when it comes from a file
         self.about: Mapping[str, Any] = {}  # what is known of it, as JSON: what its file tells, or of what it was made
 
     @property

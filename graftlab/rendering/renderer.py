@@ -24,7 +24,7 @@ from graftlab.editing.upscaling import Upscaling, check
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import fit_scale
 from graftlab.hardware import exact_convolutions
-from graftlab.images import read, short_side, write
+from graftlab.images import LOG, dimensions, read, write
 from graftlab.inversion.refine import Refined, Refining
 from graftlab.networks.model import Network
 from graftlab.networks.noise import noise_source
@@ -56,6 +56,7 @@ class Renderer(Generic[NetworkT]):
     larger: Upscaling | None = None  # what makes pictures larger before they are written
     watch: Watch = unwatched  # what shows how far refining and upscaling are
     about: Mapping[str, object] = field(default_factory=dict)  # what recipes tell first, as JSON: command, version
+    shapes: set[float] = field(default_factory=set, compare=False)  # width by height, of pictures that became squares
     tell: Callable[[object], object] = lambda path: None  # told of every file that is written
 
     def __post_init__(self) -> None:
@@ -93,11 +94,24 @@ class Renderer(Generic[NetworkT]):
         larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
         return {**self.about, "model": self.model.fingerprint, **self.rendering, **larger}
 
+    def title(self, what: str = "") -> str | None:
+        """What stands above a sheet: the model's name, and what is to be seen."""
+        return ": ".join(filter(None, (self.model.name, what))) or None
+
     # -- pictures -----------------------------------------------------------------------------------------------------
 
     def read(self, path: Path) -> Tensor:
         """A picture (1, 3, H, W) in [-1, 1]."""
-        return read(path, self.side(path), self.square)
+        return self.read_bytes(path, str(path), self.side(path))
+
+    def read_bytes(self, picture: Path | bytes, name: str, side: int) -> Tensor:
+        """The same of any source, at this short side. The log is told if pictures of unlike shapes become squares."""
+        if self.square:
+            width, height = dimensions(picture, name)
+            self.shapes.add(round(width / height, 1))
+            if len(self.shapes) > 1:
+                LOG.warning("The pictures have unlike shapes; of each the central square is used.")
+        return read(picture, side, self.square, name)
 
     def read_all(self, paths: Iterable[Path]) -> list[Tensor]:
         """Several, each by itself."""
@@ -121,7 +135,7 @@ class Renderer(Generic[NetworkT]):
         if self.own is None or not paths:
             return self.model.config.size
         smallest = self.model.config.smallest_grid * self.model.config.stride
-        return max(smallest, min(self.own, *map(short_side, paths)))
+        return max(smallest, min(self.own, *(min(dimensions(path)) for path in paths)))
 
     def together(self, paths: Iterable[Path]) -> Self:
         """The same, by which all pictures are read at one short side: that of the smallest of these."""

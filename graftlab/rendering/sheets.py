@@ -19,12 +19,12 @@ from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
-from graftlab.images import read, read_recipe
+from graftlab.images import read_recipe
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
-from graftlab.work.texts import parse_seeds
+from graftlab.work.texts import name_seeds, parse_seeds
 
 Named = Sequence[tuple[str, Tensor]]
 """Pictures (1, 3, H, W) in [-1, 1], and what to call them."""
@@ -51,11 +51,10 @@ def read_named(
         del files[i]
     if not files:
         raise GraftError(f"{path} holds no picture but --out; name a folder of pictures.")
-    side, square = renderer.side(), renderer.square
     named: list[tuple[str, Tensor]] = []
     for i, file in files.items():
         try:
-            named.append((file.stem, read(source.read(i), side, square, str(file))))
+            named.append((file.stem, renderer.read_bytes(source.read(i), str(file), renderer.side())))
         except GraftError as error:
             tell(f"Left out: {error}")
     if not named:
@@ -75,7 +74,7 @@ def draw_swaps(
     for picture, line in zip(rows, hybrids, strict=True):
         lines.append([picture, *line])
         progress((len(lines) - 1) * across, len(rows) * across)
-    return sheet(lines, ["", *names], ["", *titles], scale=scale)
+    return sheet(lines, ["", *names], ["", *titles], renderer.title(), scale=scale)
 
 
 def draw_reconstructions(
@@ -91,7 +90,7 @@ def draw_reconstructions(
         names.append(f"{name}: L1 {l1:.3f}, {psnr:.1f} dB")
         figures.append({"l1": l1, "psnr": psnr})
     scale = renderer.scale(len(rows), 2, [picture for _, picture in pictures])
-    return sheet(rows, names, ["original", "reconstruction"], scale=scale), figures
+    return sheet(rows, names, ["original", "reconstruction"], renderer.title(), scale=scale), figures
 
 
 def draw_interpolation(
@@ -106,7 +105,8 @@ def draw_interpolation(
     (start, first), (end, last) = a, b
     scale = renderer.scale(1, len(amounts) + 2, [first, last])
     strip = list(swaps.interpolate(renderer.network(), first, last, amounts, what, how, **renderer.rendering))
-    return sheet([[first, *strip, last]], columns=[start, *(f"{step:g}" for step in amounts), end], scale=scale)
+    labels = [start, *(f"{step:g}" for step in amounts), end]
+    return sheet([[first, *strip, last]], [], labels, renderer.title(what), scale=scale)
 
 
 @torch.no_grad()
@@ -158,7 +158,7 @@ def draw_sweep(
             rows.append(strip if picture is None else [picture, *strip])
             labels.append(name if one else label if single else f"{label}: {name}")
             progress(len(rows) * len(gains), total)
-    title = names[0] if single else starts[0][0] if one else None
+    title = renderer.title(names[0] if single else starts[0][0] if one else "")
     columns = [*(["original"] if pictured else []), *(f"{gain:+g}" if gain else "0" for gain in gains)]
     scale = renderer.scale(len(rows), len(columns), [row[0] for row in rows])
     return sheet(rows, labels, columns, title, scale=scale)
@@ -182,4 +182,5 @@ def draw_textures(
     if len(images) == 1:
         return images[0]
     rows = [images[i : i + across] for i in range(0, len(images), across)]
-    return sheet(rows, [str(seed) for seed in seeds[::across]], scale=scale)
+    labels = [name_seeds(seeds[i : i + across]) for i in range(0, len(seeds), across)]
+    return sheet(rows, labels, title=renderer.title(f"psi {psi:g}"), scale=scale)

@@ -19,7 +19,7 @@ from graftlab.editing.distributions import Distribution
 from graftlab.editing.edits import Move, Region
 from graftlab.editing.tiles import tiled_if_large
 from graftlab.errors import GraftError
-from graftlab.images import short_side
+from graftlab.images import dimensions
 from graftlab.networks.swapping import SwappingModel
 from graftlab.networks.translator import Translator
 from graftlab.rendering.renderer import Renderer
@@ -31,8 +31,8 @@ OVERLAP = 8  # cells, of a panorama
 def panorama(
     renderer: Drawing,
     pictures: Sequence[Tensor],
-    overlap: float | None = None,  # that neighbours have in common; None: 8, or a third of the shortest if that is less
-    fade: float | None = None,  # over which one becomes the other; None: few cells, where structures are alike
+    overlap: float | Sequence[float] | None = None,  # of neighbours, or one of each two; None: 8, or a third if fewer
+    fade: float | Sequence[float] | None = None,  # over which one becomes the other; None: few, where they are alike
     how: str = "side",  # or "stack"
     textures: Sequence[Tensor] = (),
     weights: Sequence[float] | None = None,  # of the textures; none of them: the mean of all; None: each keeps its own
@@ -40,7 +40,11 @@ def panorama(
     """Structures in a row that melt into each other (`blends.panorama`)."""
     network, codes = encode(renderer, [*pictures, *textures])
     row = codes[: len(pictures)]
-    shared = blends.usual_overlap(row, OVERLAP, how) if overlap is None else round(overlap)
+    shared: int | list[int]
+    if overlap is None:
+        shared = blends.usual_overlap(row, OVERLAP, how)
+    else:
+        shared = round(overlap) if isinstance(overlap, int | float) else [round(each) for each in overlap]
     joined = blends.panorama(row, shared, fade, how)
     return _draw(renderer, network, _paint(joined, codes, weights))
 
@@ -155,7 +159,7 @@ def _fit(renderer: Drawing, mask: Tensor, codes: SwapCodes, soft: float) -> Tens
 def translate(renderer: Renderer[Translator], photo: Path, enlarge: bool = False) -> Tensor:
     """A photo redrawn by a student: (1, 3, H, W). GraftError if it is smaller than that, unless it may be enlarged."""
     size = renderer.side()
-    if not enlarge and (smaller := short_side(photo)) < size:
+    if not enlarge and (smaller := min(dimensions(photo))) < size:
         raise GraftError(
             f"{photo} has {smaller} pixels on its short side, fewer than the {size} that the student draws: give a "
             "larger photo, a smaller --size, or enlarge it (--enlarge)."

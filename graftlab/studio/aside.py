@@ -91,7 +91,7 @@ class Aside:
         return visitor, key, name, work
 
     @contextmanager
-    def _watch(self, what: str, total: float | None = None, done: float = 0) -> Iterator[Progress]:
+    def _watch(self, what: str, total: float | None = None, done: float = 0, unit: str = "") -> Iterator[Progress]:
         def progress(done: float, total: float | None = None, note: str = "") -> None:
             if self._closed:
                 raise ClosedError

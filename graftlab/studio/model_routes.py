@@ -153,13 +153,15 @@ def add_codes(whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
 @routes.post("/command")
 def as_command(here: Here, whose: Whose, scene: AnyScene) -> Line:
     """The `graft` command that draws a scene."""
-    return Line(text=scene.as_command(here.workspace(whose.id)))
+    at = here.workspace(whose.id)
+    return Line(text=here.turns.run(whose.id, lambda: scene.as_command(at)).result())
 
 
 @routes.post("/python")
 def as_python(here: Here, whose: Whose, scene: AnyScene) -> Line:
     """The Python that draws a scene."""
-    return Line(text=scene.as_python(here.workspace(whose.id)))
+    at = here.workspace(whose.id)
+    return Line(text=here.turns.run(whose.id, lambda: scene.as_python(at)).result())
 
 
 def known(here: Here, name: str, told: dict[str, Any]) -> dict[str, Any]:

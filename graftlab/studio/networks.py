@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 
 from graftlab import images
+from graftlab.blending.kinship import Kinship, kinship
+from graftlab.blending.mixture import Mixture
 from graftlab.checkpoints.catalogue.registry import cached_models
 from graftlab.checkpoints.load import bundled_models, load
 from graftlab.codes import Codes, SwapCodes
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
-from graftlab.editing.distributions import BEYOND, Distribution, beside
+from graftlab.editing.distributions import Distribution, beside
+from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.editing.tiles import WHOLE, Tiled
 from graftlab.editing.word_directions import Probe, probe_textures
 from graftlab.errors import GraftError
@@ -27,11 +30,14 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio.memory import Kept
 from graftlab.studio.sessions import MissingError, Photo, Visitor
+from graftlab.video.film import Film
 from graftlab.work.progress import Watch, unwatched
 
 MOST_OF_MODELS = 2 << 30  # bytes
+MOST_OF_MIXTURES = 512 << 20  # bytes
 MOST_OF_CODES = 64 << 20  # bytes
 MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
+MOST_FILMS = 8  # whose moments are looked at
 
 
 class Networks:
@@ -41,8 +47,10 @@ class Networks:
         self.given = list(given)  # model files beside those that are known by name
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
-        self._codes = Kept[tuple[SwapCodes, str]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
+        self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
+        self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
+        self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
     def files(self) -> dict[str, Path]:
         """All models that the page may name."""
@@ -62,6 +70,14 @@ class Networks:
             raise GraftError(f"{name} is {model.title}, and this needs {kind.title}.")
         return model
 
+    def mixture(self, *models: str) -> Mixture[Any]:
+        """The blend of these models, whose shares change. GraftError if they differ in more than their weights."""
+        return self._mixtures.get(models, lambda: Mixture([self.model(name, Network) for name in models]))
+
+    def kinship(self, a: str, b: str) -> Kinship:
+        """Whether two models blend. GraftError if they differ in more than their weights."""
+        return self._files.get(("kinship", a, b), lambda: kinship(self.model(a, Network), self.model(b, Network)))
+
     def codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
         """The codes of a photo read at a short side, refined if the renderer says so."""
         return self._encoded(renderer, model, photo, side)[0]
@@ -71,10 +87,10 @@ class Networks:
         return codes_key(renderer, photo, side) in self._codes
 
     def notice(self, model: str, photo: Photo) -> str | None:
-        """What to say of a photo that is unlike what the model was trained on, if the model came with that."""
+        """What to say of a photo that comes out worse than most, if the model came with figures of that."""
         renderer = Renderer(self.model(model, SwappingModel))
-        far = self._encoded(renderer, model, photo, renderer.side())[1]
-        return f"{photo.name} lies beyond {BEYOND}% of what {model} was trained on, by its {far}." if far else None
+        bad = self._encoded(renderer, model, photo, renderer.side())[1]
+        return f"{photo.name} comes out worse than {BEYOND} of 100 photos do with {model}." if bad else None
 
     def directions(self, model: str) -> Directions:
         """Those that a model came with. GraftError if there are none, and for one that the page may not name."""
@@ -124,24 +140,27 @@ class Networks:
         return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
 
     @torch.no_grad()
-    def _encoded(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> tuple[SwapCodes, str]:
-        """Codes, and by which parts they are unlike those that the model knows, if they are of its own size."""
+    def _encoded(
+        self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int
+    ) -> tuple[SwapCodes, bool]:
+        """Codes, and whether the picture comes out worse than most, if it is of the model's own size."""
 
-        def encode() -> tuple[SwapCodes, str]:
+        def encode() -> tuple[SwapCodes, bool]:
             picture = images.read(photo.path, side, renderer.square, photo.name)
             codes = renderer.network(picture).encode(picture)
-            return codes, self._unlike(model, codes) if side == renderer.model.config.size else ""
+            known = side == renderer.model.config.size and not renderer.refine
+            return codes, known and self._bad(model, renderer.model, picture, codes)
 
         if (key := codes_key(renderer, photo, side)) in self._codes:
             return self._codes.get(key, encode)
         made = encode()  # others may have their turns meanwhile, and what is kept changes
         return self._codes.get(key, lambda: made)
 
-    def _unlike(self, model: str, codes: SwapCodes) -> str:
+    def _bad(self, name: str, model: SwappingModel, picture: Tensor, codes: SwapCodes) -> bool:
         try:
-            return self.distribution(model).unlike(codes)
+            return comes_out_badly(model, self.distribution(name), picture, codes)
         except GraftError:  # it came without, or has been trained on since
-            return ""
+            return False
 
 
 Later = Callable[[str, Hashable, Callable[[Watch], object]], bool]
@@ -230,7 +249,7 @@ class Workspace:
         return self.networks.mask(self.visitor.mask(id))
 
     def notice(self, model: str, *ids: str) -> str | None:
-        """What to say of photos that are unlike those that the model knows."""
+        """What to say of photos that come out worse than most."""
         told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
         return " ".join(filter(None, told)) or None
 

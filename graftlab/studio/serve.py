@@ -50,7 +50,7 @@ def serve(
         from graftlab.studio.app import create  # which imports PyTorch: the page is there before
         from graftlab.studio.server import Server
 
-        server = Server(model, photos, device, tell)
+        server = Server(model, photos, device, tell, local=loopback and not expose)
         stop.append(server.close)
         return create(server)
 

@@ -13,6 +13,7 @@ from graftlab.studio.jobs import Jobs
 from graftlab.studio.networks import Networks, Workspace
 from graftlab.studio.rota import Turns
 from graftlab.studio.sessions import Visitors
+from graftlab.studio.trainings import Trainings
 
 
 class Server:
@@ -24,6 +25,7 @@ class Server:
         photos: Sequence[Path] = (),  # on the shelves at first; none: three that come with graftlab
         device: str | None = None,
         tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
+        local: bool = False,  # whether only this machine can ask
     ) -> None:
         self.model = model
         self.networks = Networks([model], device)
@@ -32,6 +34,7 @@ class Server:
         self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of news
         self.jobs = Jobs(self.turns, lambda visitor, job: self.tell(visitor, {"job": job}), sentence)
         self.aside = Aside(self.turns, lambda visitor, name: self.tell(visitor, {"ready": name}))
+        self.trainings = Trainings(local)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
 
     def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
@@ -45,6 +48,7 @@ class Server:
 
     def close(self) -> None:
         """Stop, and remove what visitors brought."""
+        self.trainings.close()
         self.jobs.close()
         self.aside.close()
         self.turns.close()

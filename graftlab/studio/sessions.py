@@ -181,9 +181,7 @@ def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
             "it smaller in another program."
         )
     with few:
-        upright = images.open_rgb(data, name, shrink_to=ENOUGH)
-    if (upright.width > upright.height) != (width > height):  # turned, as its EXIF says
-        width, height = height, width
+        images.open_rgb(data, name, shrink_to=ENOUGH)
     recipe = images.read_recipe(data, name)
     return Photo(digest(data), name, path, source, width, height, len(data), recipe if is_json(recipe) else None)
 

@@ -265,7 +265,10 @@ class Run:
             if type(before) is not type(self.config):
                 raise GraftError(f"{self.folder} holds a run that trains other networks; choose another --run.")
             old, new = options(before.to_dict()), options(self.config.to_dict())
-            if changed := [f"{name} {old[name]}, now {new[name]}" for name in old if old[name] != new[name]]:
+            differ = [name for name in old if old[name] != new[name]]
+            if {"network.width", "network.most"} <= {*differ}:  # which follows from it
+                differ.remove("network.most")
+            if changed := [f"{name} {old[name]}, now {new[name]}" for name in differ]:
                 raise GraftError(
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
                     "on with it, or choose another --run."

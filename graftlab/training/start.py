@@ -215,6 +215,8 @@ def train(
             taught = getattr(config, "text", "")  # so that nothing learns photos by heart
             for note in ([] if taught else advise(len(training.data), config.augment)) + training.notes:
                 tell(note)
+            if (seen := training.trainer.seen) >= config.images:
+                tell(f"{folder} has seen {seen:,} images, no fewer than --images; to go on, ask for more.")
         with watch("training", config.images, training.trainer.seen) as progress:
             finished = training.train(progress)
     if not finished:

@@ -100,7 +100,7 @@ def render(
     pictures that of their folder. GraftError for an extension, codec or size that does not work, if another process
     writes the same film, and for whatever the disk refuses: run it again, and it goes on."""
     target = Target.of(out, film.fps, codec, quality)
-    target.check_room(film.frames)
+    target.check_room(film.frames, bool(film.recipe))
     plan, resume = target.plan(film.frames, film.recipe), resume and bool(film.recipe)
     with open_parts(target.path, target.suffix, target.length, plan, resume) as parts:
         if film.remember:
@@ -116,12 +116,12 @@ def render(
     return target.path.parent if target.in_pictures else target.path
 
 
-def preview(film: Film, out: str | Path, count: int = 12) -> Path:
+def preview(film: Film, out: str | Path, count: int = 12, title: str | None = None) -> Path:
     """Write `glance` at a film. Returns its path. GraftError for a count below 1, and as `images.write`."""
-    return write(glance(film, count), out, film.recipe)
+    return write(glance(film, count, title), out, film.recipe)
 
 
-def glance(film: Film, count: int = 12) -> Tensor:
+def glance(film: Film, count: int = 12, title: str | None = None) -> Tensor:
     """A labelled sheet (1, 3, H, W) of `count` frames at even distances, the first and the last among them.
 
     Small frames are enlarged by whole pixels, so that one can judge them by eye. GraftError for a count below 1."""
@@ -131,17 +131,17 @@ def glance(film: Film, count: int = 12) -> Tensor:
     numbers = [i * (film.frames - 1) // max(1, count - 1) for i in range(count)]
     across = min(4, count)
     rows = [numbers[i : i + across] for i in range(0, count, across)]
-    return torch.cat([_row(film, row, across) for row in rows], dim=2)
+    return torch.cat([_row(film, row, across, None if i else title) for i, row in enumerate(rows)], dim=2)
 
 
-def _row(film: Film, numbers: list[int], across: int) -> Tensor:
+def _row(film: Film, numbers: list[int], across: int, title: str | None) -> Tensor:
     """Frames beside each other under their times, as minutes, seconds and hundredths."""
     seconds = [float(number / film.fps) for number in numbers]
     times = [f"{int(second // 60)}:{second % 60:05.2f}" for second in seconds]
     empty = across - len(numbers)
     frames = list(map(film.frame, numbers))
     scale = max(1, CLEAR // min(frames[0].shape[2:]))
-    return sheet([[*frames, *[None] * empty]], columns=[*times, *[""] * empty], scale=scale)
+    return sheet([[*frames, *[None] * empty]], columns=[*times, *[""] * empty], title=title, scale=scale)
 
 
 # ---------------------------------------------------------------- the same pictures at another time

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from graftlab import images
 from graftlab.errors import GraftError
+from graftlab.images.others import spare_others
 from graftlab.video import CONVERSION, pyav
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.sound import add_sound
@@ -120,10 +121,14 @@ class Target:
         plan = {"frames": frames, "frame rate": str(self.fps), "codec": self.codec, "quality": quality, "av": version}
         return {**plan, "recipe": dict(recipe)}
 
-    def check_room(self, frames: int) -> None:
-        """GraftError if pictures of a longer film are where these are to go: the two would be taken for one."""
+    def check_room(self, frames: int, known: bool) -> None:
+        """GraftError if pictures of a longer film, or of somebody else (ours are `known` by their
+        recipe), are where these are to go."""
         if self.in_pictures and (after := self.picture(frames)).exists():
             raise GraftError(f"{after} belongs to a longer film: remove the old pictures, or choose another folder.")
+        if self.in_pictures and known:
+            for number in range(frames):
+                spare_others(self.picture(number))
 
 
 def _check_pattern(path: Path) -> None:

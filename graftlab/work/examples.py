@@ -1,5 +1,6 @@
 """The photographs that come with graftlab, by name: `@peaks` is one wherever a picture is named."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from graftlab.errors import GraftError
 
 FOLDER = Path(__file__).parents[1] / "bundled" / "photos"
 NAMED = re.compile(r"(^|[:=])@([a-z0-9-]+)(?=$|:)")  # alone, or as in 3:@peaks, mask.png=@peaks and @peaks:0.5
+PATH = re.compile(re.escape(f"{FOLDER}{os.sep}") + r"([a-z0-9-]+)\.jpg")
 
 
 def examples() -> list[Path]:
@@ -26,3 +28,8 @@ def example(name: str) -> Path:
 def with_examples(text: str) -> str:
     """What people write, with the path of each bundled photograph in the place of its name."""
     return NAMED.sub(lambda found: f"{found[1]}{example(found[2])}", text)
+
+
+def by_name(text: object) -> str:
+    """The other way: what people read, with the name of each bundled photograph in the place of its path."""
+    return PATH.sub(r"@\1", str(text))

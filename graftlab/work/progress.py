@@ -18,13 +18,16 @@ def silent(done: float, total: float | None = None, note: str = "") -> None:
 
 
 class Watch(Protocol):
-    """Begins to show the progress of some work: what it is ("refining"), how much in all, and what is done already."""
+    """Begins to show the progress of some work: what it is ("refining"), how much in all, what is done already, and
+    what is counted."""
 
-    def __call__(self, what: str, total: int | None = None, done: int = 0) -> AbstractContextManager[Progress]: ...
+    def __call__(
+        self, what: str, total: int | None = None, done: int = 0, unit: str = "images"
+    ) -> AbstractContextManager[Progress]: ...
 
 
 @contextmanager
-def unwatched(what: str, total: int | None = None, done: int = 0) -> Iterator[Progress]:
+def unwatched(what: str, total: int | None = None, done: int = 0, unit: str = "images") -> Iterator[Progress]:
     """The `Watch` that shows nothing."""
     yield silent
 

@@ -1,6 +1,6 @@
 """Numbers that people write in one text: lists and ranges, from-to, numbers by resolution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import TypeVar
 
@@ -24,6 +24,18 @@ def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
             raise GraftError(f"{option} {text}: ranges go upwards, and at most {MOST_SEEDS:,} pictures at once.")
         numbers += range(low, high + 1)
     return numbers
+
+
+def name_seeds(seeds: Sequence[int]) -> str:
+    """What some pictures are: "seed 7", "seeds 1, 4, 10-20"."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"seed{'' if len(seeds) == 1 else 's'} {', '.join(parts)}"
 
 
 def parse_range(text: str, option: str) -> tuple[float, float]:
@@ -55,6 +67,12 @@ def parse_length(text: str, option: str, stride: int) -> float:
     if not 0 <= length < inf:
         raise GraftError(f"{option} takes cells, such as 4, or pixels, such as 16px, not '{text}'.")
     return length / stride if text.endswith("px") else length
+
+
+def parse_lengths(text: str, option: str, stride: int) -> float | list[float]:
+    """One length, as `parse_length`, or several with commas between. GraftError for anything else."""
+    lengths = [parse_length(part, option, stride) for part in text.split(",")]
+    return lengths if len(lengths) > 1 else lengths[0]
 
 
 def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:

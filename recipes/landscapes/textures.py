@@ -7,6 +7,11 @@ MODEL is a model file or a bundled name, pictures.pack what it was trained on (o
 OUT the file to write, such as graftlab/bundled/landscapes-128.textures.safetensors. There are many more renderings
 than photographs, so only as many of them are taken, at random: photographs are what the model is for. Takes less than a
 minute of one core, and needs scikit-learn.
+
+    python recipes/landscapes/textures.py MODEL MODEL.textures.safetensors OUT --calibrate PHOTOS
+
+gives a distribution that is there the percentiles of a folder of photographs: how far from its middle their codes lie,
+and how well the model reconstructs them.
 """
 
 import argparse
@@ -16,7 +21,7 @@ import numpy as np
 
 import graftlab
 from graftlab.data import open_source
-from graftlab.editing.distributions import distribution
+from graftlab.editing.distributions import Distribution, calibrate, distribution
 from graftlab.errors import GraftError
 
 PHOTOS = "photos/"  # the folder of the photographs among the pictures
@@ -45,14 +50,19 @@ class Balanced:
 def main(arguments=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("model", help="model file, or the name of a bundled model")
-    p.add_argument("pictures", help="pack or folder of the pictures it was trained on")
+    p.add_argument("pictures", help="pack or folder of the pictures it was trained on; to calibrate, its distribution")
     p.add_argument("out", help="file to write")
+    p.add_argument("--calibrate", metavar="PHOTOS", help="folder of photographs whose percentiles a file is to have")
     p.add_argument("--clusters", type=int, default=8, help="Gaussians that textures are drawn from")
     p.add_argument("--seed", type=int, default=0, help="picks the pictures")
     p.add_argument("--device", help="cpu, cuda or mps; the fastest by default")
     a = p.parse_args(arguments)
     try:
         model = graftlab.load(a.model, device=a.device)
+        if a.calibrate:
+            found = calibrate(model, Distribution.load(a.pictures), a.calibrate, model.config.size)
+            print(f"{found.save(a.out)}: percentiles of {found.about['percentiles']['pictures']} photographs")
+            return
         source = Balanced(open_source(a.pictures), a.seed)
         found = distribution(model, source, model.config.size, seed=a.seed, clusters=a.clusters)
         found.save(a.out)

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from graftlab.studio.orders.blend import Levels, SaveBlend
+from graftlab.studio.orders.film import FilmOrder
 from graftlab.studio.orders.guide import Guide
 from graftlab.studio.orders.render import Render
 from graftlab.studio.orders.sheet import Sheet
 
-AnyOrder = Annotated[Render | Sheet | Guide, Field(discriminator="kind")]
+AnyOrder = Annotated[FilmOrder | Guide | Levels | Render | SaveBlend | Sheet, Field(discriminator="kind")]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from graftlab import __version__, images
 from graftlab.errors import GraftError
+from graftlab.networks.model import Network
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.scenes import AnyScene
@@ -31,7 +32,7 @@ class Render(Order):
         recipe = {
             "command": self._command(at),
             "version": __version__,
-            "model": at.renderer(self.scene.model).model.fingerprint,
+            "model": at.networks.model(self.scene.model, Network).fingerprint,
             "scene": self.scene.model_dump(mode="json"),
             "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
             "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},

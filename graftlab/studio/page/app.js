@@ -177,7 +177,7 @@ function Tabs({ open }) {
 const KEYS = [
   ["Ctrl Z", "undo"], ["Ctrl Shift Z", "redo"], ["1 … 9", "rooms"], ["B, or hold the picture", "before"], ["S", "split before and after"],
   ["F", "full screen"], ["+ − 0", "on a picture: nearer, farther, whole"], ["Space", "hold and drag: move the picture"],
-  ["X", "exchange structure and texture"], ["[ ]", "smaller and larger brush"], ["Enter", "on a picture: use the tool at its place"],
+  ["X", "exchange structure and texture"], ["[ ]", "smaller and larger brush"], ["P", "play a film"], ["Enter", "on a picture: use the tool at its place"],
   ["Arrows", "on a shelf: choose; on a slider: nudge (Shift: by ten); on a picture: move"], ["Delete", "remove from a shelf"],
   ["Double click", "reset a slider"], ["?", "this list"],
 ];

@@ -11,15 +11,19 @@ const FORMATS = [["png", "PNG"], ["jpg", "JPEG"], ["webp", "WebP"]];
 
 /** Save and copy for a scene, or null if there is none yet. `own` is the model's size.
  *
- *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is. */
-export function Output({ scene, own, what = "picture", order = (format, scene) => ({ kind: "render", scene, format }) }) {
-  const [size, choose] = useState("");
-  const [format, write] = useState("png");
+ *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is, and
+ *  `done` what becomes of the job's result, if it is not downloaded.
+ *  A scene whose size is its model's is `fixed`. */
+export function Output({ scene, own, what = "picture", fixed = false,
+                         order = (format, scene) => ({ kind: "render", scene, format }),
+                         sizes = SIZES, formats = FORMATS, done = (job) => download(`/api/jobs/${job.id}/result`) }) {
+  const [size, choose] = useState(sizes[0][0]);
+  const [format, write] = useState(formats[0][0]);
   const sized = () => ({ ...scene, size: size === "model" ? own : size ? Number(size) : null });
   const save = async () => {
     try {
       const job = await run(order(format, sized()));
-      if (job.state === "done") download(`/api/jobs/${job.id}/result`);
+      if (job.state === "done") done(job);
     } catch (error) {
       say(error.message, "trouble");
     }
@@ -37,8 +41,8 @@ export function Output({ scene, own, what = "picture", order = (format, scene) =
   };
   return html`<${Group} title="Take it with you">
     <div class="pair">
-      <${Menu} name="Size" value=${size} set=${choose} options=${SIZES} />
-      <${Menu} name="Format" value=${format} set=${write} options=${FORMATS} />
+      ${!fixed && html`<${Menu} name="Size" value=${size} set=${choose} options=${sizes} />`}
+      <${Menu} name="Format" value=${format} set=${write} options=${formats} />
     </div>
     <div class="pair">
       <${Button} sign="save" class="main wide" disabled=${!scene} onClick=${save}>Save ${what}<//>

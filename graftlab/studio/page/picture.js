@@ -13,7 +13,7 @@ const STEP = 0.02; // of the picture, that an arrow moves a tool's place
 /** `frame`: signal of a picture, as of `useLive`. `earlier`: what is shown for "before", an address or null.
  *
  *  A `tool` is { name, begin(place), move(place), end(), cursor }: places are shares of width and height; `cursor` is the
- *  radius of its ring as a share of the width, or null. `overlay(context, rect)` draws over the picture. */
+ *  radius of its ring as a share of the width, null for a small one, 0 for none. `overlay(context, rect)` draws over the picture. */
 export function Picture({ frame, earlier, label, caption, tool, overlay, actions }) {
   const canvas = useRef(null);
   const box = useRef(null);
@@ -32,7 +32,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
     paint(canvas.current, area, bitmap, old, hidden ? 1 : divider);
     const context = canvas.current.getContext("2d");
     if (area && overlay && !hidden) overlay(context, area);
-    if (area && tool && place) ring(context, area, place, tool.cursor);
+    if (area && tool && place && tool.cursor !== 0) ring(context, area, place, tool.cursor);
     box.current.style.setProperty("--divider", `${area ? area.x + area.width * (divider ?? 0) : 0}px`);
     if (id) canvas.current.dataset.frame = id;
   };

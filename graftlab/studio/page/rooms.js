@@ -5,6 +5,11 @@
 // given { part, model, change }; `restore(doc, scene)` a patch for the document by which a scene is on screen again.
 
 import { edit } from "./rooms/edit.js";
+import { film } from "./rooms/film.js";
+import { panorama } from "./rooms/panorama.js";
+import { models } from "./rooms/models.js";
+import { networks } from "./rooms/networks.js";
 import { swap } from "./rooms/swap.js";
+import { train } from "./rooms/train.js";
 
-export const rooms = [swap, edit];
+export const rooms = [swap, edit, panorama, film, networks, train, models];

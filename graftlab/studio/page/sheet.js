@@ -21,7 +21,8 @@ export function Sheet({ rows, columns, scene, name, chosen, choose }) {
   </div>`;
 }
 
-function Cell({ view, scene, name, chosen, choose }) {
+/** A small live picture that is chosen by a click. */
+export function Cell({ view, scene, name, chosen, choose }) {
   const canvas = useRef(null);
   const { bitmap, error } = useLive(view, scene, true).value;
   useLayoutEffect(() => {

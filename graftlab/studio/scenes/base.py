@@ -2,13 +2,13 @@
 
 import shlex
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from graftlab.networks.swapping import SwappingModel
-from graftlab.rendering.renderer import Renderer
+from graftlab.rendering.renderer import OWN_PICTURE, Renderer
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
@@ -24,6 +24,7 @@ class Scene(BaseModel, ABC):
     """One picture as codes and what is done to them. The same scene gives the same pixels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    own: ClassVar[int] = OWN_PICTURE  # largest short side that pictures keep in what is saved, where no size is told
 
     model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")
     size: int | None = Field(
@@ -71,7 +72,7 @@ class Scene(BaseModel, ABC):
         """The Python that draws it."""
 
     def notice(self, at: Workspace) -> str | None:
-        """What people should know of the picture: photos that are unlike those that the model knows."""
+        """What people should know of the picture: photos that come out worse than most."""
         return at.notice(self.model, *self.photos())
 
     def reading(self) -> list[str]:
@@ -82,7 +83,7 @@ class Scene(BaseModel, ABC):
 
     def opening(self) -> str:
         """How they are read, as Python."""
-        size = "own=1024" if self.size is None else f"size={self.size}"
+        size = f"own={self.own}" if self.size is None else f"size={self.size}"
         more = (", square=True" if self.square else "") + (f", refine={self.refine}" if self.refine else "")
         return (
             "import graftlab\nfrom graftlab.rendering import Renderer\n\n"

@@ -1,4 +1,4 @@
-"""Timelines: textures that melt into each other, over a video, a still or any film of codes.
+"""Timelines: textures that melt into each other, over a video, a still or any film of codes; and structures too.
 
 A timeline in a file is TOML, which the standard library reads:
 
@@ -17,17 +17,19 @@ A timeline in a file is TOML, which the standard library reads:
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
-from graftlab.codes import SwapCodes
+from graftlab.codes import Codes, SwapCodes
 from graftlab.errors import GraftError
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.video.easing import easing
 from graftlab.work.files import read_table
 
+LONELY = "A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE)."
 OWN = "own"  # in the place of a picture: the frame's own texture
 
 Edit = Callable[[SwapCodes, int], SwapCodes]
@@ -79,7 +81,7 @@ def parse_mark(text: str, ease: str = "smooth") -> Mark:
     except ValueError:
         colon = ""
     if not colon or not picture:
-        raise GraftError(f"A texture is written SECONDS:PICTURE, such as 4:snow.jpg, not '{text}'.")
+        raise GraftError(f"A key is written SECONDS:PICTURE, such as 4:snow.jpg, not '{text}'.")
     return Mark(seconds, picture, ease)
 
 
@@ -103,6 +105,8 @@ class Timeline:
     """Textures melting into each other: before the first key its texture, after the last the last's."""
 
     keys: tuple[Key, ...]
+    parts: tuple[str, ...] = ("texture",)  # of the codes, which the keys give
+    every: float | None = None  # seconds after which it begins again; None: never
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -116,24 +120,53 @@ class Timeline:
         the first already when the film begins. GraftError for fewer than two keys, and for more seconds among them."""
         first, last = self.keys[0], self.keys[-1]
         if first is last:
-            raise GraftError("A loop needs two textures or more, not 1; name another (--texture SECONDS:PICTURE).")
+            raise GraftError(LONELY)
         if last.at - first.at >= seconds:
             raise GraftError(
                 f"A loop of {seconds:g} seconds has no way back from {last.at:g} seconds to {first.at:g}; "
                 "make it longer (--seconds), or let the textures come sooner."
             )
-        return Timeline((replace(last, at=last.at - seconds), *self.keys, replace(first, at=first.at + seconds)))
+        around = (replace(last, at=last.at - seconds), *self.keys, replace(first, at=first.at + seconds))
+        return replace(self, keys=around, every=seconds)
+
+    def looped(self, seconds: float) -> "Timeline":
+        """`closed` if there is more than one key; one alone holds throughout."""
+        return self.closed(seconds) if len(self.keys) > 1 else self
 
     def at(self, own: SwapCodes, seconds: float) -> SwapCodes:
         """Codes of a frame (of one picture) with the texture of that moment."""
+        seconds = seconds if self.every is None else seconds % self.every
         after = next((i for i, key in enumerate(self.keys) if key.at > seconds), len(self.keys))
         begin, end = self.keys[max(after - 1, 0)], self.keys[min(after, len(self.keys) - 1)]
-        start = own if begin.codes is None else own.mix(begin.codes, texture=1)
+        start = own if begin.codes is None else own.mix(begin.codes, **dict.fromkeys(self.parts, 1))
         if begin is end:
             return start
         share = easing(end.ease)((seconds - begin.at) / (end.at - begin.at))
-        return start.mix(own if end.codes is None else end.codes, texture=share)
+        return start.mix(own if end.codes is None else end.codes, **dict.fromkeys(self.parts, share))
 
-    def edit(self, fps: Fraction) -> Edit:
-        """As an edit of frames by their number."""
-        return lambda own, number: self.at(own, float(number / fps))
+    def edit(self, fps: Fraction, ahead: float = 0.0) -> Edit:
+        """As an edit of frames by their number, so many seconds ahead of them."""
+        return lambda own, number: self.at(own, float(number / fps) + ahead)
+
+
+def becoming(
+    codes: SwapCodes,  # of the picture with which the film begins
+    structures: Timeline | None,  # what becomes of it, with textures of their own
+    textures: Timeline | None,  # that all of them have; None: their own
+    frames: int,
+    fps: Fraction,
+    loop: bool = False,  # what changes comes back
+    ahead: float = 0.0,  # seconds by which textures are ahead of structures
+) -> Callable[[int], SwapCodes]:
+    """The codes of each frame of a film in which structures and textures change, each in its own time.
+
+    GraftError if nothing changes in a loop, and for structures of different size."""
+    Codes.cat([codes, *(key.codes for key in (structures.keys if structures else ()) if key.codes)])
+    whole = structures and replace(structures, parts=codes.parts)
+    lines = [(line, early) for line, early in ((whole, 0.0), (textures, ahead)) if line]
+    if loop:
+        if all(len(line.keys) == 1 for line, _ in lines):
+            raise GraftError(LONELY)
+        lines = [(line.looped(float(frames / fps)), early) for line, early in lines]
+    edits = [line.edit(fps, early) for line, early in lines]
+    return lambda number: reduce(lambda changed, edit: edit(changed, number), edits, codes)

@@ -1,0 +1,95 @@
+"""What blends with what, and which model was made from which."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from graftlab.blending.layers import layers_of
+from graftlab.checkpoints.catalogue.registry import cached_models
+from graftlab.checkpoints.load import bundled_models
+from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.readers import open_model
+from graftlab.errors import GraftError
+from graftlab.networks.model import Network, ancestors
+from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingModel
+from graftlab.studio.answers import Here, Whose
+from graftlab.studio.networks import Networks
+
+routes = APIRouter()
+PICTURES = ("synthesis", "generator")  # the parts that make pictures
+
+
+class Relative(BaseModel):
+    """Another model of the same kind, and whether the two blend."""
+
+    name: str
+    blends: bool
+    verdict: str  # same, kin, likely, doubtful, unrelated, or different: not of the same layers
+    why: str
+    cosine: float | None = None  # of the median layer's weights
+    relative: float | None = None  # their distance, as a share of the length
+
+
+class Kin(BaseModel):
+    """What a model can be blended with, and where it comes from."""
+
+    origin: str  # bundled, cached or given
+    resolutions: list[int]  # at which it makes pictures, the coarsest first; none if it cannot be blended
+    takes: str  # seeds or photos
+    relatives: list[Relative]
+    parents: list[str]  # names, or the beginning of the fingerprint of those that are not here
+    children: list[str]
+
+
+@routes.get("/kin/{name:path}")
+def show_kin(here: Here, whose: Whose, name: str) -> Kin:
+    """Every other model of a kind: whether it blends with this one, and why; parents and children."""
+    files = {each: opened for each, path in here.networks.files().items() if (opened := open_or_none(path))}
+    here.networks.file(name)  # refuses what the page may not name
+    own = files.get(name)
+    if own is None:
+        raise GraftError(f"{name} cannot be read: it is damaged, or no model.")
+    told: dict[str, Any] = here.turns.run(whose.id, lambda: compare(here.networks, name, files)).result()
+    known = {file.fingerprint: each for each, file in files.items() if file.fingerprint}
+    mine = ancestors(own.about)
+    return Kin(
+        **told,
+        origin="bundled" if name in bundled_models() else "cached" if name in cached_models() else "given",
+        parents=sorted(known.get(fingerprint, fingerprint[:12]) for fingerprint in mine),
+        children=[each for each, file in files.items() if own.fingerprint in ancestors(file.about)],
+    )
+
+
+def compare(networks: Networks, name: str, files: dict[str, ModelFile]) -> dict[str, Any]:
+    """The verdicts on all models of a model's kind. In the thread of the networks."""
+    own = networks.model(name, Network)
+    if not isinstance(own, StyleGAN2 | SwappingModel):
+        return {"resolutions": [], "takes": own.takes, "relatives": []}
+    same = [each for each, file in files.items() if each != name and file.kind == files[name].kind]
+    return {
+        "resolutions": sorted({layer.resolution for layer in layers_of(own) if layer.part in PICTURES}),
+        "takes": own.takes,
+        "relatives": [relative(networks, name, each, files) for each in same],
+    }
+
+
+def relative(networks: Networks, name: str, other: str, files: dict[str, ModelFile]) -> Relative:
+    sizes = [getattr(files[each].config, "size", 0) for each in (name, other)]
+    if sizes[0] != sizes[1]:  # told without opening it
+        return Relative(
+            name=other, blends=False, verdict="different", why=f"It draws {sizes[1]} px, and {name} {sizes[0]} px."
+        )
+    try:
+        found = networks.kinship(name, other)
+    except GraftError as error:
+        return Relative(name=other, blends=False, verdict="different", why=str(error))
+    return Relative(name=other, blends=found.blends, **found.to_dict())
+
+
+def open_or_none(path: Any) -> ModelFile | None:
+    try:
+        return open_model(path)
+    except GraftError:  # one damaged file does not hide the others
+        return None

@@ -1,0 +1,40 @@
+"""A film to keep."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from graftlab import __version__
+from graftlab.studio.networks import Workspace
+from graftlab.studio.orders.base import Order
+from graftlab.studio.scenes.film import FilmScene
+from graftlab.video.film import render
+from graftlab.work.parts import forget
+from graftlab.work.progress import Watch
+
+
+class FilmOrder(Order):
+    """All of a film, whose moments scenes draw. The file tells the command."""
+
+    kind: Literal["film"] = "film"
+    scene: FilmScene
+    format: Literal["mp4", "webm", "gif", "png"] = "mp4"
+
+    @property
+    def file(self) -> str:
+        return f"{self.scene.film}.{self.format}"
+
+    def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
+        renderer = at.renderer(self.scene.model)
+        about = {
+            "command": self.scene.as_command(at),
+            "version": __version__,
+            "scene": self.scene.model_dump(mode="json"),
+        }
+        photos = {id: at.visitor.photo(id).name for id in self.scene.photos()}
+        film = replace(self.scene.shot(at), recipe={**about, "photos": photos, **renderer.recipe})
+        try:
+            with watch("filming", film.frames) as progress:
+                render(film, out, progress=progress, resume=False)
+        finally:
+            forget(out)

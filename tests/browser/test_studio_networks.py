@@ -1,0 +1,107 @@
+"""The rooms of whole networks in a browser: a curve that is dragged, seeds, the blend saved; models and their kin."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_studio_page import AXE, difference, drop, part, pixels
+
+from graftlab import load
+from graftlab.images import read_recipe
+
+expect = pytest.importorskip("playwright.sync_api").expect
+VIEW = ".box canvas"
+
+
+@pytest.fixture
+def networks(page):
+    page.get_by_role("tab", name="Networks").click()
+    page.wait_for_selector(".plot .point")
+    page.wait_for_selector(f"{VIEW}[data-frame]")
+    return page
+
+
+def saved(page, button):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    return download.value.path()
+
+
+def test_points_are_dragged_typed_and_undone(networks):
+    page = networks
+    first = pixels(page, VIEW)
+    point = page.get_by_role("slider", name="B at 64 pixels")
+    box = page.locator(".plot").bounding_box()
+    at = point.bounding_box()
+    x, y = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for share in (0.8, 0.5, 0.0):
+        page.mouse.move(x, box["y"] + box["height"] * (1 - share), steps=3)
+    page.mouse.up()
+    expect(point).to_have_attribute("aria-valuenow", "0")
+    dragged = pixels(page, VIEW)
+    assert difference(dragged, first) > 1
+    typed = page.get_by_label("B at 32 pixels, number")
+    typed.fill("1,5")
+    typed.press("Enter")
+    assert part(page, "networks")["weights"]["32"] == [1.5]
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert np.array_equal(pixels(page, VIEW), first)
+    point.focus()
+    page.keyboard.press("Shift+ArrowDown")
+    expect(point).to_have_attribute("aria-valuenow", "0.9")
+
+
+def test_seeds_networks_and_what_is_taken_along(networks, tmp_path):
+    page = networks
+    page.get_by_role("button", name="Seed 5").click()
+    expect(page.locator(".networks > .desk > figure .words")).to_contain_text("seed 5")
+    page.get_by_role("button", name="Add a network").click()
+    page.locator(".choice label", has_text="C").first.click()
+    page.get_by_role("button", name="Half").click()
+    shares = part(page, "networks")["weights"]
+    assert {tuple(row) for row in shares.values()} <= {(0, 0.5), (0.5, 0.5)}
+    expect(page.locator(".box:not(.waiting)")).to_have_count(1)
+    picture = saved(page, "Save picture")
+    scene = read_recipe(picture)["scene"]
+    assert (scene["seed"], len(scene["others"])) == (5, 2)
+    model = saved(page, "Save the blend as a model")
+    drawn = load(model.rename(tmp_path / "blend.safetensors"), device="cpu").sample([5], scene["psi"])
+    again = np.asarray(Image.open(picture)).astype(float)
+    assert np.abs((drawn[0].permute(1, 2, 0).clamp(-1, 1).numpy() + 1) * 127.5 - again).max() <= 1
+    sheet = Image.open(io.BytesIO(saved(page, "Level sheet").read_bytes()))
+    assert sheet.width > 6 * 128
+    page.get_by_role("button", name="Seed 1").click()
+    page.get_by_role("tab", name="Models").click()
+    drop(page, picture)  # which opens as it was made
+    expect(page.locator(".networks > .desk > figure .words")).to_contain_text("seed 5")
+
+
+def test_models_tell_what_they_blend_with(page):
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_role("button", name="woodblock-128").first.click()
+    expect(page.locator(".card h2")).to_have_text("woodblock-128")
+    expect(page.locator(".tree strong")).to_have_text("woodblock-128")
+    expect(page.locator(".tree > li").first).to_have_text("alpine-128")
+    expect(page.locator(".relatives .blends .link").first).to_have_text("alpine-128")
+    page.locator(".tree .link").first.click()
+    expect(page.locator(".card h2")).to_have_text("alpine-128")
+    page.get_by_role("button", name="Blend alpine-128 with neon-128").click()
+    expect(page.locator(".networks .words")).to_contain_text("alpine-128, neon-128")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"viewport": {"width": 390, "height": 844}, "has_touch": True, "color_scheme": "dark"}]
+)
+def test_nothing_that_axe_knows_is_violated(tab, options):
+    page = tab(**options, bypass_csp=True)
+    page.add_script_tag(path=AXE)
+    for room, ready in (("networks", ".plot .point"), ("models", ".relatives"), ("train", ".path")):
+        page.evaluate(f"location.hash = '#{room}'")
+        page.wait_for_selector(ready)
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert not found, [(room, one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), room

@@ -1,0 +1,156 @@
+"""Blends in the studio: drawn as they are saved, told as lines to copy, and what blends with what."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from studio import pixels
+from test_studio_jobs import ended, rendered
+
+from graftlab import cli, load
+from graftlab.blending import blend_many, layers_of, matrix
+from graftlab.blending import mixture as module
+from graftlab.blending.mixture import Mixture
+from graftlab.images import to_png
+
+SHARES = {"4": [0, 0], "16": [0.25, 0.5], "32": [1, 0]}
+
+
+@pytest.fixture
+def family(studio):
+    """A visitor of a studio that also knows a StyleGAN2, two that were fine-tuned from it, and one apart."""
+    folder = Path(studio.server.networks.file("landscapes-128")).parent
+    base = tiny.stylegan2(mapping_layers=2)
+    base.save(folder / "a.safetensors")
+    for number, name in enumerate(("b", "c"), start=1):
+        child = tiny.stylegan2()
+        with torch.no_grad():
+            for parameter in child.parameters():
+                parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
+        child.save(folder / f"{name}.safetensors", {"parent": load(folder / "a.safetensors").fingerprint})
+    tiny.stylegan2(seed=9).save(folder / "apart.safetensors")
+    return studio.visit()
+
+
+def scene(**more):
+    return {"kind": "blend", "model": "a", "others": ["b", "c"], "weights": SHARES, "seed": 7, "psi": 0.5, **more}
+
+
+def test_a_mixture_is_the_blend_that_is_made_anew():
+    models = [tiny.stylegan2(seed) for seed in range(3)]
+    mixture, layers = Mixture(models), len(layers_of(models[0]))
+    for rows in ({4: (0.5, 0.5, 0)}, {4: (0.5, 0.5, 0), 32: (0, 0.25, 0.75)}, {4: (0, 0, 1)}, {4: (1, 0, 0)}):
+        made, whole = mixture.take(matrix(rows)).state_dict(), blend_many(models, matrix(rows)).state_dict()
+        assert len(made) == layers
+        assert all(torch.equal(made[name], whole[name]) for name in whole), rows
+
+
+def test_only_what_changed_is_mixed(monkeypatch):
+    mixture = Mixture([tiny.stylegan2(0), tiny.stylegan2(1)])
+    mixture.take(matrix({4: (1, 0), 16: (1, 0), 32: (0, 1)}))
+    seen = []
+    kept = module.mixed
+    monkeypatch.setattr(module, "mixed", lambda layer, *rest: (seen.append(layer.resolution), kept(layer, *rest))[1])
+    mixture.take(matrix({4: (1, 0), 16: (1, 0), 32: (0.5, 0.5)}))
+    assert set(seen) == {32}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"others": ["b"], "weights": {"4": [0.125], "32": [0.75]}, "mapping": None}, {"mapping": "c"}],
+    ids=["three", "two", "mapping"],
+)
+def test_lines_to_copy_draw_what_is_saved(family, change, tmp_path, monkeypatch):
+    told = scene(**change)
+    saved = pixels(rendered(family, told))
+    assert saved.shape == (32, 32, 3)
+    command, python = (family.post(f"/api/{what}", json=told).json()["text"] for what in ("command", "python"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for line in command.splitlines():
+        words = shlex.split(line)
+        if words[0] == "echo":
+            Path(words[-1]).write_text(words[1])
+        else:
+            assert cli.run(words[1:]) == 0, line
+    made = Path("blend.png")
+    assert np.array_equal(pixels(made.read_bytes()), saved), command
+    made.unlink()
+    exec(python, {})
+    assert np.array_equal(pixels(made.read_bytes()), saved), python
+
+
+def test_a_blend_is_saved_as_a_model(family, tmp_path):
+    job = ended(family, family.post("/api/jobs", json={"kind": "blend", "scene": scene()}).json())
+    assert job["state"] == "done", job
+    path = tmp_path / job["file"]
+    path.write_bytes(family.get(f"/api/jobs/{job['id']}/result").content)
+    model = load(path, device="cpu")
+    assert len(model.about["parents"]) == 3
+    drawn = pixels(rendered(family, scene()))
+    assert np.array_equal(pixels(to_png(model.sample([7], 0.5))), drawn)
+
+
+def test_autoencoders_blend_their_generators(family, studio):
+    folder = Path(studio.server.networks.file("landscapes-128")).parent
+    one = load("landscapes-128", device="cpu")
+    with torch.no_grad():
+        for parameter in one.parameters():
+            parameter *= 1.1
+    one.save(folder / "more.safetensors")
+    photo = family.photos[0]
+    told = {"kind": "blend", "model": "landscapes-128", "others": ["more"], "weights": {"8": [0], "32": [1]}}
+    with family.live() as live:
+        live.ask(told)
+        assert "choose a photo" in live.answer()[0]["error"]
+        own = live.picture({**told, "weights": {"8": [0]}, "picture": photo})
+        assert live.picture({**told, "picture": photo}) != own
+        swap = {"kind": "swap", "model": "landscapes-128", "structure": photo, "texture": photo}
+        assert live.picture(swap) == own, "nothing of the other is the first itself"
+
+
+@pytest.mark.parametrize("rows", ["inputs", "alpha", "models"])
+def test_a_sheet_of_levels(family, rows):
+    models = ["a", "b"] if rows != "models" else ["a", "b", "c"]
+    order = {"kind": "levels", "models": models, "rows": rows, "seeds": [1, 2]}
+    job = ended(family, family.post("/api/jobs", json=order).json())
+    assert job["state"] == "done", job
+    assert pixels(family.get(f"/api/jobs/{job['id']}/result").content).shape[1] > 4 * 32
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"others": ["landscapes-128"], "weights": {"4": [1]}}, "nothing in common"),
+        ({"others": ["b"]}, "needs 1 shares"),
+        ({"mapping": "h"}, "no model h"),
+        ({"others": ["b", "nowhere"]}, "no model 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_blended_is_told(family, change, words):
+    with family.live() as live:
+        live.ask(scene(**change))
+        assert words in live.answer()[0]["error"]
+
+
+def test_networks_that_are_no_kin_are_told(family):
+    with family.live() as live:
+        live.ask(scene(others=["apart"], weights={"4": [1]}))
+        assert "trained apart" in live.answer()[0]["notice"]
+
+
+def test_kin_is_told(family):
+    told = family.get("/api/kin/a").json()
+    assert (told["origin"], told["takes"], told["resolutions"]) == ("bundled", "seeds", [4, 8, 16, 32])
+    verdicts = {each["name"]: each["verdict"] for each in told["relatives"]}
+    assert verdicts == {"apart": "unrelated", "b": "kin", "c": "kin"}
+    assert (told["parents"], told["children"]) == ([], ["b", "c"])
+    assert family.get("/api/kin/b").json()["parents"] == ["a"]
+    other = family.get("/api/kin/landscapes-128").json()
+    assert [each["name"] for each in other["relatives"]] == ["landscapes-256"]
+    assert family.get("/api/kin/%2Fetc%2Fpasswd").status_code == 404
