@@ -29,6 +29,12 @@ def studio(
     ),
     expose: Annotated[bool, typer.Option("--expose", help="Let other machines in, with the token.")] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
+    osc: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="UDP port that hears OSC messages '/graftlab/NAME NUMBER' for the room Live."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")] = None,
 ) -> None:
     """Serve a page on this machine on which pictures are swapped and edited live, until Ctrl-C.
@@ -36,6 +42,8 @@ def studio(
     graft studio
 
     graft studio fuji.jpg alps.jpg -m my-run/best.safetensors --port 8000 --no-browser
+
+    graft studio --osc 9000
     """
 
     for module, package in (("fastapi", "fastapi"), ("uvicorn", "uvicorn"), ("multipart", "python-multipart")):
@@ -49,4 +57,4 @@ def studio(
         if not no_browser:
             open_browser(address)
 
-    serve(model, photos or [], host, port, expose, device, ready, say)
+    serve(model, photos or [], host, port, expose, device, osc, ready, say)

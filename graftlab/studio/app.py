@@ -14,6 +14,7 @@ from graftlab.studio.answers import Problem
 from graftlab.studio.live import Connection
 from graftlab.studio.server import Server, sentence
 from graftlab.studio.sessions import MissingError
+from graftlab.studio.stage import Stage, Stages
 
 
 def create(server: Server) -> FastAPI:
@@ -33,6 +34,16 @@ def create(server: Server) -> FastAPI:
     @app.websocket("/api/live")
     async def live(socket: WebSocket) -> None:
         await Connection(socket, server, socket.scope["visitor"]).run()
+
+    stages = app.state.stages = Stages()
+
+    @app.websocket("/api/stage")
+    async def stage(socket: WebSocket) -> None:
+        await Stage(socket, server, socket.scope["visitor"], stages).run()
+
+    @app.websocket("/api/watch/{name}")
+    async def watch(socket: WebSocket, name: str) -> None:
+        await stages.watch(socket, name)
 
     @app.exception_handler(GraftError)
     async def refused(request: Request, error: GraftError) -> JSONResponse:

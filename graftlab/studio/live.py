@@ -54,17 +54,29 @@ class Connection:
     async def run(self) -> None:
         """Answer until the page goes."""
         await self.socket.accept()
+        await self.serve()
+
+    async def serve(self) -> None:
+        """Answer on a socket that is open."""
         self.server.loop = asyncio.get_running_loop()
         self.server.listeners.setdefault(self.visitor, []).append(self.tell)
         answering = asyncio.ensure_future(self._answer())
         try:
             while True:
-                await self._receive(await self.socket.receive_text())
-        except (WebSocketDisconnect, KeyError):  # KeyError: it sent bytes
+                await self._receive(await self.hear())
+        except (WebSocketDisconnect, KeyError):  # KeyError: it sent something else
             pass
         finally:
             self.server.listeners[self.visitor].remove(self.tell)
             answering.cancel()
+
+    async def hear(self) -> str:
+        """A request, as it comes."""
+        return await self.socket.receive_text()
+
+    async def show(self, picture: bytes) -> None:
+        """Answer with a picture and its header."""
+        await self.socket.send_bytes(picture)
 
     def tell(self, news: dict[str, Any]) -> None:
         """Let the page know how a job is, or what is ready. In the event loop."""
@@ -102,7 +114,7 @@ class Connection:
             request = self._next()
             answer = {"view": request.view, "id": request.id, "error": str(error)}
         if isinstance(answer, bytes):
-            await self.socket.send_bytes(answer)
+            await self.show(answer)
         else:
             await self._send(answer)
 

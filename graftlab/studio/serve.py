@@ -15,6 +15,7 @@ from graftlab.checkpoints.catalogue.registry import EXTENSION, cached
 from graftlab.errors import GraftError
 from graftlab.studio.front import BUNDLED, Front, check, inline_scripts
 from graftlab.studio.guard import Guard
+from graftlab.studio.osc import Hearing
 
 LONGEST_MESSAGE = 1 << 20  # bytes on the WebSocket
 
@@ -26,6 +27,7 @@ def serve(
     port: int = 0,  # 0: any that is free
     expose: bool = False,  # whether other machines may come in
     device: str | None = None,
+    osc: int | None = None,  # UDP port that hears messages of OSC; None: none does
     ready: Callable[[str], object] = lambda address: None,  # told the address to open
     tell: Callable[[str], object] = lambda sentence: None,  # told of photos that are left out
 ) -> None:
@@ -44,6 +46,7 @@ def serve(
     listening = listen(host, port)
     port = listening.getsockname()[1]
     names = {"127.0.0.1", "localhost", host, *([socket.gethostname().lower()] if expose else [])}
+    hearing = None if osc is None else Hearing(host, osc)
     stop: list[Callable[[], None]] = []
 
     def make() -> ASGIApp:
@@ -52,7 +55,12 @@ def serve(
 
         server = Server(model, photos, device, tell, local=loopback and not expose)
         stop.append(server.close)
-        return create(server)
+        app = create(server)
+        if hearing:
+            app.state.stages.osc = hearing.port
+            hearing.begin(app.state.stages.control)
+            stop.append(hearing.close)
+        return app
 
     guard = Guard(
         Front(make),

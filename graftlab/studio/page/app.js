@@ -58,7 +58,7 @@ function usable(kept) {
 }
 
 function go() {
-  room.value = rooms.find(({ name }) => name === location.hash.slice(1)) ?? rooms[0];
+  room.value = rooms.find(({ name }) => name === location.hash.slice(1).split("?")[0]) ?? rooms[0];
 }
 addEventListener("hashchange", go);
 go();

@@ -6,10 +6,11 @@
 
 import { edit } from "./rooms/edit.js";
 import { film } from "./rooms/film.js";
-import { panorama } from "./rooms/panorama.js";
+import { live } from "./rooms/live.js";
 import { models } from "./rooms/models.js";
 import { networks } from "./rooms/networks.js";
+import { panorama } from "./rooms/panorama.js";
 import { swap } from "./rooms/swap.js";
 import { train } from "./rooms/train.js";
 
-export const rooms = [swap, edit, panorama, film, networks, train, models];
+export const rooms = [swap, edit, panorama, film, live, networks, train, models];

@@ -91,14 +91,20 @@ function answered(name) {
   if (asked.delete(name)) askNext();
 }
 
-async function show(data) {
+/** An answer with a picture: its header, and the picture. */
+export function unpack(data) {
   const length = new DataView(data).getUint32(0, true);
   const told = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  return [told, new Blob([new Uint8Array(data, 4 + length)], { type: "image/webp" })];
+}
+
+async function show(data) {
+  const [told, picture] = unpack(data);
   const one = views.get(told.view);
   if (!one) return;
   answered(told.view);
   one.pending = told.pending ?? [];
-  const bitmap = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/webp" }));
+  const bitmap = await createImageBitmap(picture);
   if (told.id < one.shown) return bitmap.close(); // a newer one was quicker
   one.shown = told.id;
   const earlier = one.frame.value.bitmap;
