@@ -36,7 +36,7 @@ class Render(Order):
             "scene": self.scene.model_dump(mode="json"),
             "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
             "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
-            "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.codes()},
+            "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.textures_found()},
         }
         images.write(picture, out, recipe)
 

@@ -59,7 +59,7 @@ class Scene(BaseModel, ABC):
         """The masks that it needs, by id."""
         return []
 
-    def codes(self) -> list[str]:
+    def textures_found(self) -> list[str]:
         """The codes that it needs, by id."""
         return []
 

@@ -117,7 +117,7 @@ class Edit(Scene):
         everything = (*self.directions, *self.phrases, *self.components, *self.regions)
         return [one.mask for one in everything if one.mask]
 
-    def codes(self) -> list[str]:
+    def textures_found(self) -> list[str]:
         return [self.found] if self.found else []
 
     def _moves(self, at: Workspace) -> list[Move]:
