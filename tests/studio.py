@@ -82,7 +82,7 @@ class Live:
         self.ask(scene, view, id)
         while True:
             told, data = self.answer()
-            if "job" not in told:
+            if "view" in told:
                 assert (told["view"], told["id"]) == (view, id), told
                 assert data, told
                 return data

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from planted_words import Colours
 from studio import MODEL, pixels
 
-from graftlab import cli
+from graftlab import cli, language
+from graftlab.cli import words as cli_words
 from graftlab.images import read_recipe
-from graftlab.studio import jobs
+from graftlab.studio import jobs, networks
 from graftlab.studio.orders.render import Render
 
+PHRASES = [{"text": "red", "gain": 1}, {"text": "blue", "neutral": "grey", "gain": -0.5}]
 ENDED = ("done", "failed", "cancelled")
 
 
@@ -70,32 +73,57 @@ def edited(studio):
     return browser, scene, mask, data.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["swap", "mixed", "edit"])
-def test_lines_to_copy_draw_what_is_saved(edited, kind, tmp_path, monkeypatch):
+@pytest.fixture
+def colours(monkeypatch):
+    """A text model of three words, wherever one is opened."""
+    for module in (networks, cli_words, language):
+        name = "open_text_model" if module is cli_words else "text_model"
+        monkeypatch.setattr(module, name, lambda *given, **more: Colours())
+
+
+@pytest.mark.parametrize("kind", ["swap", "mixed", "edit", "sharp", "said"])
+def test_lines_to_copy_draw_what_is_saved(edited, kind, tmp_path, monkeypatch, colours):
     browser, edit, mask, picture = edited
     scene = {
         "swap": browser.swap(),
         "mixed": browser.swap(amount_texture=0.75, amount_structure=0.5, square=True, size=40),
         "edit": edit,
+        "sharp": {**edit, "refine": 2},
+        "said": {**edit, "phrases": PHRASES},
     }[kind]
     saved = pixels(rendered(browser, scene))
-    assert saved.shape == {"swap": (256, 384, 3), "mixed": (40, 40, 3), "edit": (48, 72, 3)}[kind]
+    assert saved.shape == {"swap": (256, 384, 3), "mixed": (40, 40, 3), "edit": (48, 72, 3)}.get(kind, (48, 72, 3))
     monkeypatch.chdir(tmp_path)
     Path(f"mask-{mask}.png").write_bytes(picture)
     command, python = (browser.post(f"/api/{what}", json=scene).json()["text"] for what in ("command", "python"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for line in (lambda: cli.run(shlex.split(command)[1:]), lambda: exec(python, {})):
+    for line in (
+        lambda: max(cli.run(shlex.split(each)[1:]) for each in command.split(" && ")),
+        lambda: exec(python, {}),
+    ):
         assert line() in (0, None)
         (made,) = tmp_path.glob("*[tp].png")
         assert np.array_equal(pixels(made.read_bytes()), saved), (command, python)
         made.unlink()
 
 
-def test_every_part_of_an_edit_does_something(edited):
+def test_every_part_of_an_edit_does_something(edited, colours):
     browser, scene, *_ = edited
     with browser.live() as live:
         whole = live.picture(scene)
-        without = {"regions": [], "directions": [], "components": [], "seed_texture": None, "amount_structure": 0}
+        scene["phrases"] = [{**PHRASES[0], "gain": 2}]
+        assert live.picture(scene) == whole, "not yet"
+        assert live.answer()[0] == {"ready": "words"}
+        whole, before = live.picture(scene), whole
+        assert whole != before
+        without = {
+            "phrases": [],
+            "regions": [],
+            "directions": [],
+            "components": [],
+            "seed_texture": None,
+            "amount_structure": 0,
+        }
         for name, nothing in without.items():
             assert live.picture({**scene, name: nothing}) != whole, name
         (direction,) = scene["directions"]
@@ -124,6 +152,40 @@ def test_a_sheet_of_all(studio):
     assert sheet.shape[0] < sheet.shape[1]
     refused = browser.post("/api/jobs", json={**order, "structures": ["../../etc/passwd"]})
     assert refused.status_code == 422
+
+
+def test_words_lead_to_a_texture_that_is_kept_with_the_session(studio, colours):
+    browser = studio.visit()
+    scene = {"kind": "edit", "model": MODEL, "picture": browser.photos[0]}
+    with browser.live() as live:
+        plain = live.picture(scene)
+        job = browser.post(
+            "/api/jobs", json={"kind": "guide", "scene": scene, "text": ["red"], "neutral": "grey"}
+        ).json()
+        assert ended(browser, job)["state"] == "done", ended(browser, job)
+        found = ended(browser, job)["found"]
+        guided = live.picture({**scene, "found": found})
+        redder = [np.subtract(*pixels(each).mean((0, 1))[[0, 2]]) for each in (plain, guided)]
+        assert redder[1] > redder[0]
+        assert live.picture({**scene, "found": found, "amount_texture": 0}) == plain
+    document = {"document": {}, "photos": browser.photos[:1], "codes": [found]}
+    file = browser.post("/api/session", json=document).content
+    other = studio.visit()
+    with other.live() as live:
+        live.ask({**scene, "found": found})
+        assert "guide the picture again" in live.answer()[0]["error"]
+        other.post("/api/session/open", files={"file": ("my.graft.json", file)})
+        assert live.picture({**scene, "found": found}) == guided
+    assert "Python" in browser.post("/api/command", json={**scene, "found": found}).json()["error"]
+    assert "codes" in read_recipe(rendered(browser, {**scene, "found": found}))
+    assert browser.post("/api/codes", files={"file": ("codes.safetensors", b"nothing")}).status_code == 400
+
+
+def test_words_that_are_not_known_are_told(studio, colours):
+    browser = studio.visit()
+    assert browser.post("/api/words", json={"text": "red"}).json() == {"notice": None}
+    assert "'sea'" in browser.post("/api/words", json={"text": "red sea"}).json()["notice"]
+    assert "none of the words" in browser.post("/api/words", json={"text": "sea"}).json()["error"]
 
 
 class Endless(Render):

@@ -11,7 +11,10 @@ from graftlab import images
 from graftlab.checkpoints.load import load
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
+from graftlab.inversion.refine import Refined
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.rendering.renderer import Renderer
+from graftlab.studio.aside import Aside
 from graftlab.studio.memory import Kept
 from graftlab.studio.rota import MOST_WAITING, Rota, Turns
 
@@ -130,6 +133,33 @@ def test_eight_visitors_are_served_in_turn_and_see_their_own(studio, held):
         assert len(set(busy[start : start + 8])) == 8, "each once before anyone is served again"
 
 
+def test_details_come_a_moment_later_and_are_those_of_the_command(studio, monkeypatch):
+    browser = studio.visit()
+    model = load(MODEL, SwappingAutoencoder, device="cpu")
+    a, b = (images.read(f"@{name}", model.config.size) for name in ("peaks", "hilltop-sunset"))
+    refined = Renderer(model, refine=3).network()
+    with browser.live() as live:
+        live.ask(browser.swap(refine=3))
+        told, data = live.answer()
+        assert data == images.to_webp(swaps.swap(model, a, b)), "the encoder's, at once"
+        assert sorted(told["pending"]) == sorted(browser.photos[:2])
+        assert sorted(live.answer()[0]["ready"] for _ in range(2)) == sorted(browser.photos[:2])
+        live.ask(browser.swap(refine=3))
+        told, data = live.answer()
+        assert "pending" not in told
+        assert data == images.to_webp(swaps.swap(refined, a, b)) != images.to_webp(swaps.swap(model, a, b))
+
+        def fail(*given, **more):
+            raise MemoryError
+
+        monkeypatch.setattr(Refined, "encode", fail)  # once: it is not tried again and again
+        live.ask(browser.swap(refine=4))
+        assert live.answer()[0]["pending"]
+        assert all("ready" in live.answer()[0] for _ in range(2))
+        live.ask(browser.swap(refine=4))
+        assert "pending" not in live.answer()[0]
+
+
 def test_a_page_that_reads_nothing_keeps_nobody_waiting(studio):
     slow, quick = studio.visit(), studio.visit()
     with slow.live() as stuck, quick.live() as live:
@@ -180,6 +210,28 @@ def test_a_job_gives_way_to_pictures_and_goes_on_all_the_same():
         failing.result(10)
     turns.close()
     assert events == ["step 0", "picture 0", "picture 1", "step 1", "step 2"]
+
+
+def test_what_is_found_aside_comes_newest_first_and_jobs_take_turns():
+    turns, done = Turns(), []
+    aside = Aside(turns, lambda visitor, name: done.append(name))
+
+    def work(watch):
+        with watch("stepping", 2) as progress:
+            progress(1)
+
+    with turns.job():
+        assert aside.want("a", "a1", 1, work)
+        with turns._door:
+            assert turns._door.wait_for(lambda: turns._due, 10)  # it was taken, and waits for us
+        for visitor, name in (("a", "a2"), ("a", "a3"), ("b", "b1"), ("a", "a1")):
+            assert aside.want(visitor, name, int(name[1]), work if name != "b1" else None)
+        while len(done) < 4:
+            turns.give_way()
+    assert done == ["a1", "a3", "b1", "a2"]
+    assert not aside.want("b", "b1", 1, work), "what failed is not tried again"
+    aside.close()
+    turns.close()
 
 
 def test_what_is_kept_is_bounded_by_bytes():

@@ -193,7 +193,8 @@ def edit(
         ),
     ] = None,
     directions: Annotated[
-        Path | None, typer.Option("--directions", "-d", help="A file of directions; by default the model's own.")
+        list[Path] | None,
+        typer.Option("--directions", "-d", help="A file of directions; may be repeated. By default the model's own."),
     ] = None,
     out: Out = Path("edit.png"),
     options: PictureOptions = PictureOptions(),
@@ -217,11 +218,12 @@ def edit(
     known = Distribution.load(file) if (file := beside(options.model)).exists() else None
     if random is not None and known is None:
         raise GraftError(f"{options.model} did not come with the textures of its training, of which --random draws.")
-    own = directions or directions_beside(options.model)
-    loaded = Directions.load(own) if directions or own.exists() else None
+    own = directions_beside(options.model)
+    loaded = [Directions.load(file) for file in directions or ([own] if own.exists() else [])]
     moves = []
     for name, gain, mask, soft in moved:
-        found, full = find_direction(name, loaded, known)
+        having = next((each for each in loaded if name in each.names), loaded[0] if loaded else None)
+        found, full = find_direction(name, having, known)
         moves.append(Move(found, {full: gain}, masks.read(mask) if mask else None, soft))
     regions = [(masks.read(mask), desk.read(other), share, soft) for mask, soft, other, share in painted]
     drawn = (known, random, psi) if known is not None and random is not None else None

@@ -5,7 +5,7 @@ graftlab.write(guided.images, "sunset.png")
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic
@@ -60,6 +60,7 @@ def guide(
     state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
     resume: bool = True,  # go on with what the same call kept there
     watch: Watch = unwatched,
+    follow: Callable[[CodesT], object] = lambda codes: None,  # told of the best codes so far after each step
     **rendering: Any,  # noise and seed, as they will be decoded
 ) -> Guided[CodesT]:
     """Let codes follow phrases, or other pictures, by descent (StyleCLIP, Patashnik et al. 2021; FuseDream, Liu et al.
@@ -103,7 +104,12 @@ def guide(
             with watch("trying textures", len(start) * settings.candidates, unit="textures") as progress:
                 work.try_textures(progress)
         with watch("guiding", settings.steps, unit="steps") as progress:
-            carry_out(work, progress, folder and folder / "guidance.safetensors")
+
+            def stepped(done: float, total: float | None = None, note: str = "") -> None:
+                follow(work.codes)
+                progress(done, total, note)
+
+            carry_out(work, stepped, folder and folder / "guidance.safetensors")
     codes = work.codes
     images = draw(model, codes, batch, **rendering)
     with torch.no_grad():

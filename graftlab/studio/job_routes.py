@@ -28,6 +28,7 @@ class JobAnswer(BaseModel):
     rate: float | None  # done per second
     error: str | None  # why it failed
     file: str  # the name of what it makes
+    found: str | None  # the id of codes that it has come to
 
 
 @routes.post("", status_code=202)

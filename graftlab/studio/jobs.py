@@ -50,7 +50,7 @@ class Job:
     def told(self) -> dict[str, Any]:
         """As JSON for the page."""
         names = ("id", "kind", "state", "done", "total", "note", "rate", "error")
-        return {**{name: getattr(self, name) for name in names}, "file": self.order.file}
+        return {**{name: getattr(self, name) for name in names}, "file": self.order.file, "found": self.order.found}
 
 
 class Jobs:
@@ -150,7 +150,7 @@ class Jobs:
         """What shows a job's progress to pages: a `Watch`."""
 
         @contextmanager
-        def watch(what: str, total: float | None = None, done: float = 0) -> Iterator[Progress]:
+        def watch(what: str, total: float | None = None, done: float = 0, unit: str = "") -> Iterator[Progress]:
             began, before, last = time.monotonic(), done, 0.0
             job.note, job.total, job.done, job.rate = what, total, done, None
 

@@ -2,16 +2,19 @@
 
 A request is JSON, {"view", "id", "scene", "quality"}. Its answer is binary: four bytes, little-endian, that tell the
 length of a JSON header {"view", "id", "width", "height", "ms"} with a "notice" where there is one, the header, and a
-WebP. What fails is answered by text, {"view", "id", "error"}. A visitor's turn goes to one of their views after the
-other, and each has one request at most: what is newer takes its place. The next picture is drawn when the one before
-has been sent, so that slow connections make nobody else wait.
+WebP. What fails is answered by text, {"view", "id", "error"}. A header's "pending" names what the picture lacks because
+it is still being found; {"ready": name} tells when it can be asked for again.
+
+A visitor's turn goes to one of their views after the other, and each has one request at most: what is newer takes its
+place. The next picture is drawn when the one before has been sent, so that slow connections make nobody else wait.
 """
 
 import asyncio
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -45,7 +48,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         self._asked: dict[str, Request] = {}  # by view, the next first
-        self._news: dict[str, dict[str, Any]] = {}  # what is to be told of jobs, by their id
+        self._news: dict[str, dict[str, Any]] = {}  # what is to be told, by what it is of
         self._something = asyncio.Event()
 
     async def run(self) -> None:
@@ -75,9 +78,9 @@ class Connection:
         """Answer with a picture and its header."""
         await self.socket.send_bytes(picture)
 
-    def tell(self, job: dict[str, Any]) -> None:
-        """Let the page know how a job is. In the event loop."""
-        self._news[job["id"]] = job
+    def tell(self, news: dict[str, Any]) -> None:
+        """Let the page know how a job is, or what is ready. In the event loop."""
+        self._news[news["job"]["id"] if "job" in news else news["ready"]] = news
         self._something.set()
 
     async def _receive(self, text: str) -> None:
@@ -98,7 +101,7 @@ class Connection:
                 self._something.clear()
                 while self._news or self._asked:
                     while self._news:
-                        await self._send({"job": self._news.pop(next(iter(self._news)))})
+                        await self._send(self._news.pop(next(iter(self._news))))
                     if self._asked:
                         await self._picture()
         except (WebSocketDisconnect, RuntimeError):  # it went while something was being sent
@@ -124,7 +127,7 @@ class Connection:
         header: dict[str, Any] = {"view": request.view, "id": request.id}
         began = time.perf_counter()
         try:
-            at = self.server.workspace(self.visitor)
+            at = replace(self.server.workspace(self.visitor), later=partial(self.server.aside.want, self.visitor))
             picture = request.scene.draw(at)
             notice = request.scene.notice(at)
             data = images.to_webp(picture, request.quality)
@@ -132,6 +135,7 @@ class Connection:
             return {**header, "error": sentence(error)}
         header |= {"width": picture.shape[3], "height": picture.shape[2]}
         header |= {"ms": round(1000 * (time.perf_counter() - began), 1)} | ({"notice": notice} if notice else {})
+        header |= {"pending": at.pending} if at.pending else {}
         told = json.dumps(header).encode()
         return struct.pack("<I", len(told)) + told + data
 

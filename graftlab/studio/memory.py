@@ -20,6 +20,9 @@ class Kept(Generic[T]):
     def __len__(self) -> int:
         return len(self._things)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._things
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The thing of this key, made if it is not there."""
         if key not in self._things:

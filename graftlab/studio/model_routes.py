@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, File, UploadFile
 from pydantic import BaseModel
 
 from graftlab.checkpoints.describe import describe
@@ -13,8 +13,11 @@ from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.edits import PARTS
 from graftlab.errors import GraftError
 from graftlab.networks.model import ancestors
+from graftlab.objectives.words import NEUTRAL
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.scenes import AnyScene
+from graftlab.studio.scenes.base import Words
+from graftlab.studio.sessions import LARGEST_CODES
 
 routes = APIRouter()
 
@@ -48,6 +51,25 @@ class CardAnswer(ModelAnswer):
     components: dict[str, int]  # how many there are of texture and structure
     random: bool  # whether random textures can be drawn
     kin: list[str]  # models that it was made from, or that were made from it
+
+
+class Phrase(BaseModel):
+    """What pictures are to become, and what they are without it."""
+
+    text: Words
+    neutral: Words = NEUTRAL
+
+
+class Read(BaseModel):
+    """How a phrase was understood."""
+
+    notice: str | None
+
+
+class Found(BaseModel):
+    """Codes that are kept."""
+
+    id: str
 
 
 class Line(BaseModel):
@@ -106,6 +128,26 @@ def kin(files: Mapping[str, Path], name: str) -> list[str]:
         if file.fingerprint in ancestors(own.about) or own.fingerprint in ancestors(file.about):
             found.append(other)
     return found
+
+
+@routes.post("/words")
+def read_words(here: Here, whose: Whose, phrase: Phrase) -> Read:
+    """Whether a phrase can be understood, and what of it will not."""
+
+    def read() -> str | None:
+        words = here.networks.words()
+        for text in (phrase.text, phrase.neutral):
+            words.check(text)
+        told = [words.notice(text) for text in dict.fromkeys((phrase.text, phrase.neutral))]
+        return " ".join(filter(None, told)) or None
+
+    return Read(notice=here.turns.run(whose.id, read).result())
+
+
+@routes.post("/codes")
+def add_codes(whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
+    """Keep codes with one texture, as the job `guide` finds them, so that an edit can take it."""
+    return Found(id=whose.add_codes(file.file.read(LARGEST_CODES + 1)))
 
 
 @routes.post("/command")

@@ -3,8 +3,8 @@
 For the thread whose turn it is (`rota.Turns`), so that nothing here needs a lock.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,22 @@ from graftlab.blending.kinship import Kinship, kinship
 from graftlab.blending.mixture import Mixture
 from graftlab.checkpoints.catalogue.registry import cached_models
 from graftlab.checkpoints.load import bundled_models, load
-from graftlab.codes import SwapCodes
+from graftlab.codes import Codes, SwapCodes
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.editing.novelty import BEYOND, comes_out_badly
-from graftlab.editing.tiles import WHOLE, Tiled, tiled_if_large
+from graftlab.editing.tiles import WHOLE, Tiled
+from graftlab.editing.word_directions import Probe, probe_textures
 from graftlab.errors import GraftError
+from graftlab.language import TextModel, text_model
 from graftlab.networks.model import Network
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio.memory import Kept
 from graftlab.studio.sessions import MissingError, Photo, Visitor
 from graftlab.video.film import Film
+from graftlab.work.progress import Watch, unwatched
 
 MOST_OF_MODELS = 2 << 30  # bytes
 MOST_OF_MIXTURES = 512 << 20  # bytes
@@ -76,8 +79,12 @@ class Networks:
         return self._files.get(("kinship", a, b), lambda: kinship(self.model(a, Network), self.model(b, Network)))
 
     def codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
-        """The codes of a photo read at a short side."""
+        """The codes of a photo read at a short side, refined if the renderer says so."""
         return self._encoded(renderer, model, photo, side)[0]
+
+    def has_codes(self, renderer: Renderer[SwappingModel], photo: Photo, side: int) -> bool:
+        """Whether these are at hand."""
+        return codes_key(renderer, photo, side) in self._codes
 
     def notice(self, model: str, photo: Photo) -> str | None:
         """What to say of a photo that comes out worse than most, if the model came with figures of that."""
@@ -105,6 +112,29 @@ class Networks:
 
         return self._files.get(("distribution", model), opened)
 
+    def words(self) -> TextModel:
+        """What reads phrases."""
+        return self._files.get("words", lambda: text_model(device=self.device))
+
+    def probe(self, model: str, watch: Watch = unwatched) -> Probe:
+        """What phrases mean to a model, for which many of its pictures are looked at the first time."""
+        if (key := ("probe", model)) not in self._files:
+            network, known, words = self.model(model, SwappingModel), self.distribution(model), self.words()
+            with watch("reading words") as progress:
+                found = probe_textures(network, known, words, size=network.config.size, progress=progress)
+            self._files.get(key, lambda: found)
+        return self._files.get(key, lambda: self.probe(model))
+
+    def has_probe(self, model: str) -> bool:
+        return ("probe", model) in self._files
+
+    def found(self, model: SwappingModel, name: str, file: Path) -> SwapCodes:
+        """Codes with one texture, of a file. GraftError for those of another model."""
+        codes = self._files.get(("codes", file.stem), lambda: Codes.load(file))
+        if codes.model != model.fingerprint:
+            raise GraftError(f"This texture was found for another model than {name}: choose that, or another texture.")
+        return codes
+
     def mask(self, mask: Photo) -> Tensor:
         """(1, 1, h, w) in [0, 1]."""
         return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
@@ -117,16 +147,24 @@ class Networks:
 
         def encode() -> tuple[SwapCodes, bool]:
             picture = images.read(photo.path, side, renderer.square, photo.name)
-            codes = tiled_if_large(renderer.model, picture).encode(picture)
-            return codes, side == renderer.model.config.size and self._bad(model, renderer.model, picture)
+            codes = renderer.network(picture).encode(picture)
+            known = side == renderer.model.config.size and not renderer.refine
+            return codes, known and self._bad(model, renderer.model, picture, codes)
 
-        return self._codes.get((renderer.model.fingerprint, photo.id, side, renderer.square), encode)
+        if (key := codes_key(renderer, photo, side)) in self._codes:
+            return self._codes.get(key, encode)
+        made = encode()  # others may have their turns meanwhile, and what is kept changes
+        return self._codes.get(key, lambda: made)
 
-    def _bad(self, name: str, model: SwappingModel, picture: Tensor) -> bool:
+    def _bad(self, name: str, model: SwappingModel, picture: Tensor, codes: SwapCodes) -> bool:
         try:
-            return comes_out_badly(model, self.distribution(name), picture)
+            return comes_out_badly(model, self.distribution(name), picture, codes)
         except GraftError:  # it came without, or has been trained on since
             return False
+
+
+Later = Callable[[str, Hashable, Callable[[Watch], object]], bool]
+"""Has work done later, known by a name and a key; whether it will be."""
 
 
 @dataclass(frozen=True)
@@ -137,19 +175,59 @@ class Workspace:
     visitor: Visitor
     own: int | None = None  # largest short side that pictures keep where a scene tells no size; None: the model's size
     about: dict[str, Any] = field(default_factory=dict)  # what recipes tell first
+    watch: Watch = unwatched  # of what takes long
+    later: Later | None = None  # has long work done when nobody waits; None: it is done at once
+    pending: list[str] = field(default_factory=list)  # names of what the picture was drawn without
 
-    def renderer(self, model: str, size: int | None = None, square: bool = False) -> Renderer[SwappingModel]:
+    def renderer(
+        self, model: str, size: int | None = None, square: bool = False, refine: int = 0
+    ) -> Renderer[SwappingModel]:
         network = self.networks.model(model, SwappingModel)
-        return Renderer(network, size=size, own=self.own, square=square, about=self.about)
+        about: Any = {"own": self.own, "watch": self.watch, "about": self.about}
+        return Renderer(network, size=size, square=square, refine=refine, **about)
 
     def codes(
         self, renderer: Renderer[SwappingModel], model: str, *ids: str, together: bool = False
     ) -> list[SwapCodes]:
-        """Codes of photos, each read at its own side, or together at that of the smallest."""
+        """Codes of photos, each read at its own side, or together at that of the smallest.
+
+        Where refined codes are for later, those of the encoder until then."""
         photos = [self.visitor.photo(id) for id in ids]
         if together:
             renderer = renderer.together([photo.path for photo in photos])
-        return [self.networks.codes(renderer, model, photo, renderer.side(photo.path)) for photo in photos]
+        return [self._codes(renderer, model, photo, renderer.side(photo.path)) for photo in photos]
+
+    def _codes(self, renderer: Renderer[SwappingModel], model: str, photo: Photo, side: int) -> SwapCodes:
+        if renderer.refine and not self.networks.has_codes(renderer, photo, side):
+
+            def refine(watch: Watch) -> None:
+                self.networks.codes(replace(renderer, watch=watch), model, photo, side)
+
+            if self._is_later(photo.id, codes_key(renderer, photo, side), refine):
+                return self.networks.codes(replace(renderer, refine=0), model, photo, side)
+        return self.networks.codes(renderer, model, photo, side)
+
+    def probe(self, model: str) -> Probe | None:
+        """What phrases mean to a model; None as long as that is for later.
+
+        GraftError for a model that came without the textures of its training."""
+        self.networks.distribution(model)
+        if not self.networks.has_probe(model):
+
+            def look(watch: Watch) -> None:
+                self.networks.probe(model, watch)
+
+            if self._is_later("words", ("probe", model), look):
+                return None
+        return self.networks.probe(model, self.watch)
+
+    def _is_later(self, name: str, key: Hashable, work: Callable[[Watch], object]) -> bool:
+        """Whether work is not done now; what it is for is then noted, unless it has failed before."""
+        if self.later is None:
+            return False
+        if self.later(name, key, work) and name not in self.pending:
+            self.pending.append(name)
+        return True
 
     @torch.no_grad()
     def decode(self, renderer: Renderer[SwappingModel], codes: SwapCodes) -> Tensor:
@@ -157,6 +235,10 @@ class Workspace:
         model = renderer.model
         large = codes.structure.shape[2:].numel() * model.config.stride**2 > WHOLE
         return (Tiled(model) if large else model).decode(codes, **renderer.rendering)
+
+    def found(self, model: str, id: str) -> SwapCodes:
+        """Codes with a texture that words have led to."""
+        return self.networks.found(self.networks.model(model, SwappingModel), model, self.visitor.found(id))
 
     def source(self, id: str) -> str:
         """A photo as a command or Python names it."""
@@ -170,6 +252,11 @@ class Workspace:
         """What to say of photos that come out worse than most."""
         told = [self.networks.notice(model, self.visitor.photo(id)) for id in dict.fromkeys(ids)]
         return " ".join(filter(None, told)) or None
+
+
+def codes_key(renderer: Renderer[SwappingModel], photo: Photo, side: int) -> Hashable:
+    """By which codes of a photo are kept."""
+    return (renderer.model.fingerprint, photo.id, side, renderer.square, renderer.refine)
 
 
 def weights(model: Network) -> int:

@@ -1,6 +1,7 @@
 """Whose turn it is: networks run one at a time, and visitors are served one after another."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,6 +13,7 @@ from graftlab.errors import GraftError
 T = TypeVar("T")
 MOST_WAITING = 32  # of one visitor
 PATIENCE = 0.5  # seconds that a job waits for pictures between two of its steps
+LONG = 4.0  # seconds that what waits for quiet waits between two of its steps
 
 
 class Rota(Generic[T]):
@@ -41,14 +43,16 @@ class Rota(Generic[T]):
 
 
 class Turns:
-    """One thread in which networks draw pictures for people who wait, and a lock that a long job holds meanwhile.
+    """One thread in which networks draw pictures for people who wait, and a lock that long jobs hold meanwhile.
 
-    The job gives way to pictures between its steps, and goes on after PATIENCE even if there are more."""
+    A job gives way to pictures and other jobs between its steps, and goes on after PATIENCE even if there are more."""
 
     def __init__(self) -> None:
         self._door = threading.Condition()
         self._rota = Rota[tuple[Callable[[], Any], Future[Any]]]()
-        self._held = self._job_is_due = self._closed = False
+        self._due: deque[object] = deque()  # jobs that wait, the next first
+        self._held = self._closed = False
+        self._drew = 0.0  # when the last picture was drawn
         self._thread = threading.Thread(target=self._serve, name="pictures", daemon=True)
         self._thread.start()
 
@@ -71,13 +75,16 @@ class Turns:
             with self._door:
                 self._leave()
 
-    def give_way(self) -> None:
-        """Let those who wait for pictures have theirs."""
+    def give_way(self, quiet: float = 0) -> None:
+        """Let those who wait have their turns; with `quiet`, until nobody has wanted a picture for so many seconds."""
         with self._door:
-            if self._rota:
-                self._leave()
-                self._door.wait_for(lambda: not (self._rota or self._held), PATIENCE)
-                self._enter()
+            if not (self._rota or self._due or self._rest(quiet)):
+                return
+            self._leave()
+            end = time.monotonic() + (LONG if quiet else PATIENCE)
+            while (left := end - time.monotonic()) > 0 and (self._rota or self._held or self._rest(quiet)):
+                self._door.wait(left if self._rota or self._held else min(left, self._rest(quiet)))
+            self._enter()
 
     def close(self) -> None:
         """End the thread when it has done what it is doing."""
@@ -87,9 +94,15 @@ class Turns:
         self._thread.join(timeout=5)
 
     def _enter(self) -> None:
-        self._job_is_due = True
-        self._door.wait_for(lambda: not self._held)
-        self._job_is_due, self._held = False, True
+        mine = object()
+        self._due.append(mine)
+        self._door.wait_for(lambda: not self._held and self._due[0] is mine)
+        self._due.popleft()
+        self._held = True
+
+    def _rest(self, quiet: float) -> float:
+        """Seconds that are left until it has been quiet for so long."""
+        return max(0.0, self._drew + quiet - time.monotonic())
 
     def _leave(self) -> None:
         self._held = False
@@ -98,7 +111,7 @@ class Turns:
     def _serve(self) -> None:
         while True:
             with self._door:
-                self._door.wait_for(lambda: self._closed or (self._rota and not (self._held or self._job_is_due)))
+                self._door.wait_for(lambda: self._closed or (self._rota and not (self._held or self._due)))
                 if self._closed:
                     return
                 work, future = self._rota.take()
@@ -110,5 +123,6 @@ class Turns:
                 future.set_exception(error)
             finally:
                 with self._door:
+                    self._drew = time.monotonic()
                     self._leave()
             del work, future  # what they hold is not kept until the next comes

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from graftlab.errors import GraftError
+from graftlab.studio.aside import Aside
 from graftlab.studio.jobs import Jobs
 from graftlab.studio.networks import Networks, Workspace
 from graftlab.studio.rota import Turns
@@ -30,24 +31,26 @@ class Server:
         self.networks = Networks([model], device)
         self.turns = Turns()
         self.visitors = Visitors(photos, tell)
-        self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of jobs
-        self.jobs = Jobs(self.turns, self.tell, sentence)
+        self.listeners: dict[str, list[Callable[[dict[str, Any]], None]]] = {}  # of a visitor, told of news
+        self.jobs = Jobs(self.turns, lambda visitor, job: self.tell(visitor, {"job": job}), sentence)
+        self.aside = Aside(self.turns, lambda visitor, name: self.tell(visitor, {"ready": name}))
         self.trainings = Trainings(local)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
 
     def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
         return Workspace(self.networks, self.visitors.get(visitor), own, about or {})
 
-    def tell(self, visitor: str, job: dict[str, Any]) -> None:
-        """Let all pages of a visitor know how a job is. From any thread."""
+    def tell(self, visitor: str, news: dict[str, Any]) -> None:
+        """Let all pages of a visitor know how a job is, or what is ready. From any thread."""
         for listener in list(self.listeners.get(visitor, [])):
             if self.loop is not None and not self.loop.is_closed():
-                self.loop.call_soon_threadsafe(listener, job)
+                self.loop.call_soon_threadsafe(listener, news)
 
     def close(self) -> None:
         """Stop, and remove what visitors brought."""
         self.trainings.close()
         self.jobs.close()
+        self.aside.close()
         self.turns.close()
         self.visitors.close()
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from graftlab.errors import GraftError
 from graftlab.studio.answers import PhotoAnswer, Whose, answer
-from graftlab.studio.scenes.base import PhotoId
+from graftlab.studio.scenes.base import CodesId, PhotoId
 from graftlab.studio.sessions import LARGEST_FILE, Photo
 from graftlab.work.examples import FOLDER
 
@@ -24,6 +24,7 @@ class Session(BaseModel):
     document: dict[str, Any] = Field(description="The page's document, as it is.")
     photos: list[PhotoId] = Field([], max_length=300)
     masks: list[PhotoId] = Field([], max_length=300)
+    codes: list[CodesId] = Field([], max_length=300, description="Textures that words led to.")
 
 
 class SavedPicture(BaseModel):
@@ -42,6 +43,7 @@ class SavedSession(BaseModel):
     document: dict[str, Any]
     photos: list[SavedPicture] = Field([], max_length=300)
     masks: list[SavedPicture] = Field([], max_length=300)
+    codes: list[str] = Field([], max_length=300)  # base64 of their files
 
 
 class Opened(BaseModel):
@@ -68,6 +70,7 @@ def save_session(whose: Whose, session: Session) -> Response:
         document=session.document,
         photos=[saved(whose.photo(id)) for id in session.photos],
         masks=[saved(whose.mask(id)) for id in session.masks],
+        codes=[base64.b64encode(whose.found(id).read_bytes()).decode() for id in session.codes],
     )
     headers = {"content-disposition": 'attachment; filename="session.graft.json"'}
     try:
@@ -88,6 +91,8 @@ def open_session(whose: Whose, file: Annotated[UploadFile, File()]) -> Opened:
         session = SavedSession.model_validate_json(data)
         photos = [whose.restore(one.name, decoded(one)) for one in session.photos]
         masks = [whose.add_mask(decoded(one) or b"") for one in session.masks]
+        for codes in session.codes:
+            whose.add_codes(base64.b64decode(codes, validate=True))
     except GraftError:
         raise
     except ValueError:  # of the model, of base64

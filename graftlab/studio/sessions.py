@@ -20,6 +20,7 @@ from PIL import Image
 from pydantic_core import to_json
 
 from graftlab import images
+from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.images.plugins import CAMERAS
 from graftlab.work.examples import FOLDER, example
@@ -31,6 +32,8 @@ LARGEST_PICTURE = 50_000_000  # pixels
 MOST_PHOTOS = 300  # of a visitor
 MOST_BYTES = 1 << 30  # of them together
 MOST_MASKS = 1000  # of a visitor; the first goes when one more comes
+LARGEST_CODES = 16 << 20  # bytes of a texture that was found
+MOST_CODES = 300  # of a visitor; the first goes when one more comes
 MOST_VISITORS = 64  # whose folders are kept; the one who was seen last longest ago loses theirs
 LONGEST_NAME = 200  # characters
 SHOWN = 2048  # short side up to which a photo is shown, pixels
@@ -63,12 +66,13 @@ class Photo:
 
 @dataclass
 class Visitor:
-    """One browser, its photos by id in the order in which they came, and its masks."""
+    """One browser, its photos by id in the order in which they came, its masks, and textures that words led to."""
 
     id: str
     folder: Path
     photos: dict[str, Photo] = field(default_factory=dict)
     masks: dict[str, Photo] = field(default_factory=dict)
+    codes: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()  # uploads are read by several threads
@@ -99,6 +103,38 @@ class Visitor:
                 for old in list(self.masks.values())[:-MOST_MASKS]:
                     self._drop(self.masks, old)
         return self.mask(id)
+
+    def add_codes(self, data: bytes) -> str:
+        """Keep the file of codes with one texture. Returns its id; GraftError if it is none."""
+        if (id := digest(data)) not in self.codes:
+            if len(data) > LARGEST_CODES:
+                raise GraftError(f"These codes have more than {LARGEST_CODES >> 20} MiB: take those of one picture.")
+            atomic_write(path := self.folder / f"{id}.safetensors", lambda file: file.write(data))
+            try:
+                texture = getattr(Codes.load(path), "texture", None)
+                if texture is None or texture.shape[0] != 1 or texture.ndim != 2:
+                    raise GraftError("These codes are not those of one picture with one texture: choose others.")
+            except GraftError:
+                path.unlink()
+                raise
+            with self._lock:
+                self.codes[id] = path
+                for old in list(self.codes)[:-MOST_CODES]:
+                    self.codes.pop(old).unlink(missing_ok=True)
+        return id
+
+    def found(self, id: str) -> Path:
+        """The file of such codes."""
+        try:
+            return self.codes[id]
+        except KeyError:
+            raise MissingError("What the words led to is not here (any more): guide the picture again.") from None
+
+    def forget(self, ids: set[str]) -> None:
+        """Remove such codes."""
+        with self._lock:
+            for path in [self.codes.pop(id) for id in ids if id in self.codes]:
+                path.unlink(missing_ok=True)
 
     def put(self, photo: Photo) -> Photo:
         """A photo that stays where it is."""

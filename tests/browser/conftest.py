@@ -1,5 +1,6 @@
 """A studio that runs, and tabs of a browser on it in which nothing may go wrong unseen."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,11 +13,12 @@ SLOW = 60_000  # ms; a machine may have more to do
 
 
 @pytest.fixture(scope="session")
-def studio():
-    """The address of a studio with the small model."""
+def studio(pytestconfig):
+    """The address of a studio with the small model, which remembers from run to run what words mean to it."""
     photos = ("@peaks", "@autumn-hills", "@hilltop-sunset")
     command = [sys.executable, "-m", "graftlab", "studio", *photos, "--no-browser", "-m", "landscapes-128"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+    env = {**os.environ, "GRAFTLAB_CACHE": str(pytestconfig.cache.mkdir("studio"))}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as running:
         told = ""
         while not (found := re.search(r"http://\S+token=\S+", told)):
             line = running.stdout.readline()

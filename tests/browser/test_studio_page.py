@@ -18,7 +18,7 @@ AXE = Path(__file__).parent / "axe-core" / "axe.min.js"
 
 def pixels(page, view="canvas"):
     """What a canvas shows, as floats (h, w, 3), once nothing is waited for any more."""
-    page.wait_for_selector(".box:not(.waiting)")
+    page.wait_for_selector(".box:not(.waiting, .unfinished)")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     data = page.locator(view).evaluate("(canvas) => canvas.toDataURL()")
     return np.asarray(Image.open(BytesIO(base64.b64decode(data.partition(",")[2]))).convert("RGB")).astype(float)
@@ -133,6 +133,26 @@ def test_a_slider_changes_pixels_and_undo_brings_the_same_ones_back(page):
     assert page.get_by_label("Texture, number").input_value() == "1.50"
 
 
+def test_details_come_by_themselves_and_can_be_left_out(page):
+    keep = page.get_by_role("button", name="Keep details")
+    expect(keep).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Texture", exact=True).fill("0")  # its own: what is drawn is the photo again, more or less
+    sharp = pixels(page)
+    keep.click()
+    plain = pixels(page)
+    photo = np.asarray(Image.open(example("peaks")).convert("RGB").resize((48, 32), Image.Resampling.BOX)).astype(float)
+
+    def far(shown):
+        rows, columns = (np.flatnonzero((shown != shown[0, 0]).any(2).any(axis)) for axis in (1, 0))
+        within = Image.fromarray(shown[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8))
+        return difference(np.asarray(within.resize((48, 32), Image.Resampling.BOX)).astype(float), photo)
+
+    assert far(sharp) < 0.7 * far(plain)
+    page.keyboard.press("Control+z")
+    assert np.array_equal(pixels(page), sharp), "found once"
+    assert part(page, "swap")["refine"] == 20
+
+
 def test_a_cell_of_the_sheet_is_where_one_goes_on(page):
     page.get_by_text("All with all").click()
     expect(page.locator(".cell:not(.empty)")).to_have_count(9, timeout=60_000)
@@ -178,6 +198,35 @@ def test_a_region_is_painted_and_opens_again_elsewhere(tab, tmp_path):
     other.wait_for_selector(".room.edit canvas[data-frame]")
     other.wait_for_timeout(1500)
     assert np.array_equal(pixels(other), painted)
+
+
+def test_words_are_sliders_and_lead_pictures(page):
+    page.get_by_role("tab", name="Edit").click()
+    page.wait_for_selector(".room.edit canvas[data-frame]")
+    plain, text = pixels(page), page.get_by_label("What it should become")
+    text.fill("winter night xyzzy")
+    text.press("Enter")
+    page.get_by_text("does not know 'xyzzy'").wait_for()
+    page.get_by_label("winter night xyzzy", exact=True).wait_for()
+    assert difference(pixels(page), plain) > 2
+    page.keyboard.press("Control+z")
+    expect(page.get_by_label("winter night xyzzy", exact=True)).to_have_count(0)
+    assert np.array_equal(pixels(page), plain)
+
+    text.fill("golden sunset")
+    page.get_by_role("button", name="Guide").click()
+    stop = page.get_by_role("button", name="Stop here")
+    expect(stop).to_be_enabled(timeout=120_000)  # there is a picture on the way
+    page.wait_for_timeout(500)
+    stop.click()
+    expect(page.locator(".words > .texture")).to_have_text("what words led to")
+    expect(stop).to_have_count(0)
+    led = pixels(page)
+    assert difference(led, plain) > 2
+    page.get_by_role("button", name="Its own").click()
+    assert np.array_equal(pixels(page), plain)
+    page.keyboard.press("Control+z")
+    assert np.array_equal(pixels(page), led)
 
 
 def test_a_saved_picture_opens_again_as_it_was_made(page, tmp_path):

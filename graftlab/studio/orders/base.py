@@ -19,6 +19,11 @@ class Order(BaseModel, ABC):
     def file(self) -> str:
         """The name of the file that people get."""
 
+    @property
+    def found(self) -> str | None:
+        """The id of codes that it has come to, if it finds some."""
+        return None
+
     @abstractmethod
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
         """Write it to `out`, which ends as `file` does. What `watch` gives is called between steps: it may raise."""

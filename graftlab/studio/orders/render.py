@@ -1,10 +1,12 @@
 """A scene as a picture to keep."""
 
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from graftlab import __version__, images
+from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
@@ -25,14 +27,21 @@ class Render(Order):
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
         with watch("rendering", 1) as progress:
-            picture = self.scene.draw(at)
-            progress(1)
+            picture = self.scene.draw(replace(at, watch=watch))
+            progress(1, 1)
         recipe = {
-            "command": self.scene.as_command(at),
+            "command": self._command(at),
             "version": __version__,
             "model": at.networks.model(self.scene.model, Network).fingerprint,
             "scene": self.scene.model_dump(mode="json"),
             "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
             "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
+            "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.textures_found()},
         }
         images.write(picture, out, recipe)
+
+    def _command(self, at: Workspace) -> str:
+        try:
+            return self.scene.as_command(at)
+        except GraftError:  # no command draws it
+            return "graft studio"

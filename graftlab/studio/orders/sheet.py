@@ -1,5 +1,6 @@
 """Every structure with every texture."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,7 @@ class Sheet(Order):
     textures: Shelf
     size: int | None = Field(None, ge=16, le=1024, description="Short side of the pictures; the model's by default.")
     square: bool = True
+    refine: int = Field(0, ge=0, le=200, description="As of a scene.")
     format: Literal["png", "jpg", "webp", "tif"] = "png"
 
     @property
@@ -31,7 +33,8 @@ class Sheet(Order):
         return f"sheet.{self.format}"
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
-        renderer = at.renderer(self.model, self.size or at.renderer(self.model).model.config.size, self.square)
+        side = self.size or at.renderer(self.model).side()
+        renderer = replace(at, watch=watch).renderer(self.model, side, self.square, self.refine)
         rows, columns = (
             [(photo.name, renderer.read(photo.path)) for photo in map(at.visitor.photo, ids)]
             for ids in (self.structures, self.textures)

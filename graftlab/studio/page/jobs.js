@@ -5,7 +5,7 @@ import { Button } from "./controls.js";
 import { html } from "./html.js";
 import { cancel, download, jobs } from "./wire.js";
 
-const isGoing = ({ state }) => state === "waiting" || state === "running";
+export const isGoing = ({ state }) => state === "waiting" || state === "running";
 
 /** All jobs, behind a button that tells how many are going; nothing as long as there is none. */
 export function Jobs() {
@@ -37,7 +37,7 @@ export function JobList({ jobs: list }) {
 
 const shareOf = ({ done, total }) => (total ? Math.min(done / total, 1) : 0);
 
-function Share({ job }) {
+export function Share({ job }) {
   return html`<progress max="1" value=${shareOf(job)} aria-label=${`${job.file}: progress`} />`;
 }
 

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button } from "./controls.js";
+import { Pending } from "./details.js";
 import { html } from "./html.js";
 
 export const before = signal(false); // held down: the earlier picture is shown
@@ -76,7 +77,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
     event.preventDefault();
   };
   return html`<figure class="picture">
-    <div class=${`box ${tool ? "tooled" : zoomed > 1 ? "" : "still"} ${told.waiting ? "waiting" : ""}`} ref=${box}>
+    <div class=${`box ${tool ? "tooled" : zoomed > 1 ? "" : "still"} ${told.waiting ? "waiting" : told.pending ? "unfinished" : ""}`} ref=${box}>
       <canvas ref=${canvas} role="img" tabindex="0" aria-label=${label} onKeyDown=${key} ...${hands} />
       ${divider !== null && html`<${Divider} share=${divider} set=${divide} rect=${rect} />`}
       ${told.error && html`<p class="trouble" role="alert">${told.error}</p>`}
@@ -84,6 +85,7 @@ export function Picture({ frame, earlier, label, caption, tool, overlay, actions
     <figcaption>
       <div class="words">${caption}</div>
       <div class="said" role="status">${told.notice && html`<${Notice} words=${told.notice} />`}</div>
+      <${Pending} names=${told.pending} />
       <div class="tools" role="group" aria-label="View">
         ${earlier && html`<${Button} name="Hold for before" keys="B" sign="before" pressed=${hidden} ...${held} />
           <${Button} name="Split before and after" keys="S" sign="split" pressed=${divider !== null} data-key="s"

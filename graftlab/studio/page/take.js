@@ -40,12 +40,12 @@ async function restore(recipe, lay) {
   say("Open as it was made.", "word", instead);
 }
 
-/** Bring back what a picture carries itself, its masks, and what comes with graftlab. */
-async function recall({ photos: needed = {}, masks = {} }) {
-  for (const data of Object.values(masks)) {
+/** Bring back what a picture carries itself, its masks and the texture that words led to, and what comes with graftlab. */
+async function recall({ photos: needed = {}, masks = {}, codes = {} }) {
+  for (const [shelf, all] of [["masks", masks], ["codes", codes]]) for (const data of Object.values(all)) {
     const form = new FormData();
-    form.append("file", new Blob([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))]), "mask.png");
-    await call("/api/masks", form);
+    form.append("file", new Blob([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))]), shelf);
+    await call(`/api/${shelf}`, form);
   }
   for (const [id, name] of Object.entries(needed)) {
     if (id in photos.value || !name.startsWith("@")) continue;
@@ -75,8 +75,9 @@ export async function saveSession() {
   const text = JSON.stringify(document);
   const ids = new Set(text.match(/(?<=")[0-9a-f]{16}(?=")/g)); // of photos and of masks
   const masks = new Set(text.match(/(?<="mask":")[0-9a-f]{16}(?=")/g));
+  const codes = new Set(text.match(/(?<="found":")[0-9a-f]{16}(?=")/g));
   try {
-    const saved = { document, photos: [...ids].filter((id) => id in photos.value), masks: [...masks] };
+    const saved = { document, photos: [...ids].filter((id) => id in photos.value), masks: [...masks], codes: [...codes] };
     const address = URL.createObjectURL(await call("/api/session", saved));
     download(address, `studio-${new Date().toISOString().slice(0, 16).replace(":", "")}.graft.json`);
     setTimeout(() => URL.revokeObjectURL(address), 10000);

@@ -38,12 +38,13 @@ let number = 0;
 function view(name) {
   if (!views.has(name)) {
     const frame = signal({ bitmap: null, waiting: false, notice: null, error: null });
-    views.set(name, { frame, scene: null, patient: false, asked: 0, shown: 0 });
+    views.set(name, { frame, scene: null, patient: false, asked: 0, shown: 0, pending: [] });
   }
   return views.get(name);
 }
 
-/** The newest picture of a view of this scene, as a signal of { bitmap, width, height, ms, notice, error, waiting, id }.
+/** The newest picture of a view of this scene, as a signal of { bitmap, width, height, ms, notice, error, waiting, id },
+ *  with { pending } as long as it lacks something that is being found: then another comes by itself.
  *
  *  A scene goes to the server the moment it changes, and of several waiting there the newest is drawn. `patient` views,
  *  of which there are many, are asked for a few at a time, so that the others need not wait for them. */
@@ -102,6 +103,7 @@ async function show(data) {
   const one = views.get(told.view);
   if (!one) return;
   answered(told.view);
+  one.pending = told.pending ?? [];
   const bitmap = await createImageBitmap(picture);
   if (told.id < one.shown) return bitmap.close(); // a newer one was quicker
   one.shown = told.id;
@@ -112,9 +114,15 @@ async function show(data) {
 
 function hear(told) {
   if (told.job) return heed(told.job);
+  if (told.ready) return redraw(told.ready);
   const one = views.get(told.view);
   answered(told.view);
   if (one && told.id >= one.shown) one.frame.value = { ...one.frame.value, error: told.error, waiting: false };
+}
+
+/** Ask again for the pictures that were drawn without something. */
+function redraw(ready) {
+  for (const [name, one] of views) if (one.scene && one.pending.includes(ready)) ask(name);
 }
 
 export function connect() {

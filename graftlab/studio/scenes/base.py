@@ -7,11 +7,14 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from graftlab.rendering.renderer import OWN_PICTURE
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import OWN_PICTURE, Renderer
 from graftlab.studio.networks import Workspace
 
 PhotoId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="As the answer to an upload tells it.")]
 MaskId = PhotoId
+CodesId = PhotoId
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*\w[^\x00-\x1f]*$")]
 Share = Annotated[float, Field(ge=-2, le=3, allow_inf_nan=False)]
 """How much of another picture: 0 none, 1 all of it, beyond exaggerated."""
 Gain = Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False, description="Standard deviations.")]
@@ -32,6 +35,17 @@ class Scene(BaseModel, ABC):
         "a picture that is saved.",
     )
     square: bool = Field(False, description="Whether pictures are cropped to their central square.")
+    refine: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="Steps by which codes of photos are brought nearer to these. On the screen pictures are drawn "
+        "with the encoder's until they are found.",
+    )
+
+    def renderer(self, at: Workspace) -> Renderer[SwappingModel]:
+        """The model, and how photos are read for it."""
+        return at.renderer(self.model, self.size, self.square, self.refine)
 
     @abstractmethod
     def draw(self, at: Workspace) -> Tensor:
@@ -43,6 +57,10 @@ class Scene(BaseModel, ABC):
 
     def masks(self) -> list[str]:
         """The masks that it needs, by id."""
+        return []
+
+    def textures_found(self) -> list[str]:
+        """The codes that it needs, by id."""
         return []
 
     @abstractmethod
@@ -60,15 +78,16 @@ class Scene(BaseModel, ABC):
     def reading(self) -> list[str]:
         """How pictures are read, as options of a command."""
         size = [] if self.size is None else ["--size", str(self.size)]
-        return [*size, *(["--square"] if self.square else []), "--model", self.model]
+        refine = ["--refine", str(self.refine)] if self.refine else []
+        return [*size, *(["--square"] if self.square else []), *refine, "--model", self.model]
 
     def opening(self) -> str:
         """How they are read, as Python."""
         size = f"own={self.own}" if self.size is None else f"size={self.size}"
-        square = ", square=True" if self.square else ""
+        more = (", square=True" if self.square else "") + (f", refine={self.refine}" if self.refine else "")
         return (
             "import graftlab\nfrom graftlab.rendering import Renderer\n\n"
-            f"renderer = Renderer(graftlab.load({self.model!r}), {size}{square})\n"
+            f"renderer = Renderer(graftlab.load({self.model!r}), {size}{more})\n"
         )
 
 

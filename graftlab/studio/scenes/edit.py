@@ -1,14 +1,21 @@
 """One photo with another texture, textures in regions, directions and components."""
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from graftlab.editing.directions import Directions
+from graftlab.checkpoints.load import bundled_directions
+from graftlab.codes import SwapCodes
+from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.edits import Move, Region, edit
+from graftlab.errors import GraftError
+from graftlab.networks.swapping import SwappingModel
+from graftlab.objectives.words import NEUTRAL
+from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
-from graftlab.studio.scenes.base import Gain, MaskId, PhotoId, Scene, Share, command, number
+from graftlab.studio.scenes.base import CodesId, Gain, MaskId, PhotoId, Scene, Share, Words, command, number
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 MOST = 64  # of each list
@@ -39,6 +46,14 @@ class Along(Somewhere):
     gain: Gain
 
 
+class Phrase(Somewhere):
+    """Along what a phrase means to the model."""
+
+    text: Words
+    neutral: Words = Field(NEUTRAL, description="What the phrase changes, as night does day.")
+    gain: Gain
+
+
 class Component(Somewhere):
     """Along a principal component of what the model was trained on."""
 
@@ -64,13 +79,26 @@ class Edit(Scene):
     amount_texture: Share = 1
     amount_structure: Share = 0
     seed_texture: int | None = Field(None, ge=0, lt=2**32, description="Of a random texture in the photo's place.")
+    found: CodesId | None = Field(None, description="Codes that words led to, whose texture takes its place.")
     psi: float = Field(0.8, ge=0, le=3, allow_inf_nan=False, description="How far random textures vary.")
     directions: tuple[Along, ...] = Field((), max_length=MOST)
+    phrases: tuple[Phrase, ...] = Field((), max_length=MOST)
     components: tuple[Component, ...] = Field((), max_length=MOST)
     regions: tuple[Painted, ...] = Field((), max_length=MOST)
 
     def draw(self, at: Workspace) -> Tensor:
-        renderer = at.renderer(self.model, self.size, self.square)
+        renderer = self.renderer(at)
+        codes = self.begin(at, renderer)
+        painted = at.codes(renderer, self.model, *(region.texture for region in self.regions))
+        regions = [
+            Region(at.mask(str(one.mask)), texture, one.amount, one.soft)
+            for one, texture in zip(self.regions, painted, strict=True)
+        ]
+        moved = edit(codes, regions=regions, moves=self._moves(at), stride=renderer.model.config.stride)
+        return at.decode(renderer, moved)
+
+    def begin(self, at: Workspace, renderer: Renderer[SwappingModel]) -> SwapCodes:
+        """The codes of the whole picture, before its regions and whatever moves it."""
         others = [self.texture] if self.texture else []
         codes, *given = at.codes(
             renderer, self.model, self.picture, *others, together=bool(others and self.amount_structure)
@@ -78,24 +106,29 @@ class Edit(Scene):
         other = given[0] if given else None
         if self.seed_texture is not None:
             other = at.networks.distribution(self.model).sample(other or codes, [self.seed_texture], self.psi)
-        painted = at.codes(renderer, self.model, *(region.texture for region in self.regions))
-        regions = [
-            Region(at.mask(str(one.mask)), texture, one.amount, one.soft)
-            for one, texture in zip(self.regions, painted, strict=True)
-        ]
-        amounts = (self.amount_texture, self.amount_structure)
-        return at.decode(renderer, edit(codes, other, *amounts, regions, self._moves(at), renderer.model.config.stride))
+        if self.found is not None:
+            other = replace(other or codes, texture=at.found(self.model, self.found).texture.to(codes.texture))
+        return edit(codes, other, self.amount_texture, self.amount_structure)
 
     def photos(self) -> list[str]:
         return [self.picture, *([self.texture] if self.texture else []), *(region.texture for region in self.regions)]
 
     def masks(self) -> list[str]:
-        return [one.mask for one in (*self.directions, *self.components, *self.regions) if one.mask]
+        everything = (*self.directions, *self.phrases, *self.components, *self.regions)
+        return [one.mask for one in everything if one.mask]
+
+    def textures_found(self) -> list[str]:
+        return [self.found] if self.found else []
 
     def _moves(self, at: Workspace) -> list[Move]:
         named: list[tuple[Directions, str, float, Somewhere]] = [
             (at.networks.directions(each.file), each.name, each.gain, each) for each in self.directions
         ]
+        said = [each for each in self.phrases if each.gain]
+        if said and (probe := at.probe(self.model)) is not None:
+            words = at.networks.words()
+            for each in said:
+                named.append((probe.directions(words, [each.text], each.neutral), each.text.strip(), each.gain, each))
         for one in self.components:
             found = at.networks.distribution(self.model).components(one.part)
             named.append((found, f"component {one.index + 1}", one.gain, one))
@@ -108,6 +141,10 @@ class Edit(Scene):
     # -- as people would write it -------------------------------------------------------------------------------------
 
     def as_command(self, at: Workspace) -> str:
+        if self.found:
+            raise GraftError(
+                "No command draws the texture that words led to: copy this as Python, or save the picture."
+            )
         words: list[object] = ["edit", at.source(self.picture)]
         if self.texture:
             words += ["--texture", at.source(self.texture)]
@@ -119,9 +156,30 @@ class Edit(Scene):
             words += ["--region", f"{each.where}={at.source(each.texture)}:{number(each.amount)}"]
         for along in self.directions:
             words += ["--move", f"{along.name}={number(along.gain)}{along.inside}"]
+        first, files = self._read_words()
+        for phrase in self.phrases:
+            words += ["--move", f"{phrase.text.strip()}={number(phrase.gain)}{phrase.inside}"]
+        if files and self.directions:
+            files = [own(self.directions[0].file), *files]
+        for file in files:
+            words += ["--directions", file]
         for one in self.components:
             words += ["--move", f"{one.part} {one.index + 1}={number(one.gain)}{one.inside}"]
-        return command(*words, "-o", "edit.png", *self.reading())
+        return " && ".join([*first, command(*words, "-o", "edit.png", *self.reading())])
+
+    def _read_words(self) -> tuple[list[str], list[str]]:
+        """The commands that make directions of phrases, one for what is the same without them, and their files."""
+        groups: dict[str, list[str]] = {}
+        for phrase in self.phrases:
+            groups.setdefault(phrase.neutral, []).append(phrase.text.strip())
+        files = [f"words-{i + 1}.directions.safetensors" for i in range(len(groups))]
+        lines = [
+            command(
+                "directions", "text", *dict.fromkeys(texts), "--neutral", neutral, "-o", file, "--model", self.model
+            )
+            for file, (neutral, texts) in zip(files, groups.items(), strict=True)
+        ]
+        return lines, files
 
     def as_python(self, at: Workspace) -> str:
         def masked(one: Somewhere) -> str:
@@ -139,7 +197,10 @@ class Edit(Scene):
             known = "other" if self.texture else "codes"
             lines.append(f"known = Distribution.load(beside({self.model!r}))")
             lines.append(f"other = known.sample({known}, [{self.seed_texture}], psi={number(self.psi)})")
-        if self.texture or self.seed_texture is not None:
+        if self.found:
+            found = f'Codes.load("codes-{self.found}.safetensors")'
+            lines.append(f"other = replace({'other' if self.texture else 'codes'}, texture={found}.texture)")
+        if self.texture or self.found or self.seed_texture is not None:
             arguments.append(f"other, {number(self.amount_texture)}, {number(self.amount_structure)}")
         regions = [
             f"Region({masked(one)}, renderer.encode({at.source(one.texture)!r}), "
@@ -150,6 +211,13 @@ class Edit(Scene):
             f"Move(Directions.load(directions_beside({each.file!r})), {{{each.name!r}: {number(each.gain)}}}, "
             f"{masked(each)}, {number(each.soft)})"
             for each in self.directions
+        ]
+        if self.phrases:
+            lines.append(READ_WORDS.format(model=self.model))
+        moves += [
+            f"Move(probe.directions(words, [{each.text!r}], {each.neutral!r}), "
+            f"{{{each.text.strip()!r}: {number(each.gain)}}}, {masked(each)}, {number(each.soft)})"
+            for each in self.phrases
         ]
         moves += [
             f"Move(Distribution.load(beside({self.model!r})).components({one.part!r}), "
@@ -165,9 +233,20 @@ class Edit(Scene):
         return IMPORTS + "\n".join(lines)
 
 
-IMPORTS = """from graftlab.editing import masks
+def own(file: str) -> str:
+    """The directions of a model, as a command names them."""
+    return file if file in bundled_directions() else str(directions_beside(file))
+
+
+IMPORTS = """from dataclasses import replace
+
+from graftlab.codes import Codes
+from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import Distribution, beside
-from graftlab.editing.directions import Directions
 from graftlab.editing.edits import Move, Region, edit
+from graftlab.editing.word_directions import probe_textures
+from graftlab.language import text_model
 """
+READ_WORDS = """known, words = Distribution.load(beside({model!r})), text_model()
+probe = probe_textures(renderer.model, known, words, size=renderer.model.config.size)"""

@@ -19,7 +19,7 @@ class Swap(Scene):
     amount_structure: Share = 0
 
     def draw(self, at: Workspace) -> Tensor:
-        renderer = at.renderer(self.model, self.size, self.square)
+        renderer = self.renderer(at)
         a, b = at.codes(renderer, self.model, self.structure, self.texture, together=bool(self.amount_structure))
         return at.decode(renderer, edit(a, b, self.amount_texture, self.amount_structure))
 

@@ -3,9 +3,11 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { Button, Choice, Group, Slider, Typed } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { html } from "../html.js";
 import { maskOf, veil } from "../masks.js";
 import { Output } from "../output.js";
+import { Phrases, guiding } from "../phrases.js";
 import { Picture } from "../picture.js";
 import { Shelf, laid, named, photos, picture, squared } from "../shelf.js";
 import { useLive } from "../wire.js";
@@ -14,7 +16,7 @@ const brush = signal(0.06); // radius, as a share of the picture's width
 const where = signal(null); // id of the region that is changed; null: everywhere
 const COMPONENTS = 8; // that are offered of each part
 const LIMIT = 3; // standard deviations, of what a slider reaches; more can be typed
-const NOTHING = { texture: null, directions: {}, components: {} };
+const NOTHING = { texture: null, directions: {}, components: {}, phrases: [] };
 
 export const edit = {
   name: "edit",
@@ -26,12 +28,14 @@ export const edit = {
     amount_texture: 1,
     amount_structure: 0,
     seed_texture: null,
+    found: null,
     psi: 0.8,
+    refine: STEPS,
     regions: [],
   }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
-    ? { ...laid(now, "textures", ids), edit: { texture: ids[0], seed_texture: null } }
+    ? { ...laid(now, "textures", ids), edit: { texture: ids[0], seed_texture: null, found: null } }
     : { ...laid(now, "structures", ids), edit: { picture: ids[0] } }),
   restore,
 };
@@ -39,7 +43,7 @@ export const edit = {
 /** The scene that is on screen; regions whose masks are still on their way to the server are left out. */
 function sceneOf(part, model, painting) {
   if (!part.picture || !model) return null;
-  const { picture, texture, amount_texture, amount_structure, seed_texture, psi } = part;
+  const { picture, texture, amount_texture, amount_structure, seed_texture, psi, refine, found } = part;
   const square = squared(amount_structure, picture, texture);
   const places = part.regions.map((region) => {
     const marks = painting?.region === region.id ? [...region.marks, painting.mark] : region.marks;
@@ -48,10 +52,11 @@ function sceneOf(part, model, painting) {
   const all = [part, ...places];
   const along = model.card?.directions ?? [];
   return {
-    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, square,
+    kind: "edit", model: model.name, picture, texture, amount_texture, amount_structure, seed_texture, psi, refine, found, square,
     regions: places.filter(({ texture }) => texture).map(({ at, texture, amount }) => ({ ...at, texture, amount })),
     directions: all.flatMap(({ directions, at }) => along.filter(({ name }) => directions[name])
       .map(({ file, name }) => ({ ...at, file, name, gain: directions[name] }))),
+    phrases: all.flatMap(({ phrases = [], at }) => phrases.map((one) => ({ ...at, ...one }))),
     components: all.flatMap(({ components, at }) => Object.entries(components).filter(([, gain]) => gain)
       .map(([name, gain]) => ({ ...at, part: name.split(" ")[0], index: Number(name.split(" ")[1]), gain }))),
   };
@@ -68,13 +73,17 @@ function restore(now, scene) {
   const everywhere = { ...NOTHING, directions: {}, components: {} };
   for (const one of scene.regions ?? []) Object.assign(at(one), { texture: one.texture, amount: one.amount });
   for (const one of scene.directions ?? []) at(one).directions[one.name] = one.gain;
+  for (const one of scene.phrases ?? []) {
+    const { text, neutral, gain } = one;
+    at(one).phrases = [...at(one).phrases, { text, neutral, gain }];
+  }
   for (const one of scene.components ?? []) at(one).components[`${one.part} ${one.index}`] = one.gain;
-  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8 } = scene;
+  const { picture, texture = null, amount_texture = 1, amount_structure = 0, seed_texture = null, psi = 0.8, refine = 0, found = null } = scene;
   const textures = [texture, ...(scene.regions ?? []).map((region) => region.texture)].filter(Boolean);
   return {
     model: scene.model,
     shelves: { ...laid(now, "structures", [picture]).shelves, ...laid(now, "textures", textures).shelves },
-    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi,
+    edit: () => ({ ...everywhere, picture, texture, amount_texture, amount_structure, seed_texture, psi, refine, found,
       regions: [...regions.values()] }),
   };
 }
@@ -95,7 +104,8 @@ function Room({ part, model, change, take }) {
   const alter = region ? changeRegion : change;
   const shape = shapeOf(part.picture, squared(part.amount_structure, part.picture, part.texture));
 
-  const seen = over && !region ? { ...part, texture: over, seed_texture: null }
+  const way = guiding()?.found; // a picture on the way
+  const seen = way ? { ...part, ...ledTo(part, way) } : over && !region ? { ...part, texture: over, seed_texture: null, found: null }
     : over ? { ...part, regions: part.regions.map((one) => (one === region ? { ...one, texture: over } : one)) } : part;
   const scene = sceneOf(part, model, painting);
   const frame = useLive("edit", sceneOf(seen, model, painting));
@@ -128,7 +138,7 @@ function Room({ part, model, change, take }) {
     <div class="crossing">
       <div class="corner" aria-hidden="true" />
       <${Shelf} shelf="textures" title=${region ? "Texture inside" : "Textures"} part="texture" optional take=${take} over=${hover}
-        chosen=${region || part.seed_texture === null ? now.texture : null} pick=${(id) => picked(part, region, id)} />
+        chosen=${region || (part.seed_texture === null && !part.found) ? now.texture : null} pick=${(id) => picked(part, region, id)} />
       <${Shelf} shelf="structures" title="Pictures" part="structure" upright take=${take}
         chosen=${part.picture} pick=${(id) => ({ edit: { picture: id } })} />
       <${Picture} frame=${frame} earlier=${picture(part.picture)} tool=${tool} overlay=${overlay}
@@ -139,6 +149,8 @@ function Room({ part, model, change, take }) {
       <${Where} part=${part} region=${region} change=${change} changeRegion=${changeRegion}
         ...${{ hand, hold, shown, show, threshold, set }} />
       <${Texture} part=${part} region=${region} model=${model} alter=${alter} change=${change} />
+      ${model?.card?.random && html`<${Phrases} now=${now} alter=${alter} scene=${scene} limit=${LIMIT}
+        led=${!region && ((text, found) => change(`led to "${text}"`, (now) => ({ ...now, ...ledTo(now, found) })))} />`}
       <${Directions} now=${now} model=${model} alter=${alter} />
       <${Components} now=${now} model=${model} alter=${alter} />
       <${Output} scene=${scene} own=${model?.size} />
@@ -150,15 +162,18 @@ function Room({ part, model, change, take }) {
 const shapeOf = (picture, square) => (square ? { width: 1, height: 1 } : photos.value[picture]);
 const round = (share) => Math.round(share * 1e4) / 1e4;
 
+/** The patch by which a picture has the texture that words have led to. A structure that is mixed in stays. */
+const ledTo = (part, found) => ({ found, seed_texture: null, amount_texture: 1, ...(!part.amount_structure && { texture: null }) });
+
 /** The patch by which a texture is chosen, everywhere or in a region. */
 function picked(part, region, texture) {
-  if (!region) return { edit: { texture, ...(texture && { seed_texture: null }) } };
+  if (!region) return { edit: { texture, found: null, ...(texture && { seed_texture: null }) } };
   return { edit: { regions: part.regions.map((one) => (one === region ? { ...one, texture } : one)) } };
 }
 
-function Caption({ part: { picture, texture, seed_texture } }) {
+function Caption({ part: { picture, texture, seed_texture, found } }) {
   if (!picture) return "Drop a photo.";
-  const other = seed_texture !== null ? `random texture ${seed_texture}` : texture && named(texture);
+  const other = found ? "what words led to" : seed_texture !== null ? `random texture ${seed_texture}` : texture && named(texture);
   return html`<span class="structure">${named(picture)}</span>${other && html`<i class="cut"><span class="unseen"> with the texture of </span></i>
     <span class="texture">${other}</span>`}`;
 }
@@ -194,6 +209,7 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
     <div class="row">
       <${Choice} name="Where" value=${region?.id ?? null} options=${places} set=${(id) => (where.value = id)} />
       <${Button} name="New region" sign="add" onClick=${add} />
+      ${!region && html`<${Details} part=${part} change=${change} />`}
     </div>
     ${region && html`<${Choice} name="Tool" value=${hand} set=${hold} options=${HANDS} />
       ${hand === "select"
@@ -213,8 +229,8 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
 }
 
 function Texture({ part, region, model, alter, change }) {
-  const dice = () => change("a random texture", { seed_texture: crypto.getRandomValues(new Uint16Array(1))[0], texture: null });
-  const other = part.texture || part.seed_texture !== null;
+  const dice = () => change("a random texture", { seed_texture: crypto.getRandomValues(new Uint16Array(1))[0], texture: null, found: null });
+  const other = part.texture || part.found || part.seed_texture !== null;
   if (region) return html`<${Group} title="How much of it inside">
     <${Slider} name="Texture" part="texture" value=${region.amount} usual=${1} zero=${0}
       set=${(amount) => alter("texture inside", { amount }, "inside")} />
@@ -230,7 +246,7 @@ function Texture({ part, region, model, alter, change }) {
       <${Button} sign="dice" onClick=${dice}>Random texture<//>
       ${part.seed_texture !== null && html`<${Typed} name="Seed" value=${part.seed_texture} lowest=${0} highest=${2 ** 32 - 1}
         set=${(seed) => change("the seed", { seed_texture: Math.round(seed) }, "seed")} />`}
-      ${other && html`<${Button} sign="undo" onClick=${() => change("its own texture", { texture: null, seed_texture: null })}>
+      ${other && html`<${Button} sign="undo" onClick=${() => change("its own texture", { texture: null, seed_texture: null, found: null })}>
         Its own<//>`}
     </div>`}
     ${part.seed_texture !== null && html`<${Slider} name="Variety" value=${part.psi} max=${1.5} usual=${0.8} zero=${0} highest=${3}

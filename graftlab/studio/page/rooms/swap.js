@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Button, Choice, Group, Slider } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -21,16 +22,17 @@ export const swap = {
     texture: shelves.textures.find((id) => id !== shelves.structures[0]) ?? shelves.textures[0] ?? null,
     amount_texture: 1,
     amount_structure: 0,
+    refine: STEPS,
     mode: "one",
   }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), swap: { texture: ids[0], mode: "one" } }
     : { ...laid(now, "structures", ids), swap: { structure: ids[0], mode: "one" } }),
-  restore: (now, { structure, texture, amount_texture = 1, amount_structure = 0, model }) => ({
+  restore: (now, { structure, texture, amount_texture = 1, amount_structure = 0, refine = 0, model }) => ({
     model,
     shelves: { ...laid(now, "structures", [structure]).shelves, ...laid(now, "textures", [texture]).shelves },
-    swap: { structure, texture, amount_texture, amount_structure, mode: "one" },
+    swap: { structure, texture, amount_texture, amount_structure, refine, mode: "one" },
   }),
 };
 
@@ -38,7 +40,7 @@ function Room({ part, model, change, take }) {
   const [over, hover] = useState({}); // what the pointer is over: shown instead of what is chosen
   const scene = (structure, texture) => structure && texture && model
     ? { kind: "swap", model: model.name, structure, texture, amount_texture: part.amount_texture,
-        amount_structure: part.amount_structure, square: squared(part.amount_structure, structure, texture) }
+        amount_structure: part.amount_structure, refine: part.refine, square: squared(part.amount_structure, structure, texture) }
     : null;
   const [structure, texture] = [over.structure ?? part.structure, over.texture ?? part.texture];
   const sheet = part.mode === "sheet";
@@ -63,6 +65,7 @@ function Room({ part, model, change, take }) {
     <aside class="panel" aria-label="Controls">
       <${Group} title="Show">
         <div><${Choice} name="Show" value=${part.mode} options=${MODES} set=${(mode) => change("what is shown", { mode })} /></div>
+        <div class="row"><${Details} part=${part} change=${change} /></div>
       <//>
       <${Group} title="How much of the other picture">
         <${Slider} name="Texture" part="texture" value=${part.amount_texture} usual=${1} zero=${0} lowest=${-1}
@@ -79,7 +82,7 @@ function Room({ part, model, change, take }) {
       <//>
       <${Output} scene=${scene(part.structure, part.texture)} own=${model?.size} ...${sheet && {
         what: "sheet",
-        order: (format, { size }) => ({ kind: "sheet", model: model.name, structures, textures, size, format }),
+        order: (format, { size }) => ({ kind: "sheet", model: model.name, structures, textures, size, refine: part.refine, format }),
       }} />
     </aside>
   </div>`;
@@ -99,7 +102,7 @@ function exchanged({ shelves, swap: { structure, texture } }) {
   };
 }
 
-function goOn({ structure, texture, amount_texture, amount_structure }) {
-  apply("going on in Edit", { edit: { picture: structure, texture, amount_texture, amount_structure, seed_texture: null } });
+function goOn({ structure, texture, amount_texture, amount_structure, refine }) {
+  apply("going on in Edit", { edit: { picture: structure, texture, amount_texture, amount_structure, refine, seed_texture: null, found: null } });
   location.hash = "#edit";
 }

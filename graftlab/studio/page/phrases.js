@@ -1,0 +1,70 @@
+// Words: a phrase is a slider, or leads the picture step by step.
+
+import { useState } from "preact/hooks";
+import { Button, Group, Slider } from "./controls.js";
+import { html } from "./html.js";
+import { Share, isGoing } from "./jobs.js";
+import { call, cancel, jobs, run } from "./wire.js";
+import { say } from "./words.js";
+
+const NEUTRAL = "a landscape";
+const USUAL = 1.5; // standard deviations that a new slider begins with
+
+/** The job that leads pictures of this page now, if there is one. */
+export const guiding = () => jobs.value.find((job) => job.kind === "guide" && isGoing(job));
+
+/** `now` has the phrases that are changed by `alter`; `scene` is what a guide begins with, `led(id)` takes what it finds. */
+export function Phrases({ now, alter, scene, led, limit }) {
+  const [text, write] = useState("");
+  const [neutral, from] = useState("");
+  const phrases = now.phrases ?? [];
+  const going = guiding();
+  const read = async (then) => {
+    const phrase = { text: text.trim(), neutral: neutral.trim() || NEUTRAL };
+    if (!phrase.text) return;
+    try {
+      const { notice } = await call("/api/words", phrase);
+      if (notice) say(notice);
+      await then(phrase);
+    } catch (error) {
+      say(error.message, "trouble");
+    }
+  };
+  const same = (one, other) => one.text === other.text && one.neutral === other.neutral;
+  const others = (phrase) => phrases.filter((one) => !same(one, phrase));
+  const add = (phrase) => {
+    alter(`"${phrase.text}"`, { phrases: [...others(phrase), { ...phrase, gain: USUAL }] });
+    write("");
+  };
+  const guide = async ({ text, neutral }) => {
+    const { found } = await run({ kind: "guide", scene, text: [text], neutral });
+    if (found) led(text, found); // also if it was stopped on the way
+  };
+  const set = (phrase, gain) => alter(`"${phrase.text}"`, {
+    phrases: phrases.map((one) => (one === phrase ? { ...one, gain } : one)),
+  }, `phrase ${phrase.text}`);
+  const submit = (event) => {
+    event.preventDefault();
+    read(add);
+  };
+  return html`<${Group} title="Words">
+    <form class="say" onSubmit=${submit}>
+      <input type="text" aria-label="What it should become" placeholder="golden sunset" maxlength="200" value=${text}
+        onInput=${(event) => write(event.currentTarget.value)} />
+      <input type="text" aria-label="What it is without that" placeholder=${`instead of ${NEUTRAL}`} maxlength="200" value=${neutral}
+        onInput=${(event) => from(event.currentTarget.value)} />
+      <div class="row">
+        <${Button} type="submit" sign="add" disabled=${!text.trim()} title="A slider, at once">Slider<//>
+        ${led && html`<${Button} sign="on" disabled=${!text.trim() || !scene || going} onClick=${() => read(guide)}
+          title="Leads the picture there step by step; takes a minute">Guide<//>`}
+      </div>
+    </form>
+    ${phrases.map((phrase) => html`<div class="phrase" key=${`${phrase.text} ${phrase.neutral}`}>
+      <${Slider} name=${phrase.text} part="texture" hint=${`${phrase.text}, instead of ${phrase.neutral}`} min=${-limit} max=${limit}
+        step=${0.05} lowest=${-20} highest=${20} value=${phrase.gain} set=${(gain) => set(phrase, gain)} />
+      <${Button} name=${`Remove ${phrase.text}`} sign="remove"
+        onClick=${() => alter(`removing "${phrase.text}"`, { phrases: others(phrase) })} />
+    </div>`)}
+    ${going && html`<div class="row"><${Button} disabled=${!going.found} onClick=${() => cancel(going)}>Stop here<//><${Share} job=${going} /></div>`}
+  <//>`;
+}
