@@ -41,13 +41,10 @@ def refused(graft):
         assert files() == before
         if result.err.startswith("Usage: "):  # Typer's own, in a frame
             return result.err
-        beside = (
-            "packing",
-            "scanning",
-            "swapping",
-            "The pictures have unlike shapes",
-        )  # bars, and a note on the photos
-        (line,) = (line for line in result.err.splitlines() if not line.startswith(beside))
+        beside = ("packing", "scanning", "swapping", "The pictures have unlike shapes")  # bars, and a note
+        lines = [line for line in result.err.splitlines() if line and not line.startswith(beside)]
+        assert len(lines) == 1, lines
+        line = lines[0]
         assert line.startswith("graft: ")
         assert line.endswith((".", ")"))
         return line
