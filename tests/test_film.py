@@ -142,10 +142,10 @@ def test_labels_are_times(tmp_path, monkeypatch):
 
     original = module.sheet
 
-    def labelled(cells, columns, scale):
+    def labelled(cells, columns, title, scale):
         labels.extend(columns)
         assert scale == 8  # frames of 16 pixels
-        return original(cells, columns=columns, scale=scale)
+        return original(cells, columns=columns, title=title, scale=scale)
 
     monkeypatch.setattr(module, "sheet", labelled)
     preview(Film(1501, Fraction(25), lambda number: pictures(1, 16, 16), recipe={}), tmp_path / "s.png", 5)

@@ -187,7 +187,7 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
     monkeypatch.setattr(family, "KEPT", 1)
     seen: list[tuple[float, float | None]] = []
 
-    def watch(what, total, done=0):
+    def watch(what, total, done=0, unit="images"):
         seen.append((done, total))
         return nullcontext(lambda done, total, note="": seen.append((done, total)))
 

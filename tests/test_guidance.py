@@ -180,7 +180,7 @@ def test_interrupted_and_resumed_it_is_the_same_bit_for_bit(codes, textures, tmp
     whole = follow(codes, settings, **options)
     told: list[str] = []
 
-    def interrupting(what, total=None, done=0):
+    def interrupting(what, total=None, done=0, unit="images"):
         from contextlib import nullcontext
 
         def progress(done, total=None, note=""):

@@ -161,16 +161,18 @@ def test_toonify_pastes_back(graft, network):
             ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors", "--box", "0,0,40,40"),
             "reaches beyond 0.png",
         ),
-        (
-            ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors", "--codes", "alien"),
-            "alien holds codes of another model",
-        ),
         (("train-encoder", "landscapes-128"), "this needs a StyleGAN2"),
     ],
 )
 def test_what_is_refused(graft, network, arguments, says):
     save_model(Path("large.safetensors"), tiny.stylegan2(channels=(16, 16, 8, 8, 4)))
-    replace(network.codes_of([1]), model="f" * 64).save("alien")
     before = set(Path().rglob("*"))
     assert says in graft(*arguments, "--features", "0").refusal()
     assert set(Path().rglob("*")) == before
+
+
+def test_what_codes_are_refused(graft, network):
+    replace(network.codes_of([1]), model="f" * 64).save("alien")
+    toonify = ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors", "--codes", "alien")
+    assert "alien holds codes of another model" in graft(*toonify).refusal()
+    assert "--codes are what a search would find" in graft(*toonify, "--steps", "3").refusal()

@@ -41,7 +41,7 @@ def test_refined_codes_draw_their_own_picture_better():
     told = []
 
     @contextmanager
-    def watch(what, total):
+    def watch(what, total, unit):
         assert (what, total) == ("refining", 20)
         yield lambda done, total, note: told.append(float(note.removeprefix("loss ")))
 

@@ -77,7 +77,7 @@ def test_refined_codes_are_watched(renderer):
     seen = []
 
     @contextmanager
-    def watch(what, total):
+    def watch(what, total, unit):
         yield lambda done, total, note: seen.append((what, done, total))
 
     refining = Renderer(tiny.model(), "fixed", refine=2, watch=watch)
