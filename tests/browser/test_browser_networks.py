@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from test_studio_page import AXE, difference, drop, part, pixels
+from test_browser_page import AXE, difference, drop, part, pixels
 
 from graftlab import load
 from graftlab.images import read_recipe

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from test_studio_page import AXE, difference, drop, part, photo, pixels
+from test_browser_page import AXE, difference, drop, part, photo, pixels
 
 from graftlab import images
 
