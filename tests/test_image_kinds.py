@@ -107,6 +107,20 @@ def test_palettes_of_sixteen_bits():
         assert np.asarray(open_rgb(data))[0].tolist() == expected
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_planes_of_sixteen_bits_one_after_the_other(order, packed):
+    planes = [[10, 200, 30], [40, 50, 60], [70, 80, 90], [255, 255, 255]]  # red of three pixels, green, blue, alpha
+    for count in (3, 4):
+        parts = [samples([value * 257 for value in plane], "u2", order) for plane in planes[:count]]
+        parts = [zlib.compress(part) if packed else part for part in parts]
+        starts = [8 + sum(map(len, parts[:i])) for i in range(count)]
+        extra = {"t338": 2} if count == 4 else {}
+        where = {"t259": 8 if packed else 1, "t273": starts, "t279": list(map(len, parts)), "t284": 2}
+        picture = open_rgb(tiff(b"".join(parts), 3, [16] * count, order, t262=2, **where, **extra))
+        assert np.asarray(picture)[0].T.tolist() == planes[:3]
+
+
 def test_lab():
     white, red = (255, 0, 0), (round(53.2 * 2.55), 80, 67)
     pixels = np.asarray(open_rgb(tiff(bytes([*white, *red]), 2, [8, 8, 8], t262=LAB)))[0].astype(int)

@@ -197,6 +197,7 @@ def test_damaged_states(tmp_path, photos):
     resumed = start(run, photos, images=32)
     assert resumed.trainer.seen == 16
     assert states(run) == [older.name]  # a damaged one does not count as kept
+    assert resumed.notes == [f"{newest} is damaged and removed; the run goes on from 16 images."]
     assert len((run / "stats.jsonl").read_bytes()) < len(stats)
     assert resumed.train()
     assert files(run) == whole

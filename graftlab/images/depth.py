@@ -13,7 +13,7 @@ SAMPLED = 2**20  # values that a scale is judged by, at most
 REAL_SCALES = ((1, 8), (255, 280), (65535, 72_000))
 DARK = 2**14  # a 16-bit picture without a value as large was perhaps meant in fewer bits
 
-BITS, PHOTOMETRIC, COLORMAP, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 320, 338, 339  # TIFF's tags
+BITS, PHOTOMETRIC, PLANAR, COLORMAP, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 284, 320, 338, 339  # TIFF's tags
 WHITE_IS_ZERO, PALETTE = 0, 3  # of PHOTOMETRIC
 UNSIGNED, SIGNED, REAL = 1, 2, 3  # of SAMPLE_FORMAT
 
@@ -43,6 +43,10 @@ def corrected(image: ImageFile.ImageFile) -> None:
     if tile and tile.codec_name == "libtiff" and tags.prefix == b"MM" and sys.byteorder == "little":
         native = tile.args[0].replace("BF", "F").replace("BS", "S")  # libtiff has turned the bytes round already
         image.tile = [tile._replace(args=(native, *tile.args[1:]))]
+    if tile and tile.codec_name == "raw" and tags and tags.get(PLANAR) == 2 and tags.get(BITS, (8,))[0] == 16:
+        order = ";16B" if tags.prefix == b"MM" else ";16L"  # a plane after the other, taken as 8 bits
+        bands = [each for each in image.tile if each.args[0] in ("R", "G", "B", "A")]
+        image.tile = [each._replace(args=(each.args[0] + order, *each.args[1:])) for each in bands] or image.tile
     if tags and image.mode == "P" and max(tags.get(COLORMAP, (256,))) < 256:  # it should have 16 bits, and has 8
         image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLORMAP]))
     key = image.info.get("transparency")

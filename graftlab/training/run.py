@@ -226,6 +226,7 @@ class Run:
                 self.notes.append(told)
                 self.stats.append({"seen": self.trainer.seen, "photos": len(self.data.source)})
             for path in damaged:  # else it would count as one of the states kept
+                self.notes.append(f"{path} is damaged and removed; the run goes on from {self.trainer.seen:,} images.")
                 path.unlink(missing_ok=True)
         else:
             self.stats.path.write_bytes(b"")
