@@ -35,7 +35,7 @@ def test_wishes_are_weighed_and_what_is_avoided_counts_the_other_way():
     now, before = MODEL.images(pictures(3)), MODEL.images(pictures(3, seed=1))
     red, blue = (Aim.of(MODEL, [Prompt(word)], "grey").away(now, before) for word in ("red", "blue"))
     both = Aim.of(MODEL, [Prompt("red", 3), Prompt("blue", -1)], "grey")
-    assert differ(both.away(now, before), 0.75 * red - 0.25 * blue) < 1e-5
+    assert differ(both.away(now, before), 1 - (0.75 * (1 - red) - 0.25 * (1 - blue))) < 1e-5
     assert not both.contradicts
     assert Aim.of(MODEL, [Prompt("red"), Prompt("red", -0.1)], "grey").contradicts
 

@@ -83,11 +83,10 @@ class Aim:
 
     def away(self, now: Tensor, before: Tensor) -> Tensor:
         """1 - cosine between the change of pictures, whose vectors (..., N, D) are given, and that of the words,
-        weighed: (..., N). Changes that are slight count in proportion."""
+        weighed: (..., N) in [0, 2]. Changes that are slight count in proportion."""
         change = F.normalize(now - before, dim=-1, eps=SLIGHT)
-        return torch.einsum(
-            "...nk,k->...n", 1 - (change[..., None, :] * self.targets.transpose(0, 1)).sum(-1), self.weights
-        )
+        cosines = (change[..., None, :] * self.targets.transpose(0, 1)).sum(-1)
+        return 1 - torch.einsum("...nk,k->...n", cosines, self.weights)
 
     def __getitem__(self, which: slice) -> "Aim":
         """That of some of the pictures."""
