@@ -12,7 +12,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SLOW = 60_000  # ms; a machine may have more to do
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def studio(pytestconfig):
     """The address of a studio with the small model, which remembers from run to run what words mean to it."""
     photos = ("@peaks", "@autumn-hills", "@hilltop-sunset")
@@ -28,7 +28,7 @@ def studio(pytestconfig):
         running.terminate()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")

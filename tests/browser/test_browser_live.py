@@ -70,7 +70,7 @@ def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
     goes_on(page)
     page.get_by_label("Seconds", exact=True).fill("1.5")
     page.get_by_role("button", name="Mirror").click()
-    goes_on(page)
+    goes_on(page, 10)  # more than are asked for below
     sent = [json.loads(text)["scene"] for text in page.sent if isinstance(text, str) and '"stage"' in text]
     page.get_by_role("button", name="Stop recording").click()
     with page.expect_download() as download:
