@@ -97,3 +97,10 @@ def test_scenes_that_make_no_sense_are_refused(studio):
         answer = browser.post("/api/command", json=scene)
         assert answer.status_code in (400, 422)
         assert says in answer.json()["error"]
+
+
+@pytest.mark.parametrize("kind", ["panorama", "film", "live", "blend"])
+def test_scenes_that_do_not_refine_say_so(kind, studio):
+    answer = studio.visit().post("/api/command", json={"kind": kind, "model": "landscapes-128", "refine": 5})
+    assert answer.status_code == 422
+    assert "refine" in answer.json()["error"]

@@ -45,7 +45,8 @@ def corrected(image: ImageFile.ImageFile) -> None:
         image.tile = [tile._replace(args=(native, *tile.args[1:]))]
     if tile and tile.codec_name == "raw" and tags and tags.get(PLANAR) == 2 and tags.get(BITS, (8,))[0] == 16:
         order = ";16B" if tags.prefix == b"MM" else ";16L"  # a plane after the other, taken as 8 bits
-        bands = [each for each in image.tile if each.args[0] in ("R", "G", "B", "A")]
+        planes: Any = image.tile
+        bands = [each for each in planes if each.args[0] in ("R", "G", "B", "A")]
         image.tile = [each._replace(args=(each.args[0] + order, *each.args[1:])) for each in bands] or image.tile
     if tags and image.mode == "P" and max(tags.get(COLORMAP, (256,))) < 256:  # it should have 16 bits, and has 8
         image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLORMAP]))

@@ -4,7 +4,7 @@ import shlex
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from graftlab.networks.swapping import SwappingModel
@@ -24,6 +24,7 @@ class Scene(BaseModel, ABC):
     """One picture as codes and what is done to them. The same scene gives the same pixels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    refines: ClassVar[bool] = False  # whether photos are drawn with refined codes, if that is asked for
     own: ClassVar[int] = OWN_PICTURE  # largest short side that pictures keep in what is saved, where no size is told
 
     model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")
@@ -42,6 +43,14 @@ class Scene(BaseModel, ABC):
         description="Steps by which codes of photos are brought nearer to these. On the screen pictures are drawn "
         "with the encoder's until they are found.",
     )
+
+    @field_validator("refine")
+    @classmethod
+    def _done(cls, steps: int) -> int:
+        """What a scene cannot do is refused, not passed over."""
+        if steps and not cls.refines:
+            raise ValueError("scenes of this kind are drawn with the codes that the encoder finds")
+        return steps
 
     def renderer(self, at: Workspace) -> Renderer[SwappingModel]:
         """The model, and how photos are read for it."""
