@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from graftlab.errors import needs
+from graftlab.video.moving import playable
 
 # How FFmpeg turns RGB into luminance and colour difference and back: bicubic, a colour for every pixel, exact rounding.
 # Without, films lose twice as much here as in their codec.
@@ -23,4 +24,4 @@ def open_video(path: Path) -> Any:
     """A video or sound file for reading; playlists may name other files only, and odd letters in titles do not matter.
 
     Whatever av raises, if it cannot be opened."""
-    return pyav().open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    return pyav().open(str(playable(path)), options={"protocol_whitelist": "file"}, metadata_errors="replace")
