@@ -1,4 +1,4 @@
-"""What a file is, told without building a network or reading a weight."""
+"""What a file is, told without building a network."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +21,10 @@ NO_PARAMETERS = (
 )  # endings of buffers
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(
+    path: Path,
+    weights: bool = True,  # look whether all are finite, which reads the whole file
+) -> dict[str, Any]:
     """Kind, architecture, parameters and records of a file, as JSON; GraftError if it is damaged or hostile.
 
     Of a file that holds no model: the container, and what lies at its top."""
@@ -42,8 +45,18 @@ def describe(path: Path) -> dict[str, Any]:
         "parts": parts | ({"discriminators": beside} if beside else {}),
         "config": file.config.to_dict(),
         "about": dict(file.about),
-        "notes": list(file.notes),
+        "notes": [*file.notes, *(not_finite(file) if weights else ())],
     }
+
+
+def not_finite(file: ModelFile) -> list[str]:
+    """A sentence if some of a model's weights are no finite numbers, with which it is refused."""
+    every = [*file.tensors.items(), *file.discriminators.items()]
+    bad = [name for name, tensor in every if tensor.is_floating_point() and not tensor.isfinite().all()]
+    more = ", ..." if len(bad) > 1 else ""
+    return (
+        [f"{len(bad)} of its tensors hold weights that are not finite ({bad[0]}{more}): it is damaged"] if bad else []
+    )
 
 
 def size_of(file: ModelFile) -> int:

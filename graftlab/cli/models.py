@@ -45,7 +45,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     entries: list[dict[str, Any]] = []
     for name in [*bundled, *(name for name in here if name not in bundled)]:
         try:
-            entries.append({"name": name, **describe(here[name])})
+            entries.append({"name": name, **describe(here[name], weights=False)})
         except GraftError as error:  # one damaged file does not hide the others
             say(error)
     if as_json:

@@ -84,7 +84,7 @@ def list_models(here: Here) -> list[ModelAnswer]:
     found = []
     for name, path in here.networks.files().items():
         try:
-            found.append(ModelAnswer(**known(here, name, describe(path))))
+            found.append(ModelAnswer(**known(here, name, describe(path, weights=False))))
         except GraftError:  # one damaged file does not hide the others
             continue
     return found
