@@ -11,6 +11,7 @@ from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 
+NAMED = 3  # tensors in a sentence
 NO_PARAMETERS = (
     ".noise",
     "mapping.average",
@@ -52,11 +53,9 @@ def describe(
 def not_finite(file: ModelFile) -> list[str]:
     """A sentence if some of a model's weights are no finite numbers, with which it is refused."""
     every = [*file.tensors.items(), *file.discriminators.items()]
-    bad = [name for name, tensor in every if tensor.is_floating_point() and not tensor.isfinite().all()]
-    more = ", ..." if len(bad) > 1 else ""
-    return (
-        [f"{len(bad)} of its tensors hold weights that are not finite ({bad[0]}{more}): it is damaged"] if bad else []
-    )
+    bad = [name for name, tensor in every if tensor.is_floating_point() and not tensor.float().isfinite().all()]
+    told = f"{len(bad)} of its tensors hold weights that are not finite ({', '.join(bad[:NAMED])}"
+    return [f"{told}{', ...' if len(bad) > NAMED else ''}): it is damaged"] if bad else []
 
 
 def size_of(file: ModelFile) -> int:
