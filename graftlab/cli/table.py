@@ -266,7 +266,7 @@ COMMANDS: Panels = {
         ),
         "convert": Row(
             "files.convert",
-            "Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.",
+            "Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.",
         ),
         "verify": Row(
             "files.verify",

@@ -52,6 +52,8 @@ STRANGERS = {  # classes that tell another architecture
     "DummyMapping": "Projected GAN with FastGAN",
     "SynthesisInput": "StyleGAN3",
 }
+CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "training.networks_stylegan2"}
+"""Their repositories, and the module in each that defines StyleGAN2's networks."""
 PLAIN = (str, int, float, bool, type(None))
 TABLES = ("_parameters", "_buffers", "_modules")
 LINEAR = ("affine", "embed", "out", "skip")  # layers without an activation
@@ -110,12 +112,12 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
 
 
 def networks_of(tree: object) -> dict[str, Record]:
-    """The persistent objects among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
+    """The networks among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
     if persistent(tree):
         return {"G_ema": tree}  # type: ignore[dict-item]  # as `persistent` tells
     if not isinstance(tree, dict):
         return {}
-    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name))}
+    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name)) or plain(tree.get(name))}
     return networks if networks.keys() & {"G_ema", "G"} else {}
 
 
@@ -129,6 +131,11 @@ def persistent(item: object) -> bool:
         and isinstance(item.arguments[0].get("class_name"), str)
         and isinstance(item.arguments[0].get("state"), dict)
     )
+
+
+def plain(item: object) -> bool:
+    """Whether this is an object of a class in a checkout of theirs, whose source the file leaves out."""
+    return isinstance(item, Record) and item.name.module in CHECKOUTS.values() and isinstance(item.state, dict)
 
 
 def background(tree: object) -> dict[str, Any]:
