@@ -1,6 +1,5 @@
 """`graft blend` and `graft diff`: several networks in one, and how far one has moved from another."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
+from graftlab.cli.desk import Desk, Device, Json, picture, print_figures, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
@@ -62,11 +61,9 @@ def blend(
         Desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
     if out is not None:
         blended.save(out, half)
-    if as_json:
-        typer.echo(json.dumps({"file": out and str(out), **blended.to_dict()}, indent=1))
-        return
-    typer.echo(blended.explain() if explain else blended.summarize())
-    if out is not None:
+    figures = {"file": out and str(out), **blended.to_dict()}
+    print_figures(figures, blended.explain() if explain else blended.summarize(), as_json)
+    if out is not None and not as_json:
         say(out)
 
 
@@ -93,8 +90,6 @@ def diff(
         moved = compare(mine, theirs, steps(probes, progress, len(probes)))
     if out is not None:
         Desk(mine, "fixed").write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
-    if as_json:
-        layers = [each.to_dict() for each in moved]
-        typer.echo(json.dumps({"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}, indent=1))
-        return
-    typer.echo(tabulate(moved, found.sentence).text())
+    layers = [each.to_dict() for each in moved]
+    figures = {"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}
+    print_figures(figures, tabulate(moved, found.sentence).text(), as_json)

@@ -1,6 +1,5 @@
 """`graft clusters`: the parts of pictures that a layer tells apart, and the channels that belong to each."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from graftlab.blending.clusters import fit as find
 from graftlab.blending.inputs import Inputs
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import Photos
-from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
+from graftlab.cli.desk import Desk, Device, Json, picture, print_figures, spare, writable
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.work.progress import steps
@@ -91,4 +90,4 @@ def show(
 
 def tell(found: Clusters, features: Features, as_json: bool) -> None:
     """The clusters: their share of all positions, and how many channels belong to them."""
-    typer.echo(json.dumps(found.to_dict(features), indent=1) if as_json else found.tabulate(features).text())
+    print_figures(found.to_dict(features), found.tabulate(features).text(), as_json)

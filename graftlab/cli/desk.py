@@ -1,9 +1,11 @@
 """What the commands share: their options, the model they open, and how pictures are read for it and written."""
 
+import json
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,6 +15,7 @@ from graftlab import __version__
 from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
+from graftlab.data.image_source import printable, printable_lines
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -39,11 +42,30 @@ def picture(path: Path) -> Path:
     return writable(path)
 
 
-def spare(out: Path, *inputs: str | Path) -> None:
-    """Refuse to write over a file that the command reads."""
-    for path in map(Path, inputs):
-        if out.exists() and path.exists() and out.samefile(path):
+def spare(out: Path, *inputs: str | Path | None) -> None:
+    """Refuse to write over a file that the command reads, None being one that was not given."""
+    for path in inputs:
+        if path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
+
+
+def numbered(out: Path, count: int) -> list[Path]:
+    """The files of so many pictures: OUT, or of several OUT-000 and so on."""
+    return [out] if count == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(count)]
+
+
+def print_figures(figures: object, text: str, as_json: bool) -> None:
+    """What was found, on stdout: as JSON, or as a text for people."""
+    typer.echo(json.dumps(figures, indent=1) if as_json else printable_lines(text))
+
+
+def print_each(figures: Sequence[dict[str, Any]], line: str, as_json: bool) -> None:
+    """The same for a list, of which each has this line. JSON knows no infinity, the PSNR of equal pictures."""
+    finite = [
+        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
+        for entry in figures
+    ]
+    print_figures(finite, "\n".join(printable(line.format(**entry)) for entry in figures), as_json)
 
 
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]

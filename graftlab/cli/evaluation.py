@@ -1,6 +1,5 @@
 """`graft eval`: what a model is worth, in figures."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +7,10 @@ from typing import Annotated
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
+from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision, print_figures
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
-from graftlab.data.image_source import printable_lines
 from graftlab.errors import GraftError
 from graftlab.evaluation import folder as folders
 from graftlab.evaluation import samples as sampling
@@ -157,6 +155,6 @@ def compare(
 
 def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-    typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable_lines(text(result)))
+    print_figures(result.to_dict(), text(result), as_json)
     if out is not None:
         say(write_report(result, out))

@@ -92,7 +92,7 @@ class Shooting(ModelOptions):
             raise GraftError(f"A film of {limit} frames shows nothing; make it longer (--frames, --seconds).")
         return limit
 
-    def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
+    def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path | None, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, spare, writable
+from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, print_each, spare, writable
 from graftlab.cli.filming import film_file
 from graftlab.cli.inversion import FPS, FRAMES, Resume, kept_beside
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName
@@ -99,7 +98,7 @@ def guide(
     checked = ((sheet, picture), (film, film_file), (codes, writable))
     targets = [out, *(check(file) for file, check in checked if file)]
     for target in targets:
-        spare(target, source, options.model, *([mask] if mask else []), *(like or []))
+        spare(target, source, options.model, mask, *(like or []))
     if len(set(targets)) < len(targets):
         raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
     if film:
@@ -140,4 +139,4 @@ def guide(
     entries = [
         {"picture": name, "towards": cosine} for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
     ]
-    report(entries, as_json, "{picture}: its change and that of the words have a cosine of {towards:.2f}")
+    print_each(entries, "{picture}: its change and that of the words have a cosine of {towards:.2f}", as_json)

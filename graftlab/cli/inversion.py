@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Device, Json, Model, Out, picture, spare, stylegan, writable
+from graftlab.cli.desk import Device, Json, Model, Out, picture, print_each, spare, stylegan, writable
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.filming import film_file
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.pictures import report
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.inversion.photos import STEPS
@@ -100,7 +99,7 @@ def invert(
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film_file(film)] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
-        spare(target, *photos, model, *([search.encoder] if search.encoder else []))
+        spare(target, *photos, model, search.encoder)
     if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
@@ -131,7 +130,7 @@ def invert(
         found.codes.save(out)
         desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
     entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
-    report(entries, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+    print_each(entries, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
     for target in written:
         say(target)
 
@@ -161,7 +160,7 @@ def toonify(
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
 
-    spare(out, photo, base, blend, *(path for path in (search.encoder, codes) if path))
+    spare(out, photo, base, blend, search.encoder, codes)
     if codes and replace(search, enlarge=False, resume=True) != SearchOptions():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
     model, desk = (stylegan(name, "const", 0, device, "float32") for name in (base, blend))
@@ -195,5 +194,5 @@ def train_encoder(
         encoder = inversion.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)
     figures = {name: encoder.about[name] for name in ("explained", "l1")}
-    report([figures], as_json, "explains {explained:.1%} of the variance of w, L1 {l1:.4f}")
+    print_each([figures], "explains {explained:.1%} of the variance of w, L1 {l1:.4f}", as_json)
     say(out)

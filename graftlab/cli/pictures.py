@@ -1,8 +1,5 @@
 """`graft swap`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
-import json
-from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +18,8 @@ from graftlab.cli.desk import (
     RenderingOptions,
     Tile,
     autoencoder,
+    numbered,
+    print_each,
     spare,
     stylegan,
     writable,
@@ -109,7 +108,7 @@ def reconstruct(
             notice(desk, options.model, photo)
     desk.write(found, out)
     figures = [{"photo": by_name(photo), **known} for photo, known in zip(photos, measured, strict=True)]
-    report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+    print_each(figures, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
 
 
 def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
@@ -121,18 +120,6 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
         return
     if comes_out_badly(desk.model, known, read(photo, desk.model.config.size, desk.square)):
         say(printable(f"{photo} comes out worse than {BEYOND} of 100 photos do with {model}; --refine 100 helps."))
-
-
-def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
-    """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
-    if not as_json:
-        typer.echo("\n".join(printable(line.format(**entry)) for entry in figures))
-        return
-    finite = [
-        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
-        for entry in figures
-    ]
-    typer.echo(json.dumps(finite, indent=1))
 
 
 @spread
@@ -179,8 +166,7 @@ def decode(
     desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
-    for i in range(len(loaded)):
-        name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
+    for i, name in enumerate(numbered(out, len(loaded))):
         desk.write(desk.decode(loaded[i]), name)
 
 

@@ -211,7 +211,7 @@ def edit(
 
     painted, moved = [parse_region(text) for text in region or []], [parse_move(text) for text in move or []]
     files = [texture, *(each[0] for each in painted), *(each[2] for each in painted), *(each[2] for each in moved)]
-    spare(out, photo, *(file for file in files if file is not None))
+    spare(out, photo, *files)
     desk = larger.on(options.desk())
     if texture and structure_amount:
         desk = desk.together([photo, texture])

@@ -1,6 +1,5 @@
 """`graft train` and `graft data`, and what all commands that train have in common."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import config, data
-from graftlab.cli.desk import LARGEST_SEED, Device, Json, spare, writable
+from graftlab.cli.desk import LARGEST_SEED, Device, Json, print_figures, spare, writable
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.progress import bar, console
 from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
@@ -87,7 +86,7 @@ class Machine:
             return
         check(config)
         costs = estimate(config, choose_device(self.device), self.compiled)
-        typer.echo(json.dumps(costs.to_dict(), indent=1) if self.as_json else costs.summary())
+        print_figures(costs.to_dict(), costs.summary(), self.as_json)
 
 
 @spread
