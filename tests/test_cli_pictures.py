@@ -15,8 +15,9 @@ from PIL import Image
 import graftlab
 from graftlab.checkpoints.load import load
 from graftlab.cli import run
-from graftlab.cli.desk import PictureOptions, print_each
+from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
+from graftlab.cli.output import print_each
 from graftlab.figures.sheets import sheet
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
 from graftlab.work.examples import example, with_examples

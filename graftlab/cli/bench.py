@@ -8,7 +8,8 @@ import typer
 from graftlab import config
 from graftlab.benchmarking import bench as measuring
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import DEFAULT_MODEL, Device, Json, Model, print_figures
+from graftlab.cli.desk import DEFAULT_MODEL, Device, Model
+from graftlab.cli.output import Json, print_figures
 from graftlab.cli.progress import bar
 from graftlab.errors import GraftError
 from graftlab.networks.swapping import SwappingAutoencoder

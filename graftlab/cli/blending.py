@@ -14,8 +14,9 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device, Json, picture, print_figures, spare, writable
+from graftlab.cli.desk import Desk, Device
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare, writable
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.work.progress import steps
@@ -34,7 +35,7 @@ def blend(
     explain: Annotated[bool, typer.Option("--explain", help="Print every tensor with the shares it has.")] = False,
     force: Force = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
-    samples: Annotated[Path | None, typer.Option(help="Picture: the same latents, or photos, of all models.")] = None,
+    samples: Annotated[Path | None, new_file("Picture: the same latents, or photos, of all models.", picture)] = None,
     inputs: InputOptions = InputOptions(seeds="0-5"),
     as_json: Json = False,
     device: Device = None,
@@ -52,7 +53,7 @@ def blend(
             raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
         spare(writable(out), *models, *rule.files)
     if samples is not None:
-        spare(picture(samples), *inputs.files)
+        spare(samples, *inputs.files)
     blended = blend_files(models, rule, force, device, bar, say)
     for found in blended.kinships:
         say(found.sentence)
@@ -70,7 +71,7 @@ def blend(
 def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
     b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw a chart: .png, .jpg, .webp or .tif.")] = None,
+    out: Annotated[Path | None, out_file("Draw a chart: .png, .jpg, .webp or .tif.", picture)] = None,
     seeds: Annotated[str, typer.Option(help="Number of a StyleGAN2's latents whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
@@ -83,7 +84,7 @@ def diff(
 
     inputs = Inputs(seeds=seeds, photo=photo)
     if out is not None:
-        spare(picture(out), a, b, *inputs.files)
+        spare(out, a, b, *inputs.files)
     mine, theirs = (load(path, device=device) for path in (a, b))
     found, probes = kinship(mine, theirs), inputs.probes(mine)
     with bar("comparing", len(probes)) as progress:

@@ -1,12 +1,8 @@
 """What the commands share: their options, the model they open, and how pictures are read for it and written."""
 
-import json
-import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from math import isfinite
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -15,63 +11,21 @@ from graftlab import __version__
 from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
-from graftlab.data.image_source import printable, printable_lines
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
-from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
+from graftlab.work.texts import LARGEST_SEED
 
 
-def writable(path: Path) -> Path:
-    """The path, if a file can be written there: a night's work is not to end in this error."""
-    if path.is_dir():
-        raise GraftError(f"{path} is a folder; name a file in it.")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
-    return path
-
-
-def picture(path: Path) -> Path:
-    """The path, if a picture can be written there."""
-    if path.suffix.lower() not in FORMATS:
-        raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
-    return writable(path)
-
-
-def spare(out: Path, *inputs: str | Path | None) -> None:
-    """Refuse to write over a file that the command reads, None being one that was not given."""
-    for path in inputs:
-        if path and out.exists() and Path(path).exists() and out.samefile(path):
-            raise GraftError(f"{out} is a file that this command reads; name another.")
-
-
-def numbered(out: Path, count: int) -> list[Path]:
-    """The files of so many pictures: OUT, or of several OUT-000 and so on."""
-    return [out] if count == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(count)]
-
-
-def print_figures(figures: object, text: str, as_json: bool) -> None:
-    """What was found, on stdout: as JSON, or as a text for people."""
-    typer.echo(json.dumps(figures, indent=1) if as_json else printable_lines(text))
-
-
-def print_each(figures: Sequence[dict[str, Any]], line: str, as_json: bool) -> None:
-    """The same for a list, of which each has this line. JSON knows no infinity, the PSNR of equal pictures."""
-    finite = [
-        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
-        for entry in figures
-    ]
-    print_figures(finite, "\n".join(printable(line.format(**entry)) for entry in figures), as_json)
+def seed_option(help: str) -> Any:
+    """An option for a seed."""
+    return typer.Option(min=0, max=LARGEST_SEED, help=help)
 
 
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]
-Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Picture to write: .png, .jpg, .webp or .tif.", callback=picture)
-]
+Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
 Size = Annotated[
     int | None, typer.Option(min=1, help="Short side at which pictures are read, in pixels; the model's by default.")
 ]
@@ -97,14 +51,13 @@ Refine = Annotated[
 ]
 Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the noise, fixed or random.")]
+Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,
     typer.Option(min=128, help="Work in tiles of this side, in pixels; by default only above 2 million pixels."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 UsualNoise = Annotated[
     str | None,
     typer.Option(
@@ -219,7 +172,7 @@ class FittingOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the squares, in pixels; the model's by default.")] = (
         None
     )
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of photos.")] = 0
+    seed: Annotated[int, seed_option("Seed of the choice of photos.")] = 0
     device: Device = None
     precision: Precision = "float32"
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import Json, print_figures, spare, writable
+from graftlab.cli.output import Json, out_file, print_figures, spare
 from graftlab.cli.progress import say
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
-OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
+OutFile = Annotated[Path, out_file("File of directions to write.")]
 
 
 def show(file: File, as_json: Json = False) -> None:

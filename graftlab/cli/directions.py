@@ -11,9 +11,7 @@ from graftlab.cli.desk import (
     Desk,
     Device,
     FittingOptions,
-    Json,
     Model,
-    Out,
     Precision,
     Refine,
     Seed,
@@ -21,11 +19,11 @@ from graftlab.cli.desk import (
     Square,
     UsualNoise,
     autoencoder,
-    spare,
     stylegan,
 )
 from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, Out, spare
 from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
 from graftlab.cli.textures import From, open_distribution

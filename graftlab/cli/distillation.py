@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import Desk, Device, Json, Out, Precision, Square, numbered, print_figures, spare, stylegan
+from graftlab.cli.desk import Desk, Device, Precision, Square, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, count_option, spread
+from graftlab.cli.output import Json, Out, numbered, print_figures, spare
 from graftlab.cli.progress import bar, resumable
 from graftlab.cli.training import COMMON, UNSET, Machine, RunFolder
 from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig

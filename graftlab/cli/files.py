@@ -9,7 +9,7 @@ from graftlab.checkpoints import convert as conversion
 from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
-from graftlab.cli.desk import Json, print_figures, spare, writable
+from graftlab.cli.output import Json, print_figures, spare, writable
 from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, print_each, spare, writable
-from graftlab.cli.filming import film_file
-from graftlab.cli.inversion import FPS, FRAMES, Resume, kept_beside
+from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, seed_option
+from graftlab.cli.inversion import FPS, FRAMES, kept_beside
 from graftlab.cli.options import Fields, spread
+from graftlab.cli.output import Json, Out, film_file, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName
@@ -26,7 +26,6 @@ from graftlab.video.film import render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
 from graftlab.work.parts import forget
-from graftlab.work.texts import LARGEST_SEED
 
 SETTINGS = "steps hold smooth cutouts candidates mixed patience learning_rate structure_rate space"
 
@@ -40,7 +39,7 @@ class GuideOptions(ModelOptions):
     refine: Refine = 0
     seed: Annotated[
         int,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of cut-outs, of the textures that are tried, and of noise."),
+        seed_option("Seed of cut-outs, of the textures that are tried, and of noise."),
     ] = 0
 
     def desk(self) -> Desk[Any]:
@@ -71,9 +70,9 @@ def guide(
     mask: Annotated[
         Path | None, typer.Option(help="A picture, white where it may change; everywhere by default.")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Sheet of the steps to write.")] = None,
-    film: Annotated[Path | None, typer.Option(help="Film of the steps to write.")] = None,
-    codes: Annotated[Path | None, typer.Option(help="File for the codes that were found.")] = None,
+    sheet: Annotated[Path | None, new_file("Sheet of the steps to write.", picture)] = None,
+    film: Annotated[Path | None, new_file("Film of the steps to write.", film_file)] = None,
+    codes: Annotated[Path | None, new_file("File for the codes that were found.")] = None,
     words: TextModelName = DEFAULT,
     psi: Psi = 0.7,
     resume: Resume = True,
@@ -95,8 +94,7 @@ def guide(
 
     wishes = [Prompt.parse(each) for each in text or []]
     wishes += [replace(found, weight=-found.weight) for found in map(Prompt.parse, avoid or [])]
-    checked = ((sheet, picture), (film, film_file), (codes, writable))
-    targets = [out, *(check(file) for file, check in checked if file)]
+    targets = [out, *filter(None, (sheet, film, codes))]
     for target in targets:
         spare(target, source, options.model, mask, *(like or []))
     if len(set(targets)) < len(targets):

@@ -11,21 +11,16 @@ from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
     EncodingOptions,
-    Json,
     ModelOptions,
-    Out,
     PictureOptions,
     RenderingOptions,
     Tile,
     autoencoder,
-    numbered,
-    print_each,
-    spare,
     stylegan,
-    writable,
 )
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, Out, numbered, out_file, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
@@ -125,9 +120,7 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
 @spread
 def encode(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size, or any with --square.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
-        "codes.safetensors"
-    ),
+    out: Annotated[Path, out_file("File of codes to write.")] = Path("codes.safetensors"),
     options: EncodingOptions = EncodingOptions(),
 ) -> None:
     """Encode pictures as structure and texture codes, in one file that records its model.

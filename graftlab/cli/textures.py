@@ -6,18 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import (
-    FittingOptions,
-    Json,
-    Out,
-    ReadingOptions,
-    RenderingOptions,
-    print_figures,
-    spare,
-    writable,
-)
+from graftlab.cli.desk import FittingOptions, ReadingOptions, RenderingOptions
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, NewFile, Out, print_figures, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
@@ -43,9 +35,7 @@ def fit(
     mixture: Annotated[
         int, typer.Option(min=1, help="Number of Gaussians, of at least 10 photos each (needs scikit-learn).")
     ] = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
-        "textures.safetensors"
-    ),
+    out: NewFile = Path("textures.safetensors"),
     most: Annotated[int, typer.Option(min=10, help="Maximum number of photos, chosen at random.")] = 5000,
     options: FittingOptions = FittingOptions(),
 ) -> None:

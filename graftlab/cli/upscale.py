@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Precision, numbered, spare
+from graftlab.cli.desk import Desk, Device, Precision
 from graftlab.cli.enlarging import UpscalerName
-from graftlab.cli.filming import film_file, is_still
+from graftlab.cli.filming import is_still
+from graftlab.cli.output import film_file, numbered, spare
 from graftlab.cli.progress import bar, say
 from graftlab.data import open_source
 from graftlab.errors import GraftError
