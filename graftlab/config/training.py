@@ -62,6 +62,8 @@ class Recipe(Config):
     """Weight of the structure distance of hybrids."""
     same: Weight = 0.0
     """Weight of how far structure codes of a scene's views are apart; only in training with views."""
+    pair: Weight = 0.0
+    """Weight of telling hybrids from the pictures that they should be; only in training with views."""
     recolour: Share = 0.0
     """Share of the pictures whose structure is read under other colours."""
     code_noise: Share = 0.0
@@ -70,8 +72,8 @@ class Recipe(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = self._pair("crop_scale")
-        teaching = {name: getattr(self, name) for name in ("texture", "structure", "same", "recolour", "code_noise")}
-        if alone := [name for name, value in teaching.items() if value and not self.projected]:
+        teaching = ("texture", "structure", "same", "pair", "recolour", "code_noise")
+        if alone := [name for name in teaching if getattr(self, name) and not self.projected]:
             raise GraftError(f"{alone[0]} needs projected discriminators (--recipe projected).")
         require(0 < low <= high <= 1, f"crop_scale must rise from above 0 to at most 1, not {low} to {high}.")
 
@@ -89,6 +91,8 @@ class Recipe(Config):
             "G_texture": self.texture,
             "G_structure": self.structure,
             "G_same": self.same,
+            "G_pair": self.pair,
+            "D_pair": self.pair,
             "D_real": self.gan,
             "D_rec": self.gan / 2,
             "D_mix": self.gan / 2,
@@ -112,7 +116,7 @@ class Recipe(Config):
     @property
     def adversarial(self) -> bool:
         """Whether the discriminators have any say."""
-        return self.gan > 0 or self.patch > 0
+        return self.gan > 0 or self.patch > 0 or self.pair > 0
 
 
 RECIPES = {
