@@ -1,6 +1,5 @@
 """`graft inspect`, `convert` and `verify`: files that hold models, of any format that graftlab reads."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from graftlab.checkpoints import convert as conversion
 from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
-from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.output import Json, print_figures, spare, writable
 from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
 
@@ -24,7 +23,7 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
     """
 
     told = describe(locate(file))
-    typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
+    print_figures(told, summary(told), as_json)
 
 
 def convert(
@@ -68,12 +67,10 @@ def verify(file: AnyFile, as_json: Json = False) -> None:
 
     path = locate(file)
     told = checks.verify(path, Pack(path).verify if is_pack(path) else None)
-    if as_json:
-        typer.echo(json.dumps(told, indent=1))
-        return
     weights = "as the file says" if told["recorded"] else "the file tells none to compare"
     known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
     proven = "all of it as it was written" if told["proven"] else "it carries no digest of all that it holds"
-    typer.echo(f"{file}: {proven}\n  sha256 {told['sha256']} ({known})")
+    lines = [f"{file}: {proven}", f"  sha256 {told['sha256']} ({known})"]
     if told["fingerprint"]:
-        typer.echo(f"  weights {told['fingerprint']} ({weights})")
+        lines.append(f"  weights {told['fingerprint']} ({weights})")
+    print_figures(told, "\n".join(lines), as_json)
