@@ -10,6 +10,7 @@ from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConf
 from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
+from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
 from graftlab.config.training import (
     PRECISIONS,
@@ -44,6 +45,7 @@ __all__ = [
     "Recipe",
     "RosinalityConfig",
     "StyleGAN2Config",
+    "StyleGAN3Config",
     "StyleRecipe",
     "StyleTrainConfig",
     "SwappingConfig",

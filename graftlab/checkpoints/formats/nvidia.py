@@ -8,7 +8,7 @@ would change the picture is compared with what ours does. All sizes come from th
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -35,7 +35,8 @@ from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
+from graftlab.networks.style import MAPPING_RATE
+from graftlab.networks.stylegan2 import StyleGAN2
 
 FORMAT = "NVIDIA StyleGAN2 pickle (PyTorch)"
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8  # of the filter beside every doubling and halving
@@ -90,13 +91,8 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     networks, path = networks_of(contents.tree), contents.path
     if not networks:
         return None
-    notes: list[str] = []
-    if part not in networks:
-        if part != "G_ema":
-            raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
-        part = "G"
-        notes.append("There is no averaged generator (G_ema); the one in training (G) is used.")
-    config, tensors, found = read_generator(path, flatten(path, networks[part]))
+    generator, notes = generator_of(path, networks, part)
+    config, tensors, found = read_generator(path, flatten(path, generator))
     notes += found
     discriminator: Mapping[str, Tensor] = {}
     if "D" in networks:
@@ -117,6 +113,15 @@ def networks_of(tree: object) -> dict[str, Record]:
         return {}
     networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name))}
     return networks if networks.keys() & {"G_ema", "G"} else {}
+
+
+def generator_of(path: Path, networks: Mapping[str, Record], part: str) -> tuple[Record, list[str]]:
+    """The averaged generator "G_ema", or "G", the one in training, and what is to be said about the choice."""
+    if part in networks:
+        return networks[part], []
+    if part != "G_ema":
+        raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
+    return networks["G"], ["There is no averaged generator (G_ema); the one in training (G) is used."]
 
 
 def persistent(item: object) -> bool:
@@ -203,13 +208,20 @@ def check_options(path: Path, network: Network, what: str, known: Sequence[str],
     channels = network.attributes[""].get("img_channels", 3)
     if channels != 3 and (what == "discriminator" or channels not in NOT_RGB):
         raise GraftError(f"{path} holds a {what} of pictures with {channels!r:.20} channels, which cannot be opened.")
-    problems = [f"{place(name)} has {told}" for name in network.classes for told in odd(network, name, architecture)]
+    problems = odd_options(network, ARGUMENTS, architecture)
     problems += [f"{name} is another filter" for name, tensor in network.tensors.items() if foreign(name, tensor)]
     refuse(path, f"holds a {what} with options that graftlab does not know", problems)
 
 
-def odd(network: Network, name: str, architecture: str) -> Iterator[str]:
-    """The options of one module that ours would not follow."""
+def odd_options(network: Network, arguments: Collection[str], architecture: str = "") -> list[str]:
+    """The options of a network that ours would not follow; of constructors, all but these arguments."""
+    return [
+        f"{place(name)} has {told}" for name in network.classes for told in odd(network, name, arguments, architecture)
+    ]
+
+
+def odd(network: Network, name: str, known: Collection[str], architecture: str) -> Iterator[str]:
+    """Those of one module."""
     options, last = network.attributes[name], name.rpartition(".")[2]
     rate = MAPPING_RATE if re.fullmatch(r"mapping\.fc\d+", name) else 1
     wanted = {"architecture": architecture, "activation": "linear" if last in LINEAR else "lrelu", "bias_gain": rate}
@@ -222,7 +234,7 @@ def odd(network: Network, name: str, architecture: str) -> Iterator[str]:
         yield f"num_channels={options['num_channels']!r:.20}, not 1"
     arguments = options.get("_init_kwargs")
     for option, value in arguments.items() if isinstance(arguments, dict) else ():
-        if option not in ARGUMENTS and (isinstance(value, Tensor) or value):
+        if option not in known and (isinstance(value, Tensor) or value):
             yield f"{option!s:.40}={value!r:.20}, which is unknown"
 
 
