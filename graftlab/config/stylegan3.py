@@ -77,6 +77,13 @@ class StyleGAN3Config(Config):
         return tuple((stage.rate, stage.rate) for stage in self.stages)
 
     @property
+    def pyramid(self) -> tuple[tuple[tuple[int, int], int], ...]:
+        """Heights, widths and channels by doublings, as an encoder has them: from 4 pixels to the picture's."""
+        stages = self.stages[:-1]
+        sides = [2**power for power in range(2, self.size.bit_length())]
+        return tuple(((side, side), next(each.channels for each in stages if each.rate >= side)) for side in sides)
+
+    @property
     def layers(self) -> int:
         """L, rows of w: the input's, one per layer, and that of the layer to red, green, blue."""
         return len(self.channels) + 2

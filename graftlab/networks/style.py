@@ -1,8 +1,9 @@
 """What StyleGAN2 and StyleGAN3 have in common: the mapping network, seeds, truncation and codes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -88,6 +89,7 @@ class StyleGAN(Decoder[StyleCodes]):
     remake = "draw or project them again with this one (graft invert)"
     takes = "seeds"
 
+    moves: ClassVar[bool] = False  # whether what it draws can be turned and shifted
     synthesis: Any  # a module of its own for each kind
 
     def __init__(self, config: Any) -> None:
@@ -152,15 +154,37 @@ class StyleGAN(Decoder[StyleCodes]):
 
         Noise is the network's own ("const"), a function of seed and position ("fixed"), new for every picture
         ("random") or absent ("none"). Returns float32 (N, 3, H, W), nominally in [-1, 1], not clamped, differentiable.
-        GraftError if the codes are another model's, or of other length or width."""
+        GraftError if the codes are another model's, of other length or width, or move what cannot be moved."""
         self._check_owner(codes)
         want = (self.config.layers, self.config.w_channels)
         if (have := tuple(codes.w.shape[1:])) != want:
             raise GraftError(
                 f"This model's codes have {want[0]} layers of {want[1]} numbers, these have {have[0]} of {have[1]}."
             )
+        motion = () if codes.motion is None else (self._placed(self._movable(codes).motion),)
         with self._computing():
-            return self.synthesis(self._placed(codes.w), self._noise(noise, seed))
+            return self.synthesis(self._placed(codes.w), self._noise(noise, seed), *motion)
+
+    def move(
+        self,
+        codes: StyleCodes,
+        degrees: float = 0.0,  # anticlockwise, about the picture's middle
+        right: float = 0.0,  # in widths of the picture
+        down: float = 0.0,  # in heights
+    ) -> StyleCodes:
+        """Codes of the same pictures, turned and then shifted. GraftError for numbers that are not finite, and for a
+        model that has fixed places for what it draws."""
+        motion = torch.tensor([[degrees, right, down]]).to(codes.w)
+        if not bool(motion.isfinite().all()):
+            raise GraftError("Pictures are turned and shifted by finite numbers (--rotate, --translate).")
+        return self._movable(replace(codes, motion=motion.expand(len(codes), 3)))
+
+    def _movable(self, codes: StyleCodes) -> StyleCodes:
+        if not self.moves:
+            raise GraftError(
+                f"{self.title[0].upper()}{self.title[1:]} cannot turn or shift what it draws, as a StyleGAN3 can."
+            )
+        return codes
 
     def _noise(self, mode: StyleNoise, seed: int) -> Noise:
         if mode not in get_args(StyleNoise):

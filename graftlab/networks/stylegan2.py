@@ -1,10 +1,13 @@
 """StyleGAN2's generator (Karras et al. 2020, config-f, as of 2020's ADA): synthesis, and the whole."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from graftlab.config import StyleGAN2Config
 from graftlab.networks.layers import (
+    Linear,
     ModulatedConv,
     Noise,
     StyleConv,
@@ -82,6 +85,14 @@ class Synthesis(nn.Module):
             x, image = block(x, image, w, noise)
         assert image is not None  # a configuration has at least one block
         return image
+
+    def affines(self) -> Iterator[tuple[int, Linear]]:
+        """The affine layer of every convolution but those to red, green, blue, and the row of w that it reads."""
+        for block in self.blocks:
+            assert isinstance(block, SynthesisBlock)
+            if block.up is not None:
+                yield block.layer - 1, block.up.conv.modulation.affine
+            yield block.layer, block.conv.conv.modulation.affine
 
     def constant_noise(self, layer: int, like: Tensor) -> Tensor:
         """A layer's own noise (1, 1, H, W), as a source of noise."""

@@ -3,17 +3,15 @@
 What the input holds are waves, which a learned motion turns and shifts; no layer knows where the picture's grid lies.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import pairwise
-from math import cos, pi, radians, sin, sqrt
+from math import pi, sqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from graftlab.codes import StyleCodes
-from graftlab.config.stylegan3 import PICTURE, Stage, StyleGAN3Config
-from graftlab.errors import GraftError
+from graftlab.config.stylegan3 import Stage, StyleGAN3Config
 from graftlab.networks.filters import filtered_rectify, lowpass
 from graftlab.networks.layers import EPSILON, GAIN, Equalized, Linear, Noise, full, gaussian
 from graftlab.networks.style import StyleGAN
@@ -21,7 +19,6 @@ from graftlab.networks.style import StyleGAN
 TAPS = 6  # of a filter, for each step of the higher rate between two of the lower
 OVERSAMPLING = 2  # of the rectifier, beyond the rates before and after it
 SCALE = 0.25  # of what leaves the last layer
-ATTAINED = 1e-3  # by which a motion may be missed: radians, or picture sides
 
 
 class FourierFeatures(nn.Module):
@@ -46,12 +43,14 @@ class FourierFeatures(nn.Module):
         self.register_buffer("phases", torch.empty(stage.channels).uniform_(-0.5, 0.5))  # turns
         self.register_buffer("transform", torch.eye(3))  # of the plane, after the learned motion
 
-    def forward(self, w: Tensor) -> Tensor:
-        """w (N, Cw); returns (N, C, S, S)."""
+    def forward(self, w: Tensor, motion: Tensor | None = None) -> Tensor:
+        """w (N, Cw), motion (N, 3); returns (N, C, S, S)."""
         size, rate, cutoff = self.stage.size, self.stage.rate, self.stage.cutoff
-        motion = self.motion(w) @ self.transform
-        phases = self.phases + (self.frequencies @ motion[:, :2, 2:])[:, :, 0]
-        frequencies = self.frequencies @ motion[:, :2, :2]
+        plane = self.learned(w) @ self.transform
+        if motion is not None:
+            plane = plane @ undone(motion.double()).to(plane)
+        phases = self.phases + (self.frequencies @ plane[:, :2, 2:])[:, :, 0]
+        frequencies = self.frequencies @ plane[:, :2, :2]
         fading = 1 - (frequencies.norm(dim=2) - cutoff) / (
             rate / 2 - cutoff
         )  # what the transform lifts out of the band
@@ -62,18 +61,24 @@ class FourierFeatures(nn.Module):
         waves = torch.sin(2 * pi * (turns + phases[:, None, None])) * fading.clamp(0, 1)[:, None, None]
         return F.linear(waves, self.weight / sqrt(len(self.weight))).permute(0, 3, 1, 2)
 
-    def motion(self, w: Tensor) -> Tensor:
-        """The learned rotation and shift, w (N, Cw) to matrices (N, 3, 3) that move the plane."""
-        cosine, sine, right, down = (part for part in towards_one(full(self.affine(w))).unbind(1))
-        rotation = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], 1)
-        shift = -rotation @ torch.stack([right, down], 1)[:, :, None]
-        last = torch.eye(3, device=w.device, dtype=rotation.dtype)[2:].expand(len(w), 1, 3)
-        return torch.cat([torch.cat([rotation, shift], 2), last], 1)
+    def learned(self, w: Tensor) -> Tensor:
+        """The learned rotation, of the plane that the learned shift has moved: w (N, Cw) to matrices (N, 3, 3)."""
+        told = full(self.affine(w))
+        cosine, sine, x, y = (told / told[:, :2].norm(dim=1, keepdim=True)).unbind(1)
+        return rigid(cosine, sine, sine * y - cosine * x, -sine * x - cosine * y)
 
 
-def towards_one(motion: Tensor) -> Tensor:
-    """Motions (N, 4) scaled so that cosine and sine are those of an angle."""
-    return motion / motion[:, :2].norm(dim=1, keepdim=True)
+def undone(motion: Tensor) -> Tensor:
+    """Where in the plane what a motion (N, 3) brings to a place came from: matrices (N, 3, 3)."""
+    angle, right, down = torch.deg2rad(motion[:, 0]), motion[:, 1], motion[:, 2]
+    cosine, sine = angle.cos(), angle.sin()
+    return rigid(cosine, sine, sine * down - cosine * right, -sine * right - cosine * down)
+
+
+def rigid(cosine: Tensor, sine: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Rotations followed by shifts, as matrices (N, 3, 3) of four numbers (N,)."""
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    return torch.stack([cosine, -sine, x, sine, cosine, y, zero, zero, one], 1).unflatten(1, (3, 3))
 
 
 class FilteredConv(Equalized):
@@ -141,12 +146,20 @@ class Synthesis(nn.Module):
         self.layers = nn.ModuleList(FilteredConv(before, stage, config) for before, stage in pairs[:-1])
         self.to_rgb = FilteredConv(*pairs[-1], config, to_rgb=True)
 
-    def forward(self, w: Tensor, noise: Noise | None = None) -> Tensor:
-        """w (N, L, Cw); returns (N, 3, S, S). There is no noise: it would stick to the grid."""
-        x = self.input(w[:, 0]).contiguous(memory_format=torch.channels_last)
+    def forward(self, w: Tensor, noise: Noise | None = None, motion: Tensor | None = None) -> Tensor:
+        """w (N, L, Cw), motion (N, 3) as of `StyleCodes`; returns (N, 3, S, S).
+
+        There is no noise: it would stick to the grid."""
+        x = self.input(w[:, 0], motion).contiguous(memory_format=torch.channels_last)
         for layer, row in zip(self.layers, w[:, 1:].unbind(1), strict=False):  # the last row is `to_rgb`'s
             x = layer(x, row)
         return full(self.to_rgb(x, w[:, -1])) * SCALE
+
+    def affines(self) -> Iterator[tuple[int, Linear]]:
+        """The affine layer of every convolution but that to red, green, blue, and the row of w that it reads."""
+        for row, layer in enumerate(self.layers, 1):
+            assert isinstance(layer, FilteredConv)
+            yield row, layer.affine
 
     def constant_noise(self, layer: int, like: Tensor) -> None:
         """None: the layers have no noise."""
@@ -157,33 +170,8 @@ class StyleGAN3(StyleGAN):
 
     kind = "stylegan3"
     title = "a StyleGAN3"
+    moves = True
 
     def __init__(self, config: StyleGAN3Config) -> None:
         super().__init__(config)
         self.synthesis = Synthesis(config)
-
-    @torch.no_grad()
-    def move(
-        self,
-        codes: StyleCodes,
-        degrees: float = 0.0,  # anticlockwise, about the picture's middle
-        right: float = 0.0,  # in widths of the picture
-        down: float = 0.0,  # in heights
-    ) -> StyleCodes:
-        """Codes of the same pictures, turned and then shifted: only row 0 of w changes, which nothing but the learned
-        motion of the input reads (section 3.3).
-
-        GraftError for a network whose input does not follow w in all four of its numbers."""
-        affine = self.synthesis.input.affine
-        weight, w = affine.scaled(1.0).double(), self._placed(codes.w).double()
-        before = w[:, 0] @ weight.T + affine.bias.double()
-        (cosine, sine), (x, y) = before[:, :2].T, towards_one(before)[:, 2:].T
-        c, s = cos(radians(degrees)), sin(radians(degrees))
-        length = before[:, :2].norm(dim=1)
-        x, y = (c * x + s * y + right) * length, (c * y - s * x + down) * length
-        wanted = torch.stack([cosine * c - sine * s, sine * c + cosine * s, x, y], 1)
-        row = w[:, 0] + (wanted - before) @ torch.linalg.pinv(weight).T
-        found = row.float().double() @ weight.T + affine.bias.double()
-        if not bool(((found - wanted).abs() <= ATTAINED * length[:, None]).all()):
-            raise GraftError("This StyleGAN3 cannot be turned and shifted at will: its input hardly follows w.")
-        return replace(codes, w=torch.cat([row[:, None], w[:, 1:]], 1).float())

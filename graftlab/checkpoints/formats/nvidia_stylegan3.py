@@ -51,14 +51,12 @@ SCHEDULE = {  # their arguments -> our fields
 }
 
 # As `nvidia.ARGUMENTS`: what is looked at where it ends up, or changes training alone.
-OWN_ARGUMENTS = (
-    *(*ARGUMENTS, *SCHEDULE),
-    *"""
+OWN_ARGUMENTS = """
     conv_kernel filter_size lrelu_upsampling use_radial_filters output_scale magnitude_ema_beta weight_init is_torgb
     is_critically_sampled in_size out_size in_sampling_rate out_sampling_rate in_cutoff out_cutoff in_half_width
     out_half_width channels size sampling_rate bandwidth
-    """.split(),
-)
+""".split()  # noqa: SIM905
+KNOWN = (*ARGUMENTS, *SCHEDULE, *OWN_ARGUMENTS)
 
 
 def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
@@ -86,7 +84,7 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN3Config, dict[
     top, synthesis = network.attributes[""], network.attributes.get("synthesis", {})
     if (channels := top.get("img_channels", PICTURE)) != PICTURE:
         raise GraftError(f"{path} holds a StyleGAN3 of pictures with {channels!r:.20} channels; only 3 can be opened.")
-    problems = odd_options(network, OWN_ARGUMENTS)
+    problems = odd_options(network, KNOWN)
     if synthesis.get("output_scale", SCALE) != SCALE:
         problems.append(f"output_scale={synthesis['output_scale']!r:.20}, not {SCALE}")
     refuse(path, "holds a StyleGAN3 with options that graftlab does not know", problems)
