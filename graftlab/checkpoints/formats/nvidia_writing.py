@@ -14,18 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftlab.checkpoints.formats.nvidia import (
-    CHECKOUTS,
-    KERNEL,
-    LINEAR,
-    TAPS,
-    WHOLE_BATCH,
-    discriminator_names,
-    generator_names,
-)
+from graftlab.checkpoints.formats.nvidia import CHECKOUTS, KERNEL, LINEAR, TAPS, WHOLE_BATCH
+from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
-from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
+from graftlab.networks.style import MAPPING_RATE
+from graftlab.networks.stylegan2 import StyleGAN2
 
 BUFFERS = ("w_avg", "noise_const", KERNEL)
 HIGHEST = 4  # resolution of their first block
