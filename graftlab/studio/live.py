@@ -119,7 +119,8 @@ class Connection:
             await self._send(answer)
 
     def _next(self) -> Request:
-        return self._asked.pop(next(iter(self._asked)))
+        first, *_ = tuple(self._asked)  # in one step: the event loop may put another there meanwhile
+        return self._asked.pop(first)
 
     def _draw(self) -> bytes | dict[str, Any]:
         """The answer to the newest request of the view whose turn it is. In the thread of the networks."""
