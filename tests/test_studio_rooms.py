@@ -17,11 +17,11 @@ from graftlab.studio.scenes import AnyScene
 SHORT = {"kind": "film", "seconds": 0.5, "fps": 10}
 SCENES = {
     "panorama": {"kind": "panorama", "overlaps": [0.5, 0.2]},
-    "fading": {"kind": "panorama", "overlaps": [0.9, 0.1], "fade": 0.5, "texture": "mix", "square": True},
+    "fading": {"kind": "panorama", "overlaps": [0.9, 0.1], "fade": 0.5, "texture": "mix", "square": True, "refine": 2},
     "dressed": {"kind": "panorama", "overlaps": [7, 0], "fade": 1, "texture": 1},
-    "timeline": {**SHORT, "loop": True, "ease": "in", "ahead": 0.1, "square": True},
-    "ride": {**SHORT, "film": "ride", "loop": True, "speed": 0.5, "parallax": 0.5},
-    "dive": {**SHORT, "film": "dive", "zoom": 0.9, "rotate": 2, "novelty": 0.2},
+    "timeline": {**SHORT, "loop": True, "ease": "in", "ahead": 0.1, "square": True, "refine": 2},
+    "ride": {**SHORT, "film": "ride", "loop": True, "speed": 0.5, "parallax": 0.5, "refine": 2},
+    "dive": {**SHORT, "film": "dive", "zoom": 0.9, "rotate": 2, "novelty": 0.2, "refine": 2},
 }
 
 
@@ -99,8 +99,21 @@ def test_scenes_that_make_no_sense_are_refused(studio):
         assert says in answer.json()["error"]
 
 
-@pytest.mark.parametrize("kind", ["panorama", "film", "live", "blend"])
-def test_scenes_that_do_not_refine_say_so(kind, studio):
-    answer = studio.visit().post("/api/command", json={"kind": kind, "model": "landscapes-128", "refine": 5})
+def test_details_of_a_film_come_a_moment_later(studio):
+    browser = studio.visit()
+    scene = scene_of(browser, "timeline")
+    with browser.live() as live:
+        live.ask(scene)
+        told, rough = live.answer()
+        assert sorted(told["pending"]) == sorted(browser.photos)
+        assert all("ready" in live.answer()[0] for _ in told["pending"])
+        live.ask(scene)
+        told, fine = live.answer()
+        assert "pending" not in told
+        assert fine != rough
+
+
+def test_scenes_that_do_not_refine_say_so(studio):
+    answer = studio.visit().post("/api/command", json={"kind": "blend", "model": MODEL, "refine": 5})
     assert answer.status_code == 422
     assert "refine" in answer.json()["error"]

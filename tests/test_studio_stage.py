@@ -127,7 +127,7 @@ def test_a_moment_as_python_is_the_moment(studio, tmp_path, monkeypatch):
     photos = browser.photos
     scene = {
         "kind": "live", "model": MODEL, "square": True, "walk": {"photos": photos}, "time": 1.3, "texture": photos[2],
-        "amount_texture": 0.25, "amount_structure": 0.5, "directions": [{"file": MODEL, "name": "hour", "gain": 1}],
+        "amount_texture": 0.25, "amount_structure": 0.5, "refine": 2, "directions": [{"file": MODEL, "name": "hour", "gain": 1}],
         "mirror": True, "size": 32,
     }  # fmt: skip
     job = ended(browser, browser.post("/api/jobs", json={"kind": "render", "scene": scene}).json())

@@ -94,6 +94,7 @@ class Stages:
 class Stage(Connection):
     """The socket of one page with the room open."""
 
+    steady = True
     stages: Stages
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ class FilmOrder(Order):
             "scene": self.scene.model_dump(mode="json"),
         }
         photos = {id: at.visitor.photo(id).name for id in self.scene.photos()}
-        film = replace(self.scene.shot(at), recipe={**about, "photos": photos, **renderer.recipe})
+        film = replace(self.scene.shot(replace(at, watch=watch)), recipe={**about, "photos": photos, **renderer.recipe})
         try:
             with watch("filming", film.frames) as progress:
                 render(film, out, progress=progress, resume=False)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +73,7 @@ class Show(Order):
 
         def frame(number: int) -> Any:
             scene = played(self.show.begins + number / self.fps)
-            return scene.model_copy(update={"size": size}).draw(at)
+            return scene.model_copy(update={"size": size}).draw(replace(at, watch=watch))
 
         about = {"command": "graft studio", "version": __version__, "show": self.show.model_dump(mode="json")}
         recipe = {**about, **renderer.recipe}

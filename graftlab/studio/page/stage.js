@@ -129,6 +129,7 @@ export function perform(side, heard) {
   const mine = ++running;
   const asked = new Map(); // number -> when
   const times = []; // of pictures that came
+  let before = ""; // what was asked for last
   let number = 0;
   const open = () => {
     socket = new WebSocket(address("stage"));
@@ -147,6 +148,7 @@ export function perform(side, heard) {
   const hear = (word) => {
     if ("stage" in word) told.value = word;
     else if ("control" in word) heard(word.control, word.value);
+    else if ("ready" in word) before = "";
     else if ("error" in word) {
       answered(word.id);
       frame.value = { ...frame.value, error: word.error };
@@ -162,7 +164,7 @@ export function perform(side, heard) {
     if (times.length > 1) rate.value = Math.round((1000 * (times.length - 1)) / (now - times[0]));
   };
   const loop = async () => {
-    let [before, when] = ["", 0];
+    let when = 0;
     while (mine === running) {
       const now = performance.now();
       for (const [id, since] of asked) if (now - since > LATEST) asked.delete(id);

@@ -24,7 +24,7 @@ class Scene(BaseModel, ABC):
     """One picture as codes and what is done to them. The same scene gives the same pixels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    refines: ClassVar[bool] = False  # whether photos are drawn with refined codes, if that is asked for
+    refines: ClassVar[bool] = True  # whether photos are drawn with refined codes, if that is asked for
     own: ClassVar[int] = OWN_PICTURE  # largest short side that pictures keep in what is saved, where no size is told
 
     model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -69,7 +69,9 @@ class FilmScene(Scene):
     def draw(self, at: Workspace) -> Tensor:
         scene = self.model_copy(update={"moment": 0})
         make = scene.sketched if self.film == "dive" else scene.shot
-        film = at.networks.films.get((scene.model_dump_json(), at.own), lambda: make(at))
+        _, *codes = self._read(at)
+        key = (scene.model_dump_json(), at.own, *chain(*codes))  # other ones once details are found
+        film = at.networks.films.get(key, lambda: make(at))
         return film.frame(min(round(self.moment * film.fps), film.frames - 1))
 
     def sketched(self, at: Workspace) -> Film:
@@ -83,15 +85,12 @@ class FilmScene(Scene):
 
     def shot(self, at: Workspace) -> Film:
         """The film itself."""
-        at = replace(at, own=at.own and self.own)
-        renderer = at.renderer(self.model, self.size, self.square)
-        given = iter(at.codes(renderer, self.model, *(key.photo for key in self.textures if key.photo)))
+        renderer, scenes, textures_read = self._read(at)
+        given = iter(textures_read)
         ease = self.ease if self.film == "timeline" else Key.ease
         keys = [Key(key.at, next(given) if key.photo else None, ease) for key in self.textures]
         if self.film == "dive":
-            return self._dive(at, renderer, keys)
-        renderer = renderer.together([at.visitor.photo(str(key.photo)).path for key in self.structures])
-        scenes = at.codes(renderer, self.model, *(str(key.photo) for key in self.structures))
+            return self._dive(at, renderer, scenes[0], keys)
         textures = Timeline(tuple(keys)) if keys else None
         if self.film == "ride":
             return self._ride(renderer, scenes, textures)
@@ -103,6 +102,15 @@ class FilmScene(Scene):
         closed = self.loop and self._moves
         codes_at = becoming(scenes[0], structures, textures, self.frames, self.rate, closed, self.ahead)
         return from_codes(renderer, codes_at, self.frames, self.rate, closed=closed)
+
+    def _read(self, at: Workspace) -> tuple[Drawing, list[SwapCodes], list[SwapCodes]]:
+        """How it is drawn; the codes of its structures, which are read at one size, and of its textures."""
+        renderer = self.renderer(replace(at, own=at.own and self.own))
+        textures = at.codes(renderer, self.model, *(key.photo for key in self.textures if key.photo))
+        structures = [str(key.photo) for key in self.structures[: 1 if self.film == "dive" else None]]
+        if self.film != "dive":
+            renderer = renderer.together([at.visitor.photo(id).path for id in structures])
+        return renderer, at.codes(renderer, self.model, *structures), textures
 
     @property
     def frames(self) -> int:
@@ -130,9 +138,8 @@ class FilmScene(Scene):
             texture=line.edit(self.rate) if line else None,
         )
 
-    def _dive(self, at: Workspace, renderer: Drawing, keys: list[Key]) -> Film:
+    def _dive(self, at: Workspace, renderer: Drawing, first: SwapCodes, keys: list[Key]) -> Film:
         photo = at.visitor.photo(str(self.structures[0].photo))
-        (first,) = at.codes(renderer, self.model, photo.id)
         line = [replace(key, at=self._in_dive(key.at), codes=key.codes or first) for key in keys] or [Key(0, first)]
         film = recurse.recurse(
             renderer,
@@ -176,13 +183,17 @@ class FilmScene(Scene):
 
     def as_python(self, at: Workspace) -> str:
         photos = [at.source(str(key.photo)) for key in self.structures]
-        pictures = list(dict.fromkeys([*photos, *(at.source(key.photo) for key in self.textures if key.photo)]))
-        names = {source: f"codes[{source!r}]" for source in pictures}
-        keys = [(key.at, names[at.source(key.photo)] if key.photo else "None") for key in self.textures]
-        lines = (
-            [self.opening(), f"renderer = renderer.together({photos!r})"] if self.film != "dive" else [self.opening()]
-        )
-        lines.append(f"codes = {{path: renderer.encode(path) for path in {pictures!r}}}")
+        pictures = list(dict.fromkeys(at.source(key.photo) for key in self.textures if key.photo))
+        names = {source: f"codes[{source!r}]" for source in photos}
+        keys = [(key.at, f"textures[{at.source(key.photo)!r}]" if key.photo else "None") for key in self.textures]
+        lines = [self.opening()]
+        if pictures:
+            lines.append(f"textures = {{path: renderer.encode(path) for path in {pictures!r}}}")
+        if self.film == "dive":
+            photos = photos[:1]
+        else:
+            lines.append(f"renderer = renderer.together({photos!r})")
+        lines.append(f"codes = {{path: renderer.encode(path) for path in {list(dict.fromkeys(photos))!r}}}")
         length = f"seconds={number(self.seconds)}, fps={self.fps}"
         if self.film == "dive":
             first = names[photos[0]]

@@ -65,7 +65,7 @@ class Live(Scene):
     def codes(self, at: Workspace) -> SwapCodes:
         """What is decoded. GraftError without a walk and without a camera's picture."""
         model = at.networks.model(self.model, SwappingModel)
-        renderer = at.renderer(self.model, self.size or model.config.size, self.square)
+        renderer = at.renderer(self.model, self.size or model.config.size, self.square, self.refine)
         codes = self._seen(renderer) if self.walk is None else self._walked(renderer, at, self.walk)
         other = at.codes(renderer, self.model, self.texture)[0] if self.texture else None
         moves = [

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -80,7 +81,7 @@ export const film = {
   title: "Film",
   kinds: ["film"],
   first: ({ shelves: { structures, textures } }) => ({
-    film: "timeline", seconds: 8, fps: 25, loop: true, ...USUAL,
+    film: "timeline", seconds: 8, fps: 25, loop: true, refine: STEPS, ...USUAL,
     structures: structures.slice(0, 2).map((photo, id) => ({ id, at: 4 * id, photo })),
     textures: [null, textures[2] ?? textures[0] ?? null].map((photo, id) => ({ id, at: 1 + 4 * id, photo })),
   }),
@@ -99,7 +100,7 @@ export const film = {
     return {
       model,
       shelves: { ...laid(now, "structures", all(structures)).shelves, ...laid(now, "textures", all(textures)).shelves },
-      film: { ...USUAL, ...rest, structures: keys(structures), textures: keys(textures) },
+      film: { ...USUAL, refine: 0, ...rest, structures: keys(structures), textures: keys(textures) },
     };
   },
 };
@@ -119,13 +120,13 @@ const current = (part, lane) => part[lane].find(({ id }) => chosen.value?.lane =
 
 function sceneOf(part, model) {
   if (!model || !part.structures.length) return null;
-  const { film, seconds, fps, loop, ease, backwards } = part;
+  const { film, seconds, fps, loop, ease, backwards, refine } = part;
   const used = film === "dive" ? part.structures.slice(0, 1) : part.structures;
   const shapes = used.map(({ photo }) => photos.value[photo]).filter(Boolean).map(({ width, height }) => width / height);
   const alike = film === "ride" ? (shape) => shape >= 1 : (shape) => Math.abs(shape / shapes[0] - 1) < 0.001;
   const keys = (lane) => lane.map(({ at, photo }) => ({ at, photo }));
   return {
-    kind: "film", model: model.name, square: !shapes.every(alike), film, seconds, fps, loop,
+    kind: "film", model: model.name, square: !shapes.every(alike), film, seconds, fps, loop, refine,
     structures: keys(used), textures: keys(part.textures), ...(film === "timeline" && { ease }), ...(film === "dive" && { backwards }),
     ...Object.fromEntries(NUMBERS[film].map(([name]) => [name, part[name]])),
   };
@@ -226,6 +227,7 @@ function Kind({ part, change }) {
     ${part.film === "dive" && html`<div class="row"><${Button} pressed=${part.backwards}
       onClick=${() => change("the direction", { backwards: !part.backwards })}>Ends with the picture<//></div>`}
     <p class="hint">${HINTS[part.film]}</p>
+    <div class="row"><${Details} part=${part} change=${change} /></div>
   <//>`;
 }
 

@@ -4,6 +4,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
+import { Details } from "../details.js";
 import { html } from "../html.js";
 import * as midi from "../midi.js";
 import { Picture } from "../picture.js";
@@ -32,17 +33,18 @@ export const live = {
     amount_structure: 0,
     directions: {}, // by name, in standard deviations
     mirror: false,
+    refine: 0,
     links: {}, // knobs of MIDI -> names of controls
   }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), live: { texture: ids[0] } }
     : laid(now, "structures", ids)),
-  restore: (now, { walk, texture = null, amount_texture = 1, amount_structure = 0, directions = [], mirror = false, model }) => ({
+  restore: (now, { walk, texture = null, amount_texture = 1, amount_structure = 0, directions = [], mirror = false, refine = 0, model }) => ({
     model,
     shelves: { ...(walk && laid(now, "structures", walk.photos).shelves), ...(texture && laid(now, "textures", [texture]).shelves) },
     live: {
-      source: "walk", seconds: walk?.seconds ?? 4, texture, amount_texture, amount_structure, mirror,
+      source: "walk", seconds: walk?.seconds ?? 4, texture, amount_texture, amount_structure, mirror, refine,
       directions: () => Object.fromEntries(directions.map(({ name, gain }) => [name, gain])),
     },
   }),
@@ -50,12 +52,12 @@ export const live = {
 
 /** What is on stage, but for the time. */
 function sceneOf(part, model) {
-  const { source, seconds, texture, amount_texture, amount_structure, mirror } = part;
+  const { source, seconds, texture, amount_texture, amount_structure, mirror, refine } = part;
   const photos = doc.value.shelves.structures;
   if (!model || (source === "walk" && !photos.length)) return null;
   const along = (model.card?.directions ?? []).filter(({ name }) => part.directions[name]);
   return {
-    kind: "live", model: model.name, texture, amount_texture, amount_structure, mirror,
+    kind: "live", model: model.name, texture, amount_texture, amount_structure, mirror, refine,
     square: source === "walk" ? squared(1, ...photos, ...(amount_structure && texture ? [texture] : [])) : amount_structure !== 0,
     walk: source === "walk" ? { photos, seconds } : null,
     directions: along.map(({ file, name }) => ({ file, name, gain: part.directions[name] })),
@@ -140,6 +142,7 @@ function Stage({ part, model, change, take }) {
           <${Choice} name="Source" value=${part.source} options=${SOURCES} set=${(source) => change("what is seen", { source })} />
         </div>
         ${part.source === "camera" && html`<p class="hint">Its pictures go to this studio alone, and nobody keeps them.</p>`}
+        <div class="row"><${Details} part=${part} change=${change} /></div>
       <//>
       <${Faders} title="Faders" rows=${controls.filter(({ direction }) => !direction)} links=${part.links} />
       <${Faders} title="Directions" rows=${controls.filter(({ direction }) => direction)} links=${part.links} />
