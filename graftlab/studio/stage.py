@@ -139,6 +139,6 @@ class Stage(Connection):
 
     def _next(self) -> Request:
         request = super()._next()
-        if isinstance(request.scene, Live) and request.scene.walk is None and self._frame is not None:
+        if isinstance(request.scene, Live) and request.scene.sees_camera and self._frame is not None:
             return request.model_copy(update={"scene": request.scene.showing(self._frame)})
         return request

@@ -64,6 +64,15 @@ class Scene(BaseModel, ABC):
     def photos(self) -> list[str]:
         """The photos that it needs, by id."""
 
+    def videos(self) -> list[str]:
+        """The videos that it needs, by id."""
+        return []
+
+    def names(self, at: Workspace) -> dict[str, str]:
+        """The names of its photos and videos by id."""
+        shelves = ((at.visitor.photo, self.photos()), (at.visitor.video, self.videos()))
+        return {id: find(id).name for find, ids in shelves for id in ids}
+
     def masks(self) -> list[str]:
         """The masks that it needs, by id."""
         return []

@@ -23,6 +23,7 @@ from graftlab.video.films.timeline import Key, Timeline, becoming
 MOST = 40  # keys of a lane
 SKETCH = 12  # frames of a dive of which one moment is wanted: each follows from all that come before
 Drawing = Renderer[SwappingModel]
+Ease = Literal["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"]
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
 
 
@@ -47,7 +48,7 @@ class FilmScene(Scene):
     moment: Seconds = 0
     structures: tuple[FilmKey, ...] = Field(min_length=1, max_length=MOST)
     textures: tuple[FilmKey, ...] = Field((), max_length=MOST)
-    ease: Literal["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"] = "smooth"
+    ease: Ease = "smooth"
     ahead: float = Field(0, ge=-600, le=600, allow_inf_nan=False, description="Seconds, of textures; of a timeline.")
     speed: float = Field(0.25, ge=-10, le=10, allow_inf_nan=False, description="Of a ride, in its widths per second.")
     parallax: float = Field(0, ge=0, lt=1, allow_inf_nan=False)
