@@ -1,4 +1,4 @@
-"""Videos that are dropped on the studio: looked at, or refused in one sentence; films of ours tell how they were made."""
+"""Videos that are dropped on the studio: looked at, or refused; films of ours tell how they were made."""
 
 from fractions import Fraction
 
