@@ -1,6 +1,5 @@
 """`graft inspect`, `convert` and `verify`: files that hold models, of any format that graftlab reads."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from graftlab.checkpoints import convert as conversion
 from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
-from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.output import Json, print_figures, spare, writable
 from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
 from graftlab.errors import GraftError
@@ -25,7 +24,7 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
     """
 
     told = describe(locate(file))
-    typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
+    print_figures(told, summary(told), as_json)
 
 
 def convert(
@@ -35,26 +34,35 @@ def convert(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File to write: .safetensors (graftlab) or .pt (rosinality's StyleGAN2)."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: .safetensors (graftlab), .pt (rosinality's StyleGAN2) or .pkl (NVIDIA's).",
+        ),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
         str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
+    checkout: Annotated[
+        str, typer.Option(help="NVIDIA's repository that is to open a .pkl: stylegan2-ada-pytorch or stylegan3.")
+    ] = "stylegan2-ada-pytorch",
 ) -> None:
-    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
+    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.
 
     graft convert network-snapshot-000500.pkl -o metfaces.safetensors
+
+    graft convert blend.safetensors blend.pkl --checkout stylegan3
 
     graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
 
     if (target is None) == (out is None):
         raise GraftError(f"Name one file to write: graft convert {source} model.safetensors, or -o model.safetensors.")
-    written = writable(out or target or Path())
+    written, parent = writable(out or target or Path()), locate(delta) if delta else None
     spare(written, source)
-    file = conversion.convert(locate(source), written, half, allow_nan, parent=locate(delta) if delta else None)
+    file = conversion.convert(locate(source), written, half, allow_nan, None, parent, checkout)
     for note in file.notes:
         say(note)
     say(f"{written}: {file.kind}, from {file.format}")
@@ -68,12 +76,10 @@ def verify(file: AnyFile, as_json: Json = False) -> None:
 
     path = locate(file)
     told = checks.verify(path, Pack(path).verify if is_pack(path) else None)
-    if as_json:
-        typer.echo(json.dumps(told, indent=1))
-        return
     weights = "as the file says" if told["recorded"] else "the file tells none to compare"
     known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
     proven = "all of it as it was written" if told["proven"] else "it carries no digest of all that it holds"
-    typer.echo(f"{file}: {proven}\n  sha256 {told['sha256']} ({known})")
+    lines = [f"{file}: {proven}", f"  sha256 {told['sha256']} ({known})"]
     if told["fingerprint"]:
-        typer.echo(f"  weights {told['fingerprint']} ({weights})")
+        lines.append(f"  weights {told['fingerprint']} ({weights})")
+    print_figures(told, "\n".join(lines), as_json)

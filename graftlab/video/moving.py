@@ -45,15 +45,15 @@ def playable(path: Path) -> Path:
 
 @lru_cache(KEPT)
 def _unfolded(path: Path, changed: int, size: int) -> Path:
-    from graftlab.video import pyav
+    import av
 
     film = Path(_folder().name) / f"{len(list(Path(_folder().name).iterdir()))}.mov"
-    with path.open("rb") as file, identified(file, str(path)) as image, pyav().open(str(film), "w") as out:
+    with path.open("rb") as file, identified(file, str(path)) as image, av.open(str(film), "w") as out:
         stream = out.add_stream("png", rate=1 / TICK, options={"compression_level": "1"})
         (stream.width, stream.height), stream.pix_fmt = image.size, "rgb24"
         tick = 0
         for pixels, length in _pictures(image):
-            frame = pyav().VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = tick, TICK
             tick += length
             for packet in stream.encode(frame):
