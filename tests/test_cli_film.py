@@ -352,14 +352,18 @@ def test_pictures_of_others_are_not_written_over(graft):
     command = ("film", "walk", HILL, LAKE, *SHORT)
     assert graft(*command).code == 0
     assert graft(*command, "--seed", 3).code == 0  # over one of ours
-    shutil.copy(HILL, "frames/02.png")
+    Image.new("RGB", (9, 9)).save("frames/02.png")
     before = {path: path.read_bytes() for path in Path("frames").iterdir()}
     refused = graft(*command)
     assert refused.code == 2
-    said = f"graft: {Path('frames/02.png')} is not a picture that graftlab made; choose another folder or name"
+    said = (
+        f"graft: {Path('frames/02.png')} does not say that graftlab wrote it; choose another name, or add --overwrite"
+    )
     assert said in refused.err
     assert "frames/s" not in refused.err  # no bar of work that did not begin
     assert {path: path.read_bytes() for path in Path("frames").iterdir()} == before
+    assert graft(*command, "--overwrite").code == 0
+    assert read_recipe(Path("frames/02.png"))["command"] == read_recipe(Path("frames/01.png"))["command"]
 
 
 def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):

@@ -337,11 +337,11 @@ def test_demo(graft, bundle, model):
     labels = ["A", "B", "structure A, texture B", "structure B, texture A"]
     row = [a, b, swapped(model, a, b), swapped(model, b, a)]
     assert shows("my demo/swap.png", sheet([row], (), labels, "landscapes-256", scale=8))
-    shutil.copy(HILL, "my demo/grid.png")
+    Image.new("RGB", (9, 9)).save("my demo/grid.png")
     before = Path("my demo/swap.png").read_bytes()
     refused = graft("demo", "--out", "my demo")
     assert refused.code == 2
-    assert f"{Path('my demo/grid.png')} is not a picture that graftlab made" in refused.err
+    assert f"{Path('my demo/grid.png')} does not say that graftlab wrote it" in refused.err
     assert Path("my demo/swap.png").read_bytes() == before
 
 

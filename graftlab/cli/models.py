@@ -21,10 +21,10 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
-from graftlab.images.others import spare_others
 from graftlab.language import OFFERS
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
+from graftlab.work.files import spare_others
 from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")

@@ -12,15 +12,19 @@ import typer
 from graftlab.data.image_source import printable, printable_lines
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
+from graftlab.work.files import spare_others
 
 
 def writable(path: Path) -> Path:
-    """The path, if a file can be written there: a night's work is not to end in this error."""
+    """The path, if a file can be written there: a night's work is not to end in this error.
+
+    What is there already must be a file of graftlab's, unless --overwrite was said."""
     if path.is_dir():
         raise GraftError(f"{path} is a folder; name a file in it.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
+    spare_others(path)
     return path
 
 
@@ -47,10 +51,13 @@ def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
 
 
 def spare(out: Path | None, *inputs: str | Path | None) -> None:
-    """Refuse to write over a file that the command reads, None being one that was not given."""
+    """Refuse to write over a file that the command reads, or that is none of graftlab's; None is one that was not
+    given."""
     for path in inputs:
         if out and path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
+    if out:
+        spare_others(out)
 
 
 def numbered(out: Path, count: int) -> list[Path]:

@@ -10,7 +10,7 @@ import typer
 from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file
+from graftlab.cli.output import Out, new_file, spare
 from graftlab.cli.progress import bar, say
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
@@ -75,6 +75,9 @@ def sample(
 
     numbers = parse_seeds(seeds)
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
+    alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
+    for name in alone.values():
+        spare(name)
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
@@ -88,7 +91,7 @@ def sample(
             images += network.decode(chosen[start : start + BATCH], **desk.rendering).split(1)
             if separate:
                 for number, image in zip(numbers[start : start + BATCH], images, strict=True):
-                    desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
+                    desk.write(image, alone[number])
                 images.clear()
             progress(min(start + BATCH, len(numbers)))
     if len(numbers) == 1 and not separate:
