@@ -1,6 +1,7 @@
 """The commands that make pictures: what they write is what the same calls in Python give."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -216,11 +217,18 @@ def test_grid_of_pictures_at_their_own_aspect(graft, model):
     assert shows("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
 def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
     assert graft("grid", "--structures", "photos", "--textures", HILL, "-o", "whole.png").code == 0
     Path("photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
+    os.symlink("loop.png", "photos/loop.png")
+    os.mkfifo("photos/pipe.png")
     result = graft("grid", "--structures", "photos", "--textures", HILL, "-o", "rest.png")
     assert result.code == 0
+    assert (
+        "photos: Left out: 1 broken link (loop.png: it leads nowhere or to itself), 1 pipe or device (pipe.png: no "
+        in (" ".join(result.err.split()))
+    )
     assert f"Left out: {Path('photos/broken.png')}" in result.err
     assert torch.equal(read("whole.png"), read("rest.png"))
     Path("none").mkdir()

@@ -63,7 +63,8 @@ def test_several_seeds_are_a_sheet_or_files(graft, network):
     assert graft("sample", "-m", "net.safetensors", "--seeds", "3,12-20", "--separate", "-o", "s.png").code == 0
     names = sorted(path.name for path in Path().glob("s-*.png"))
     assert names == ["s-0003.png", *(f"s-00{seed}.png" for seed in range(12, 21))]
-    assert shows("s-0020.png", network.sample([20], psi=0.7))
+    alone = to_uint8(network.sample([20], psi=0.7)).astype(int)  # which is rounded otherwise than in a batch
+    assert abs(to_uint8(read("s-0020.png")) - alone).max() <= 1
 
 
 def test_codes_go_to_a_file_and_back(graft, network):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from graftlab.data.crops import cut
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
 from graftlab.errors import GraftError
 
 
@@ -13,7 +13,7 @@ def read_photos(photos: str | Path, size: int, most: int, seed: int = 0) -> tupl
     """At most so many photos as uint8 squares (N, size, size, 3), and how many could not be read."""
     if most < 2:
         raise GraftError(f"Swapping needs at least two photos, not {most}.")
-    source = open_source(photos)
+    source = open_photos(photos)
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(source), most, replace=False)) if len(source) > most else range(len(source))
     squares, skipped = [], 0
