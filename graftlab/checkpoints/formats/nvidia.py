@@ -19,6 +19,7 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
 from graftlab.checkpoints.formats.stylegan2_config import (
     DRAWN,
     NOT_RGB,
@@ -53,6 +54,8 @@ STRANGERS = {  # classes that tell another architecture
     "DummyMapping": "Projected GAN with FastGAN",
     "SynthesisInput": "StyleGAN3",
 }
+CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "training.networks_stylegan2"}
+"""Their repositories, and the module in each that defines StyleGAN2's networks."""
 PLAIN = (str, int, float, bool, type(None))
 TABLES = ("_parameters", "_buffers", "_modules")
 LINEAR = ("affine", "embed", "out", "skip")  # layers without an activation
@@ -106,12 +109,12 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
 
 
 def networks_of(tree: object) -> dict[str, Record]:
-    """The persistent objects among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
+    """The networks among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
     if persistent(tree):
         return {"G_ema": tree}  # type: ignore[dict-item]  # as `persistent` tells
     if not isinstance(tree, dict):
         return {}
-    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name))}
+    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name)) or plain(tree.get(name))}
     return networks if networks.keys() & {"G_ema", "G"} else {}
 
 
@@ -134,6 +137,11 @@ def persistent(item: object) -> bool:
         and isinstance(item.arguments[0].get("class_name"), str)
         and isinstance(item.arguments[0].get("state"), dict)
     )
+
+
+def plain(item: object) -> bool:
+    """Whether this is an object of a class in a checkout of theirs, whose source the file leaves out."""
+    return isinstance(item, Record) and item.name.module in CHECKOUTS.values() and isinstance(item.state, dict)
 
 
 def background(tree: object) -> dict[str, Any]:
@@ -301,53 +309,3 @@ def numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
 def mapping_layers(state: Mapping[str, Tensor]) -> tuple[int, bool]:
     """How many layers a mapping network has, and whether it embeds classes."""
     return len(numbers(state, r"mapping\.fc(\d{1,6})\.")), any(name.startswith("mapping.embed.") for name in state)
-
-
-def generator_names(blocks: Sequence[int], depth: int, classes: bool, noisy: bool) -> Iterator[tuple[str, str]]:
-    """Our name of every parameter -> theirs. `blocks` are their numbers: resolutions, as far as pictures are square."""
-
-    def layer(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-        yield f"{ours}.conv.weight", f"{theirs}.weight"
-        yield from linear(f"{ours}.conv.modulation.affine", f"{theirs}.affine")
-        yield f"{ours}.bias", f"{theirs}.bias"
-        if noisy:
-            yield f"{ours}.noise_strength", f"{theirs}.noise_strength"
-            yield f"{ours}.noise", f"{theirs}.noise_const"
-
-    yield from mapping_names(max(depth, 1), classes)  # a first layer there must be
-    yield "mapping.average", "mapping.w_avg"
-    for block, number in enumerate(blocks or [4]):
-        ours, theirs = f"synthesis.blocks.{block}", f"synthesis.b{number}"
-        if block:
-            yield from layer(f"{ours}.up", f"{theirs}.conv0")
-        else:
-            yield "synthesis.constant", f"{theirs}.const"
-        yield from layer(f"{ours}.conv", f"{theirs}.conv1")
-        yield f"{ours}.to_rgb.weight", f"{theirs}.torgb.weight"
-        yield from linear(f"{ours}.to_rgb.modulation.affine", f"{theirs}.torgb.affine")
-        yield f"{ours}.rgb_bias", f"{theirs}.torgb.bias"
-
-
-def discriminator_names(blocks: Sequence[int], depth: int, classes: bool) -> Iterator[tuple[str, str]]:
-    """The same for the discriminator, whose last block has the lowest number."""
-    if classes:
-        yield from mapping_names(depth, classes)
-    last, *others = blocks or [4]
-    yield from linear("from_rgb", f"b{max(blocks, default=last)}.fromrgb")
-    for block, number in enumerate(reversed(others)):
-        yield from linear(f"blocks.{block}.conv1", f"b{number}.conv0")
-        yield from linear(f"blocks.{block}.conv2", f"b{number}.conv1")
-        yield f"blocks.{block}.skip.weight", f"b{number}.skip.weight"
-    for ours, theirs in (("conv", "conv"), ("linear1", "fc"), ("linear2", "out")):
-        yield from linear(ours, f"b{last}.{theirs}")
-
-
-def mapping_names(depth: int, classes: bool) -> Iterator[tuple[str, str]]:
-    if classes:
-        yield from linear("mapping.embed", "mapping.embed")
-    for index in range(depth):
-        yield from linear(f"mapping.layers.{index}", f"mapping.fc{index}")
-
-
-def linear(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-    yield from ((f"{ours}.{part}", f"{theirs}.{part}") for part in ("weight", "bias"))

@@ -23,12 +23,11 @@ from graftlab.checkpoints.formats.nvidia import (
     clamp_of,
     flatten,
     generator_of,
-    linear,
     mapping_layers,
-    mapping_names,
     networks_of,
     odd_options,
 )
+from graftlab.checkpoints.formats.nvidia_names import linear, mapping_names
 from graftlab.checkpoints.formats.stylegan2_config import check, rename
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN3Config

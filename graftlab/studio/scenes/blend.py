@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase as LETTERS
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -28,6 +28,7 @@ class Blend(Scene):
 
     A photo is encoded by the first model, so that only generators are blended."""
 
+    refines: ClassVar[bool] = False
     kind: Literal["blend"]
     others: tuple[Name, ...] = Field(min_length=1, max_length=7, description="Models that are blended with `model`.")
     weights: dict[Resolution, tuple[Share, ...]] = Field(
