@@ -132,6 +132,7 @@ function Room({ part, model, change, take }) {
     return { name: hand, cursor: null, begin, move() {}, end() {} };
   }
   const marks = region && (painting ? [...region.marks, painting.mark] : region.marks);
+  const inside = region && { mask: maskOf(region.id, region.marks, shape, model?.name), soft: region.soft };
   const overlay = region && (painting || shown) && shape && ((context, area) => veil(context, area, marks, shape));
 
   return html`<div class="room edit">
@@ -150,7 +151,8 @@ function Room({ part, model, change, take }) {
         ...${{ hand, hold, shown, show, threshold, set }} />
       <${Texture} part=${part} region=${region} model=${model} alter=${alter} change=${change} />
       ${model?.card?.random && html`<${Phrases} now=${now} alter=${alter} scene=${scene} limit=${LIMIT}
-        led=${!region && ((text, found) => change(`led to "${text}"`, (now) => ({ ...now, ...ledTo(now, found) })))} />`}
+        inside=${inside}
+        led=${(text, found) => change(`led to "${text}"`, (now) => ({ ...now, ...ledTo(now, found) }))} />`}
       <${Directions} now=${now} model=${model} alter=${alter} />
       <${Components} now=${now} model=${model} alter=${alter} />
       <${Output} scene=${scene} own=${model?.size} />
