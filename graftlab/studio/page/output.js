@@ -31,7 +31,8 @@ export function Output({ scene, own, what = "picture", fixed = false,
   const copy = async (language, words) => {
     try {
       const { text } = await call(`/api/${language}`, told(sized()));
-      await navigator.clipboard.writeText(text).then(
+      const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // it is for pages of this machine, and for https
+      await copied.then(
         () => say(`Copied ${words}`, "word", { code: text }),
         () => say(`Copy ${words} from here`, "word", { code: text }), // the browser does not let us
       );
