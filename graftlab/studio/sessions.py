@@ -132,7 +132,7 @@ class Visitor:
             atomic_write(path := self.folder / f"{id}.safetensors", lambda file: file.write(data))
             try:
                 texture = getattr(Codes.load(path), "texture", None)
-                if texture is None or texture.shape[0] != 1 or texture.ndim != 2:
+                if texture is None or texture.shape[0] != 1:
                     raise GraftError("These codes are not those of one picture with one texture: choose others.")
             except GraftError:
                 path.unlink()
