@@ -19,10 +19,8 @@ from training_fixture import CPU, config, files, make_photos, start
 
 import graftlab
 from graftlab.artifacts import read_tensors
-from graftlab.config import RECIPES, Recipe, preset
+from graftlab.config import RECIPES, DistillRecipe, Recipe, StyleRecipe, preset
 from graftlab.config.base import Weight
-from graftlab.config.distillation import DistillRecipe
-from graftlab.config.training import StyleRecipe
 from graftlab.data import open_source, pack
 from graftlab.training import run as training
 from graftlab.training.run import Run

@@ -12,7 +12,7 @@ from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
@@ -93,11 +93,11 @@ def stylegan(
     device: str | None = None,
     precision: str = "float32",
     refine: int = 0,
-) -> Desk[StyleGAN2]:
+) -> Desk[StyleGAN]:
     """A desk with a StyleGAN2 on it, which has no photos. GraftError if the model is another."""
     if refine:
         raise GraftError("A StyleGAN2 draws no photos whose codes could be refined; leave out --refine.")
-    return Desk.open(model, StyleGAN2, noise, seed, device, precision)
+    return Desk.open(model, StyleGAN, noise, seed, device, precision)
 
 
 @dataclass(frozen=True, kw_only=True)

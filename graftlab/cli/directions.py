@@ -37,7 +37,7 @@ from graftlab.errors import GraftError
 from graftlab.language import DEFAULT
 from graftlab.networks.affines import affines
 from graftlab.networks.model import Decoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.objectives.words import NEUTRAL
 from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
@@ -184,7 +184,7 @@ def text(
     words = open_words(text_model, options.device, options.precision, *phrases, neutral)
     model = load(options.model, device=options.device, precision=options.precision)
     with bar("looking", word_directions.PICTURES) as progress:
-        if isinstance(model, StyleGAN2):
+        if isinstance(model, StyleGAN):
             if textures or photos or options.size:
                 raise GraftError(f"{options.model} is a StyleGAN2; leave out --from, --photos and --size.")
             probe = word_directions.probe_styles(model, words, seed=options.seed, progress=progress)

@@ -20,7 +20,7 @@ from graftlab.evaluation.compare import compare as side_by_side
 from graftlab.evaluation.report import Result, text, write_report
 from graftlab.evaluation.textures import judge_network
 from graftlab.hardware import choose_device
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.choice import feature_network
 from graftlab.perception.features import FeatureNetwork
@@ -132,7 +132,7 @@ def samples(
     if seed + count - 1 > LARGEST_SEED:
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
-    network = load(model, StyleGAN2, device=device, precision=precision)
+    network = load(model, StyleGAN, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
     print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)

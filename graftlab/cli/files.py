@@ -29,23 +29,31 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
 def convert(
     source: AnyFile,
     out: Annotated[
-        Path, typer.Argument(help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2.", callback=writable)
+        Path,
+        typer.Argument(
+            help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2; .pkl: NVIDIA's.", callback=writable
+        ),
     ],
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
         str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
+    checkout: Annotated[
+        str, typer.Option(help="NVIDIA's repository that is to open a .pkl: stylegan2-ada-pytorch or stylegan3.")
+    ] = "stylegan2-ada-pytorch",
 ) -> None:
-    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
+    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.
 
     graft convert network-snapshot-000500.pkl metfaces.safetensors
+
+    graft convert blend.safetensors blend.pkl --checkout stylegan3
 
     graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
 
     spare(out, source)
-    file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
+    file = conversion.convert(locate(source), out, half, allow_nan, None, locate(delta) if delta else None, checkout)
     for note in file.notes:
         say(note)
     say(f"{out}: {file.kind}, from {file.format}")

@@ -15,7 +15,7 @@ from graftlab.cli.output import film_file, out_file, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM
 from graftlab.video.film import Film, boomerang, enlarge, frame_rate, preview, render, reverse, slow
@@ -58,7 +58,7 @@ class Shooting(ModelOptions):
         reading = {"size": self.size, "square": square, "own": OWN_FILM if own else None, "refine": self.refine}
         return autoencoder(**self.opening, **reading)
 
-    def style_desk(self) -> Desk[StyleGAN2]:
+    def style_desk(self) -> Desk[StyleGAN]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
         return stylegan(**self.opening, refine=self.refine)
 

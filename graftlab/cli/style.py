@@ -15,7 +15,7 @@ from graftlab.cli.progress import bar, say
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import name_seeds, parse_seeds
 
@@ -50,7 +50,7 @@ class StyleOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def desk(self) -> Desk[StyleGAN2]:
+    def desk(self) -> Desk[StyleGAN]:
         return stylegan(**vars(self))
 
 
