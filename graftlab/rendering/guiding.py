@@ -10,7 +10,7 @@ from graftlab.figures.sheets import sheet
 from graftlab.inversion.following import Guided
 from graftlab.inversion.photos import invert
 from graftlab.inversion.search import draw
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import SEEDS, Start, find_starts
 from graftlab.work.texts import parse_seeds
@@ -26,7 +26,7 @@ def read_starts(
     **search: Any,  # of `invert`, for the picture of a StyleGAN2
 ) -> list[Start]:
     """What pictures begin with that follow words (`find_starts`); a StyleGAN2's codes of a photo are searched for."""
-    style = isinstance(renderer.model, StyleGAN2)
+    style = isinstance(renderer.model, StyleGAN)
     if style and not source.exists():
         parse_seeds(str(source), f"{source} is no file, and beside files a StyleGAN2")  # refuses what are no seeds
     if not style or source.suffix == CODES or SEEDS.fullmatch(str(source)):
