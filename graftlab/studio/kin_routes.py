@@ -3,8 +3,10 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from graftlab.blending.channels import features_at, features_of
+from graftlab.blending.clusters import observe
 from graftlab.blending.layers import layers_of
 from graftlab.checkpoints.catalogue.registry import cached_models
 from graftlab.checkpoints.load import bundled_models
@@ -16,6 +18,9 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.networks import Networks
+from graftlab.studio.parts import as_text
+from graftlab.studio.scenes.blend import MOST_PARTS, Blend
+from graftlab.studio.sessions import MissingError
 
 routes = APIRouter()
 PICTURES = ("synthesis", "generator")  # the parts that make pictures
@@ -37,10 +42,48 @@ class Kin(BaseModel):
 
     origin: str  # bundled, cached or given
     resolutions: list[int]  # at which it makes pictures, the coarsest first; none if it cannot be blended
+    layers: list[int]  # resolutions whose channels can be told apart
     takes: str  # seeds or photos
     relatives: list[Relative]
     parents: list[str]  # names, or the beginning of the fingerprint of those that are not here
     children: list[str]
+
+
+class PartsWanted(BaseModel):
+    """Where parts are wanted: in the picture of a scene."""
+
+    scene: Blend
+    layer: str = Field(pattern=r"^[\w.]{1,100}$")
+    count: int = Field(8, ge=1, le=MOST_PARTS)
+
+
+class Regions(BaseModel):
+    """Where parts are in a picture."""
+
+    width: int
+    height: int
+    labels: str  # base64: the part of every place, a byte each, from the top left on
+    names: list[str]
+    areas: list[float]  # shares of all pictures
+
+
+@routes.post("/regions")
+def show_regions(here: Here, whose: Whose, wanted: PartsWanted) -> Regions:
+    """Which part each place of a blend's picture belongs to. The job `clusters` looks for the parts first."""
+    at = here.workspace(whose.id)
+
+    def look() -> Regions:
+        model, layer = wanted.scene.model, wanted.layer
+        if not at.networks.has_parts(model, layer, wanted.count):
+            raise MissingError(f"The parts that {model} tells apart at {layer} are not known yet: look for them first.")
+        known, network = at.networks.parts(model, layer, wanted.count), wanted.scene.blended(at)
+        _, seen = observe(network, features_at(network, layer), lambda blended: wanted.scene.drawn_by(at, blended))
+        labels = known.labels(seen)[0]
+        height, width = labels.shape
+        areas = known.areas.tolist()
+        return Regions(width=width, height=height, labels=as_text(labels), names=list(known.names), areas=areas)
+
+    return here.turns.run(whose.id, look).result()
 
 
 @routes.get("/kin/{name:path}")
@@ -66,10 +109,11 @@ def compare(networks: Networks, name: str, files: dict[str, ModelFile]) -> dict[
     """The verdicts on all models of a model's kind. In the thread of the networks."""
     own = networks.model(name, Network)
     if not isinstance(own, StyleGAN2 | SwappingModel):
-        return {"resolutions": [], "takes": own.takes, "relatives": []}
+        return {"resolutions": [], "layers": [], "takes": own.takes, "relatives": []}
     same = [each for each, file in files.items() if each != name and file.kind == files[name].kind]
     return {
         "resolutions": sorted({layer.resolution for layer in layers_of(own) if layer.part in PICTURES}),
+        "layers": sorted({features.resolution for features in features_of(own)}),
         "takes": own.takes,
         "relatives": [relative(networks, name, each, files) for each in same],
     }

@@ -1,18 +1,20 @@
-"""A blend as a model to keep, and sheets of blends."""
+"""A blend as a model to keep, what is found for blends, and sheets of them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+import graftlab
 from graftlab import __version__
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.sheets import sheet
 from graftlab.networks.model import Network
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.scenes.base import PhotoId
-from graftlab.studio.scenes.blend import FILE, Blend, Name
+from graftlab.studio.scenes.blend import CODES, FILE, MOST_PARTS, MOST_STEPS, STEPS, Blend, Name
 from graftlab.work.progress import Watch
 
 
@@ -30,6 +32,45 @@ class SaveBlend(Order):
         with watch("blending", 1) as progress:
             self.scene.blended(at).save(out)
             progress(1)
+
+
+class FindParts(Order):
+    """The clusters of a layer's channels (`graft clusters fit`), which scenes can name from then on."""
+
+    kind: Literal["clusters"]
+    model: Name
+    layer: str = Field(pattern=r"^[\w.]{1,100}$", description="A resolution in pixels, or the name of a layer.")
+    count: int = Field(8, ge=1, le=MOST_PARTS)
+
+    @property
+    def file(self) -> str:
+        return f"parts-{self.layer}.json"
+
+    def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
+        at.networks.parts(self.model, self.layer, self.count, watch).save(out)
+
+
+class Invert(Order):
+    """The codes of a photo in a StyleGAN2 (`graft invert`), kept under an id, which blends of it take as `found`."""
+
+    kind: Literal["invert"]
+    model: Name
+    picture: PhotoId
+    steps: int = Field(STEPS, ge=1, le=MOST_STEPS)
+    _found: str | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> str:
+        return CODES
+
+    @property
+    def found(self) -> str | None:
+        return self._found
+
+    def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
+        model, photo = at.networks.model(self.model, StyleGAN2), at.visitor.photo(self.picture).path
+        graftlab.invert(model, [photo], steps=self.steps, enlarge=True, watch=watch).codes.save(out)
+        self._found = at.visitor.add_codes(out.read_bytes())
 
 
 class Levels(Order):
