@@ -1,16 +1,19 @@
 """Blends in the studio: drawn as they are saved, told as lines to copy, and what blends with what."""
 
 import shlex
+import shutil
+import time
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 import tiny
 import torch
 from PIL import Image, ImageSequence
-from studio import pixels
+from studio import MODEL, pixels
 from test_studio_jobs import ended, rendered
 
 from graftlab import cli, load
@@ -243,3 +246,63 @@ def test_kin_is_told(family):
     other = family.get("/api/kin/landscapes-128").json()
     assert [each["name"] for each in other["relatives"]] == ["landscapes-256"]
     assert family.get("/api/kin/%2Fetc%2Fpasswd").status_code == 404
+
+
+def test_a_sheet_of_tiles_is_shown_before_it_is_taken_along(family, studio):
+    folder = Path(studio.server.networks.file("a")).parent
+    (folder / "b").mkdir()
+    for seen, name in ((100, "b"), (200, "c")):
+        shutil.copyfile(folder / f"{name}.safetensors", folder / "b" / f"{seen:09}.safetensors")
+    assert [each["name"] for each in family.get("/api/models").json() if each["snapshots"]] == ["b"]
+    order = {"kind": "levels", "models": ["a", "b"], "rows": "snapshots", "columns": "inputs", "seeds": [1, 2, 3]}
+    job = ended(family, family.post("/api/jobs", json={**order, "format": "zoom"}).json())
+    assert (job["state"], job["file"]) == ("done", "sheet.zip"), job
+    tiles = f"/api/jobs/{job['id']}/tiles"
+    told = family.get(tiles).json()
+    assert (len(told["grid"]["rows"]), len(told["grid"]["columns"])) == (2, 3)
+    whole = Image.new("RGB", (told["width"], told["height"]))
+    for column in range(-(-told["width"] // told["tileSize"])):
+        for row in range(-(-told["height"] // told["tileSize"])):
+            tile = Image.open(BytesIO(family.get(f"{tiles}/{told['maxLevel']}/{column}/{row}").content))
+            whole.paste(tile, (column * told["tileSize"], row * told["tileSize"]))
+    assert np.asarray(whole)[-1].mean() > 250, "its foot is paper"
+    for place in ("9/9/9", "0/-1/0", "0/0/..%2F..%2F..%2Fsheet.html", "..%2Fsheet.html/0/0"):
+        assert family.get(f"{tiles}/{place}").status_code in (404, 422), place
+    assert studio.visit().get(tiles).status_code == 404, "it is another's"
+    packed = ZipFile(BytesIO(family.get(f"/api/jobs/{job['id']}/result").content))
+    assert {"sheet.html", "sheet.dzi", "sheet_files/0/0_0.jpg"} <= set(packed.namelist())
+    order |= {"models": ["a", "c"]}
+    assert "without snapshots" in ended(family, family.post("/api/jobs", json=order).json())["error"]
+
+
+def test_a_network_learns_from_words_and_is_b(family, studio):
+    order = {"kind": "words", "model": "a", "text": "--snowy winter", "neutral": "summer", "iterations": 1}
+    job = family.post("/api/jobs", json=order).json()
+    order = {"kind": "clusters", "model": "a", "layer": "4", "count": 2}
+    assert ended(family, family.post("/api/jobs", json=order).json())["state"] == "done"
+    assert family.get(f"/api/jobs/{job['id']}").json()["state"] == "running", "nothing waits for it"
+    job = ended(family, job, 120)
+    assert (job["state"], job["error"], job["file"]) == ("done", None, "snowy-winter.safetensors")
+    name = job["found"]
+    assert Image.open(BytesIO(family.get(f"/api/jobs/{job['id']}/look").content)).format == "JPEG"
+    kin = family.get(f"/api/kin/{name}").json()
+    assert (kin["origin"], kin["parents"]) == ("made", ["a"])
+    assert kin["relatives"][0]["name"] == "a"
+    assert pixels(rendered(family, scene(others=[name], weights={"4": [1]}))).shape == (32, 32, 3)
+    told = family.post("/api/command", json=scene(others=[name], weights={"4": [1]})).json()["text"].splitlines()
+    learning = "graft finetune a --text '--snowy winter' --from summer --iterations 1 --run runs/snowy-winter"
+    assert told[0] == learning
+    assert told[1].startswith("graft blend a runs/snowy-winter/last.safetensors")
+    others = studio.visit().get("/api/models").json()
+    assert name not in [each["name"] for each in others], "it is this visitor's"
+    assert studio.visit().get(f"/api/kin/{MODEL}").status_code == 200
+
+
+def test_learning_is_stopped(family):
+    order = {"kind": "words", "model": "a", "text": "night", "iterations": 5000}
+    job = family.post("/api/jobs", json=order).json()
+    while not family.get(f"/api/jobs/{job['id']}").json()["note"]:
+        time.sleep(0.01)
+    family.ask("DELETE", f"/api/jobs/{job['id']}")
+    assert ended(family, job)["state"] == "cancelled"
+    assert [each for each in family.get("/api/models").json() if each["made"]] == []

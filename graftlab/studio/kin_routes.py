@@ -40,7 +40,7 @@ class Relative(BaseModel):
 class Kin(BaseModel):
     """What a model can be blended with, and where it comes from."""
 
-    origin: str  # bundled, cached or given
+    origin: str  # bundled, cached, given or made
     resolutions: list[int]  # at which it makes pictures, the coarsest first; none if it cannot be blended
     layers: list[int]  # resolutions whose channels can be told apart
     takes: str  # seeds or photos
@@ -89,20 +89,27 @@ def show_regions(here: Here, whose: Whose, wanted: PartsWanted) -> Regions:
 @routes.get("/kin/{name:path}")
 def show_kin(here: Here, whose: Whose, name: str) -> Kin:
     """Every other model of a kind: whether it blends with this one, and why; parents and children."""
-    files = {each: opened for each, path in here.networks.files().items() if (opened := open_or_none(path))}
+    mine = here.networks.files_of(whose.id)
+    files = {each: opened for each, path in mine.items() if (opened := open_or_none(path))}
     here.networks.file(name)  # refuses what the page may not name
     own = files.get(name)
     if own is None:
         raise GraftError(f"{name} cannot be read: it is damaged, or no model.")
     told: dict[str, Any] = here.turns.run(whose.id, lambda: compare(here.networks, name, files)).result()
     known = {file.fingerprint: each for each, file in files.items() if file.fingerprint}
-    mine = ancestors(own.about)
+    before = ancestors(own.about)
     return Kin(
         **told,
-        origin="bundled" if name in bundled_models() else "cached" if name in cached_models() else "given",
-        parents=sorted(known.get(fingerprint, fingerprint[:12]) for fingerprint in mine),
+        origin=origin(here.networks, name),
+        parents=sorted(known.get(fingerprint, fingerprint[:12]) for fingerprint in before),
         children=[each for each, file in files.items() if own.fingerprint in ancestors(file.about)],
     )
+
+
+def origin(networks: Networks, name: str) -> str:
+    """Where a model comes from."""
+    known = {"bundled": set(bundled_models()), "cached": set(cached_models()), "made": set(networks.made)}
+    return next((where for where, names in known.items() if name in names), "given")
 
 
 def compare(networks: Networks, name: str, files: dict[str, ModelFile]) -> dict[str, Any]:

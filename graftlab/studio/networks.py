@@ -16,8 +16,7 @@ from graftlab.blending.channels import features_at
 from graftlab.blending.clusters import Clusters
 from graftlab.blending.kinship import Kinship, kinship
 from graftlab.blending.mixture import Mixture
-from graftlab.checkpoints.catalogue.registry import cached_models
-from graftlab.checkpoints.load import bundled_models, load
+from graftlab.checkpoints.load import load
 from graftlab.codes import Codes, CodesT, StyleCodes, SwapCodes
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
@@ -33,6 +32,7 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio import parts
 from graftlab.studio.memory import Kept
+from graftlab.studio.model_files import ModelFiles
 from graftlab.studio.sessions import MissingError, Photo, Visitor
 from graftlab.video.film import Film
 from graftlab.work.progress import Watch, unwatched
@@ -44,28 +44,17 @@ MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
 MOST_FILMS = 8  # whose moments are looked at
 
 
-class Networks:
+class Networks(ModelFiles):
     """Models by name, codes of photos, directions and distributions."""
 
     def __init__(self, given: Sequence[str] = (), device: str | None = None) -> None:
-        self.given = list(given)  # model files beside those that are known by name
+        super().__init__(given)
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
         self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
-
-    def files(self) -> dict[str, Path]:
-        """All models that the page may name."""
-        return cached_models() | bundled_models() | {name: Path(name) for name in self.given if Path(name).is_file()}
-
-    def file(self, name: str) -> Path:
-        """The file of a model that the page may name. GraftError for any other."""
-        try:
-            return self.files()[name]
-        except KeyError:
-            raise MissingError(f"There is no model '{name}' here; choose one of the list.") from None
 
     def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """GraftError if the page may not name it, or it is of another kind."""

@@ -10,7 +10,9 @@ from graftlab.studio.orders.guide import Guide
 from graftlab.studio.orders.render import Render
 from graftlab.studio.orders.sheet import Sheet
 from graftlab.studio.orders.show import Show
+from graftlab.studio.orders.words import FromWords
 
 AnyOrder = Annotated[
-    FilmOrder | FindParts | Guide | Invert | Levels | Render | SaveBlend | Sheet | Show, Field(discriminator="kind")
+    FilmOrder | FindParts | FromWords | Guide | Invert | Levels | Render | SaveBlend | Sheet | Show,
+    Field(discriminator="kind"),
 ]

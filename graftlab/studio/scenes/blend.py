@@ -173,8 +173,9 @@ class Blend(Scene):
         lines = self.blending_lines(at)
         if seeds and self.picture:
             photo = at.source(self.picture)
-            lines.append(command("invert", photo, "-m", self.model, "--steps", self.steps, "--enlarge", "-o", CODES))
-            by = ["--base", self.model, "--blend", FILE, "--codes", CODES, "--enlarge"]
+            base = at.networks.source(self.model)
+            lines.append(command("invert", photo, "-m", base, "--steps", self.steps, "--enlarge", "-o", CODES))
+            by = ["--base", base, "--blend", FILE, "--codes", CODES, "--enlarge"]
             lines.append(command("toonify", photo, *by, "-o", "blend.png"))
         elif seeds:
             drawn = ["--seeds", self.seed, "--psi", number(self.psi)]
@@ -186,13 +187,22 @@ class Blend(Scene):
 
     def blending_lines(self, at: Workspace) -> list[str]:
         """Those that write the model."""
-        words: list[object] = ["blend", *self.models]
-        lines = []
+        words: list[object] = ["blend", *map(at.networks.source, self.models)]
+        lines = self.making_lines(at)
         for each in self.clusters:
             amounts = ",".join(
                 name if amount == 1 else f"{name}={number(amount)}" for name, amount in each.amounts.items()
             )
-            fitted = ["fit", self.model, "--layer", each.layer, "--parts", each.count, "-o", each.file]
+            fitted = [
+                "fit",
+                at.networks.source(self.model),
+                "--layer",
+                each.layer,
+                "--parts",
+                each.count,
+                "-o",
+                each.file,
+            ]
             lines.append(command("clusters", *fitted))
             words += ["--clusters", f"{each.file}:{amounts}"]
         words += ["--hard"] if self.hard else []
@@ -210,6 +220,10 @@ class Blend(Scene):
         elif self.mapping:
             words += ["--mapping", self.mapping]
         return [*lines, command(*words, *self.force(at), "-o", FILE)]
+
+    def making_lines(self, at: Workspace) -> list[str]:
+        """Those that make models which were made here."""
+        return [at.networks.made[name].command for name in self.models if name in at.networks.made]
 
     def force(self, at: Workspace) -> list[str]:
         """The option by which networks that are no kin are blended, if it is needed."""
@@ -232,7 +246,7 @@ class Blend(Scene):
     def blending_python(self, at: Workspace) -> str:
         """The lines that make `models` and `blended`."""
         network = at.networks.model(self.model, Network)
-        opening = f"models = [graftlab.load(name) for name in {self.models}]\n"
+        opening = f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
         saved = f"blended.save({FILE!r})\n"
         if not self.clusters:
             rows = {each: [float(number(share)) for share in row] for each, row in self.rows.items()}

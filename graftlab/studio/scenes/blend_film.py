@@ -94,7 +94,9 @@ class BlendFilm(Blend):
             return "\n".join([*self.blending_lines(at), command("film", *words)])
         levels = self._levels(self._models(at)[0])
         how = ["--swap-at", levels] if levels else ["--circle"] if self.loop else []
-        return command("film", "blend", *self.models, *how, "--seeds", self.seed, *psi, *self.force(at), *length)
+        words = ["film", "blend", *map(at.networks.source, self.models), *how]
+        line = command(*words, "--seeds", self.seed, *psi, *self.force(at), *length)
+        return "\n".join([*self.making_lines(at), line])
 
     def as_python(self, at: Workspace) -> str:
         length, end = f"seconds={number(self.seconds)}, fps={self.fps}", f'graftlab.render(film, "{self.film}.mp4")\n'
@@ -113,7 +115,7 @@ class BlendFilm(Blend):
         return (
             "import graftlab\nfrom graftlab import films\nfrom graftlab.blending import Inputs\n"
             "from graftlab.video.films import blends\n\n"
-            f"models = [graftlab.load(name) for name in {self.models}]\n"
+            f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
             f"codes = Inputs(seeds={str(self.seed)!r}, psi={number(self.psi)}).codes_in(models[0])\n"
             f"film = films.blend(models, codes, {how}, {length}, loop={self.loop})\n{end}"
         )
