@@ -7,6 +7,7 @@ import { FORMATS, Player, usePlaying } from "../films.js";
 import { html } from "../html.js";
 import { Share, isGoing } from "../jobs.js";
 import { allModels, kindOf, kinOf } from "../kin.js";
+import { Learning } from "../learning.js";
 import { Output } from "../output.js";
 import { Parts, chooser, useRegions } from "../parts.js";
 import { Passages, filmOf, moment, playing, watched } from "../passages.js";
@@ -16,6 +17,7 @@ import { Shelf, laid, named } from "../shelf.js";
 import { apply, doc } from "../store.js";
 import { download, jobs, run, useLive } from "../wire.js";
 import { say } from "../words.js";
+import { Sheets, Zoom, opened } from "../zoom.js";
 
 const STRIP = 8; // seeds that are shown at once
 const MOST = 4; // networks besides the first
@@ -115,6 +117,7 @@ function Room({ part: kept, change, take }) {
   const regions = useRegions(part, settled, byParts && !film);
   usePlaying(part, frame, moment, playing);
   const done = film && jobs.value.find(({ id, state }) => id === watched.value && state === "done");
+  const sheet = jobs.value.find(({ id, state }) => id === opened.value && state === "done");
   const set = (resolution, shares) => change("the curve", { weights: { ...table(rows), [resolution]: shares } }, "curve");
   const end = (index, letter, name) => html`<figure><${Cell} key=${`${letter} ${name}`} view=${`end ${index}`}
     scene=${scene && { ...sceneOf({ ...part, way: "curve" }, now), weights: alone(index) }} name=${`Only ${letter}, ${name}`}
@@ -125,7 +128,8 @@ function Room({ part: kept, change, take }) {
   const size = now.all.find(({ name }) => name === model)?.size;
   return html`<div class="room networks">
     <div class="desk">
-      ${done ? html`<${Player} job=${done} back="the blend" close=${() => (watched.value = null)} />` : html`<${Picture} frame=${frame}
+      ${sheet ? html`<${Zoom} key=${sheet.id} job=${sheet} close=${() => (opened.value = null)} />`
+        : done ? html`<${Player} job=${done} back="the blend" close=${() => (watched.value = null)} />` : html`<${Picture} frame=${frame}
         label=${model ? `A blend of ${[model, ...others].join(" and ")}` : "No picture yet"} ...${film ? {} : chooser(part, regions, change)}
         caption=${html`${play}<${Caption} ...${now} part=${part} />`} />`}
       ${!byParts && rows.length > 0 && others.length > 0 && html`<${Curve} rows=${rows} hand=${hand} letters=${others.map((_, i) => LETTERS[i + 1])}
@@ -145,6 +149,8 @@ function Room({ part: kept, change, take }) {
       ${seeds && html`<${Seed} ...${now} part=${part} change=${change} />`}
       ${seeds && html`<${Passages} part=${part} change=${change} />`}
       <${Keep} ...${now} part=${part} scene=${scene} />
+      <${Sheets} />
+      <${Learning} model=${model} />
       ${part.film && seeds
         ? html`<${Output} key="film" scene=${film} fixed what="film" formats=${FORMATS} order=${(format, { size, ...scene }) => ({ kind: "film", scene, format })}
             done=${(job) => (watched.value = job.id)} />`
@@ -287,31 +293,44 @@ function Search({ part, model, found, change }) {
     <p class="hint">${found ? "The blend draws the photo's codes: drag the curve." : "A search finds codes from which A draws the photo, as near as it can."}</p>`;
 }
 
-const ROWS = [["alpha", "shares of B"], ["models", "networks"]];
+const ROWS = [["alpha", "shares of B"], ["models", "networks"], ["snapshots", "snapshots of B"]];
 
-/** What takes longer: the blend as a model, and a sheet of levels. */
-function Keep({ part, model, others, scene, seeds }) {
+/** What takes longer: the blend as a model, and sheets. */
+function Keep({ part, all, model, others, scene, seeds }) {
   const [rows, lay] = useState("inputs");
-  const start = async (order) => {
+  const [columns, put] = useState("levels");
+  const [count, take] = useState(4);
+  const inputs = seeds ? "seeds" : "photos";
+  const snapshots = all.find(({ name }) => name === others[0])?.snapshots;
+  const down = [["inputs", inputs], ...ROWS].filter(([name]) => (name !== "snapshots" || snapshots) && name !== columns);
+  const row = down.some(([name]) => name === rows) ? rows : down[0][0];
+  const start = async (order, then) => {
     try {
       const job = await run(order);
-      if (job.state === "done") download(`/api/jobs/${job.id}/result`);
+      if (job.state === "done") then(job);
     } catch (error) {
       say(error.message, "trouble");
     }
   };
-  const sheet = () => ({
-    kind: "levels", models: rows === "alpha" ? [model, others[0]] : [model, ...others], psi: part.psi,
-    rows: others.length > 1 && rows === "inputs" ? "models" : rows,
-    ...(seeds ? { seeds: [part.seed, ...Array.from({ length: 3 }, (_, i) => part.seed + i + 1)] } : { pictures: doc.peek().shelves.structures.slice(0, 4) }),
+  const save = (job) => download(`/api/jobs/${job.id}/result`);
+  const sheet = (format) => ({
+    kind: "levels", models: row === "models" ? [model, ...others] : [model, others[0]], psi: part.psi, rows: row, columns, format,
+    ...(seeds ? { seeds: Array.from({ length: count }, (_, i) => part.seed + i) } : { pictures: doc.peek().shelves.structures.slice(0, count) }),
   });
   return html`<${Group} title="As a model, as a sheet">
     <div class="pair">
-      <${Button} class="wide" sign="save" disabled=${!scene} onClick=${() => start({ kind: "blend", scene })}>Save the blend as a model<//>
+      <${Button} class="wide" sign="save" disabled=${!scene} onClick=${() => start({ kind: "blend", scene }, save)}>Save the blend as a model<//>
     </div>
     <div class="pair">
-      <${Menu} name="Rows" value=${rows} set=${lay} options=${[["inputs", seeds ? "seeds" : "photos"], ...ROWS]} />
-      <${Button} sign="sheet" disabled=${!scene} onClick=${() => start(sheet())}>Level sheet<//>
+      <${Menu} name="Rows" value=${row} set=${lay} options=${down} />
+      <${Menu} name="Columns" value=${columns} set=${put} options=${[["levels", "levels"], ["inputs", inputs]]} />
+    </div>
+    <div class="number"><span aria-hidden="true">How many ${inputs}</span><${Typed} name=${`Number of ${inputs}`} value=${count} lowest=${1}
+      highest=${seeds ? 1000 : 64} set=${(number) => take(Math.round(number))} /></div>
+    <div class="pair">
+      <${Button} sign="sheet" disabled=${!scene} title="As one picture" onClick=${() => start(sheet("png"), save)}>Level sheet<//>
+      <${Button} sign="near" disabled=${!scene} title="Of any size, opened here" onClick=${() => start(sheet("zoom"), (job) => (opened.value = job.id))}>
+        Zoom in it<//>
     </div>
   <//>`;
 }
