@@ -12,7 +12,7 @@ from graftlab.blending.inputs import Inputs
 from graftlab.blending.sheets import sheet
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.scenes.base import PhotoId
@@ -72,7 +72,7 @@ class Invert(Order):
         return self._found
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
-        model, photo = at.networks.model(self.model, StyleGAN2), at.visitor.photo(self.picture).path
+        model, photo = at.networks.model(self.model, StyleGAN), at.visitor.photo(self.picture).path
         graftlab.invert(model, [photo], steps=self.steps, enlarge=True, watch=watch).codes.save(out)
         self._found = at.visitor.add_codes(out.read_bytes())
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase as LETTERS
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -17,7 +17,7 @@ from graftlab.blending.mixture import Mixture
 from graftlab.blending.weights import Rule, held, matrix, only, pair, reversed_
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.networks import Workspace
 from graftlab.studio.parts import SEEDS
@@ -52,6 +52,7 @@ class Blend(Scene):
 
     A photo is encoded by the first model, so that only generators are blended."""
 
+    refines: ClassVar[bool] = False
     kind: Literal["blend"]
     others: tuple[Name, ...] = Field(min_length=1, max_length=7, description="Models that are blended with `model`.")
     weights: dict[Resolution, tuple[Share, ...]] = Field(
@@ -104,12 +105,12 @@ class Blend(Scene):
     @torch.no_grad()
     def drawn_by(self, at: Workspace, network: Network) -> Tensor:
         """The picture that a blend makes of the seed, or of the photo."""
-        if isinstance(network, StyleGAN2):
+        if isinstance(network, StyleGAN):
             if self.picture is None:
                 return network.sample([self.seed], self.psi)
             if self.found is None:
                 raise GraftError("Where this photo lies in the first network is not known yet: look for it first.")
-            base = at.networks.model(self.model, StyleGAN2)
+            base = at.networks.model(self.model, StyleGAN)
             return network.decode(adopt(at.inverted(self.model, self.found), base, network)).clamp(-1, 1)
         assert isinstance(network, SwappingModel)  # there are no others that blend
         if self.picture is None:

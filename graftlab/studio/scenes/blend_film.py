@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graftlab.blending.blend import blend_many
 from graftlab.blending.inputs import Inputs
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import command, number
@@ -53,7 +53,7 @@ class BlendFilm(Blend):
     def draw(self, at: Workspace) -> Tensor:
         number = min(round(self.moment * self.fps), self.frames - 1)
         if self.film == "walk":  # of the blend that changes as one looks
-            at.networks.model(self.model, StyleGAN2)  # refuses others
+            at.networks.model(self.model, StyleGAN)  # refuses others
             network: Any = self.blended(at)
             return self._walk(network).frame(number)
         key = (self.model_copy(update={"moment": 0}).model_dump_json(), None)
@@ -66,22 +66,22 @@ class BlendFilm(Blend):
             self._passage(models) if self.film != "walk" else self._walk(blend_many(models, self.rule(at, models[0])))
         )
 
-    def _walk(self, network: StyleGAN2) -> Film:
+    def _walk(self, network: StyleGAN) -> Film:
         way = walk.through_seeds(network, self.seeds, self.path, self.loop, EASE, (self.psi, self.psi))
         return from_way(Renderer(network), way, self.frames, Fraction(self.fps), self.loop)
 
-    def _passage(self, models: list[StyleGAN2]) -> Film:
+    def _passage(self, models: list[StyleGAN]) -> Film:
         change = blends.schedule(len(models), swap_at=self._levels(models[0]), circle=self.loop, ease=EASE)
         codes_in = Inputs(seeds=str(self.seed), psi=self.psi).codes_in(models[0])
         return blends.blends(Renderer(models[0]), models, change, codes_in, self.frames, Fraction(self.fps), self.loop)
 
-    def _levels(self, model: StyleGAN2) -> str | None:
+    def _levels(self, model: StyleGAN) -> str | None:
         """From the finest resolution to the coarsest, as options write it."""
         ends = [max(resolution) for resolution in model.config.resolutions]
         return f"{ends[-1]}:{ends[0]}" if self.film == "levels" else None
 
-    def _models(self, at: Workspace) -> list[StyleGAN2]:
-        return [at.networks.model(name, StyleGAN2) for name in self.models]
+    def _models(self, at: Workspace) -> list[StyleGAN]:
+        return [at.networks.model(name, StyleGAN) for name in self.models]
 
     # -- as people would write it -------------------------------------------------------------------------------------
 
