@@ -10,6 +10,7 @@ from graftlab.config import (
     Config,
     DistillConfig,
     DualEncoderConfig,
+    LocalConfig,
     RDNConfig,
     RosinalityConfig,
     RRDBConfig,
@@ -21,6 +22,7 @@ from graftlab.config import (
     TranslatorConfig,
 )
 from graftlab.networks.dual_encoder import DualEncoder
+from graftlab.networks.local import LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -51,6 +53,7 @@ TABLE = (
     Kind(SwappingAutoencoder, SwappingConfig, SwappingTrainConfig),
     Kind(RosinalityAutoencoder, RosinalityConfig),
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
+    Kind(LocalStyleGAN2, LocalConfig),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),
     Kind(CompactUpscaler, CompactConfig),

@@ -27,6 +27,7 @@ from graftlab.errors import GraftError, needs
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import full
+from graftlab.networks.local import likeness
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
 from graftlab.work.progress import Watch, steps, unwatched
@@ -66,23 +67,29 @@ class Clusters:
         if bool((self.membership < 0).any()) or not bool((self.deviation > 0).all()):
             raise GraftError("Memberships are from 0 up, and deviations above 0.")
 
-    def share(self, names: Sequence[str], hard: bool = False) -> Tensor:
+    def share(self, names: Sequence[str], hard: bool = False, query: float | None = None) -> Tensor:
         """How much of each channel (C,) belongs to some of the clusters, in [0, 1]; all of them together have 1.
 
         If `hard`, a channel wholly belongs to the cluster in whose positions it is most active on average, so that
-        small clusters have channels too. GraftError for unknown clusters, and those that no channel belongs to."""
-        if unknown := [name for name in names if name not in self.names]:
-            raise GraftError(
-                f"There is no cluster '{unknown[0]}', only {', '.join(dict.fromkeys(self.names))} (--clusters)."
-            )
+        small clusters have channels too. With a `query`, it is 1 for those that are the clusters' own more than others
+        are, until they make up this share of what all channels do there (Collins et al. 2020, section 3).
+        GraftError for unknown clusters, and those that no channel belongs to."""
         belonging = self.belonging(hard)
-        chosen, total = belonging * torch.tensor([name in names for name in self.names]), belonging.sum(1)
+        chosen, total = belonging * self.chosen(names), belonging.sum(1)
         share = chosen.sum(1) / total.where(total > 0, 1.0)
         if not share.any():
             raise GraftError(
                 f"No channel belongs to {' or '.join(names) or 'no cluster'}; choose other clusters (--clusters)."
             )
-        return share
+        return share if query is None else _foremost(share, query)
+
+    def chosen(self, names: Sequence[str]) -> Tensor:
+        """Which clusters (K,) have one of these names. GraftError for unknown ones."""
+        if unknown := [name for name in names if name not in self.names]:
+            raise GraftError(
+                f"There is no cluster '{unknown[0]}', only {', '.join(dict.fromkeys(self.names))} (--clusters)."
+            )
+        return torch.tensor([name in names for name in self.names])
 
     def belonging(self, hard: bool = False) -> Tensor:
         """The memberships (C, K); if `hard`, 1 for the cluster that a channel wholly belongs to, and 0 for others."""
@@ -120,8 +127,8 @@ class Clusters:
                 f"These clusters are of {len(self.mean)} channels, and here are {features.shape[1]}; take those of "
                 "this network, or of its kin."
             )
-        standard = (features - self.mean.to(features)[:, None, None]) / self.deviation.to(features)[:, None, None]
-        return torch.einsum("kc,nchw->nkhw", self.centres.to(features), standard).argmax(1)
+        mean, deviation, centres = (each.to(features) for each in (self.mean, self.deviation, self.centres))
+        return likeness(features, mean, deviation, centres).argmax(1)
 
     def save(self, path: str | Path) -> Path:
         """Write as JSON, a line for each cluster and for each channel, to be edited by hand."""
@@ -307,6 +314,16 @@ def _some(features: Tensor, generator: torch.Generator) -> Tensor:
     """Vectors (P, C) of positions of features (1, C, H, W) that are drawn at random."""
     vectors = features[0].flatten(1).T.cpu()
     return vectors[torch.randperm(len(vectors), generator=generator)[:PER_PICTURE]]
+
+
+def _foremost(share: Tensor, query: float) -> Tensor:
+    """Channels (C,) in the order of their shares, until those sum to a share of all: 1, the last one perhaps less.
+
+    The linear programme of the paper: most of the clusters for least of all others, which only asks for order."""
+    order = share.argsort(descending=True, stable=True)
+    ordered = share[order]
+    left = query * share.sum() - (ordered.cumsum(0) - ordered)
+    return torch.zeros_like(share).scatter(0, order, (left / ordered.clamp(min=1e-9)).clamp(0, 1) * (ordered > 0))
 
 
 def _short(numbers: Tensor) -> Any:

@@ -121,7 +121,8 @@ def blend_files(
         if sentence := doubt(choice.path, choice.clusters, networks):
             tell(sentence)
     shares = [(layer, [_numbers(share) for share in rule(layer)]) for layer in layers_of(networks[0])]
-    return Blended(blend_many(networks, rule), networks, family.kinships, shares)
+    blended = config.confine(networks[0], blend_many(networks, rule))
+    return Blended(blended, networks, family.kinships, shares)
 
 
 def _numbers(share: Share) -> list[float]:

@@ -45,7 +45,7 @@ def convert(
     if target.suffix == OURS:
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
         return file
-    if not isinstance(model, StyleGAN2):
+    if type(model) is not StyleGAN2:  # a local blend is two
         raise GraftError(f"{source} is no StyleGAN2, and {ROSINALITY} is a format of those; name a {OURS} file.")
     buffer = io.BytesIO()
     torch.save(to_rosinality(model), buffer)

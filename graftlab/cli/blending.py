@@ -45,6 +45,8 @@ def blend(
     graft blend faces.pkl cartoons.pkl --swap-at 32 -o toon.safetensors --samples toon.png
 
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
+
+    graft blend faces.pkl cartoons.pkl --clusters parts.json:3 --local --soft 12 --samples mouth.png
     """
 
     out = Path(BLEND) if out is None and samples is None else out

@@ -9,7 +9,7 @@ from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.rosinality import RosinalityConfig
-from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
+from graftlab.config.stylegan2 import STYLE_PRESETS, LocalConfig, StyleGAN2Config, style_preset
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
 from graftlab.config.training import (
     PRECISIONS,
@@ -38,6 +38,7 @@ __all__ = [
     "DistillConfig",
     "DistillRecipe",
     "DualEncoderConfig",
+    "LocalConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",
