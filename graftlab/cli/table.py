@@ -118,7 +118,7 @@ COMMANDS: Panels = {
     "StyleGAN2": {
         "sample": Row(
             "style.sample",
-            "Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.",
+            "Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.",
         ),
         "mix-styles": Row(
             "style.mix_styles",

@@ -7,6 +7,7 @@ it draws follows on what surrounds it, and the first one's picture stays as it w
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from math import inf
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +16,6 @@ from torch import Tensor, nn
 from graftlab.config import LocalConfig
 from graftlab.networks.layers import Noise, blur, full
 from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
-
-
-def resize(mask: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """A mask (N, 1, H, W) at another height and width; smaller masks are means over areas."""
-    return F.interpolate(mask, tuple(size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def likeness(features: Tensor, mean: Tensor, deviation: Tensor, centres: Tensor) -> Tensor:
@@ -57,7 +53,8 @@ class Place(nn.Module):
         if features is not None:
             near = likeness(full(features), self.mean, self.deviation, self.centres)
             near = F.interpolate(near, self.size, mode="bilinear", align_corners=False)
-            inside = self.chosen[near.argmax(1)][:, None]
+            best = near.masked_fill(self.chosen[:, None, None] == 0, -inf).amax(1, keepdim=True)
+            inside = (best == near.amax(1, keepdim=True)).to(near.dtype)  # argmax takes ten times as long
             place = inside if place is None else place * inside
         assert place is not None  # a configuration has one of the two
         if half := round(self.soft / 2):
@@ -77,12 +74,15 @@ class LocalSynthesis(nn.Module):
         states = drawn(self.outside, w, self.outside.constant_noise if (own := noise == self.constant_noise) else noise)
         noise = self.inside.constant_noise if own else noise
         ahead = list(islice(states, self.place.blocks))
-        place = self.place(ahead[-1][0] if ahead else None)
+        with torch.autocast(w.device.type, enabled=False):  # borders deserve float32
+            place = self.place(ahead[-1][0] if ahead else None)
         x, image = self.inside.start(w), None
         for block, (features, picture) in zip(self.inside.blocks, chain(ahead, states), strict=True):
             x, image = block(x, image, w, noise)
-            share = resize(place, x.shape[2:])
-            x, image = torch.lerp(features, x, share.to(x.dtype)), torch.lerp(picture, image, share)
+            share = F.avg_pool2d(place, place.shape[3] // x.shape[3])
+            image = torch.lerp(picture, image, share)
+            if x.shape[2:] != place.shape[2:]:  # else nothing reads them
+                x = torch.lerp(features, x, share.to(x.dtype))
         assert image is not None  # a configuration has at least one block
         return image
 
