@@ -15,7 +15,7 @@ from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.work.examples import examples
 from graftlab.work.texts import parse_seeds
@@ -61,7 +61,7 @@ class Inputs:
     def check(self, network: Network) -> None:
         """GraftError for photos that a model cannot be shown."""
         if self.photo and network.takes == "seeds":
-            raise GraftError("--photo is for autoencoders, and these are StyleGAN2s; choose --seeds.")
+            raise GraftError(f"--photo is for autoencoders, and these are {network.kind}; choose --seeds.")
 
     def read(self, network: Network) -> list[Tensor]:
         """The photos as squares (1, 3, S, S) of a model's size."""
@@ -86,7 +86,7 @@ class Inputs:
         if whose not in (None, "base", "own"):
             raise GraftError(f"--codes is base or own, not '{whose}'.")
         self.check(base)
-        if isinstance(base, StyleGAN2):
+        if isinstance(base, StyleGAN):
             return seeds_in(base, self.numbers, self.psi, self.label, whose == "own")
         if self.seeds is not None or self.label is not None:
             raise GraftError(
@@ -102,7 +102,7 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def seeds_in(
-    base: StyleGAN2,
+    base: StyleGAN,
     seeds: Sequence[int],
     psi: float = 0.7,
     label: int | None = None,

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Device, Json, Model, Out, picture, spare, stylegan, writable
+from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
-from graftlab.cli.filming import film_file
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.pictures import report
+from graftlab.cli.output import Json, NewFile, Out, film_file, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.inversion.photos import STEPS
@@ -23,13 +22,9 @@ from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
 from graftlab.work.examples import by_name
 from graftlab.work.parts import forget
-from graftlab.work.texts import LARGEST_SEED
 
 FRAMES = 100  # of the film of a search
 FPS = frame_rate(25)
-
-Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
-NewFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +51,7 @@ class SearchOptions:
         typer.Option("--enlarge", help="Enlarge photos smaller than the model's pictures instead of refusing them."),
     ] = False
     resume: Resume = True
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the search.")] = 0
+    seed: Annotated[int, seed_option("Seed of the search.")] = 0
 
 
 @contextmanager
@@ -82,7 +77,7 @@ def invert(
     sheet: Annotated[
         Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
-    film: Annotated[Path | None, typer.Option(help="Film of the search to write.")] = None,
+    film: Annotated[Path | None, new_file("Film of the search to write.", film_file)] = None,
     batch: Annotated[int, typer.Option(min=1, help="Photos per batch; more need more memory.")] = 8,
     as_json: Json = False,
     device: Device = None,
@@ -98,9 +93,9 @@ def invert(
 
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     bent = out.with_name(f"{out.stem}-model.safetensors")
-    written = [out, *([film_file(film)] if film else []), *([bent] if tune else [])]
+    written = [out, *([film] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
-        spare(target, *photos, model, *([search.encoder] if search.encoder else []))
+        spare(target, *photos, model, search.encoder)
     if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
@@ -131,7 +126,7 @@ def invert(
         found.codes.save(out)
         desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
     entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
-    report(entries, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+    print_each(entries, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
     for target in written:
         say(target)
 
@@ -161,7 +156,7 @@ def toonify(
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
     """
 
-    spare(out, photo, base, blend, *(path for path in (search.encoder, codes) if path))
+    spare(out, photo, base, blend, search.encoder, codes)
     if codes and replace(search, enlarge=False, resume=True) != SearchOptions():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
     model, desk = (stylegan(name, "const", 0, device, "float32") for name in (base, blend))
@@ -195,5 +190,5 @@ def train_encoder(
         encoder = inversion.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)
     figures = {name: encoder.about[name] for name in ("explained", "l1")}
-    report([figures], as_json, "explains {explained:.1%} of the variance of w, L1 {l1:.4f}")
+    print_each([figures], "explains {explained:.1%} of the variance of w, L1 {l1:.4f}", as_json)
     say(out)

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Model, Out, Precision, Seed, stylegan, writable
+from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Out, new_file
 from graftlab.cli.progress import bar, say
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import name_seeds, parse_seeds
 
@@ -49,7 +50,7 @@ class StyleOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def desk(self) -> Desk[StyleGAN2]:
+    def desk(self) -> Desk[StyleGAN]:
         return stylegan(**vars(self))
 
 
@@ -64,7 +65,7 @@ def sample(
     separate: Annotated[
         bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
     ] = False,
-    codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
+    codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
     """Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.
@@ -73,8 +74,6 @@ def sample(
     """
 
     numbers = parse_seeds(seeds)
-    if codes is not None:
-        writable(codes)
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     desk = larger.on(options.desk())
     network = desk.model

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config import LocalConfig
-from graftlab.networks.layers import Noise, blur, full
+from graftlab.networks.layers import Linear, Noise, blur, full
 from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
 
 
@@ -86,6 +86,10 @@ class LocalSynthesis(nn.Module):
         assert image is not None  # a configuration has at least one block
         return image
 
+    def affines(self) -> Iterator[tuple[int, Linear]]:
+        """The first network's, as of `Synthesis`."""
+        return self.outside.affines()
+
     def constant_noise(self, layer: int, like: Tensor) -> Tensor:
         """The first network's own noise; `forward` takes it as a sign that each has its own."""
         return self.outside.constant_noise(layer, like)
@@ -105,7 +109,7 @@ class LocalStyleGAN2(StyleGAN2):
     kind = "stylegan2-local"
     title = "a local blend of StyleGAN2s"
     config: LocalConfig
-    synthesis: LocalSynthesis  # type: ignore[assignment]  # which is called as the one of a single network
+    synthesis: LocalSynthesis
 
     def __init__(self, config: LocalConfig) -> None:
         super().__init__(config)

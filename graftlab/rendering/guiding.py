@@ -11,7 +11,7 @@ from graftlab.figures.sheets import sheet
 from graftlab.inversion.following import Guided
 from graftlab.inversion.photos import invert
 from graftlab.inversion.search import draw
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import Start, find_starts
 
@@ -26,7 +26,7 @@ def read_starts(
     **search: Any,  # of `invert`, for the picture of a StyleGAN2
 ) -> list[Start]:
     """What pictures begin with that follow words (`find_starts`); a StyleGAN2's codes of a photo are searched for."""
-    if not isinstance(renderer.model, StyleGAN2) or source.suffix == CODES or SEEDS.fullmatch(str(source)):
+    if not isinstance(renderer.model, StyleGAN) or source.suffix == CODES or SEEDS.fullmatch(str(source)):
         return find_starts(renderer, source, psi)
     found = invert(renderer.model, [source], watch=renderer.watch, **search)
     return [(source.stem, found.codes, found.photos)]

@@ -20,7 +20,7 @@ from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import read_recipe
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
@@ -112,7 +112,7 @@ def draw_interpolation(
 @torch.no_grad()
 def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list[Start]:
     """What strips can begin with: a file of codes; a picture and its codes; of a StyleGAN2, seeds such as 0-3."""
-    style = isinstance(renderer.model, StyleGAN2)
+    style = isinstance(renderer.model, StyleGAN)
     if source.is_file() and (style or source.suffix == ".safetensors"):
         codes = Codes.load(source)
         return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
