@@ -9,7 +9,7 @@ belongs to the clusters in whose positions it does its work.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from graftlab.work.progress import Watch, steps, unwatched
 
 PER_PICTURE = 256  # positions at most, drawn at random
 BEGINNINGS = 4  # from which k-means starts, of which the best counts
+MOST = 10  # amount of a cluster that is taken: 1 is all of it, and beyond that it is exaggerated
 HEAT = (1.0, 0.1, -0.9)  # colour of a cluster's positions, in [-1, 1]
 
 
@@ -66,23 +67,26 @@ class Clusters:
         if bool((self.membership < 0).any()) or not bool((self.deviation > 0).all()):
             raise GraftError("Memberships are from 0 up, and deviations above 0.")
 
-    def share(self, names: Sequence[str], hard: bool = False) -> Tensor:
+    def share(self, names: Sequence[str] | Mapping[str, float], hard: bool = False) -> Tensor:
         """How much of each channel (C,) belongs to some of the clusters, in [0, 1]; all of them together have 1.
 
-        If `hard`, a channel wholly belongs to the cluster in whose positions it is most active on average, so that
-        small clusters have channels too. GraftError for unknown clusters, and those that no channel belongs to."""
+        Names may have amounts, with which what belongs to them is multiplied. If `hard`, a channel wholly belongs to
+        the cluster in whose positions it is most active on average, so that small clusters have channels too.
+        GraftError for unknown clusters, and those that no channel belongs to."""
         if unknown := [name for name in names if name not in self.names]:
             raise GraftError(
                 f"There is no cluster '{unknown[0]}', only {', '.join(dict.fromkeys(self.names))} (--clusters)."
             )
         belonging = self.belonging(hard)
         chosen, total = belonging * torch.tensor([name in names for name in self.names]), belonging.sum(1)
-        share = chosen.sum(1) / total.where(total > 0, 1.0)
-        if not share.any():
+        nothing = isinstance(names, Mapping) and names and not any(names.values())  # which is asked for
+        if not chosen.any() and not nothing:
             raise GraftError(
                 f"No channel belongs to {' or '.join(names) or 'no cluster'}; choose other clusters (--clusters)."
             )
-        return share
+        if isinstance(names, Mapping):
+            chosen = belonging * torch.tensor([float(names.get(name, 0)) for name in self.names])
+        return chosen.sum(1) / total.where(total > 0, 1.0)
 
     def belonging(self, hard: bool = False) -> Tensor:
         """The memberships (C, K); if `hard`, 1 for the cluster that a channel wholly belongs to, and 0 for others."""
@@ -168,21 +172,38 @@ class Clusters:
 
 @dataclass(frozen=True)
 class Choice:
-    """Clusters of one file, of which some are meant."""
+    """Clusters of one file, of which some are meant, each by an amount."""
 
     path: Path
     clusters: Clusters
-    names: list[str]
+    amounts: dict[str, float]
 
     @classmethod
     def parse(cls, text: str) -> "Choice":
-        """ "parts.json:3,sky". GraftError for anything else."""
+        """ "parts.json:3,sky=0.5". GraftError for anything else."""
         path, _, names = text.rpartition(":")
         if not path or not names.strip():
             raise GraftError(f"--clusters takes a file and names of clusters such as parts.json:3,5, not '{text}'.")
-        choice = cls(Path(path), Clusters.load(path), [name.strip() for name in names.split(",")])
-        choice.clusters.share(choice.names)  # refuses unknown ones before any work is done
+        clusters = Clusters.load(path)
+        choice = cls(Path(path), clusters, dict(_amount(name.strip(), clusters) for name in names.split(",")))
+        choice.clusters.share(choice.amounts)  # refuses unknown ones before any work is done
         return choice
+
+
+def _amount(text: str, clusters: Clusters) -> tuple[str, float]:
+    """ "sky", or with an amount "sky=0.5", if no cluster has that as its name."""
+    name, sign, amount = text.rpartition("=")
+    if not sign or text in clusters.names:
+        return text, 1.0
+    try:
+        share = float(amount)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= MOST:
+        raise GraftError(
+            f"The amount of a cluster is a number from 0 to {MOST}, as in sky=0.5, not '{text}' (--clusters)."
+        )
+    return name.strip(), share
 
 
 def doubt(path: Path, clusters: Clusters, networks: Sequence[Network]) -> str:

@@ -80,7 +80,7 @@ class BlendConfig(Switch):
     weights: Path | None = None
     """JSON or YAML: each resolution with the shares of all models."""
     clusters: list[str] | None = None
-    """Only the channels of some clusters from B: parts.json:3,sky; one file for each layer."""
+    """Only the channels of some clusters from B: parts.json:3,sky=0.5; one file for each layer."""
     hard: bool = False
     """Channels belong to one cluster wholly, not to all in proportion."""
     mapping: str | None = None
@@ -163,7 +163,7 @@ class BlendConfig(Switch):
             )
         rule = together(
             *(
-                channels(features_at(network, each.clusters.layer), each.clusters.share(each.names, self.hard))
+                channels(features_at(network, each.clusters.layer), each.clusters.share(each.amounts, self.hard))
                 for each in self.choices
             )
         )

@@ -18,6 +18,10 @@ NO_PARAMETERS = (
     "image.deviation",
     "known",
     "threshold",
+    ".magnitude",
+    ".frequencies",
+    ".phases",
+    ".transform",
 )  # endings of buffers
 
 
