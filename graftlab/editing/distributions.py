@@ -6,8 +6,7 @@
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie, and how well they are reconstructed, which codes alone do not tell. Models may come with the distribution of their
-training, in a file `beside` theirs, as those trained here do.
+lie, and how well they are reconstructed, which codes alone do not tell. Some models have theirs in a file `beside`.
 """
 
 from collections.abc import Iterator, Sequence
