@@ -95,7 +95,7 @@ def test_parts_come_from_b_and_a_walk_goes_through_seeds(networks):
     page.keyboard.press("Enter")  # in the middle
     ticked = page.locator(".parts input:checked")
     expect(ticked).to_have_count(1)
-    ((layer, count, amounts),) = [tuple(each.values()) for each in part(page, "networks")["layers"]]
+    ((_, count, amounts),) = [tuple(each.values()) for each in part(page, "networks")["layers"]]
     assert (count, list(amounts.values())) == (8, [1])
     amount = page.get_by_label(f"Amount of part {next(iter(amounts))}, number")
     amount.fill("0.5")
