@@ -213,12 +213,6 @@ def beside(model: str | Path) -> Path:
     return file.with_name(f"{file.stem}{TEXTURES}.safetensors")
 
 
-def bundled(fingerprint: str | None) -> Distribution | None:
-    """That of the training of a model that comes with graftlab; None for others."""
-    known = map(Distribution.load, bundled_textures().values())
-    return next((found for found in known if fingerprint and found.model == fingerprint), None)
-
-
 def _taken(kind: type[KnownT], prefix: str, tensors: dict[str, Tensor]) -> KnownT:
     """A Gaussian or a mixture, taken out of a file's tensors. KeyError if something is missing."""
     return kind(**{item.name: tensors.pop(prefix + item.name) for item in fields(kind)})
