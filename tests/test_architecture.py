@@ -52,8 +52,8 @@ ROOMS = {
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
-    "studio": "errors work config images codes networks objectives checkpoints training blending language editing "
-    "rendering video graftlab",
+    "studio": "errors work config images figures codes networks objectives checkpoints training blending language "
+    "editing rendering video graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
     "training blending editing video inversion rendering perception evaluation language graftlab benchmarking "
     "studio",

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from graftlab.blending.blend import blend_many, doubt_noise
-from graftlab.blending.clusters import doubt
+from graftlab.blending.choices import doubt
 from graftlab.blending.family import Family, Tell, ignore
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.kinship import Kinship

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from graftlab.blending.blend import lineage
 from graftlab.blending.channels import features_at
-from graftlab.blending.clusters import Choice, Clusters
+from graftlab.blending.choices import Choice
+from graftlab.blending.clusters import Clusters
 from graftlab.blending.layers import check_alike
 from graftlab.config import LocalConfig
 from graftlab.editing import masks
@@ -130,7 +131,7 @@ class Where:
     GraftError for options that do not go together."""
 
     clusters: list[str] | None = None
-    """Only the channels of some clusters from B, or with --local where they lie: parts.json:3,sky; a file a layer."""
+    """Only the channels of some clusters from B: parts.json:3,sky=0.5; a file a layer. With --local, where they lie."""
     local: bool = False
     """B only in the places where the clusters lie in A's picture, in all its channels."""
     mask: Path | None = None

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_lowercase as LETTERS  # the models of a blend
 
+from torch import Tensor
+
 from graftlab.blending import weights as shares
 from graftlab.blending.blend import check_resolutions
 from graftlab.blending.channels import channels, features_at, together
+from graftlab.blending.choices import Choice
 from graftlab.blending.layers import Layer, layers_of
 from graftlab.blending.local import Where
 from graftlab.blending.weights import Rule, Share
@@ -170,14 +173,14 @@ class BlendConfig(Where, Switch):
                 f"--clusters names {twice[0]} twice; choose all its clusters at once, as {self.choices[0].path}:3,5."
             )
         rule = together(
-            *(
-                channels(
-                    features_at(network, each.clusters.layer), each.clusters.share(each.names, self.hard, self.query)
-                )
-                for each in self.choices
-            )
+            *(channels(features_at(network, each.clusters.layer), self._channels(each)) for each in self.choices)
         )
         return shares.pair(shares.reversed_(rule) if self.reverse else rule)
+
+    def _channels(self, choice: Choice) -> Tensor:
+        if self.query is None:
+            return choice.clusters.share(choice.amounts, self.hard)
+        return choice.clusters.share(choice.names, query=self.query)
 
     def _with_switches(self, rule: Rule[Sequence[Share]], count: int) -> Rule[Sequence[Share]]:
         """With the models that are named for some roles, and for one part if that is asked for."""

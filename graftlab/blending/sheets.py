@@ -21,7 +21,7 @@ from torch import Tensor
 from graftlab import images
 from graftlab.blending.axes import Axis, Cell, check_axes, read_axis
 from graftlab.blending.blend import blend, check_resolutions
-from graftlab.blending.clusters import doubt
+from graftlab.blending.choices import doubt
 from graftlab.blending.family import Family, Tell, ignore
 from graftlab.blending.inputs import CodesIn, Inputs
 from graftlab.blending.local import Where

@@ -23,6 +23,10 @@ NO_PARAMETERS = (
     "image.deviation",
     "known",
     "threshold",
+    ".magnitude",
+    ".frequencies",
+    ".phases",
+    ".transform",
     *(f"place.{name}" for name in ("mean", "deviation", "centres", "chosen", "mask")),
 )  # endings of buffers
 
