@@ -41,7 +41,7 @@ ROOMS = {
     "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints blending editing perception evaluation language",
-    "blending": "errors work artifacts config images figures codes networks checkpoints",
+    "blending": "errors work artifacts config images figures codes networks checkpoints editing",
     "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",

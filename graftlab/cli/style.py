@@ -1,9 +1,10 @@
 """`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
 
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,8 +17,9 @@ from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.style import StyleGAN
+from graftlab.rendering.sheets import sheet_of_seeds
 from graftlab.work.progress import part, steps
-from graftlab.work.texts import name_seeds, parse_seeds
+from graftlab.work.texts import name_seeds, parse_seeds, parse_shifts
 
 BATCH = 8  # pictures made at a time
 
@@ -62,41 +64,41 @@ def sample(
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
     label: Class = None,
+    rotate: Annotated[float, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise.")] = 0.0,
+    translate: Annotated[str, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift.")] = "0,0",
     separate: Annotated[
         bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
     ] = False,
     codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
+
+    graft sample -m stylegan3-t-metfaces.pkl --seeds 1,4 --rotate 15 --translate 0.1,-0.05 -o turned.png
     """
 
-    numbers = parse_seeds(seeds)
+    numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
+    if rotate or any(shift):
+        chosen = network.move(chosen, rotate, *shift)
     if codes is not None:
         say(chosen.save(codes))
-    images: list[Any] = []
-    down, across = grid_shape(len(numbers))
-    scale = 1 if separate else desk.scale(down, across)
+    batches = (chosen[start : start + BATCH] for start in range(0, len(numbers), BATCH))
+    made = chain.from_iterable(network.decode(batch, **desk.rendering).split(1) for batch in batches)
+    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     with bar("sampling", len(numbers)) as progress:
-        for start in range(0, len(numbers), BATCH):
-            images += network.decode(chosen[start : start + BATCH], **desk.rendering).split(1)
-            if separate:
-                for number, image in zip(numbers[start : start + BATCH], images, strict=True):
-                    desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
-                images.clear()
-            progress(min(start + BATCH, len(numbers)))
-    if len(numbers) == 1 and not separate:
-        desk.write(images[0], out)
-    elif not separate:
-        rows = [images[i : i + across] for i in range(0, len(images), across)]
-        labels = [name_seeds(numbers[i : i + across]) for i in range(0, len(numbers), across)]
-        desk.write(sheet(rows, labels, title=desk.title(f"psi {psi:g}"), scale=scale), out)
+        images = steps(made, progress, len(numbers))
+        if separate:
+            for number, image in zip(numbers, images, strict=True):
+                desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
+            return
+        found = sheet_of_seeds(desk, list(images), numbers, psi, scale)
+    desk.write(found, out)
 
 
 @spread

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.readers import open_model
@@ -15,11 +15,13 @@ from graftlab.errors import GraftError
 from graftlab.networks.model import ancestors
 from graftlab.objectives.words import NEUTRAL
 from graftlab.studio.answers import Here, Whose
+from graftlab.studio.orders.sheet import Sheet
 from graftlab.studio.scenes import AnyScene
 from graftlab.studio.scenes.base import Words
 from graftlab.studio.sessions import LARGEST_CODES
 
 routes = APIRouter()
+Told = Annotated[AnyScene | Sheet, Field(discriminator="kind")]
 
 
 class ModelAnswer(BaseModel):
@@ -154,15 +156,15 @@ def add_codes(whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
 
 
 @routes.post("/command")
-def as_command(here: Here, whose: Whose, scene: AnyScene) -> Line:
-    """The `graft` command that draws a scene."""
+def as_command(here: Here, whose: Whose, scene: Told) -> Line:
+    """The `graft` command that draws a scene, or a sheet."""
     at = here.workspace(whose.id)
     return Line(text=here.turns.run(whose.id, lambda: scene.as_command(at)).result())
 
 
 @routes.post("/python")
-def as_python(here: Here, whose: Whose, scene: AnyScene) -> Line:
-    """The Python that draws a scene."""
+def as_python(here: Here, whose: Whose, scene: Told) -> Line:
+    """The Python that draws a scene, or a sheet."""
     at = here.workspace(whose.id)
     return Line(text=here.turns.run(whose.id, lambda: scene.as_python(at)).result())
 

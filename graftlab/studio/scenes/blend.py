@@ -12,7 +12,7 @@ from torch import Tensor
 
 from graftlab.blending.blend import adopt
 from graftlab.blending.channels import channels, features_at, together
-from graftlab.blending.clusters import MOST
+from graftlab.blending.choices import MOST
 from graftlab.blending.mixture import Mixture
 from graftlab.blending.weights import Rule, held, matrix, only, pair, reversed_
 from graftlab.errors import GraftError

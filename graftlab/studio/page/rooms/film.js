@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
-import { Details, STEPS } from "../details.js";
+import { Details } from "../details.js";
 import { FORMATS, Films, Player, address, usePlaying } from "../films.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
@@ -12,7 +12,7 @@ import { Shelf, laid, photos } from "../shelf.js";
 import { doc } from "../store.js";
 import { Timeline, ending, timed } from "../timeline.js";
 import { download, jobs, run, useLive } from "../wire.js";
-import { Videos, videos } from "../videos.js";
+import { Videos, videoOf, videos } from "../videos.js";
 import { say } from "../words.js";
 
 const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"], ["footage", "Video"]];
@@ -91,7 +91,7 @@ export const film = {
   title: "Film",
   kinds: ["film", "footage"],
   first: ({ shelves: { structures, textures } }) => ({
-    film: "timeline", seconds: 8, fps: 25, loop: true, refine: STEPS, video: null, texture_video: null, ...USUAL,
+    film: "timeline", seconds: 8, fps: 25, loop: true, refine: 0, video: null, texture_video: null, ...USUAL,
     structures: structures.slice(0, 2).map((photo, id) => ({ id, at: 4 * id, photo })),
     textures: [null, textures[2] ?? textures[0] ?? null].map((photo, id) => ({ id, at: 1 + 4 * id, photo })),
   }),
@@ -103,9 +103,7 @@ export const film = {
     const keys = timed([...known, ...added], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
-  tookVideo: (now, { id, seconds, fps }) => ({
-    film: { film: "footage", video: id, fps: Math.min(Math.max(Math.round(fps), 1), 60), ...fitting(now.film, seconds) },
-  }),
+  tookVideo: (now, video) => ({ film: taken(now.film, video) }),
   restore: (now, { model, kind, moment: at, size, square, structures, textures = [], ...rest }) => {
     moment.value = at ?? 0;
     const keys = (lane) => lane.map(({ at, photo = null }, id) => ({ id, at, photo }));
@@ -124,11 +122,14 @@ export const film = {
 const free = (lane) => Math.max(-1, ...lane.map(({ id }) => id)) + 1;
 const following = (part, lane, i) => Math.min(ending(part), (part[lane].at(-1)?.at ?? -1) + 1 + i);
 
-/** The length of a video, and the keys that are within it. */
-const fitting = ({ textures }, seconds) => {
+/** The patch by which a video is the film, with its length, its rate, and the keys that are within it. */
+function taken(part, { id, seconds, fps }) {
   const length = Math.min(Math.max(Math.round(100 * seconds) / 100, 0.1), 600);
-  return { seconds: length, textures: textures.filter(({ at }) => at < length - 0.1) };
-};
+  return {
+    film: "footage", video: id, seconds: length, fps: Math.min(Math.max(Math.round(fps), 1), 60),
+    texture_video: part.texture_video === id ? null : part.texture_video, textures: part.textures.filter(({ at }) => at < length - 0.1),
+  };
+}
 
 /** Photos at even distances in time, as keys. */
 function spread({ seconds, loop }, ids) {
@@ -221,13 +222,13 @@ function Kind({ part, change, take }) {
   const preset = (what) => (typeof what === "function" ? what(part, doc.value.shelves) : what);
   return html`<${Group} title="What kind">
     <div><${Choice} name="Kind of film" value=${part.film} options=${FILMS}
-      set=${(film) => change("another kind of film", { film })} /></div>
+      set=${(kind) => change("another kind of film", kind === "footage" && videoOf(part.video) ? taken(part, videoOf(part.video)) : { film: kind })} /></div>
     <div class="row">${PRESETS[part.film].map(([name, what]) => html`<${Button} key=${name}
       onClick=${() => change(name.toLowerCase(), preset(what))}>${name}<//>`)}</div>
     ${NUMBERS[part.film].map(([name, title, like]) => html`<${Slider} key=${name} name=${title} value=${part[name]} usual=${USUAL[name]}
       ...${like} set=${(value) => change(title.toLowerCase(), { [name]: value }, `film.${name}`)} />`)}
     ${part.film === "footage" && html`<${Videos} name="Video" value=${part.video} take=${take}
-      set=${(id) => change("another video", film.tookVideo({ film: part }, videos.value[id]).film)} />
+      set=${(id) => change("another video", taken(part, videos.value[id]))} />
       ${Object.keys(videos.value).length > 1 && html`<${Menu} name="Textures" value=${part.texture_video ?? ""}
         set=${(id) => change("whose textures", { texture_video: id || null })}
         options=${[["", "of photos, on the lane"], ...Object.values(videos.value).map(({ id, name }) => [id, `of ${name}`])]} />`}`}
