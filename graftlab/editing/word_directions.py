@@ -24,9 +24,10 @@ from graftlab.checkpoints.catalogue.cache import writable_folder
 from graftlab.codes import Autoencoder, StyleCodes, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
+from graftlab.data.squares import choose
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution
-from graftlab.editing.fitting import choose, encode_photos
+from graftlab.editing.fitting import encode_photos
 from graftlab.editing.style_directions import ganspace
 from graftlab.errors import GraftError
 from graftlab.language import TextModel
