@@ -44,7 +44,8 @@ def test_rows_of_a_sheet_are_called_what_they_are():
 def test_a_sheet_of_samples_tells_model_and_seeds(graft, network, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "graftlab.cli.style.sheet", lambda *given, **named: drawn.append((given, named)) or sheet(*given, **named)
+        "graftlab.rendering.sheets.sheet",
+        lambda *given, **named: drawn.append((given, named)) or sheet(*given, **named),
     )
     assert graft("sample", "-m", "net.safetensors", "--seeds", "1,4,10-12").code == 0
     (((_, labels), named),) = drawn

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from graftlab.data.image_source import printable, printable_lines
 from graftlab.errors import GraftError
+from graftlab.figures.tables import plain
 from graftlab.images import FORMATS
 
 
@@ -65,11 +65,8 @@ def print_figures(figures: object, text: str, as_json: bool) -> None:
 
 def print_each(figures: Sequence[dict[str, Any]], line: str, as_json: bool) -> None:
     """The same for a list, of which each has this line. JSON knows no infinity, the PSNR of equal pictures."""
-    finite = [
-        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
-        for entry in figures
-    ]
-    print_figures(finite, "\n".join(printable(line.format(**entry)) for entry in figures), as_json)
+    text = "\n".join(printable(line.format(**entry)) for entry in figures)
+    print_figures([plain(entry) for entry in figures], text, as_json)
 
 
 Out = Annotated[Path, out_file("Picture to write: .png, .jpg, .webp or .tif.", picture)]

@@ -43,7 +43,6 @@ def swap(
     both: Annotated[bool, typer.Option("--both", help="Also write the reverse swap, as NAME-reverse.")] = False,
     tile: Tile = None,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Combine one picture's structure with another's texture.
 
@@ -53,7 +52,7 @@ def swap(
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
-    desk = larger.on(options.desk())
+    desk = options.desk()
     a, b = desk.read(structure), desk.read(texture)
     network = desk.network(a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
@@ -63,19 +62,23 @@ def swap(
 
 @spread
 def grid(
-    structures: Annotated[Path, typer.Option(help="Folder, zip or picture for the rows.")],
-    textures: Annotated[Path, typer.Option(help="Folder, zip or picture for the columns.")],
+    structures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the rows; may be repeated.")],
+    textures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the columns; may be repeated.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """Draw a sheet of every structure with every texture, with the originals in the margins.
 
     graft grid --structures mountains/ --textures weather/ -o grid.png
+
+    graft grid --structures @peaks --structures lake.jpg --textures weather/
     """
 
-    spare(out, structures, textures)
+    spare(out, *structures, *textures)
     desk = options.desk()
-    rows, columns = (read_named(desk, folder, out, say) for folder in (structures, textures))
+    rows, columns = (
+        [named for path in paths for named in read_named(desk, path, out, say)] for paths in (structures, textures)
+    )
     with bar("swapping", len(rows) * len(columns)) as progress:
         found = draw_swaps(desk, rows, columns, progress)
     desk.write(found, out)

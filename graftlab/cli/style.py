@@ -1,9 +1,10 @@
 """`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
 
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,6 +17,7 @@ from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.style import StyleGAN
+from graftlab.rendering.sheets import sheet_of_seeds
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import name_seeds, parse_seeds, parse_shifts
 
@@ -70,7 +72,7 @@ def sample(
     codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
 
@@ -86,23 +88,17 @@ def sample(
         chosen = network.move(chosen, rotate, *shift)
     if codes is not None:
         say(chosen.save(codes))
-    images: list[Any] = []
-    down, across = grid_shape(len(numbers))
-    scale = 1 if separate else desk.scale(down, across)
+    batches = (chosen[start : start + BATCH] for start in range(0, len(numbers), BATCH))
+    made = chain.from_iterable(network.decode(batch, **desk.rendering).split(1) for batch in batches)
+    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     with bar("sampling", len(numbers)) as progress:
-        for start in range(0, len(numbers), BATCH):
-            images += network.decode(chosen[start : start + BATCH], **desk.rendering).split(1)
-            if separate:
-                for number, image in zip(numbers[start : start + BATCH], images, strict=True):
-                    desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
-                images.clear()
-            progress(min(start + BATCH, len(numbers)))
-    if len(numbers) == 1 and not separate:
-        desk.write(images[0], out)
-    elif not separate:
-        rows = [images[i : i + across] for i in range(0, len(images), across)]
-        labels = [name_seeds(numbers[i : i + across]) for i in range(0, len(numbers), across)]
-        desk.write(sheet(rows, labels, title=desk.title(f"psi {psi:g}"), scale=scale), out)
+        images = steps(made, progress, len(numbers))
+        if separate:
+            for number, image in zip(numbers, images, strict=True):
+                desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
+            return
+        found = sheet_of_seeds(desk, list(images), numbers, psi, scale)
+    desk.write(found, out)
 
 
 @spread

@@ -6,8 +6,7 @@
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie, and how well they are reconstructed, which codes alone do not tell. Models may come with the distribution of their
-training, in a file `beside` theirs, as those trained here do.
+lie, and how well they are reconstructed, which codes alone do not tell. Some models have theirs in a file `beside`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,12 @@ from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
+from graftlab.data.squares import choose, read_squares
 from graftlab.editing.directions import Directions
-from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, read_squares
+from graftlab.editing.fitting import FLAT, Moments, cells, eigen
 from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
-from graftlab.images import psnr
+from graftlab.images import from_uint8, psnr
 from graftlab.work.progress import Progress, silent
 
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
@@ -239,7 +239,8 @@ def distribution(
     held_out: list[tuple[SwapCodes, Tensor]] = []
     textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
-    for _, images in read_squares(source, chosen, size, progress):
+    for _, squares in read_squares(source, chosen, size, progress):
+        images = from_uint8(squares)
         codes = model.encode(images)
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
         for part, rows in _rows(codes).items():
@@ -283,7 +284,8 @@ def calibrate(
     GraftError for fewer than FEWEST readable ones."""
     source = open_source(photos)
     found: list[tuple[SwapCodes, Tensor]] = []
-    for _, images in read_squares(source, range(len(source)), size, progress):
+    for _, squares in read_squares(source, range(len(source)), size, progress):
+        images = from_uint8(squares)
         codes = model.encode(images)
         found.append((codes, reconstruction_errors(model, images, codes)))
     if (count := sum(len(codes) for codes, _ in found)) < FEWEST:

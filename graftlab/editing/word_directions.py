@@ -24,9 +24,10 @@ from graftlab.checkpoints.catalogue.cache import writable_folder
 from graftlab.codes import Autoencoder, StyleCodes, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_source
+from graftlab.data.squares import choose
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution
-from graftlab.editing.fitting import choose, encode_photos
+from graftlab.editing.fitting import encode_photos
 from graftlab.editing.style_directions import ganspace
 from graftlab.errors import GraftError
 from graftlab.language import TextModel
@@ -103,6 +104,8 @@ class Probe(Artifact):
         shares = vectors.square().sum(1) / self.axes.square().sum()
         correlations = {name: {name: round(r, 4)} for name, r in zip(names, follow.tolist(), strict=True)}
         told = {"texts": names, "neutral": neutral, "held_out": int(out.sum()), "correlations": correlations}
+        if notices := list(filter(None, map(words.notice, names))):
+            told["notices"] = notices
         return Directions(tuple(names), vectors, self.mean, shares, self.model, {**self.about, **told}, self.part)
 
     def _tensors(self) -> dict[str, Tensor]:

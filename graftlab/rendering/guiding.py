@@ -1,6 +1,5 @@
 """Pictures that follow words: what they begin with, and the sheet of how they got there."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from graftlab.inversion.photos import invert
 from graftlab.inversion.search import draw
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
-from graftlab.rendering.sheets import Start, find_starts
+from graftlab.rendering.sheets import SEEDS, Start, find_starts
+from graftlab.work.texts import parse_seeds
 
 STEPS = 5  # on a sheet
-CODES, SEEDS = ".safetensors", re.compile(r"[\d,\s-]+")
+CODES = ".safetensors"
 
 
 def read_starts(
@@ -26,7 +26,10 @@ def read_starts(
     **search: Any,  # of `invert`, for the picture of a StyleGAN2
 ) -> list[Start]:
     """What pictures begin with that follow words (`find_starts`); a StyleGAN2's codes of a photo are searched for."""
-    if not isinstance(renderer.model, StyleGAN) or source.suffix == CODES or SEEDS.fullmatch(str(source)):
+    style = isinstance(renderer.model, StyleGAN)
+    if style and not source.exists():
+        parse_seeds(str(source), f"{source} is no file, and beside files a StyleGAN2")  # refuses what are no seeds
+    if not style or source.suffix == CODES or SEEDS.fullmatch(str(source)):
         return find_starts(renderer, source, psi)
     found = invert(renderer.model, [source], watch=renderer.watch, **search)
     return [(source.stem, found.codes, found.photos)]

@@ -3,6 +3,7 @@
 Pictures come and go with their names. A sheet that would be too large is refused before any of it is drawn.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,21 +12,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.codes import Codes
+from graftlab.codes import Codes, SwapCodes
 from graftlab.data import open_source
 from graftlab.editing import directions as editing
-from graftlab.editing import swaps
+from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
-from graftlab.images import read_recipe
+from graftlab.images import dimensions, read_recipe
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
 from graftlab.work.texts import name_seeds, parse_seeds
 
+SEEDS = re.compile(r"[\d,\s-]+")
 Named = Sequence[tuple[str, Tensor]]
 """Pictures (1, 3, H, W) in [-1, 1], and what to call them."""
 
@@ -117,6 +119,10 @@ def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list
         codes = Codes.load(source)
         return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
     if not style:
+        if SEEDS.fullmatch(str(source)) and not source.exists():
+            raise GraftError(
+                f"{source} is no file; seeds are for a StyleGAN2, and this model is {renderer.model.title}."
+            )
         picture = renderer.read(source)
         return [(source.stem, renderer.network(picture).encode(picture), picture)]
     seeds = parse_seeds(str(source), "A StyleGAN2 has no pictures to begin with; it")
@@ -124,16 +130,14 @@ def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list
 
 
 def read_mask(renderer: Renderer[Any], path: Path, starts: Sequence[Start]) -> Tensor:
-    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
-    mask = renderer.read(path)
-    for _, _, picture in starts:
-        if picture is not None and picture.shape != mask.shape:
-            (height, width), (rows, columns) = mask.shape[2:], picture.shape[2:]
-            raise GraftError(
-                f"--mask {path} is {width} x {height} pixels beside a picture of {columns} x {rows}; "
-                "make it as wide and as high as the picture."
-            )
-    return mask.mean(1, keepdim=True) / 2 + 0.5
+    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if it is black, or of another shape."""
+    mask = renderer.read(path).mean(1, keepdim=True) / 2 + 0.5
+    for name, codes, _ in starts:
+        if isinstance(codes, SwapCodes):
+            cells = codes.structure.shape[2:]
+            size = codes.size or tuple(side * renderer.model.config.stride for side in cells)
+            masks.check(mask, size, f"--mask {path}", dimensions(path)[::-1], f"{name}, which is read as one")
+    return mask
 
 
 @torch.no_grad()
@@ -174,13 +178,19 @@ def draw_textures(
     progress: Progress = silent,
 ) -> Tensor:
     """A picture under random textures, by number; of a single one the picture itself, without margins."""
-    down, across = grid_shape(len(seeds))
-    scale = renderer.scale(down, across, [picture])
+    scale = renderer.scale(*grid_shape(len(seeds)), [picture])
     codes = renderer.network().encode(picture)
     drawn = draw_samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
-    images = list(steps(drawn, progress, len(seeds)))
+    return sheet_of_seeds(renderer, list(steps(drawn, progress, len(seeds))), seeds, psi, scale)
+
+
+def sheet_of_seeds(
+    renderer: Renderer[Any], images: Sequence[Tensor], seeds: Sequence[int], psi: float, scale: int
+) -> Tensor:
+    """Pictures (1, 3, H, W) of numbers, beside and below each other; a single one as it is, without margins."""
     if len(images) == 1:
         return images[0]
+    _, across = grid_shape(len(images))
     rows = [images[i : i + across] for i in range(0, len(images), across)]
     labels = [name_seeds(seeds[i : i + across]) for i in range(0, len(seeds), across)]
     return sheet(rows, labels, title=renderer.title(f"psi {psi:g}"), scale=scale)
