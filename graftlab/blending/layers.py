@@ -28,7 +28,6 @@ Role = Literal["convolution", "bias", "affine", "to-rgb", "strength", "noise", "
 """convolution: weights of those, fully connected layers among them; affine: texture or w to factors per channel;
 to-rgb: all of those layers; strength: of the noise; noise: the constant one; average: of w, for truncation."""
 ROLES: tuple[Role, ...] = get_args(Role)
-WITHOUT_EFFECT = ("discriminator", "patch", "clamp")  # how the names of fields begin that blends may differ in
 
 
 @dataclass(frozen=True)
@@ -96,28 +95,6 @@ def role_of(name: str) -> Role:
         return "affine"
     endings: dict[str, Role] = {"noise_strength": "strength", "noise": "noise", "constant": "constant", "bias": "bias"}
     return endings.get(name.rpartition(".")[2], "convolution")
-
-
-def check_alike(*models: Network) -> None:
-    """GraftError unless all models have the same layers, for pictures of the same size."""
-    first, *others = models
-    for other in others:
-        if type(other) is not type(first):
-            raise GraftError(
-                f"The layers of {first.title} and of {other.title} ({first.kind}, {other.kind}) have nothing in "
-                "common; take two models of one kind."
-            )
-        mine, theirs = ({"size": each.config.size, **each.config.to_dict()} for each in (first, other))
-        differing = [
-            f"{field} ({value} and {theirs[field]})"
-            for field, value in mine.items()
-            if value != theirs[field] and not field.startswith(WITHOUT_EFFECT)
-        ]
-        if differing:
-            raise GraftError(
-                f"These models are built differently, in {', '.join(differing)}; take two of which one was fine-tuned "
-                "from the other."
-            )
 
 
 @places_of.register

@@ -31,6 +31,7 @@ from graftlab.figures.deepzoom import check as check_page
 from graftlab.figures.deepzoom import write as write_page
 from graftlab.figures.sheets import EASY, Layout, block, grid_shape
 from graftlab.images import to_image, to_tensor
+from graftlab.inversion.sources import USUAL, Finding
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
 from graftlab.work.parts import Parts, open_parts, seal
@@ -108,6 +109,7 @@ def sheet(
     recipe: Mapping[str, Any] | None = None,  # what else the picture is to remember of how it was made
     watch: Watch = unwatched,
     tell: Tell = ignore,
+    finding: Finding = USUAL,  # how codes of a StyleGAN2's photos are searched for
 ) -> Path:
     """Draw blends in rows and columns, all of the same latents or photos. Returns the path.
 
@@ -124,11 +126,11 @@ def sheet(
     family = Family([each.path for each in snapshots], force, device, watch=watch, tell=tell)
     base = family.base
     switch.check(base)
-    codes_in, names = inputs.codes_in(base, codes), inputs.names(base)
+    names, codes_in, _ = inputs.shown(base, codes, family.kin, finding, watch, tell)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
     grid = Grid(
-        read_axis(rows, "--rows", snapshots, base, names),
-        read_axis(columns, "--columns", snapshots, base, names),
+        read_axis(rows, "--rows", snapshots, base, names, inputs.axes(base)),
+        read_axis(columns, "--columns", snapshots, base, names, inputs.axes(base)),
         Cell(a=snapshots[0].path, b=snapshots[-1].path, **common),
         f"{base.name}{' ... ' if len(snapshots) > 2 else ' and '}{called(Path(snapshots[-1].path))}",
     )
@@ -137,9 +139,17 @@ def sheet(
         check_resolutions(cell.rule(), layers)
     rendering = {"noise": base.usual_noise, "seed": 0}
     made = {"model": base.fingerprint, **rendering, "models": family.fingerprints}
+    if base.takes == "seeds" and codes != "own":
+        made["w"] = base.fingerprint  # whose codes all cells draw
     drawing = _Drawing(out, grid, Artist(family.load, codes_in, **rendering), {**(recipe or {}), **made})
     cells = [asdict(cell) for cell in grid.cells()]
-    plan = {"recipe": drawing.recipe, "size": drawing.layout.size, "codes": codes, "inputs": asdict(inputs)}
+    plan = {
+        "recipe": drawing.recipe,
+        "size": drawing.layout.size,
+        "codes": codes,
+        "inputs": {**asdict(inputs), **vars(finding)},
+        **vars(finding),
+    }
     with open_parts(out, ".png", 1, {**plan, "cells": cells}, resume) as parts:
         with watch("drawing cells", len(cells), unit="cells") as progress:
             drawing.draw_rows(parts, progress)

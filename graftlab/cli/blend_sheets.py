@@ -11,11 +11,12 @@ from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
 from graftlab.cli.blend_desk import HOW, CodesOf, Force, InputOptions
-from graftlab.cli.desk import Device, made_by, spare, writable
+from graftlab.cli.desk import Device, PhotoSearch, made_by, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
+from graftlab.inversion.sources import Finding
 
 
 def sheet_file(path: Path) -> Path:
@@ -44,6 +45,7 @@ def sheet(
     switch: Annotated[Switch, HOW] = Switch(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
+    finding: PhotoSearch = Finding(),
     force: Force = False,
     resume: Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")] = True,
     device: Device = None,
@@ -52,6 +54,8 @@ def sheet(
 
     graft sheet faces.pkl runs/cartoons --columns levels:4,8,16,32 --seeds 1-4
 
+    graft sheet faces.pkl runs/cartoons --photo me.jpg -o me.png
+
     graft sheet faces.pkl cartoons.pkl --rows alpha:0,0.25,0.5,0.75,1 -o sheet.html
 
     graft sheet faces.pkl cartoons.pkl ponies.pkl --rows models --columns models --swap-at 16
@@ -59,4 +63,6 @@ def sheet(
 
     spare(out, *models, *inputs.files)
     with resumable("at its row") if resume else nullcontext():
-        say(draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say))
+        say(
+            draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say, finding)
+        )

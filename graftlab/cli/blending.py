@@ -1,6 +1,7 @@
 """`graft blend` and `graft diff`: several networks in one, and how far one has moved from another."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +16,16 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
+from graftlab.cli.desk import Desk, Device, Json, PhotoSearch, picture, spare, writable
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
 from graftlab.work.progress import steps
 
 EXTENSION = ".safetensors"
 BLEND = "blend.safetensors"
+FEW = "0-5"  # seeds of --samples
 
 
 @spread
@@ -36,13 +39,16 @@ def blend(
     force: Force = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     samples: Annotated[Path | None, typer.Option(help="Picture: the same latents, or photos, of all models.")] = None,
-    inputs: InputOptions = InputOptions(seeds="0-5"),
+    inputs: InputOptions = InputOptions(),
+    finding: PhotoSearch = Finding(),
     as_json: Json = False,
     device: Device = None,
 ) -> None:
     """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and everything in between.
 
     graft blend faces.pkl cartoons.pkl --swap-at 32 -o toon.safetensors --samples toon.png
+
+    graft blend faces.pkl cartoons.pkl --swap-at 32 --samples me.png --photo me.jpg
 
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
     """
@@ -54,12 +60,13 @@ def blend(
         spare(writable(out), *models, *rule.files)
     if samples is not None:
         spare(picture(samples), *inputs.files)
+    if inputs.seeds is inputs.photo is None:
+        inputs = replace(inputs, seeds=FEW)
     blended = blend_files(models, rule, force, device, bar, say)
     for found in blended.kinships:
         say(found.sentence)
-    inputs.check(blended.network)
     if samples is not None:
-        Desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
+        Desk(blended.network).write(blended.draw_samples(inputs, bar, say, finding), samples)
     if out is not None:
         blended.save(out, half)
     if as_json:

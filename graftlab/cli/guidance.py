@@ -18,15 +18,15 @@ from graftlab.cli.words import TextModelName
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.inversion.guidance import Guiding
+from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
 from graftlab.networks.model import Decoder
 from graftlab.objectives.words import NEUTRAL, Prompt
-from graftlab.rendering.guiding import draw_steps, own_textures, read_starts
-from graftlab.rendering.sheets import read_mask
+from graftlab.rendering.guiding import draw_steps, own_textures
+from graftlab.rendering.sheets import find_starts, read_mask
 from graftlab.video.film import render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
-from graftlab.work.parts import forget
 from graftlab.work.texts import LARGEST_SEED
 
 SETTINGS = "steps hold smooth cutouts candidates mixed patience learning_rate structure_rate space"
@@ -104,10 +104,10 @@ def guide(
         raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
     if film:
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
-    desk, found_in = options.desk(), out.with_stem(f"{out.stem}-inverted")
+    desk = options.desk()
     how = Guiding(**settings, seed=options.seed)
     with kept_beside(out):
-        starts = read_starts(desk, source, psi, space=how.space, seed=how.seed, state=found_in, resume=resume)
+        starts = find_starts(desk, [source], psi, Finding(space=how.space), how.seed)
         guided = inversion.guide(
             desk.model,
             Codes.cat([found for _, found, _ in starts]),
@@ -136,7 +136,6 @@ def guide(
         if codes:
             say(guided.codes.save(codes))
         desk.write(guided.images if len(starts) == 1 else draw_steps(desk, guided, starts), out)
-    forget(found_in)
     entries = [
         {"picture": name, "towards": cosine} for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
     ]

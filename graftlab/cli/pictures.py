@@ -179,6 +179,7 @@ def decode(
     desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
+    desk = desk.drawing(loaded.model)
     for i in range(len(loaded)):
         name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
         desk.write(desk.decode(loaded[i]), name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.checkpoints.load import bundled_directions
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
+from graftlab.cli.desk import DEFAULT_MODEL, Desk, PhotoSearch, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
@@ -15,6 +15,8 @@ from graftlab.codes import Codes, StyleCodes
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.rendering.sheets import find_starts
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
@@ -88,7 +90,10 @@ def recurse(
 @spread
 def walk(
     shooting: Shooting,
-    keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
+    keys: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Pictures or files of codes, for a StyleGAN2 seeds and folders too."),
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
     path: Annotated[
         str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
@@ -106,6 +111,7 @@ def walk(
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
     label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
     square: Square = True,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
@@ -114,6 +120,8 @@ def walk(
     graft film walk @peaks --path circle --radius 2 --seed 3 -o around.mp4
 
     graft film walk @peaks --path noise --radius 3 --seconds 20 -o wandering.mp4
+
+    graft film walk me.jpg you.jpg 7 -m faces.pkl --loop -o us.mp4
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
     """
@@ -134,7 +142,7 @@ def walk(
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
-        desk, codes = open_keys(shooting, keys or [], square)
+        desk, codes = open_keys(shooting, keys or [], square, finding)
         legs = TURNS.get(path, len(codes))
         styles = isinstance(codes[0], StyleCodes)
         if hold_layers and not styles:
@@ -172,6 +180,7 @@ def sweep(
         str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
     ] = None,
     psi: Psi = 0.7,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Sweep a direction's gain from one number to another and back.
 
@@ -187,9 +196,9 @@ def sweep(
     desk: Desk[Any]
     if found.part == "w":
         desk = shooting.style_desk()
-        codes = [start for _, start, _ in find_starts(desk, picture, psi)]
+        codes = [start.codes for start in find_starts(desk, [picture], psi, finding)]
     else:
-        desk, codes = open_keys(shooting, [picture], square=False)
+        desk, codes = open_keys(shooting, [picture], False, finding)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
@@ -197,17 +206,14 @@ def sweep(
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
-def open_keys(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
+def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Finding) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-    loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
+    files = [path for path in paths if path.exists() and not path.is_dir() and not is_still(path)]
+    loaded = {path: Codes.load(path) for path in files if path.suffix == ".safetensors"}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
-    if styles and len(loaded) < len(paths):
-        raise GraftError("Pictures and the codes of a StyleGAN2 do not go together; choose one kind.")
-    desk: Desk[Any] = shooting.style_desk() if styles else shooting.desk(square, own=not loaded)
+    desk: Desk[Any] = shooting.style_desk() if styles else shooting.any_desk(square, own=not loaded)
+    if isinstance(desk.model, StyleGAN2):
+        return desk, [start.codes for start in find_starts(desk, paths, finding=finding)]
     pictures = [path for path in paths if path not in loaded]
     desk = desk.together(pictures) if pictures else desk
-    found: list[Codes] = []
-    for path in paths:
-        batch = loaded[path] if path in loaded else desk.encode(path)
-        found += [batch[i] for i in range(len(batch))]
-    return desk, found
+    return desk, [start.codes for start in find_starts(desk, paths)]

@@ -1,6 +1,5 @@
-"""Pictures that follow words: what they begin with, and the sheet of how they got there."""
+"""Pictures that follow words: the textures that they may try, and the sheet of how they got there."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +8,11 @@ from torch import Tensor
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.figures.sheets import sheet
 from graftlab.inversion.following import Guided
-from graftlab.inversion.photos import invert
 from graftlab.inversion.search import draw
-from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.rendering.renderer import Renderer
-from graftlab.rendering.sheets import Start, find_starts
+from graftlab.rendering.sheets import Start
 
 STEPS = 5  # on a sheet
-CODES, SEEDS = ".safetensors", re.compile(r"[\d,\s-]+")
-
-
-def read_starts(
-    renderer: Renderer[Any],
-    source: Path,  # a file of codes, a picture, or of a StyleGAN2 seeds
-    psi: float = 0.7,
-    **search: Any,  # of `invert`, for the picture of a StyleGAN2
-) -> list[Start]:
-    """What pictures begin with that follow words (`find_starts`); a StyleGAN2's codes of a photo are searched for."""
-    if not isinstance(renderer.model, StyleGAN2) or source.suffix == CODES or SEEDS.fullmatch(str(source)):
-        return find_starts(renderer, source, psi)
-    found = invert(renderer.model, [source], watch=renderer.watch, **search)
-    return [(source.stem, found.codes, found.photos)]
 
 
 def own_textures(renderer: Renderer[Any], model: str | Path) -> Distribution | None:
