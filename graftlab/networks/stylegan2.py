@@ -168,7 +168,10 @@ class StyleGAN2(Decoder[StyleCodes]):
     kind = "stylegan2"
     title = "a StyleGAN2"
     codes = StyleCodes
-    remake = "draw or project them again with this one (graft invert)"
+    remake = (
+        "find the photo's with this one ('graft invert PHOTO -m MODEL'), or, if the two are kin, draw them by blends of "
+        "both ('graft sheet A B --photo CODES')"
+    )
     usual_noise = "const"
     takes = "seeds"
 
