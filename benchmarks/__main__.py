@@ -6,6 +6,8 @@
     python -m benchmarks films                               films beside the decoder alone
     python -m benchmarks student --base A --blend B ...      a student beside search and blend
     python -m benchmarks studio                              pictures from the studio, for one visitor and for eight
+    python -m benchmarks soak                                an hour of the studio's memory, in some minutes
+    python -m benchmarks stage                               the studio's room Live in a browser with a camera
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -14,10 +16,19 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, growth, own, peers, student, studio
+from benchmarks import films, growth, own, peers, soak, stage, student, studio
 from graftlab.errors import GraftError
 
-COMMANDS = {"own": own, "peers": peers, "growth": growth, "films": films, "student": student, "studio": studio}
+COMMANDS = {
+    "own": own,
+    "peers": peers,
+    "growth": growth,
+    "films": films,
+    "student": student,
+    "studio": studio,
+    "soak": soak,
+    "stage": stage,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graftlab.inversion.following import guide
     from graftlab.inversion.photos import invert
     from graftlab.networks.stylegan2 import StyleGAN2
+    from graftlab.networks.stylegan3 import StyleGAN3
     from graftlab.networks.swapping import SwappingAutoencoder
     from graftlab.showing import show
     from graftlab.training.start import distill, finetune, train
@@ -32,6 +33,7 @@ __all__ = [
     "GraftError",
     "StyleCodes",
     "StyleGAN2",
+    "StyleGAN3",
     "SwapCodes",
     "SwappingAutoencoder",
     "blend",
@@ -55,6 +57,7 @@ _HOME = {
     "GraftError": "errors",
     "StyleCodes": "codes",
     "StyleGAN2": "networks.stylegan2",
+    "StyleGAN3": "networks.stylegan3",
     "SwapCodes": "codes",
     "SwappingAutoencoder": "networks.swapping",
     "blend": "blending.blend",

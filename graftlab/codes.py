@@ -240,12 +240,22 @@ class SwapCodes(Codes):
 
 @dataclass(frozen=True, eq=False)
 class StyleCodes(Codes):
-    """Codes of a StyleGAN2: w (N, L, Cw), one row per layer; equal rows are W, free rows W+."""
+    """Codes of a StyleGAN2 or StyleGAN3: w (N, L, Cw), one row per layer; equal rows are W, free rows W+.
+
+    `motion` (N, 3) is what a StyleGAN3 does with the picture beside: degrees that it turns anticlockwise, about its
+    middle, and widths and heights of the picture that it shifts right and down then. A mix keeps these codes' own."""
 
     kind: ClassVar[str] = "StyleCodes"
     parts: ClassVar[tuple[str, ...]] = ("w",)
     dimensions: ClassVar[tuple[tuple[int, ...], ...]] = ((3,),)
+    beside: ClassVar[tuple[str, ...]] = ("motion",)
     w: Tensor
+    motion: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.motion is not None and self.motion.shape[1:] != (3,):
+            raise GraftError(f"A motion is an angle and two shifts (N, 3), not {tuple(self.motion.shape)}.")
+        super().__post_init__()
 
     def style_mix(self, other: Self, layers: Iterable[int]) -> Self:
         """These codes with the named layers of others (style mixing: StyleGAN, section 3.1); 0 is the coarsest.

@@ -14,6 +14,7 @@ from graftlab.config import (
     RosinalityConfig,
     RRDBConfig,
     StyleGAN2Config,
+    StyleGAN3Config,
     StyleTrainConfig,
     SwappingConfig,
     SwappingTrainConfig,
@@ -24,6 +25,7 @@ from graftlab.networks.dual_encoder import DualEncoder
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.networks.translator import Translator
 from graftlab.networks.upscalers import CompactUpscaler, RDNUpscaler, RRDBUpscaler
@@ -51,6 +53,7 @@ TABLE = (
     Kind(SwappingAutoencoder, SwappingConfig, SwappingTrainConfig),
     Kind(RosinalityAutoencoder, RosinalityConfig),
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
+    Kind(StyleGAN3, StyleGAN3Config),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),
     Kind(CompactUpscaler, CompactConfig),

@@ -43,6 +43,9 @@ class Browser:
     def add(self, data: bytes, name: str = "photo.png"):
         return self.post("/api/photos", files=[("files", (name, data))])
 
+    def add_video(self, data: bytes, name: str = "clip.mp4"):
+        return self.post("/api/videos", files={"file": (name, data)})
+
     @property
     def photos(self) -> list[str]:
         return [photo["id"] for photo in self.get("/api/photos").json()]

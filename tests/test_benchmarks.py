@@ -1,14 +1,16 @@
 """`python -m benchmarks`: its arithmetic, its workers, and checkouts of others, for which a tiny one stands here."""
 
 import json
+import shutil
 import sys
 from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 import torch
+from tiny import lay_beside
 
-from benchmarks import films, growth, own, peers, rosinality
+from benchmarks import films, growth, own, peers, rosinality, soak
 from benchmarks.__main__ import main
 from benchmarks.growth import Point
 from benchmarks.ours import STEPS, Ours, network
@@ -18,6 +20,7 @@ from benchmarks.rounds import LeftOutError, Ratio, Rounds, interleaved
 from benchmarks.worker import Worker
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.benchmarking.speed import Case
+from graftlab.checkpoints.load import load
 from graftlab.config import preset
 from graftlab.figures.tables import Table
 
@@ -283,6 +286,17 @@ def test_films_beside_the_decoder(bundle, capsys):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks at the process in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks at the process in /proc")
+def test_an_hour_of_the_studio_in_few_pictures(bundle, tmp_path, monkeypatch, capsys):
+    model = shutil.copy(bundle / "landscapes-128.safetensors", tmp_path / "small.safetensors")
+    lay_beside(model, load(model, device="cpu"))
+    monkeypatch.setattr(soak, "PICTURES", 20)
+    assert main(["soak", "--model", str(model), "--size", "32", "--pictures", "100", "--threads", "1", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["pictures"], figures["uploads"], figures["jobs"], len(figures["memory"])) == (100, 10, 7, 5)
+    assert min(figures["memory"]) > 100e6
+
+
 def test_the_studio_for_one_visitor_and_for_eight(bundle, capsys):
     model = str(bundle / "landscapes-128.safetensors")
     assert main(["studio", "--models", model, "--moves", "3", "--seconds", "1", "--threads", "1", "--json"]) == 0

@@ -115,6 +115,8 @@ def test_stylegan2_goes_back_to_rosinality(graft):
     ("arguments", "says"),
     [
         ((OFFICIAL, "out.pt"), "is no StyleGAN2"),
+        ((OFFICIAL, "out.pkl"), "is no StyleGAN2"),
+        ((PICKLE, "out.pkl", "--checkout", "stylegan1"), "choose stylegan2-ada-pytorch or stylegan3"),
         ((OFFICIAL, "out.onnx"), r"must end in \.safetensors"),
         (("photos/hill.png", "out.safetensors"), "hill.png"),
         (("nothing.pkl", "out.safetensors"), "nothing.pkl"),

@@ -17,7 +17,7 @@ from graftlab.checkpoints.load import load
 from graftlab.cli import run
 from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
-from graftlab.cli.pictures import report
+from graftlab.cli.output import print_each
 from graftlab.figures.sheets import sheet
 from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
 from graftlab.work.examples import example, with_examples
@@ -257,9 +257,9 @@ def test_reconstruct_for_people(graft):
 
 
 def test_json_knows_no_infinity(capsys):
-    report([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], True, "")
+    print_each([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], "", True)
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [{"photo": "a", "l1": 0.0, "psnr": None}]
-    report([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], False, "{photo} {psnr:.2f}")
+    print_each([{"photo": "a", "l1": 0.0, "psnr": float("inf")}], "{photo} {psnr:.2f}", False)
     assert capsys.readouterr().out == "a inf\n"
 
 

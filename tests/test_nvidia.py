@@ -1,6 +1,7 @@
 """NVIDIA's StyleGAN2 pickles of the PyTorch generation: what their code computes, and what is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from torch import Tensor
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.containers.pickles import Name, Record
-from graftlab.checkpoints.formats.nvidia import read
+from graftlab.checkpoints.convert import convert
+from graftlab.checkpoints.formats.nvidia import CHECKOUTS, TABLES, Network, flatten, networks_of, read
+from graftlab.checkpoints.formats.nvidia_writing import to_nvidia, widths_of
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.networks.style_discriminator import StyleDiscriminator
@@ -427,3 +430,58 @@ def test_deviation_over_the_whole_batch() -> None:
     network = StyleDiscriminator(file.config)
     network.load_state_dict(dict(file.discriminators))
     assert network(torch.zeros(6, 3, 64, 64)).shape == (6, 1)  # no multiple of four
+
+
+# -- the way back -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checkout", CHECKOUTS)
+@pytest.mark.parametrize("name", ["A", "conditional"])
+def test_what_goes_back_is_what_came(name: str, checkout: str, tmp_path: Path) -> None:
+    """The objects that their code pickled and those written here have the same classes, attributes and tensors, beside
+    the text of modules, what only trains or prints, and options whose values are all the defaults."""
+    origin, path = FIXTURES / f"{FILES[name]}.pkl", tmp_path / "back.pkl"
+    convert(origin, path, checkout=checkout)
+    theirs, ours = (networks_of(open_contents(file).tree) for file in (origin, path))
+    for part in ("G_ema", "D"):
+        old, new = flatten(origin, theirs[part]), flatten(path, ours[part])
+        assert new.classes == old.classes
+        assert new.tensors.keys() == old.tensors.keys()
+        assert all(torch.equal(new.tensors[key].float(), old.tensors[key].float()) for key in old.tensors)
+        for module, attributes in old.attributes.items():
+            missing = attributes.keys() - new.attributes[module].keys()
+            assert all(option.startswith("_") for option in missing), (module, missing)
+            for option in attributes.keys() - missing - {"w_avg_beta", "training", *HALF, *TABLES}:
+                if not option.startswith("_"):
+                    assert told(new, module, option) == pytest.approx(told(old, module, option)), (module, option)
+    assert {ours["D"].name.module, ours["G"].name.module} == {CHECKOUTS[checkout]}
+    assert build(read(open_contents(path))).fingerprint == model(name).fingerprint  # type: ignore[arg-type]
+
+
+HALF = ("use_fp16", "channels_last", "num_fp16_res")  # which layers compute in half precision on a GPU: none do
+
+
+def told(network: Network, module: str, option: str) -> object:
+    """An option as plain numbers."""
+    value = network.attributes[module][option]
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def test_arguments_that_would_make_the_networks_again(tmp_path: Path) -> None:
+    """Their `init_kwargs`, where channels follow their rule."""
+    path = tmp_path / "back.pkl"
+    for checkout in CHECKOUTS:
+        convert(FIXTURES / "nvidia.pkl", path, checkout=checkout)
+        arguments = flatten(path, networks_of(open_contents(path).tree)["G_ema"]).attributes[""]["_init_kwargs"]
+        synthesis = arguments["synthesis_kwargs"] if checkout == "stylegan2-ada-pytorch" else arguments
+        assert (synthesis["channel_base"], synthesis["channel_max"]) == (1024, 64)
+    assert widths_of((64, 48, 32)) == {}
+
+
+def test_a_discriminator_of_another_kind_stays_here(tmp_path: Path) -> None:
+    alone = tmp_path / "alone.pkl"
+    alone.write_bytes(to_nvidia(model("A"), {}))
+    assert networks_of(open_contents(alone).tree).keys() == {"G", "G_ema"}
+    refused("choose stylegan2-ada-pytorch or stylegan3", to_nvidia, model("A"), {}, "stylegan4")
+    wide = StyleGAN2(replace(model("A").config, constant=(4, 6)))
+    refused("square pictures only", to_nvidia, wide, {})

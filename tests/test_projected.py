@@ -12,7 +12,7 @@ from graftlab.cli import run
 from graftlab.config import Recipe, SwappingTrainConfig, preset, recipe
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import ProjectedDiscriminators
-from graftlab.objectives.projected import adversaries, codes, objective, texture
+from graftlab.objectives.projected import Seen, adversaries, codes, objective, relativistic, texture
 from graftlab.perception.distances import alike, gathered, self_similarity, sliced_wasserstein
 from graftlab.training.projected import ProjectedTrainer
 from graftlab.training.trainers import new_trainer
@@ -164,6 +164,26 @@ def test_structures_of_one_scene_agree():
 
     assert distances(by_scene).abs().max() < 1e-6
     assert torch.allclose(distances(by_light), torch.ones(4))
+
+
+def test_a_hybrid_and_the_picture_it_should_be_are_a_pair():
+    """The logistic loss of how much more real the one is than the other; nothing where the truth is unknown."""
+    real, made = teacher(pictures(4, seed=1)), teacher(pictures(6, seed=2))
+    seen = Seen(real, made, 2, torch.tensor([3, -1, 1, 0]))
+
+    def discriminator(maps):
+        return maps[0].mean(1).flatten(1)
+
+    lead = discriminator(real)[seen.truths] - discriminator(seen.mix)
+    for player, of in (("generator", lead), ("discriminators", -lead)):
+        (loss,) = relativistic(player, discriminator, seen).values()
+        torch.testing.assert_close(loss, (1 + of.exp()).log().mean(1) * torch.tensor([1, 0, 1, 1]))
+    alone = replace(recipe("projected"), gan=0.0, patch=0.0, pair=1.0)
+    net = ProjectedDiscriminators(CHANNELS)
+    assert set(adversaries("discriminators", net, seen, alone)) == {"D_pair"}
+    assert adversaries("discriminators", net, replace(seen, truths=None), alone) == {}
+    assert alone.adversarial
+    assert not replace(alone, pair=0.0).adversarial
 
 
 def test_a_term_that_is_switched_off_is_not_computed():

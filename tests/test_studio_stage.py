@@ -3,18 +3,21 @@
 import json
 import struct
 from contextlib import contextmanager
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from studio import HOST, MODEL, Live, pixels, png
 from test_studio_jobs import ended
+from tiny import pictures
 
 from graftlab import cli, images
 from graftlab.errors import GraftError
 from graftlab.studio.orders.show import ShowFile
 from graftlab.studio.osc import Hearing
 from graftlab.studio.scenes import live
+from graftlab.video.film import Film, render
 
 
 @contextmanager
@@ -122,22 +125,31 @@ def test_a_walk_goes_around(time):
     assert share == pytest.approx((place % 1) ** 2 * (3 - 2 * (place % 1)))
 
 
-def test_a_moment_as_python_is_the_moment(studio, tmp_path, monkeypatch):
+@pytest.mark.parametrize("source", ["walk", "film"])
+def test_a_moment_as_python_is_the_moment(studio, tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
     browser = studio.visit()
     photos = browser.photos
+    render(Film(9, Fraction(10), lambda number: pictures(1, 36, 48, number)), "clip.mp4")
+    clip = browser.add_video((tmp_path / "clip.mp4").read_bytes()).json()
+    assert (clip["seconds"], clip["fps"]) == (pytest.approx(0.9), 10)
+    seen = {"photos": photos} if source == "walk" else {"video": clip["id"], "since": 0.2, "place": 0.3}
     scene = {
-        "kind": "live", "model": MODEL, "square": True, "walk": {"photos": photos}, "time": 1.3, "texture": photos[2],
-        "amount_texture": 0.25, "amount_structure": 0.5, "directions": [{"file": MODEL, "name": "hour", "gain": 1}],
-        "mirror": True, "size": 32,
+        "kind": "live", "model": MODEL, "square": True, source: seen, "time": 1.3, "texture": photos[2],
+        "amount_texture": 0.25, "amount_structure": 0.5, "refine": 2,
+        "directions": [{"file": MODEL, "name": "hour", "gain": 1}], "mirror": True, "size": 32,
     }  # fmt: skip
     job = ended(browser, browser.post("/api/jobs", json={"kind": "render", "scene": scene}).json())
     assert job["state"] == "done", job
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     exec(browser.post("/api/python", json=scene).json()["text"], {})
     saved = pixels(browser.get(f"/api/jobs/{job['id']}/result").content)
     assert np.array_equal(pixels((tmp_path / "live.png").read_bytes()), saved)
     assert images.read_recipe(tmp_path / "live.png")
+    with stage(browser) as page:
+        assert page.answer()[0]["stage"]
+        shown = [page.picture({**scene, "refine": 0, "time": time}, id=id) for id, time in enumerate((1.3, 0.2, 1.3))]
+    assert shown[0] == shown[2] != shown[1], "backwards too"
 
 
 def test_events_before_the_beginning_do_not_turn_back_time():

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from training_fixture import CPU, config, files, make_photos, start
 
 import graftlab
 from graftlab.artifacts import read_tensors
-from graftlab.config import RECIPES, Recipe, preset
+from graftlab.config import RECIPES, DistillRecipe, Recipe, StyleRecipe, preset
+from graftlab.config.base import Weight
 from graftlab.data import open_source, pack
 from graftlab.training import run as training
 from graftlab.training.run import Run
@@ -88,6 +90,13 @@ def test_interrupted(tmp_path, photos):
     resumed = Run(run, replace(settings, snapshot_every=10_000), CPU)
     assert resumed.trainer.seen == seen
     assert resumed.train()
+
+
+def test_weights_may_change_in_a_run_that_is_resumed():
+    for kind in (Recipe, StyleRecipe, DistillRecipe):
+        weights = {name for name, hint in get_type_hints(kind, include_extras=True).items() if hint == Weight}
+        assert {"gan", "l1"} & weights or "path_length" in weights
+        assert {f"recipe.{name}" for name in weights} <= {*training.MAY_CHANGE}
 
 
 def test_a_second_interrupt_does_not_wait():

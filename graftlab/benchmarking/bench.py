@@ -9,7 +9,7 @@ import torch
 from graftlab.benchmarking import machine, speed
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device, training_precision
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.work.progress import Progress, silent
 
@@ -33,7 +33,7 @@ class Bench:
 
 
 def bench(
-    model: SwappingModel | StyleGAN2,  # on any device
+    model: SwappingModel | StyleGAN,  # on any device
     sizes: Collection[int] = (),  # sides of the pictures, pixels; none: the model's own, and 256
     batches: Sequence[int] = (1, 8),  # pictures at once
     precisions: Sequence[str] = (),  # none: float32, and what the device is good at
@@ -49,7 +49,7 @@ def bench(
     if threads:
         torch.set_num_threads(threads)
     network = model.to(place).eval().requires_grad_(False)
-    if isinstance(network, StyleGAN2):
+    if isinstance(network, StyleGAN):
         if sizes:
             raise GraftError("Sizes (--sizes) cannot be chosen for a StyleGAN2, whose pictures have one size.")
         wanted = speed.cases([network.config.size], batches, [speed.SAMPLE])

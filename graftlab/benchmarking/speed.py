@@ -14,7 +14,7 @@ from graftlab.benchmarking.clock import Work, durations, flops, forget_peak, pea
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.editing import swaps
 from graftlab.figures.tables import Table
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.work.progress import Progress, silent
 
@@ -49,14 +49,14 @@ def pictures(case: Case, device: torch.device | None = None) -> Tensor:
 
 @singledispatch
 @torch.no_grad()
-def work(model: SwappingModel | StyleGAN2, case: Case, device: torch.device) -> Work:
+def work(model: SwappingModel | StyleGAN, case: Case, device: torch.device) -> Work:
     """What one repeat of a case does. A swap encodes two pictures and decodes one; a sample is a picture from w."""
     raise TypeError(f"{model.title} is not measured")
 
 
 @work.register
 @torch.no_grad()
-def _(model: StyleGAN2, case: Case, device: torch.device) -> Work:
+def _(model: StyleGAN, case: Case, device: torch.device) -> Work:
     labels = 0 if model.config.classes else None
     drawn = model.codes_of(range(case.batch), labels=labels).to(device)
     return lambda: model.decode(drawn)
@@ -96,7 +96,7 @@ class Speed:
 
 
 def measure(
-    model: SwappingModel | StyleGAN2,
+    model: SwappingModel | StyleGAN,
     wanted: Sequence[Case],
     best: Ceiling,
     precisions: Sequence[str],

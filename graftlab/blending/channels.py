@@ -10,9 +10,8 @@ its noise and the noise, comes from B only as far as every channel does, so that
 of the same numbers as before, and read by the same.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce, singledispatch
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -20,9 +19,7 @@ from torch import Tensor
 from graftlab.blending.layers import Layer, places_of
 from graftlab.blending.weights import Rule, Share
 from graftlab.errors import GraftError
-from graftlab.networks.layers import StyledConv
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,14 @@ class Features:
 def features_of(model: Network) -> list[Features]:
     """The features of a generator whose channels can be blended, in the order of the network.
 
-    Of a StyleGAN2 these are all but the constant. Of autoencoders they are those inside of the blocks, between the two
-    convolutions: what leaves a block is a sum, to which the skip brings the channels of the block before. GraftError
-    for a model of another kind than those that graftlab has."""
-    places = places_of(model)
-    found = []
-    for name, readers in _styled(model):
-        made = model.get_parameter(f"{name}.bias").numel()
-        found.append(Features(name, places[name].resolution, made, readers))
-    return found
+    Of a StyleGAN2 or StyleGAN3 these are all but the input. Of autoencoders they are those inside of the blocks,
+    between the two convolutions: what leaves a block is a sum, to which the skip brings the channels of the block
+    before. GraftError for a model of another kind than those that graftlab has."""
+    return [
+        Features(name, place.resolution, model.get_parameter(f"{name}.bias").numel(), place.readers)
+        for name, place in places_of(model).items()
+        if place.readers
+    ]
 
 
 def features_at(model: Network, layer: int | str) -> Features:
@@ -96,22 +92,3 @@ def _larger(first: Share, second: Share) -> Share:
     shares = [torch.as_tensor(share) for share in (first, second)]
     dimensions = max(share.ndim for share in shares)
     return torch.maximum(*(share.reshape((*share.shape, *(1,) * (dimensions - share.ndim))) for share in shares))
-
-
-@singledispatch
-def _styled(model: Network) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Styled convolutions of a generator, and for each all that its features go to; here those of autoencoders."""
-    for name, module in model.named_modules():
-        if isinstance(module, StyledConv) and name.endswith(".conv1"):
-            yield name, (f"{name.removesuffix('conv1')}conv2",)
-
-
-@_styled.register
-def _(model: StyleGAN2) -> Iterator[tuple[str, tuple[str, ...]]]:
-    blocks = len(model.config.channels)
-    for block in range(blocks):
-        name = f"synthesis.blocks.{block}"
-        if block:
-            yield f"{name}.up", (f"{name}.conv",)
-        following = (f"synthesis.blocks.{block + 1}.up",) if block + 1 < blocks else ()
-        yield f"{name}.conv", (f"{name}.to_rgb", *following)

@@ -16,7 +16,7 @@ from graftlab.images import read
 from graftlab.inversion.sources import USUAL, Finding, Latent, Source, Tell, pictures_in, read_sources
 from graftlab.networks.alike import adopt
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.work.examples import examples
 from graftlab.work.progress import Watch, unwatched
@@ -90,7 +90,7 @@ class Inputs:
         for (`find_codes`). GraftError for other words, and for inputs of the other kind of model."""
         if whose not in (None, "base", "own"):
             raise GraftError(f"--codes is base or own, not '{whose}'.")
-        if not isinstance(base, StyleGAN2):
+        if not isinstance(base, StyleGAN):
             if self.seeds is not None or self.label is not None:
                 raise GraftError(
                     "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
@@ -119,7 +119,7 @@ class Shown(NamedTuple):
 
 
 def seeds_in(
-    base: StyleGAN2,
+    base: StyleGAN,
     seeds: Sequence[int],
     psi: float = 0.7,
     label: int | None = None,

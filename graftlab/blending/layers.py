@@ -8,26 +8,36 @@ picture of its training size. Positions count two steps per resolution R, from 2
 convolution of R, the doubling one, has step 0 and its last step 1, with the layer to red, green, blue; the constant is
 step 0 of its resolution. Between those two, a resolution with more convolutions spreads them evenly. An encoder is the
 mirror image: what arrives at R has step 1, what goes on from there step 0, and the mean over all positions, which makes
-the texture, has resolution 1.
+the texture, has resolution 1. A StyleGAN3's resolutions are the rates of its layers, without the margins.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from math import log2
 from typing import Literal, get_args
 
-from graftlab.config import StyleGAN2Config
+from graftlab.config import StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
 
-Role = Literal["convolution", "bias", "affine", "to-rgb", "strength", "noise", "constant", "mapping", "average"]
+Role = Literal[
+    "convolution", "bias", "affine", "to-rgb", "strength", "noise", "constant", "magnitude", "mapping", "average"
+]
 """convolution: weights of those, fully connected layers among them; affine: texture or w to factors per channel;
-to-rgb: all of those layers; strength: of the noise; noise: the constant one; average: of w, for truncation."""
+to-rgb: all of those layers; strength: of the noise; noise: the constant one; constant: what the first layer is given, a
+StyleGAN3's waves too; magnitude: of a StyleGAN3 layer's input; average: of w, for truncation."""
 ROLES: tuple[Role, ...] = get_args(Role)
+
+ENDINGS: dict[str, Role] = {  # how the names of tensors end
+    **{"noise_strength": "strength", "noise": "noise", "bias": "bias", "magnitude": "magnitude"},
+    **dict.fromkeys(("constant", "frequencies", "phases", "transform"), "constant"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a module works."""
+    """Where a module works, and, if the channels of what it makes can be blended, who reads them."""
 
     resolution: int
     step: float
+    readers: tuple[str, ...] = ()  # modules: all that its features go to
 
     @property
     def position(self) -> float:
@@ -93,13 +104,17 @@ def role_of(name: str) -> Role:
         return "to-rgb"
     if ".affine." in name or ".modulation.s" in name:  # generator.modulation.scale, .shift
         return "affine"
-    endings: dict[str, Role] = {"noise_strength": "strength", "noise": "noise", "constant": "constant", "bias": "bias"}
-    return endings.get(name.rpartition(".")[2], "convolution")
+    return ENDINGS.get(name.rpartition(".")[2], "convolution")
 
 
 @places_of.register
 def _(model: StyleGAN2) -> dict[str, Place]:
     return dict(_stylegan2(model.config))
+
+
+@places_of.register
+def _(model: StyleGAN3) -> dict[str, Place]:
+    return dict(_stylegan3(model.config))
 
 
 @places_of.register(SwappingAutoencoder)
@@ -113,9 +128,23 @@ def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:
     yield "mapping", Place(sides[0], 0)
     yield "synthesis.constant", Place(sides[0], 0)
     for block, side in enumerate(sides):
-        yield f"synthesis.blocks.{block}.up", Place(side, 0)
-        for module in ("conv", "to_rgb", "rgb_bias"):
-            yield f"synthesis.blocks.{block}.{module}", Place(side, 1)
+        name, following = f"synthesis.blocks.{block}", f"synthesis.blocks.{block + 1}.up"
+        if block:
+            yield f"{name}.up", Place(side, 0, (f"{name}.conv",))
+        yield f"{name}.conv", Place(side, 1, (f"{name}.to_rgb", *([following] if block + 1 < len(sides) else [])))
+        yield f"{name}.to_rgb", Place(side, 1)
+        yield f"{name}.rgb_bias", Place(side, 1)
+
+
+def _stylegan3(config: StyleGAN3Config) -> Iterator[tuple[str, Place]]:
+    sides = [stage.rate for stage in config.stages]
+    yield "mapping", Place(sides[0], 0)
+    yield "synthesis.input", Place(sides[0], 0)
+    names = [*(f"synthesis.layers.{layer}" for layer in range(len(config.channels))), "synthesis.to_rgb"]
+    count, met = Counter(sides), Counter[int]()
+    for name, side, reader in zip(names, sides, [*names[1:], None], strict=True):
+        yield name, Place(side, met[side] / max(1, count[side] - 1), (reader,) if reader else ())
+        met[side] += 1
 
 
 def _autoencoder(model: SwappingAutoencoder | RosinalityAutoencoder) -> Iterator[tuple[str, Place]]:
@@ -137,12 +166,12 @@ def _autoencoder(model: SwappingAutoencoder | RosinalityAutoencoder) -> Iterator
     blocks = len(model.generator.head)
     last = max(1, 2 * blocks - 1)
     for i in range(blocks):
-        yield f"generator.head.{i}.conv1", Place(grid, 2 * i / last)
+        yield f"generator.head.{i}.conv1", Place(grid, 2 * i / last, (f"generator.head.{i}.conv2",))
         yield f"generator.head.{i}.skip", Place(grid, 2 * i / last)
         yield f"generator.head.{i}.conv2", Place(grid, (2 * i + 1) / last)
     for i in range(config.downsamplings):
         side = sides[config.downsamplings - i - 1]
-        yield f"generator.up.{i}.conv1", Place(side, 0)
+        yield f"generator.up.{i}.conv1", Place(side, 0, (f"generator.up.{i}.conv2",))
         yield f"generator.up.{i}.skip", Place(side, 0)
         yield f"generator.up.{i}.conv2", Place(side, 1)
     yield "generator.to_rgb", Place(config.size, 1)

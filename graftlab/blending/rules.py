@@ -60,7 +60,7 @@ class Switch:
         if self.part not in (None, "both", "encoder", "generator"):
             raise GraftError(f"--part is encoder, generator or both, not '{self.part}'.")
         if network.takes == "seeds" and self.part is not None:
-            raise GraftError("--part is for autoencoders, and these are StyleGAN2s; leave it out.")
+            raise GraftError(f"--part is for autoencoders, and these are {network.kind}; leave it out.")
 
     def layers(self, network: Network) -> list[Layer]:
         """The layers of the part that is blended."""
@@ -148,7 +148,7 @@ class BlendConfig(Switch):
         super().check(network)
         if self.clusters and self.part == "encoder":
             raise GraftError("--clusters are of a generator's channels; leave --part encoder out.")
-        if self.compat and network.takes != "seeds":
+        if self.compat and network.kind != "stylegan2":
             raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
 
     def _shares(self, network: Network) -> Rule[Sequence[Share]]:

@@ -1,4 +1,4 @@
-"""Any model that graftlab reads to its own format, and StyleGAN2 back to rosinality's."""
+"""Any model that graftlab reads to its own format, and StyleGAN2 back to rosinality's and NVIDIA's."""
 
 import io
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import torch
 
 from graftlab.checkpoints.build import build, checked
 from graftlab.checkpoints.deltas import save_delta
+from graftlab.checkpoints.formats.nvidia_writing import to_nvidia
 from graftlab.checkpoints.formats.rosinality_stylegan2 import to_rosinality
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.native import save_model
@@ -17,7 +18,8 @@ from graftlab.errors import GraftError
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.files import atomic_write
 
-OURS, ROSINALITY = ".safetensors", ".pt"
+OURS, ROSINALITY, NVIDIA = ".safetensors", ".pt", ".pkl"
+JUDGES = "linear2.weight"  # in StyleGAN2's own discriminator, not in one on the features of a frozen network
 
 
 def convert(
@@ -27,13 +29,15 @@ def convert(
     allow_nan: bool = False,
     about: Mapping[str, Any] | None = None,  # what is known beside what the file says: licence, parent
     parent: Path | None = None,  # store what differs from this model, in our format
+    checkout: str = "stylegan2-ada-pytorch",  # NVIDIA's repository that opens a `.pkl`, or "stylegan3"
 ) -> ModelFile:
-    """Read `source` and write `target`: `.safetensors` is our format, `.pt` rosinality's StyleGAN2.
+    """Read `source` and write `target`: `.safetensors` is our format, `.pt` rosinality's StyleGAN2, `.pkl` NVIDIA's.
 
-    Returns what was read. GraftError for another extension, and for a model that
-    the format cannot hold."""
-    if target.suffix not in (OURS, ROSINALITY):
-        raise GraftError(f"{target} must end in {OURS} (graftlab) or {ROSINALITY} (rosinality's StyleGAN2).")
+    Returns what was read. GraftError for another extension, and for a model that the format cannot hold."""
+    if target.suffix not in (OURS, ROSINALITY, NVIDIA):
+        raise GraftError(
+            f"{target} must end in {OURS} (graftlab), {ROSINALITY} (rosinality's StyleGAN2) or {NVIDIA} (NVIDIA's)."
+        )
     if parent is not None and (target.suffix != OURS or half or allow_nan):
         raise GraftError(f"What differs from a parent goes into a {OURS} file, and is neither halved nor no number.")
     file = open_model(source)
@@ -46,10 +50,14 @@ def convert(
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
         return file
     if not isinstance(model, StyleGAN2):
-        raise GraftError(f"{source} is no StyleGAN2, and {ROSINALITY} is a format of those; name a {OURS} file.")
-    buffer = io.BytesIO()
-    torch.save(to_rosinality(model), buffer)
-    atomic_write(target, lambda out: out.write(buffer.getbuffer()))
+        raise GraftError(f"{source} is no StyleGAN2, and {target.suffix} is a format of those; name a {OURS} file.")
+    if target.suffix == NVIDIA:
+        content = to_nvidia(model, file.discriminators if JUDGES in file.discriminators else {}, checkout)
+    else:
+        buffer = io.BytesIO()
+        torch.save(to_rosinality(model), buffer)
+        content = buffer.getvalue()
+    atomic_write(target, lambda out: out.write(content))
     return file
 
 

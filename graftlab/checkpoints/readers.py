@@ -9,6 +9,7 @@ from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.formats import (
     nvidia,
     nvidia_state,
+    nvidia_stylegan3,
     official,
     rosinality_stylegan2,
     rosinality_swapping,
@@ -25,6 +26,7 @@ READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
     official.read,
     rosinality_swapping.read,
     rosinality_stylegan2.read,
+    nvidia_stylegan3.read,
     nvidia.read,
     nvidia_state.read,
     tensorflow.read,

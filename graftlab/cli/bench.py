@@ -1,6 +1,5 @@
 """`graft bench`: how fast this machine is."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,8 @@ import typer
 from graftlab import config
 from graftlab.benchmarking import bench as measuring
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import DEFAULT_MODEL, Device, Json, Model
+from graftlab.cli.desk import DEFAULT_MODEL, Device, Model
+from graftlab.cli.output import Json, print_figures
 from graftlab.cli.progress import bar
 from graftlab.errors import GraftError
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -61,4 +61,4 @@ def bench(
     with bar("measuring", unit="runs") as progress:
         found = measuring.bench(network, sides, at_once, precisions, device, threads, progress)
     name = preset or Path(model).stem
-    typer.echo(json.dumps(found.to_dict(name), indent=1) if as_json else found.text(name))
+    print_figures(found.to_dict(name), found.text(name), as_json)

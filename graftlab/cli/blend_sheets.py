@@ -11,8 +11,9 @@ from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
 from graftlab.cli.blend_desk import HOW, CodesOf, Force, InputOptions
-from graftlab.cli.desk import Device, PhotoSearch, made_by, spare, writable
+from graftlab.cli.desk import Device, PhotoSearch, made_by
 from graftlab.cli.options import spread
+from graftlab.cli.output import out_file, spare, writable
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
@@ -31,10 +32,7 @@ def sheet_file(path: Path) -> Path:
 @spread
 def sheet(
     models: Annotated[list[str], typer.Argument(help="A, then B: a model, or a folder for all models in it, or more.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Picture (.png), or a page of any size (.html).", callback=sheet_file),
-    ] = Path("sheet.png"),
+    out: Annotated[Path, out_file("Picture (.png), or a page of any size (.html).", sheet_file)] = Path("sheet.png"),
     rows: Annotated[
         str | None,
         typer.Option(help=f"{AXES}, with values or without: levels:4,8,16. snapshots or alpha by default."),

@@ -1,6 +1,5 @@
 """`graft blend` and `graft diff`: several networks in one, and how far one has moved from another."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +15,9 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device, Json, PhotoSearch, picture, spare, writable
+from graftlab.cli.desk import Desk, Device, PhotoSearch
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare, writable
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding
@@ -38,7 +38,7 @@ def blend(
     explain: Annotated[bool, typer.Option("--explain", help="Print every tensor with the shares it has.")] = False,
     force: Force = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
-    samples: Annotated[Path | None, typer.Option(help="Picture: the same latents, or photos, of all models.")] = None,
+    samples: Annotated[Path | None, new_file("Picture: the same latents, or photos, of all models.", picture)] = None,
     inputs: InputOptions = InputOptions(),
     finding: PhotoSearch = Finding(),
     as_json: Json = False,
@@ -59,7 +59,7 @@ def blend(
             raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
         spare(writable(out), *models, *rule.files)
     if samples is not None:
-        spare(picture(samples), *inputs.files)
+        spare(samples, *inputs.files)
     if inputs.seeds is inputs.photo is None:
         inputs = replace(inputs, seeds=FEW)
     blended = blend_files(models, rule, force, device, bar, say)
@@ -69,18 +69,16 @@ def blend(
         Desk(blended.network).write(blended.draw_samples(inputs, bar, say, finding), samples)
     if out is not None:
         blended.save(out, half)
-    if as_json:
-        typer.echo(json.dumps({"file": out and str(out), **blended.to_dict()}, indent=1))
-        return
-    typer.echo(blended.explain() if explain else blended.summarize())
-    if out is not None:
+    figures = {"file": out and str(out), **blended.to_dict()}
+    print_figures(figures, blended.explain() if explain else blended.summarize(), as_json)
+    if out is not None and not as_json:
         say(out)
 
 
 def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
     b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Draw a chart: .png, .jpg, .webp or .tif.")] = None,
+    out: Annotated[Path | None, out_file("Draw a chart: .png, .jpg, .webp or .tif.", picture)] = None,
     seeds: Annotated[str, typer.Option(help="Number of a StyleGAN2's latents whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
@@ -93,15 +91,13 @@ def diff(
 
     inputs = Inputs(seeds=seeds, photo=photo)
     if out is not None:
-        spare(picture(out), a, b, *inputs.files)
+        spare(out, a, b, *inputs.files)
     mine, theirs = (load(path, device=device) for path in (a, b))
     found, probes = kinship(mine, theirs), inputs.probes(mine)
     with bar("comparing", len(probes)) as progress:
         moved = compare(mine, theirs, steps(probes, progress, len(probes)))
     if out is not None:
         Desk(mine, "fixed").write(chart(moved, f"{Path(a).name} to {Path(b).name}"), out)
-    if as_json:
-        layers = [each.to_dict() for each in moved]
-        typer.echo(json.dumps({"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}, indent=1))
-        return
-    typer.echo(tabulate(moved, found.sentence).text())
+    layers = [each.to_dict() for each in moved]
+    figures = {"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}
+    print_figures(figures, tabulate(moved, found.sentence).text(), as_json)

@@ -1,6 +1,5 @@
 """`graft clusters`: the parts of pictures that a layer tells apart, and the channels that belong to each."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +11,16 @@ from graftlab.blending.clusters import fit as find
 from graftlab.blending.inputs import Inputs
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import Photos
-from graftlab.cli.desk import Desk, Device, Json, picture, spare, writable
+from graftlab.cli.desk import Desk, Device, seed_option
+from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.work.progress import steps
-from graftlab.work.texts import LARGEST_SEED
 
 ROWS = 6  # pictures on a sheet of heat maps, unless more are asked for
 
 Model = Annotated[str, typer.Argument(help="A model file or name.", metavar="MODEL")]
 File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' writes them.")]
-OutJson = Annotated[Path, typer.Option("--out", "-o", help="Clusters to write: .json.", callback=writable)]
-OutSheet = Annotated[Path, typer.Option("--out", "-o", help="Picture to write.", callback=picture)]
 
 
 def fit(
@@ -32,13 +29,11 @@ def fit(
     parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
     seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose pictures are used.")] = "0-199",
     photo: Photos = None,
-    out: OutJson = Path("clusters.json"),
+    out: Annotated[Path, out_file("Clusters to write: .json.")] = Path("clusters.json"),
     samples: Annotated[
-        Path | None, typer.Option(help="Picture to write: heat maps of the clusters on some of these.")
+        Path | None, new_file("Picture to write: heat maps of the clusters on some of these.", picture)
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of positions, and of the clustering.")
-    ] = 0,
+    seed: Annotated[int, seed_option("Seed of the choice of positions, and of the clustering.")] = 0,
     as_json: Json = False,
     device: Device = None,
 ) -> None:
@@ -51,7 +46,7 @@ def fit(
         raise GraftError(f"--out {out} must end in .json.")
     inputs = Inputs(seeds=seeds, photo=photo)
     if samples is not None:
-        spare(picture(samples), *inputs.files)
+        spare(samples, *inputs.files)
     spare(out, model)
     check_clusters()
     network = load(model, device=device)
@@ -68,7 +63,7 @@ def fit(
 def show(
     model: Model,
     clusters: File,
-    out: OutSheet = Path("clusters.png"),
+    out: Annotated[Path, out_file("Picture to write.", picture)] = Path("clusters.png"),
     seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
     photo: Photos = None,
     as_json: Json = False,
@@ -91,4 +86,4 @@ def show(
 
 def tell(found: Clusters, features: Features, as_json: bool) -> None:
     """The clusters: their share of all positions, and how many channels belong to them."""
-    typer.echo(json.dumps(found.to_dict(features), indent=1) if as_json else found.tabulate(features).text())
+    print_figures(found.to_dict(features), found.tabulate(features).text(), as_json)

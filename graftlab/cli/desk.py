@@ -1,10 +1,8 @@
 """What the commands share: their options, the model they open, and how pictures are read for it and written."""
 
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -14,43 +12,21 @@ from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS
 from graftlab.inversion.sources import Finding
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
 from graftlab.work.progress import Watch
-from graftlab.work.texts import LARGEST_SEED as LARGEST_SEED
+from graftlab.work.texts import LARGEST_SEED
 
 
-def writable(path: Path) -> Path:
-    """The path, if a file can be written there: a night's work is not to end in this error."""
-    if path.is_dir():
-        raise GraftError(f"{path} is a folder; name a file in it.")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
-    return path
-
-
-def picture(path: Path) -> Path:
-    """The path, if a picture can be written there."""
-    if path.suffix.lower() not in FORMATS:
-        raise GraftError(f"{path} does not end as a picture does; choose among {', '.join(FORMATS)}.")
-    return writable(path)
-
-
-def spare(out: Path, *inputs: str | Path) -> None:
-    """Refuse to write over a file that the command reads."""
-    for path in map(Path, inputs):
-        if out.exists() and path.exists() and out.samefile(path):
-            raise GraftError(f"{out} is a file that this command reads; name another.")
+def seed_option(help: str) -> Any:
+    """An option for a seed."""
+    return typer.Option(min=0, max=LARGEST_SEED, help=help)
 
 
 Model = Annotated[str, typer.Option("--model", "-m", help="A model file, or the name of a bundled model.")]
-Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Picture to write: .png, .jpg, .webp or .tif.", callback=picture)
-]
+Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
 Size = Annotated[
     int | None, typer.Option(min=1, help="Short side at which pictures are read, in pixels; the model's by default.")
 ]
@@ -76,7 +52,7 @@ Refine = Annotated[
 ]
 Square = Annotated[bool, typer.Option(help="Crop pictures to their central square.")]
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
-Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the noise, fixed or random.")]
+Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
 PhotoSearch = Annotated[Finding, "How a StyleGAN2's codes of photos are found"]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
@@ -84,7 +60,6 @@ Tile = Annotated[
     int | None,
     typer.Option(min=128, help="Work in tiles of this side, in pixels; by default only above 2 million pixels."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 UsualNoise = Annotated[
     str | None,
     typer.Option(
@@ -120,10 +95,10 @@ def stylegan(
     device: str | None = None,
     precision: str = "float32",
     refine: int = 0,
-) -> Desk[StyleGAN2]:
+) -> Desk[StyleGAN]:
     """A desk with a StyleGAN2 on it. GraftError if the model is another, and for --refine."""
     refuse_refining(refine)
-    return Desk.open(model, StyleGAN2, noise, seed, device, precision)
+    return Desk.open(model, StyleGAN, noise, seed, device, precision)
 
 
 def refuse_refining(refine: int) -> None:
@@ -204,7 +179,7 @@ class FittingOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the squares, in pixels; the model's by default.")] = (
         None
     )
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of photos.")] = 0
+    seed: Annotated[int, seed_option("Seed of the choice of photos.")] = 0
     device: Device = None
     precision: Precision = "float32"
 

@@ -1,19 +1,17 @@
 """`graft directions show`, `rename`, `compose` and `orthogonalise`: what a file of directions says, and files of it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.output import Json, out_file, print_figures, spare
 from graftlab.cli.progress import say
-from graftlab.data.image_source import printable_lines
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
-OutFile = Annotated[Path, typer.Option("--out", "-o", help="File of directions to write.", callback=writable)]
+OutFile = Annotated[Path, out_file("File of directions to write.")]
 
 
 def show(file: File, as_json: Json = False) -> None:
@@ -76,7 +74,7 @@ def orthogonalise(
     graft directions orthogonalise landscapes-128 season --against hour --against haze -o mine.directions.safetensors
     """
 
-    spare(out, file, *([others] if others else []))
+    spare(out, file, others)
     directions = Directions.load(file)
     rivals = (Directions.load(others) if others else directions).select(against)
     say(directions.orthogonalise(name, rivals).save(out))
@@ -88,11 +86,8 @@ def print_directions(directions: Directions, as_json: bool) -> None:
         {"name": name, "explained": share, "correlations": directions.correlations(name)}
         for name, share in zip(directions.names, directions.explained.tolist(), strict=True)
     ]
-    if as_json:
-        facts = {"model": directions.model, "part": directions.part, "layers": directions.layers}
-        typer.echo(json.dumps({**facts, "directions": entries, "about": directions.about}, indent=1))
-        return
-    for entry in entries:
-        typer.echo(printable_lines(directions.describe(entry["name"])))
+    facts = {"model": directions.model, "part": directions.part, "layers": directions.layers}
+    lines = [directions.describe(name) for name in directions.names]
     if directions.layers is not None:
-        typer.echo(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
+        lines.append(f"They change the layers {', '.join(map(str, directions.layers))} of w.")
+    print_figures({**facts, "directions": entries, "about": directions.about}, "\n".join(lines), as_json)

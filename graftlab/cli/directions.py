@@ -11,9 +11,7 @@ from graftlab.cli.desk import (
     Desk,
     Device,
     FittingOptions,
-    Json,
     Model,
-    Out,
     PhotoSearch,
     Precision,
     Refine,
@@ -22,11 +20,11 @@ from graftlab.cli.desk import (
     Square,
     UsualNoise,
     autoencoder,
-    spare,
     stylegan,
 )
 from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, Out, spare
 from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
 from graftlab.cli.textures import From, open_distribution
@@ -41,7 +39,7 @@ from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
 from graftlab.networks.affines import affines
 from graftlab.networks.model import Decoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.objectives.words import NEUTRAL
 from graftlab.rendering.sheets import draw_sweep, find_starts, read_mask
@@ -149,7 +147,7 @@ def ganspace(
     graft directions ganspace stylegan2-ffhq_style_ipca.npz -m ffhq.pkl -o styles.directions.safetensors
     """
 
-    spare(out, model, *([components] if components else []))
+    spare(out, model, components)
     network = stylegan(model, device=device).model
     if components:
         found = style_directions.read_ganspace(components, network.fingerprint, network.config.w_channels)
@@ -184,11 +182,11 @@ def text(
     a moment.
     """
 
-    spare(out, options.model, *([textures] if textures else []))
+    spare(out, options.model, textures)
     words = open_words(text_model, options.device, options.precision, *phrases, neutral)
     model = load(options.model, device=options.device, precision=options.precision)
     with bar("looking", word_directions.PICTURES) as progress:
-        if isinstance(model, StyleGAN2):
+        if isinstance(model, StyleGAN):
             if textures or photos or options.size:
                 raise GraftError(f"{options.model} is a StyleGAN2; leave out --from, --photos and --size.")
             probe = word_directions.probe_styles(model, words, seed=options.seed, progress=progress)
@@ -257,7 +255,7 @@ def sweep(
     """
 
     steps = parse_numbers(gains, "--gains")
-    spare(out, file, *pictures, *([mask] if mask else []))
+    spare(out, file, *pictures, mask)
     directions = editing.Directions.load(file)
     names = [directions.names[directions.index(wanted)] for wanted in (name or directions.names)[:first]]
     model = model or (file if file in bundled_directions() else DEFAULT_MODEL)

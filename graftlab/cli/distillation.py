@@ -1,19 +1,18 @@
 """`graft pairs`, `graft distill` and `graft translate`: a blend's look in one pass."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import Desk, Device, Json, Out, Precision, Square, spare, stylegan
+from graftlab.cli.desk import Desk, Device, Precision, Square, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, count_option, spread
+from graftlab.cli.output import Json, Out, numbered, print_figures, spare
 from graftlab.cli.progress import bar, resumable
 from graftlab.cli.training import COMMON, UNSET, Machine, RunFolder
 from graftlab.config import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
-from graftlab.data.image_source import printable_lines
 from graftlab.data.pairs import Pairs
 from graftlab.errors import GraftError
 from graftlab.networks.translator import Translator
@@ -54,7 +53,7 @@ def pairs(
     made = Pairs(out)
     scale = desk.scale(2, min(EXAMPLES, len(made)))
     desk.write(draw_examples(made, EXAMPLES, scale), out / "examples.jpg")
-    typer.echo(json.dumps(report.to_dict(), indent=1) if as_json else printable_lines(report.summary()))
+    print_figures(report.to_dict(), report.summary(), as_json)
 
 
 def truncation(text: str) -> tuple[float, float]:
@@ -109,7 +108,7 @@ def translate(
 
     network = load(model, Translator, device=device, precision=precision)
     desk = larger.on(Desk(network, size=size, square=square))
-    names = [out] if len(photos) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(photos))]
+    names = numbered(out, len(photos))
     for name in names:
         spare(name, model, *photos)
     for photo, name in zip(photos, names, strict=True):

@@ -1,6 +1,5 @@
 """`graft eval`: what a model is worth, in figures."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +7,11 @@ from typing import Annotated
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import DEFAULT_MODEL, LARGEST_SEED, Device, Json, Model, Precision
+from graftlab.cli.desk import DEFAULT_MODEL, Device, Model, Precision, seed_option
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, out_file, print_figures
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Class, Psi
-from graftlab.data.image_source import printable_lines
 from graftlab.errors import GraftError
 from graftlab.evaluation import folder as folders
 from graftlab.evaluation import samples as sampling
@@ -21,25 +20,23 @@ from graftlab.evaluation.compare import compare as side_by_side
 from graftlab.evaluation.report import Result, text, write_report
 from graftlab.evaluation.textures import judge_network
 from graftlab.hardware import choose_device
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.choice import feature_network
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.texts import LARGEST_SEED
 
 DEFAULT_FEATURES, DEFAULT_JUDGE = "efficientnet-lite0", "efficientnet-lite2"
 
 
-def folder_for(path: Path | None) -> Path | None:
+def folder_for(path: Path) -> Path:
     """The path, if it is a folder or may become one."""
-    if path is not None and path.exists() and not path.is_dir():
+    if path.exists() and not path.is_dir():
         raise GraftError(f"--out {path} is a file; name a folder.")
     return path
 
 
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="Folder for results.json and report.html.", callback=folder_for),
-]
+Out = Annotated[Path | None, out_file("Folder for results.json and report.html.", folder_for)]
 Network = Annotated[
     str,
     typer.Option(
@@ -63,7 +60,7 @@ class MeasuringOptions:
     size: Annotated[int | None, typer.Option(min=1, help="Side of the pictures; the model's by default.")] = None
     out: Out = None
     as_json: Json = False
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the choice of swaps.")] = 0
+    seed: Annotated[int, seed_option("Seed of the choice of swaps.")] = 0
     features: Network = DEFAULT_FEATURES
     judge: Judge = DEFAULT_JUDGE
     device: Device = None
@@ -122,7 +119,7 @@ def samples(
     label: Class = None,
     out: Out = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the first sample.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the first sample.")] = 0,
     judge: Judge = DEFAULT_JUDGE,
     device: Device = None,
     precision: Precision = "float32",
@@ -135,7 +132,7 @@ def samples(
     if seed + count - 1 > LARGEST_SEED:
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
-    network = load(model, StyleGAN2, device=device, precision=precision)
+    network = load(model, StyleGAN, device=device, precision=precision)
     with bar("sampling", count) as progress:
         result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
     print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
@@ -157,6 +154,6 @@ def compare(
 
 def print_result(result: Result, out: Path | None, as_json: bool) -> None:
     """Figures on stdout, as a table or as JSON; and the report, if there is a folder for it."""
-    typer.echo(json.dumps(result.to_dict(), indent=1) if as_json else printable_lines(text(result)))
+    print_figures(result.to_dict(), text(result), as_json)
     if out is not None:
         say(write_report(result, out))

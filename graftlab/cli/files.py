@@ -1,6 +1,5 @@
 """`graft inspect`, `convert` and `verify`: files that hold models, of any format that graftlab reads."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from graftlab.checkpoints import convert as conversion
 from graftlab.checkpoints import verify as checks
 from graftlab.checkpoints.describe import describe, summary
 from graftlab.checkpoints.load import locate
-from graftlab.cli.desk import Json, spare, writable
+from graftlab.cli.output import Json, print_figures, spare, writable
 from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
 
@@ -24,29 +23,37 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
     """
 
     told = describe(locate(file))
-    typer.echo(json.dumps(told, indent=1) if as_json else summary(told))
+    print_figures(told, summary(told), as_json)
 
 
 def convert(
     source: AnyFile,
     out: Annotated[
-        Path, typer.Argument(help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2.", callback=writable)
+        Path,
+        typer.Argument(
+            help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2; .pkl: NVIDIA's.", callback=writable
+        ),
     ],
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
         str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
+    checkout: Annotated[
+        str, typer.Option(help="NVIDIA's repository that is to open a .pkl: stylegan2-ada-pytorch or stylegan3.")
+    ] = "stylegan2-ada-pytorch",
 ) -> None:
-    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's.
+    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.
 
     graft convert network-snapshot-000500.pkl metfaces.safetensors
+
+    graft convert blend.safetensors blend.pkl --checkout stylegan3
 
     graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
 
     spare(out, source)
-    file = conversion.convert(locate(source), out, half, allow_nan, parent=locate(delta) if delta else None)
+    file = conversion.convert(locate(source), out, half, allow_nan, None, locate(delta) if delta else None, checkout)
     for note in file.notes:
         say(note)
     say(f"{out}: {file.kind}, from {file.format}")
@@ -60,12 +67,10 @@ def verify(file: AnyFile, as_json: Json = False) -> None:
 
     path = locate(file)
     told = checks.verify(path, Pack(path).verify if is_pack(path) else None)
-    if as_json:
-        typer.echo(json.dumps(told, indent=1))
-        return
     weights = "as the file says" if told["recorded"] else "the file tells none to compare"
     known = f"known as {told['known_as']}" if told["known_as"] else "not a file that graftlab knows"
     proven = "all of it as it was written" if told["proven"] else "it carries no digest of all that it holds"
-    typer.echo(f"{file}: {proven}\n  sha256 {told['sha256']} ({known})")
+    lines = [f"{file}: {proven}", f"  sha256 {told['sha256']} ({known})"]
     if told["fingerprint"]:
-        typer.echo(f"  weights {told['fingerprint']} ({weights})")
+        lines.append(f"  weights {told['fingerprint']} ({weights})")
+    print_figures(told, "\n".join(lines), as_json)

@@ -79,7 +79,7 @@ def desync(
         averages["structure"],
         frames=shooting.limit(footage.fps),
     )
-    shooting.finish(film, desk, video, *([texture_from] if texture_from else []))
+    shooting.finish(film, desk, video, texture_from)
 
 
 @spread
@@ -187,7 +187,7 @@ def ride(
         moments = Desync(texture_offset, ends="mirror", average=average) if shifted else None
         other = shooting.video(texture_from) if texture_from else None
         film = rework(desk, footage, moments, other, edit=edit, frames=frames)
-        shooting.finish(film, desk, *inputs, *([texture_from] if texture_from else []))
+        shooting.finish(film, desk, *inputs, texture_from)
         return
     desk = desk.together(source)
     scenes = [desk.encode(path) for path in source]

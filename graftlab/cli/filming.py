@@ -14,18 +14,18 @@ from graftlab.cli.desk import (
     FilmSize,
     ModelOptions,
     Refine,
+    Resume,
     autoencoder,
     refuse_refining,
-    spare,
     stylegan,
-    writable,
 )
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
+from graftlab.cli.output import film_file, out_file, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.model import Decoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM
 from graftlab.video.film import Film, boomerang, enlarge, frame_rate, preview, render, reverse, slow
@@ -39,21 +39,13 @@ Ease = Annotated[str, typer.Option(help="Easing: linear, smooth, smoother, sine,
 Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
 
 
-def film_file(path: Path) -> Path:
-    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names."""
-    return path if path.is_dir() else writable(path)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Shooting(ModelOptions):
     """The options of every film."""
 
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", help="Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", callback=film_file
-        ),
-    ] = Path("film.mp4")
+    out: Annotated[Path, out_file("Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", film_file)] = Path(
+        "film.mp4"
+    )
     preview: Annotated[bool, typer.Option("--preview", help="Write only a sheet of 12 frames, NAME-preview.jpg.")] = (
         False
     )
@@ -65,7 +57,7 @@ class Shooting(ModelOptions):
     slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
     quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
     codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
-    resume: Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")] = True
+    resume: Resume = True
     size: FilmSize = None
     refine: Refine = 0
     upscale: Upscale = None
@@ -82,11 +74,11 @@ class Shooting(ModelOptions):
     def any_desk(self, square: bool = False, own: bool = True) -> Desk[Any]:
         """A desk with a model of either kind on it. GraftError for --refine with a StyleGAN2."""
         desk: Desk[Any] = Desk.open(kind=Decoder, **self.opening, **self.reading(square, own))
-        if isinstance(desk.model, StyleGAN2):
+        if isinstance(desk.model, StyleGAN):
             refuse_refining(self.refine)
         return desk
 
-    def style_desk(self) -> Desk[StyleGAN2]:
+    def style_desk(self) -> Desk[StyleGAN]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
         return stylegan(**self.opening, refine=self.refine)
 
@@ -113,7 +105,7 @@ class Shooting(ModelOptions):
             raise GraftError(f"A film of {limit} frames shows nothing; make it longer (--frames, --seconds).")
         return limit
 
-    def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path, backwards: bool = False) -> None:
+    def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path | None, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
         film = replace(film, recipe=desk.recipe)

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from graftlab.checkpoints import load
-from graftlab.cli.lazy import Group, Panels, Row
+from graftlab.cli.lazy import Panels, headline
 from graftlab.cli.progress import console
 from graftlab.cli.table import COMMANDS
 from graftlab.editing.directions import Directions
@@ -78,10 +78,10 @@ def commands(panels: Panels, before: str = "graft") -> Iterator[Answer]:
     """All commands of a table, those of groups too."""
     for entries in panels.values():
         for name, entry in entries.items():
-            if isinstance(entry, Group):
+            if isinstance(entry, str):
+                yield Answer(f"{before} {name}", headline(entry))
+            else:
                 yield from commands({"": entry.commands}, f"{before} {name}")
-            elif isinstance(entry, Row):
-                yield Answer(f"{before} {name}", entry.help)
 
 
 def sliders() -> Iterator[Answer]:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Desk, Json, ModelOptions, Out, Refine, Size, Square, picture, spare, writable
-from graftlab.cli.filming import film_file
-from graftlab.cli.inversion import FPS, FRAMES, Resume, kept_beside
+from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, seed_option
+from graftlab.cli.inversion import FPS, FRAMES, kept_beside
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.pictures import report
+from graftlab.cli.output import Json, Out, film_file, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName
@@ -27,7 +26,6 @@ from graftlab.rendering.sheets import find_starts, read_mask
 from graftlab.video.film import render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
-from graftlab.work.texts import LARGEST_SEED
 
 SETTINGS = "steps hold smooth cutouts candidates mixed patience learning_rate structure_rate space"
 
@@ -41,7 +39,7 @@ class GuideOptions(ModelOptions):
     refine: Refine = 0
     seed: Annotated[
         int,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of cut-outs, of the textures that are tried, and of noise."),
+        seed_option("Seed of cut-outs, of the textures that are tried, and of noise."),
     ] = 0
 
     def desk(self) -> Desk[Any]:
@@ -72,9 +70,9 @@ def guide(
     mask: Annotated[
         Path | None, typer.Option(help="A picture, white where it may change; everywhere by default.")
     ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Sheet of the steps to write.")] = None,
-    film: Annotated[Path | None, typer.Option(help="Film of the steps to write.")] = None,
-    codes: Annotated[Path | None, typer.Option(help="File for the codes that were found.")] = None,
+    sheet: Annotated[Path | None, new_file("Sheet of the steps to write.", picture)] = None,
+    film: Annotated[Path | None, new_file("Film of the steps to write.", film_file)] = None,
+    codes: Annotated[Path | None, new_file("File for the codes that were found.")] = None,
     words: TextModelName = DEFAULT,
     psi: Psi = 0.7,
     resume: Resume = True,
@@ -96,10 +94,9 @@ def guide(
 
     wishes = [Prompt.parse(each) for each in text or []]
     wishes += [replace(found, weight=-found.weight) for found in map(Prompt.parse, avoid or [])]
-    checked = ((sheet, picture), (film, film_file), (codes, writable))
-    targets = [out, *(check(file) for file, check in checked if file)]
+    targets = [out, *filter(None, (sheet, film, codes))]
     for target in targets:
-        spare(target, source, options.model, *([mask] if mask else []), *(like or []))
+        spare(target, source, options.model, mask, *(like or []))
     if len(set(targets)) < len(targets):
         raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
     if film:
@@ -139,4 +136,4 @@ def guide(
     entries = [
         {"picture": name, "towards": cosine} for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
     ]
-    report(entries, as_json, "{picture}: its change and that of the words have a cosine of {towards:.2f}")
+    print_each(entries, "{picture}: its change and that of the words have a cosine of {towards:.2f}", as_json)

@@ -12,11 +12,10 @@ import typer
 from graftlab import inversion
 from graftlab.blending.axes import short_names
 from graftlab.blending.blend import swapped
-from graftlab.cli.desk import Device, Json, Model, PhotoSearch, picture, spare, stylegan, writable
+from graftlab.cli.desk import Device, Model, PhotoSearch, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
-from graftlab.cli.filming import film_file
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.pictures import report
+from graftlab.cli.output import Json, NewFile, film_file, new_file, out_file, picture, print_each, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.inversion.redrawing import draw_comparison, redraw
@@ -27,14 +26,12 @@ from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
 from graftlab.work.examples import by_name
 from graftlab.work.parts import forget
-from graftlab.work.texts import LARGEST_SEED, parse_numbers
+from graftlab.work.texts import parse_numbers
 
 FRAMES = 100  # of the film of a search
 FPS = frame_rate(25)
 
-Resume = Annotated[bool, typer.Option(help="Go on where the same command was interrupted.")]
-SearchSeed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the search.")]
-NewFile = Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)]
+SearchSeed = Annotated[int, seed_option("Seed of the search.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +65,7 @@ def invert(
     sheet: Annotated[
         Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
-    film: Annotated[Path | None, typer.Option(help="Film of the search to write.")] = None,
+    film: Annotated[Path | None, new_file("Film of the search to write.", film_file)] = None,
     batch: Annotated[int, typer.Option(min=1, help="Photos per batch; more need more memory.")] = 8,
     as_json: Json = False,
     device: Device = None,
@@ -84,9 +81,9 @@ def invert(
 
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     bent = out.with_name(f"{out.stem}-model.safetensors")
-    written = [out, *([film_file(film)] if film else []), *([bent] if tune else [])]
+    written = [out, *([film] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
-        spare(target, *photos, model, *([search.encoder] if search.encoder else []))
+        spare(target, *photos, model, search.encoder)
     if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
@@ -117,7 +114,7 @@ def invert(
         found.codes.save(out)
         desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
     entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
-    report(entries, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+    print_each(entries, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
     for target in written:
         say(target)
 
@@ -129,10 +126,7 @@ def toonify(
     blend: Annotated[
         list[str], typer.Option(help="A StyleGAN2 made from it, which draws the result; may be repeated.")
     ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Picture to write; several become NAME-PHOTO-BLEND.", callback=picture),
-    ] = Path("toon.png"),
+    out: Annotated[Path, out_file("Picture to write; several become NAME-PHOTO-BLEND.", picture)] = Path("toon.png"),
     levels: Annotated[
         str | None,
         typer.Option(help="8,16,32: up to each of these resolutions the layers of --base, finer ones of --blend."),
@@ -147,7 +141,7 @@ def toonify(
         bool, typer.Option("--whole", help="Without --box: the whole photo at its own size, its centre redrawn.")
     ] = False,
     soft: Annotated[float, typer.Option(help="Width of the box's soft edge, as a share of the box.")] = 0.1,
-    sheet: Annotated[Path | None, typer.Option(help="Sheet of photos before and after to write.")] = None,
+    sheet: Annotated[Path | None, new_file("Sheet of photos before and after to write.", picture)] = None,
     codes: Annotated[
         Path | None, typer.Option(help="Codes of the photos, from 'graft invert' with the --base model.")
     ] = None,
@@ -164,23 +158,22 @@ def toonify(
     """
 
     files = [*chain(*(pictures_in(each) if each.is_dir() else [each] for each in photos))]
-    targets = [picture(sheet)] if sheet else []
-    inputs: list[str | Path] = [*files, base, *blend, *(path for path in (finding.encoder, codes) if path)]
+    inputs = [*files, base, *blend, finding.encoder, codes]
     if codes and replace(finding, enlarge=False) != Finding():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
     desk, *desks = (stylegan(name, "const", 0, device, "float32") for name in (base, *blend))
     named = dict(zip(short_names(blend), (each.model for each in desks), strict=True))
     blends = swapped(desk.model, named, [int(each) for each in parse_numbers(levels, "--levels")]) if levels else named
     several = len(files) * len(blends) > 1
-    for target in (*targets, *([] if several else [out])):
+    for target in (sheet, None if several else out):
         spare(target, *inputs)
-    desk, found = larger.on(desk), []
-    made = redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say)
-    for each in made:
-        target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
-        spare(target, *inputs)
-        replace(desk, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)
-        found.append(each)
+    drawing, found = larger.on(desk), []
+    with resumable("from the last state, half a minute ago at most"):
+        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
+            target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
+            spare(target, *inputs)
+            replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)
+            found.append(each)
     if sheet:
         desk.write(draw_comparison(found), sheet)
 
@@ -207,5 +200,5 @@ def train_encoder(
         encoder = inversion.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)
     figures = {name: encoder.about[name] for name in ("explained", "l1")}
-    report([figures], as_json, "explains {explained:.1%} of the variance of w, L1 {l1:.4f}")
+    print_each([figures], "explains {explained:.1%} of the variance of w, L1 {l1:.4f}", as_json)
     say(out)

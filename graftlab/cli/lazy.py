@@ -1,7 +1,8 @@
-"""Groups of commands that are imported when they are called: until then a table says what they are."""
+"""Groups of commands that are imported when they are called: until then a table says where they are."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
@@ -11,32 +12,31 @@ from typer.main import get_group
 STYLE: dict[str, Any] = {"rich_markup_mode": "markdown"}
 
 
-class Row(NamedTuple):
-    """Where a command is defined, as `pictures.swap` in this package, and the first paragraph of its help.
-
-    It may be a Typer, which is imported as a whole."""
-
-    home: str
-    help: str
-
-
 class Group(NamedTuple):
-    """What a group is for, and its commands by name."""
+    """What a group is for, and by name where each of its commands is defined, as `pictures.swap` in this package."""
 
     help: str
-    commands: Mapping[str, Row]
+    commands: Mapping[str, str]
 
 
-Entry = Row | Group
-Panels = Mapping[str, Mapping[str, Entry]]  # heading in the help -> name -> command
+Panels = Mapping[str, Mapping[str, str | Group]]  # heading in the help -> name -> command
+
+
+def headline(home: str) -> str:
+    """The first line of a command's docstring, read in its source, for importing what the command needs takes a second.
+
+    A Typer, `models.models_app`, has that of its callback `models`."""
+    module, _, name = home.removesuffix("_app").rpartition(".")
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    return source.partition(f"\ndef {name}(")[2].partition('"""')[2].partition("\n")[0]
 
 
 class Later(TyperCommand):
     """What stands for a command in the help of its group and in completion."""
 
-    def __init__(self, name: str, row: Row, panel: str | None) -> None:
-        super().__init__(name, help=row.help, rich_help_panel=panel, **STYLE)
-        self.home = row.home
+    def __init__(self, name: str, home: str, panel: str | None) -> None:
+        super().__init__(name, help=headline(home), rich_help_panel=panel, **STYLE)
+        self.home = home
 
     def load(self) -> Any:
         """The command itself."""
@@ -62,7 +62,7 @@ def stand_ins(panels: Panels) -> Iterator[tuple[str, Later | LazyGroup]]:
     """The commands of a table by name, none of them imported yet."""
     for panel, entries in panels.items():
         for name, entry in entries.items():
-            if isinstance(entry, Row):
+            if isinstance(entry, str):
                 yield name, Later(name, entry, panel or None)
             else:
                 commands: Any = dict(stand_ins({"": entry.commands}))

@@ -15,7 +15,8 @@ from graftlab.checkpoints.catalogue import cache, hub, registry
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
 from graftlab.checkpoints.load import bundled_models
-from graftlab.cli.desk import DEFAULT_MODEL, Json, Model, autoencoder
+from graftlab.cli.desk import DEFAULT_MODEL, Model, autoencoder
+from graftlab.cli.output import Json
 from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError

@@ -1,8 +1,5 @@
 """`graft swap`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
-import json
-from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,19 +11,16 @@ from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
     EncodingOptions,
-    Json,
     ModelOptions,
-    Out,
     PictureOptions,
     RenderingOptions,
     Tile,
     autoencoder,
-    spare,
     stylegan,
-    writable,
 )
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, Out, numbered, out_file, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
@@ -109,7 +103,7 @@ def reconstruct(
             notice(desk, options.model, photo)
     desk.write(found, out)
     figures = [{"photo": by_name(photo), **known} for photo, known in zip(photos, measured, strict=True)]
-    report(figures, as_json, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB")
+    print_each(figures, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
 
 
 def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
@@ -123,24 +117,10 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
         say(printable(f"{photo} comes out worse than {BEYOND} of 100 photos do with {model}; --refine 100 helps."))
 
 
-def report(figures: Sequence[dict[str, Any]], as_json: bool, line: str) -> None:
-    """Figures on stdout: a line each, or all as JSON, which knows no infinity (the PSNR of equal pictures)."""
-    if not as_json:
-        typer.echo("\n".join(printable(line.format(**entry)) for entry in figures))
-        return
-    finite = [
-        {name: value if not isinstance(value, float) or isfinite(value) else None for name, value in entry.items()}
-        for entry in figures
-    ]
-    typer.echo(json.dumps(finite, indent=1))
-
-
 @spread
 def encode(
     photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size, or any with --square.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File of codes to write.", callback=writable)] = Path(
-        "codes.safetensors"
-    ),
+    out: Annotated[Path, out_file("File of codes to write.")] = Path("codes.safetensors"),
     options: EncodingOptions = EncodingOptions(),
 ) -> None:
     """Encode pictures as structure and texture codes, in one file that records its model.
@@ -180,8 +160,7 @@ def decode(
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
     desk = desk.drawing(loaded.model)
-    for i in range(len(loaded)):
-        name = out if len(loaded) == 1 else out.with_stem(f"{out.stem}-{i:03d}")
+    for i, name in enumerate(numbered(out, len(loaded))):
         desk.write(desk.decode(loaded[i]), name)
 
 

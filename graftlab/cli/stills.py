@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import LARGEST_SEED, Out, PictureOptions, ViewingOptions, picture, spare
+from graftlab.cli.desk import PictureOptions, ViewingOptions, seed_option
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Out, new_file, picture, spare
 from graftlab.cli.style import Psi
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
@@ -174,10 +175,7 @@ def edit(
     texture: Annotated[
         Path | None, typer.Option("--texture", "-t", help="A picture that supplies the texture, or part of it.")
     ] = None,
-    random: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, help="Seed of a random texture, instead of a picture's."),
-    ] = None,
+    random: Annotated[int | None, seed_option("Seed of a random texture, instead of a picture's.")] = None,
     psi: Psi = 0.8,
     amount: Annotated[float, typer.Option(help="How much of that texture: 0 none, 1 all, beyond exaggerated.")] = 1.0,
     structure_amount: Annotated[float, typer.Option(help="How much of the structure of --texture's picture.")] = 0.0,
@@ -211,7 +209,7 @@ def edit(
 
     painted, moved = [parse_region(text) for text in region or []], [parse_move(text) for text in move or []]
     files = [texture, *(each[0] for each in painted), *(each[2] for each in painted), *(each[2] for each in moved)]
-    spare(out, photo, *(file for file in files if file is not None))
+    spare(out, photo, *files)
     desk = larger.on(options.desk())
     if texture and structure_amount:
         desk = desk.together([photo, texture])
@@ -244,7 +242,7 @@ def select(
         float, typer.Option(help="Range of cosines around the threshold over which the mask rises.")
     ] = 0.1,
     overlay: Annotated[
-        Path | None, typer.Option(help="Also write a picture of the selection, with the rest in gray.")
+        Path | None, new_file("Also write a picture of the selection, with the rest in gray.", picture)
     ] = None,
     options: ViewingOptions = ViewingOptions(),
 ) -> None:
@@ -254,10 +252,9 @@ def select(
     """
 
     spare(out, photo)
-    if overlay is not None:
-        spare(picture(overlay), photo)
-        if overlay.absolute() == out.absolute():
-            raise GraftError(f"--overlay {overlay} is --out too; name another.")
+    spare(overlay, photo)
+    if overlay is not None and overlay.absolute() == out.absolute():
+        raise GraftError(f"--overlay {overlay} is --out too; name another.")
     places = [parse_place(photo, text, options.square) for text in at]
     desk = options.desk()
     image = desk.read(photo)

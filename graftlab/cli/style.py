@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Model, Out, PhotoSearch, Precision, Seed, spare, stylegan, writable
+from graftlab.cli.desk import Desk, Device, Model, PhotoSearch, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Out, new_file, spare
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.inversion.sources import Finding, Latent, parse_sources, read_sources
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import name_seeds, parse_seeds
 
@@ -54,7 +55,7 @@ class StyleOptions:
     device: Device = None
     precision: Precision = "float32"
 
-    def desk(self) -> Desk[StyleGAN2]:
+    def desk(self) -> Desk[StyleGAN]:
         return stylegan(**vars(self))
 
 
@@ -69,7 +70,7 @@ def sample(
     separate: Annotated[
         bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
     ] = False,
-    codes: Annotated[Path | None, typer.Option(help="Save the codes too, for 'graft decode'.")] = None,
+    codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
     """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
@@ -78,8 +79,6 @@ def sample(
     """
 
     numbers = parse_seeds(seeds)
-    if codes is not None:
-        writable(codes)
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     desk = larger.on(options.desk())
     network = desk.model

@@ -1,15 +1,15 @@
 """`graft textures` and `graft novelty`: random textures, and how unlike known photos a picture is."""
 
-import json
 from math import log10
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import FittingOptions, Json, Out, ReadingOptions, RenderingOptions, spare, writable
+from graftlab.cli.desk import FittingOptions, ReadingOptions, RenderingOptions
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
+from graftlab.cli.output import Json, NewFile, Out, print_figures, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
@@ -35,9 +35,7 @@ def fit(
     mixture: Annotated[
         int, typer.Option(min=1, help="Number of Gaussians, of at least 10 photos each (needs scikit-learn).")
     ] = 1,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)] = Path(
-        "textures.safetensors"
-    ),
+    out: NewFile = Path("textures.safetensors"),
     most: Annotated[int, typer.Option(min=10, help="Maximum number of photos, chosen at random.")] = 5000,
     options: FittingOptions = FittingOptions(),
 ) -> None:
@@ -72,7 +70,7 @@ def sample(
     graft textures sample @peaks --from weather.textures.safetensors --seeds 0-15 -o weathers.png
     """
 
-    spare(out, photo, *([source] if source else []))
+    spare(out, photo, source)
     numbers, weather = parse_seeds(seeds), open_distribution(source, options.model)
     larger.refuse_sheet(len(numbers) > 1, "take one of them (--seeds)")
     desk = larger.on(options.desk())
@@ -101,9 +99,7 @@ def novelty(
     for photo in photos:
         found = measure(desk.model, distribution, desk.read(photo))
         figures.append({"photo": by_name(photo), **{part: vars(one) for part, (one,) in found.items()}})
-    if as_json:
-        typer.echo(json.dumps(figures, indent=1))
-        return
+    lines = []
     for entry in figures:
         parts = {part: entry[part]["percentile"] for part in ("texture", "structure")}
         places = " and ".join(f"{part} at percentile {percentile:.1f}" for part, percentile in parts.items())
@@ -112,7 +108,8 @@ def novelty(
             places += f", reconstructed with {level} at percentile {drawn['percentile']:.1f}"
             if drawn["percentile"] > BEYOND:
                 places += f": worse than {BEYOND} of 100 photos"
-        typer.echo(printable(f"{entry['photo']}: {places}"))
+        lines.append(printable(f"{entry['photo']}: {places}"))
+    print_figures(figures, "\n".join(lines), as_json)
 
 
 def open_distribution(source: Path | None, model: str) -> Distribution:

@@ -1,6 +1,5 @@
 """`graft train` and `graft data`, and what all commands that train have in common."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import config, data
-from graftlab.cli.desk import LARGEST_SEED, Device, Json, spare, writable
+from graftlab.cli.desk import Device, seed_option
 from graftlab.cli.options import Fields, spread
+from graftlab.cli.output import Json, NewFile, print_figures, spare
 from graftlab.cli.progress import bar, console
 from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
 from graftlab.data.image_source import printable_lines
@@ -37,11 +37,11 @@ def scan(
 
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.", callback=writable)],
+    out: NewFile,
     size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, in pixels: the training size.")] = 128,
     crop: Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")] = "short",
     crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; 1 takes the centre.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of random crops.")] = 0,
+    seed: Annotated[int, seed_option("Seed of random crops.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Write photos in the form that is fastest for training: one memory-mapped file at the training size.
@@ -87,7 +87,7 @@ class Machine:
             return
         check(config)
         costs = estimate(config, choose_device(self.device), self.compiled)
-        typer.echo(json.dumps(costs.to_dict(), indent=1) if self.as_json else costs.summary())
+        print_figures(costs.to_dict(), costs.summary(), self.as_json)
 
 
 @spread

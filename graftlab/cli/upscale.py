@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Precision, spare
+from graftlab.cli.desk import Desk, Device, Precision
 from graftlab.cli.enlarging import UpscalerName
-from graftlab.cli.filming import film_file, is_still
+from graftlab.cli.filming import is_still
+from graftlab.cli.output import film_file, numbered, spare
 from graftlab.cli.progress import bar, say
 from graftlab.data import open_source
 from graftlab.errors import GraftError
@@ -84,7 +85,7 @@ def pictures_in(source: Path) -> list[Path]:
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:
     """What each picture becomes: OUT, or OUT-000 and so on, or PNGs of the same names in the folder OUT."""
     if out.suffix.lower() in FORMATS and not out.is_dir():
-        return [out] if len(files) == 1 else [out.with_stem(f"{out.stem}-{i:03d}") for i in range(len(files))]
+        return numbered(out, len(files))
     if out.suffix and not out.is_dir():
         raise GraftError(f"{out} does not end as a picture does; choose among {', '.join(FORMATS)}, or a folder.")
     names = [out / f"{file.stem}.png" for file in files]

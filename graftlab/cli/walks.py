@@ -16,7 +16,7 @@ from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import find_starts
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
@@ -212,7 +212,7 @@ def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Find
     loaded = {path: Codes.load(path) for path in files if path.suffix == ".safetensors"}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     desk: Desk[Any] = shooting.style_desk() if styles else shooting.any_desk(square, own=not loaded)
-    if isinstance(desk.model, StyleGAN2):
+    if isinstance(desk.model, StyleGAN):
         return desk, [start.codes for start in find_starts(desk, paths, finding=finding)]
     pictures = [path for path in paths if path not in loaded]
     desk = desk.together(pictures) if pictures else desk

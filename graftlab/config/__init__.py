@@ -8,22 +8,12 @@ configuration.
 from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.dual_encoder import DualEncoderConfig
+from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
+from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
-from graftlab.config.training import (
-    PRECISIONS,
-    RECIPES,
-    STYLE_RECIPES,
-    Recipe,
-    StyleRecipe,
-    StyleTrainConfig,
-    SwappingTrainConfig,
-    TrainConfig,
-    recipe,
-    reweigh,
-    style_recipe,
-)
+from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TrainConfig
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
 __all__ = [
@@ -44,6 +34,7 @@ __all__ = [
     "Recipe",
     "RosinalityConfig",
     "StyleGAN2Config",
+    "StyleGAN3Config",
     "StyleRecipe",
     "StyleTrainConfig",
     "SwappingConfig",

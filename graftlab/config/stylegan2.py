@@ -51,6 +51,11 @@ class StyleGAN2Config(Config):
         return tuple((height * 2**block, width * 2**block) for block in range(len(self.channels)))
 
     @property
+    def pyramid(self) -> tuple[tuple[tuple[int, int], int], ...]:
+        """Heights, widths and channels, from the smallest to the picture's, as an encoder has them too."""
+        return tuple(zip(self.resolutions, self.channels, strict=True))
+
+    @property
     def size(self) -> int:
         """The picture's larger side, pixels."""
         return max(self.resolutions[-1])

@@ -8,16 +8,20 @@ from torch import Tensor, nn
 
 from graftlab.artifacts import Artifact, finite
 from graftlab.codes import StyleCodes
-from graftlab.config import StyleGAN2Config
+from graftlab.config import StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
 from graftlab.inversion.crops import rescale
 from graftlab.inversion.search import Centre
 from graftlab.networks.layers import Conv, Linear, ResidualBlock
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 
 HALVE = (1, 3, 3, 1)  # taps of the filter before every halving
 LARGEST = 256  # pixels, beyond which pictures are made smaller before they are looked at
 WIDEST = 4096  # channels
+GENERATORS: dict[str, type[StyleGAN2Config | StyleGAN3Config]] = {
+    "stylegan2": StyleGAN2Config,
+    "stylegan3": StyleGAN3Config,
+}
 
 
 class Encoder(nn.Module, Artifact):
@@ -31,14 +35,15 @@ class Encoder(nn.Module, Artifact):
     mean: Tensor
     unit: Tensor
 
-    def __init__(self, config: StyleGAN2Config, width: int = 128) -> None:
+    def __init__(self, config: StyleGAN2Config | StyleGAN3Config, width: int = 128) -> None:
         super().__init__()
-        sizes = [size for size in config.resolutions if max(size) <= LARGEST] or [config.constant]
-        widths = [min(channels, width) for channels in config.channels[: len(sizes)]][::-1]
-        self.config, self.width, self.size = config, width, sizes[-1]
+        first, *others = config.pyramid
+        levels = [first, *(level for level in others if max(level[0]) <= LARGEST)]
+        widths = [min(channels, width) for _, channels in reversed(levels)]
+        self.config, self.width, self.size = config, width, levels[-1][0]
         self.from_rgb = Conv(3, widths[0], 1)
         self.blocks = nn.ModuleList(ResidualBlock(inputs, outputs, HALVE) for inputs, outputs in pairwise(widths))
-        height, across = config.constant
+        height, across = first[0]
         self.hidden = Linear(widths[-1] * height * across, 2 * width, activate=True)
         self.common = Linear(2 * width, config.w_channels)
         self.offsets = Linear(2 * width, config.layers * config.w_channels)
@@ -50,7 +55,7 @@ class Encoder(nn.Module, Artifact):
         self.about: dict[str, Any] = {}  # JSON: images seen, figures, whatever is known
 
     @classmethod
-    def of(cls, generator: StyleGAN2, centre: Centre, width: int = 128) -> Self:
+    def of(cls, generator: StyleGAN, centre: Centre, width: int = 128) -> Self:
         """An untrained one for a generator, on its device."""
         encoder = cls(generator.config, width)
         encoder.mean.copy_(centre.mean)
@@ -72,7 +77,7 @@ class Encoder(nn.Module, Artifact):
         """Pictures (N, 3, H, W) of the generator's size to codes W+."""
         return StyleCodes(self(images.to(self.mean)), model=self.model)
 
-    def fitting(self, generator: StyleGAN2) -> Self:
+    def fitting(self, generator: StyleGAN) -> Self:
         """This one, on the device of its generator. GraftError if it is another's."""
         self.check_owner(generator.fingerprint, "this one")
         if self.config != generator.config:
@@ -83,7 +88,9 @@ class Encoder(nn.Module, Artifact):
         return self.state_dict()
 
     def _header(self) -> dict[str, Any]:
-        return {"config": self.config.to_dict(), "width": self.width, "model": self.model, "about": self.about}
+        kind = next(kind for kind, config in GENERATORS.items() if isinstance(self.config, config))
+        generator = {"generator": kind, "config": self.config.to_dict()}
+        return {**generator, "width": self.width, "model": self.model, "about": self.about}
 
     @classmethod
     def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
@@ -91,7 +98,7 @@ class Encoder(nn.Module, Artifact):
         if type(width) is not int or not 1 <= width <= WIDEST:
             raise GraftError(f"a width of {width} channels")
         with torch.device("meta"):
-            encoder = cls(StyleGAN2Config.from_dict(header["config"]), width)
+            encoder = cls(GENERATORS[header.get("generator", "stylegan2")].from_dict(header["config"]), width)
         shapes = {name: tensor.shape for name, tensor in encoder.state_dict().items()}
         if shapes != {name: tensor.shape for name, tensor in tensors.items()} or not finite(*tensors.values()):
             raise GraftError("its weights do not fit its configuration, or are no finite numbers")

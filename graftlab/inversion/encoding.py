@@ -5,7 +5,7 @@ from pathlib import Path
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
 from graftlab.inversion.work import carry_out, keep_state
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.work.progress import Watch, part, unwatched
 
@@ -13,7 +13,7 @@ USUAL = EncoderTraining()
 
 
 def train_encoder(
-    model: StyleGAN2,
+    model: StyleGAN,
     settings: EncoderTraining = USUAL,
     state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
     resume: bool = True,  # go on with what the same call kept there

@@ -22,7 +22,7 @@ from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Search, Settings, draw
 from graftlab.inversion.tuning import Tuning
 from graftlab.inversion.work import carry_out, keep_state
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
@@ -40,7 +40,7 @@ class Inversion:
     codes: StyleCodes  # w (N, L, Cw) of `model`
     photos: Tensor  # (N, 3, H, W) in [-1, 1]: the part of each that was searched for, at the size of the model's
     images: Tensor  # (N, 3, H, W), what the model draws of the codes
-    model: StyleGAN2  # the one that was searched, or if it was tuned the one that it became
+    model: StyleGAN  # the one that was searched, or if it was tuned the one that it became
     untuned: Tensor | None  # (N, 3, H, W), what it drew before; None where it was not tuned
     figures: Sequence[dict[str, float]]  # of each photo: L1, PSNR and, where features count, their distance
     history: Sequence[StyleCodes]  # of the search: the first, some between, the last; none if it was not asked for
@@ -61,7 +61,7 @@ class Inversion:
 
 
 def invert(
-    model: StyleGAN2,
+    model: StyleGAN,
     photos: Tensor | Sequence[Photo],  # (N, 3, H, W) in [-1, 1] of any size, or several of different sizes, or files
     steps: int | None = None,  # of the search; None: 500, or none where an encoder guesses
     space: str = "w+",  # "w": the same row for every layer; "w+": a row for each, which finds more and means less
@@ -118,7 +118,7 @@ def invert(
     return Inversion(codes, images, made, model, untuned, _compare(images, made, network), history, note)
 
 
-def cut_middles(model: StyleGAN2, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
+def cut_middles(model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
     """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
     size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
     named = [(each, "the photo") if isinstance(each, Tensor) else (read(each), str(each)) for each in several]

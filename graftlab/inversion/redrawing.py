@@ -21,7 +21,7 @@ from graftlab.inversion.photos import Photo
 from graftlab.inversion.search import draw
 from graftlab.inversion.sources import USUAL, Finding, Tell, find_codes, read_codes
 from graftlab.networks.alike import adopt, check_alike
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.progress import Watch, unwatched
 
 
@@ -38,8 +38,8 @@ class Redrawing:
 
 def redraw(
     photos: Sequence[Photo],
-    base: StyleGAN2,  # that knows photos like these
-    blends: Mapping[str, StyleGAN2],  # made of it, which draw them in their own way, by what they are called
+    base: StyleGAN,  # that knows photos like these
+    blends: Mapping[str, StyleGAN],  # made of it, which draw them in their own way, by what they are called
     box: Box | str | None = None,  # left,top,width,height of what is redrawn in each photo; None: its middle
     soft: float = 0.1,  # of the box, the share over which its edge is soft
     whole: bool = False,  # the photo around the middle too, at its own size; of a box always
@@ -79,8 +79,8 @@ def redraw(
 
 def toonify(
     photo: Photo,
-    base: StyleGAN2,  # that knows photos like this one
-    blend: StyleGAN2,  # made of it, which draws them in its own way
+    base: StyleGAN,  # that knows photos like this one
+    blend: StyleGAN,  # made of it, which draws them in its own way
     box: Box | str | None = None,  # left,top,width,height of what is redrawn in the photo; None: its middle, alone
     soft: float = 0.1,  # of the box, the share over which its edge is soft
     codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for

@@ -24,7 +24,7 @@ from graftlab.inversion.descent import Descent, parts
 from graftlab.inversion.likeness import Likeness
 from graftlab.networks.layers import Noise
 from graftlab.networks.model import Decoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 
 SPACES = ("w", "w+")
 SAMPLES = 10_000  # of w, that tell its mean and how far it varies
@@ -64,7 +64,7 @@ class Centre:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: StyleGAN2) -> "Centre":
+    def of(cls, model: StyleGAN) -> "Centre":
         """By 10,000 samples, of all classes of a conditional model, the same at every call."""
         generator = torch.Generator().manual_seed(0)
         w = torch.cat([sample_codes(model, MAPPED, generator).w[:, 0] for _ in range(SAMPLES // MAPPED)])
@@ -72,7 +72,7 @@ class Centre:
         return cls(mean, (w - mean).square().sum(1).mean().sqrt().item())
 
 
-def sample_codes(model: StyleGAN2, count: int, generator: torch.Generator) -> StyleCodes:
+def sample_codes(model: StyleGAN, count: int, generator: torch.Generator) -> StyleCodes:
     """Codes W of so many pictures at random, of a conditional model each of any class."""
     z = torch.randn(count, model.config.z_channels, generator=generator)
     classes = model.config.classes
@@ -84,7 +84,7 @@ class Search:
 
     def __init__(
         self,
-        model: StyleGAN2,  # frozen
+        model: StyleGAN,  # frozen
         likeness: Likeness,  # to the photos, on the model's device
         settings: Settings,
         start: StyleCodes | None = None,  # where to begin; None: at the mean of w

@@ -25,7 +25,7 @@ from graftlab.codes import Codes, CodesT, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, dimensions
 from graftlab.inversion.photos import Photo, cut_middles, invert, name_encoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.examples import by_name, with_examples
 from graftlab.work.parts import forget
 from graftlab.work.progress import Watch, unwatched
@@ -114,7 +114,7 @@ def parse_sources(texts: Sequence[str | Path | Named]) -> list[Named]:
 
 
 def read_sources(
-    model: StyleGAN2,
+    model: StyleGAN,
     named: Sequence[str | Path | Named],  # of `parse_sources`
     psi: float = 0.7,  # truncation of seeds
     label: int | None = None,  # class of seeds, of a conditional model
@@ -143,7 +143,7 @@ def read_sources(
     return sources
 
 
-def read_codes(path: str | Path, model: StyleGAN2, kin: Collection[str | None] = ()) -> StyleCodes:
+def read_codes(path: str | Path, model: StyleGAN, kin: Collection[str | None] = ()) -> StyleCodes:
     """The codes in a file, ours or another program's (`read_latents`), as the model's own.
 
     GraftError if they are a Swapping Autoencoder's, or belong to a model that is none of its ancestors or kin."""
@@ -164,7 +164,7 @@ def read_codes(path: str | Path, model: StyleGAN2, kin: Collection[str | None] =
 
 
 def find_codes(
-    model: StyleGAN2,
+    model: StyleGAN,
     photos: Sequence[Photo],
     finding: Finding = USUAL,
     seed: int = 0,
@@ -222,7 +222,7 @@ def _is_picture(path: Path) -> bool:
         return path.suffix.lower() in FORMATS
 
 
-def _recall(file: Path, model: StyleGAN2) -> StyleCodes | None:
+def _recall(file: Path, model: StyleGAN) -> StyleCodes | None:
     """Codes that the cache keeps, unless they are damaged."""
     with contextlib.suppress(GraftError):
         codes = Codes.load(file)

@@ -18,7 +18,7 @@ from graftlab.hardware import exact_convolutions
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Centre, sample_codes
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.perception.features import FeatureNetwork
 
 BETAS = (0.9, 0.99)  # of Adam
@@ -49,7 +49,7 @@ class EncoderTraining(Config):
 class EncoderTrainer:
     """An encoder that is being trained for a generator, and its optimiser."""
 
-    def __init__(self, model: StyleGAN2, settings: EncoderTraining, network: FeatureNetwork | None) -> None:
+    def __init__(self, model: StyleGAN, settings: EncoderTraining, network: FeatureNetwork | None) -> None:
         self.model, self.settings, self.network = model, settings, network
         self.steps, self.done = -(-settings.images // settings.batch), 0
         torch.manual_seed(settings.seed)

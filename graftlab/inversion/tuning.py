@@ -11,7 +11,7 @@ from graftlab.hardware import exact_convolutions
 from graftlab.inversion.descent import parts
 from graftlab.inversion.likeness import Likeness
 from graftlab.networks.model import fingerprint
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 
 LEARNING_RATE = 1e-3  # of Adam: what 3e-4 (appendix A) does, in half the steps, and moves other pictures no further
 
@@ -23,7 +23,7 @@ class Tuning:
 
     def __init__(
         self,
-        model: StyleGAN2,
+        model: StyleGAN,
         codes: StyleCodes,  # the pivots (N, L, Cw)
         likeness: Likeness,
         steps: int = 100,
@@ -55,7 +55,7 @@ class Tuning:
         self.model.synthesis.load_state_dict(under(tensors, "synthesis."))
         restore_optimizer(self.optimizer, tensors)
 
-    def finish(self) -> tuple[StyleGAN2, StyleCodes]:
+    def finish(self) -> tuple[StyleGAN, StyleCodes]:
         """The generator, frozen and with a fingerprint of its own, and the codes, which belong to it now."""
         model = self.model.eval().requires_grad_(False)
         model.fingerprint = fingerprint(model.state_dict())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
 from graftlab.networks.layers import EPSILON, Conv, Linear, ResidualBlock, full
-from graftlab.networks.stylegan2 import Labels, MappingNetwork, class_matrix
+from graftlab.networks.style import Labels, MappingNetwork, class_matrix
 
 HALVE = (1, 3, 3, 1)  # taps of the filter before every halving
 LABEL_LAYERS = 8  # of the network that maps classes

@@ -2,12 +2,13 @@
 
 The paper's terms stay (Park et al. 2020, section 3), with discriminators that see that network's features (Projected
 GAN: Sauer et al. 2021). Beside them a hybrid is held to the texture's picture by the distribution of fine features
-(Heitz et al. 2021), and to the structure's picture by how its parts resemble each other (Kolkin et al. 2019). The
-teacher sees real and made pictures once, for all terms.
+(Heitz et al. 2021), and to the structure's picture by how its parts resemble each other (Kolkin et al. 2019). Where the
+picture that a hybrid should be is known, the two are told apart as a pair (R3GAN: Huang et al. 2024). The teacher sees
+real and made pictures once, for all terms.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +56,7 @@ class Seen:
     real: Maps
     made: Maps  # reconstructions first
     rec: int  # how many of them
+    truths: Tensor | None = None  # (N,) which real picture each hybrid should be; -1: unknown
 
     @property
     def mix(self) -> Maps:
@@ -62,7 +64,7 @@ class Seen:
 
     def detach(self) -> "Seen":
         """The same pictures for the discriminators to learn from."""
-        return Seen(self.real, tuple(maps.detach() for maps in self.made), self.rec)
+        return replace(self, made=tuple(maps.detach() for maps in self.made))
 
 
 # eq. 2 and 3
@@ -73,6 +75,19 @@ def adversarial(player: Player, discriminator: ProjectedDiscriminator, seen: See
         return {"G_GAN_rec": -logits_rec.mean(1), "G_GAN_mix": -logits_mix.mean(1)}
     of_real = hinge_real(discriminator(seen.real))
     return {"D_real": of_real, "D_rec": hinge_fake(logits_rec), "D_mix": hinge_fake(logits_mix)}
+
+
+# Huang et al. 2024, eq. 2
+def relativistic(player: Player, discriminator: ProjectedDiscriminator, seen: Seen) -> Terms:
+    """A hybrid looks as real as the picture that it should be, if that is known; the discriminator prefers the truth.
+
+    Spectral normalisation takes the place of the paper's gradient penalties."""
+    assert seen.truths is not None
+    known, truth = (seen.truths >= 0).to(seen.real[0]), seen.truths.clamp(min=0)
+    lead = discriminator(seen.real)[truth] - discriminator(seen.mix)
+    if player == "generator":
+        return {"G_pair": F.softplus(lead).mean(1) * known}
+    return {"D_pair": F.softplus(-lead).mean(1) * known}
 
 
 # eq. 4
@@ -92,6 +107,8 @@ def cooccurrence(player: Player, discriminator: CooccurrenceDiscriminator, seen:
 def adversaries(player: Player, discriminators: ProjectedDiscriminators, seen: Seen, recipe: Recipe) -> Terms:
     """The adversarial terms of a player; all that discriminators have."""
     terms = adversarial(player, discriminators.image, seen) if recipe.gan else {}
+    if recipe.pair and seen.truths is not None:
+        terms |= relativistic(player, discriminators.image, seen)
     return terms | (cooccurrence(player, discriminators.patch, seen, recipe) if recipe.patch else {})
 
 
@@ -129,11 +146,11 @@ def objective(
             structures = tuple(swap_pairs(maps) for maps in real)
             terms["G_texture"] = texture(hybrids, structures, real)
             terms["G_structure"] = self_similarity(hybrids[2], structures[2])
-        seen = Seen(real, made, half)
+        seen = Seen(real, made, half, truths)
         if augment is not no_augment:
             with torch.no_grad():
                 real = teacher(augment(images))
-            seen = Seen(real, teacher(torch.cat([augment(rec), augment(mix)])), half)
+            seen = replace(seen, real=real, made=teacher(torch.cat([augment(rec), augment(mix)])))
         return terms | adversaries("generator", discriminators, seen, recipe), seen
 
 

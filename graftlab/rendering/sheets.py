@@ -21,7 +21,7 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import read_recipe
 from graftlab.inversion.sources import USUAL, Finding, Source, read_sources
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
@@ -119,7 +119,7 @@ def find_starts(
     seed: int = 0,  # of that search
 ) -> list[Start]:
     """What strips, films and sheets begin with, picture by picture: codes, and the picture if there is one."""
-    if isinstance(renderer.model, StyleGAN2):
+    if isinstance(renderer.model, StyleGAN):
         watch, tell = renderer.watch, renderer.tell
         return [*read_sources(renderer.model, named, psi, None, finding, seed, watch=watch, tell=tell)]
     starts: list[Start] = []

@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from graftlab.studio.server import Server
-from graftlab.studio.sessions import Photo, Visitor
+from graftlab.studio.sessions import Clip, Photo, Visitor
 
 
 class Problem(BaseModel):
@@ -28,6 +28,17 @@ class PhotoAnswer(BaseModel):
 
 def answer(photo: Photo) -> PhotoAnswer:
     return PhotoAnswer(**photo.told)
+
+
+class VideoAnswer(PhotoAnswer):
+    """A video of the visitor's."""
+
+    seconds: float
+    fps: float  # frames per second
+
+
+def video_answer(clip: Clip) -> VideoAnswer:
+    return VideoAnswer(**clip.told)
 
 
 def server_of(request: Request) -> Server:

@@ -9,7 +9,15 @@ from starlette.exceptions import HTTPException
 
 from graftlab import __version__
 from graftlab.errors import GraftError
-from graftlab.studio import job_routes, kin_routes, model_routes, photo_routes, session_routes, training_routes
+from graftlab.studio import (
+    job_routes,
+    kin_routes,
+    model_routes,
+    photo_routes,
+    session_routes,
+    training_routes,
+    video_routes,
+)
 from graftlab.studio.answers import Problem
 from graftlab.studio.live import Connection
 from graftlab.studio.server import Server, sentence
@@ -28,7 +36,7 @@ def create(server: Server) -> FastAPI:
         responses={status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()},
     )
     app.state.server = server
-    for part in (photo_routes, model_routes, kin_routes, job_routes, session_routes, training_routes):
+    for part in (photo_routes, model_routes, kin_routes, job_routes, session_routes, training_routes, video_routes):
         app.include_router(part.routes, prefix="/api")
 
     @app.websocket("/api/live")

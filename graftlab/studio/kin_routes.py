@@ -12,7 +12,7 @@ from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network, ancestors
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.answers import Here, Whose
 from graftlab.studio.networks import Networks
@@ -65,7 +65,7 @@ def show_kin(here: Here, whose: Whose, name: str) -> Kin:
 def compare(networks: Networks, name: str, files: dict[str, ModelFile]) -> dict[str, Any]:
     """The verdicts on all models of a model's kind. In the thread of the networks."""
     own = networks.model(name, Network)
-    if not isinstance(own, StyleGAN2 | SwappingModel):
+    if not isinstance(own, StyleGAN | SwappingModel):
         return {"resolutions": [], "takes": own.takes, "relatives": []}
     same = [each for each, file in files.items() if each != name and file.kind == files[name].kind]
     return {

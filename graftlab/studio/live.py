@@ -15,7 +15,7 @@ import struct
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -42,6 +42,7 @@ class Request(BaseModel):
 class Connection:
     """One page's socket."""
 
+    steady: ClassVar[bool] = False  # whether pictures follow each other, and none is waited for
     socket: WebSocket
     server: Server
     visitor: str
@@ -109,7 +110,7 @@ class Connection:
 
     async def _picture(self) -> None:
         try:
-            answer = await asyncio.wrap_future(self.server.turns.run(self.visitor, self._draw))
+            answer = await asyncio.wrap_future(self.server.turns.run(self.visitor, self._draw, self.steady))
         except GraftError as error:  # too many pages of one visitor wait
             request = self._next()
             answer = {"view": request.view, "id": request.id, "error": str(error)}
@@ -119,7 +120,8 @@ class Connection:
             await self._send(answer)
 
     def _next(self) -> Request:
-        return self._asked.pop(next(iter(self._asked)))
+        first, *_ = tuple(self._asked)  # in one step: the event loop may put another there meanwhile
+        return self._asked.pop(first)
 
     def _draw(self) -> bytes | dict[str, Any]:
         """The answer to the newest request of the view whose turn it is. In the thread of the networks."""

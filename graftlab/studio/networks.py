@@ -29,14 +29,17 @@ from graftlab.networks.model import Network
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
 from graftlab.studio.memory import Kept
-from graftlab.studio.sessions import MissingError, Photo, Visitor
+from graftlab.studio.sessions import Clip, MissingError, Photo, Visitor
+from graftlab.studio.videos import Reel
 from graftlab.video.film import Film
+from graftlab.video.reading import Video
 from graftlab.work.progress import Watch, unwatched
 
 MOST_OF_MODELS = 2 << 30  # bytes
 MOST_OF_MIXTURES = 512 << 20  # bytes
 MOST_OF_CODES = 64 << 20  # bytes
 MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
+MOST_REELS = 4  # videos that are being read
 MOST_FILMS = 8  # whose moments are looked at
 
 
@@ -50,6 +53,7 @@ class Networks:
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
         self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
+        self._reels = Kept[Reel](MOST_REELS, lambda reel: 1)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
     def files(self) -> dict[str, Path]:
@@ -111,6 +115,10 @@ class Networks:
             return Distribution.load(path)
 
         return self._files.get(("distribution", model), opened)
+
+    def reel(self, clip: Clip, side: int, square: bool) -> Reel:
+        """A video, its pictures with this short side."""
+        return self._reels.get((clip.path, side, square), lambda: Reel(Video.open(clip.path, side, square)))
 
     def words(self) -> TextModel:
         """What reads phrases."""
@@ -241,8 +249,8 @@ class Workspace:
         return self.networks.found(self.networks.model(model, SwappingModel), model, self.visitor.found(id))
 
     def source(self, id: str) -> str:
-        """A photo as a command or Python names it."""
-        return self.visitor.photo(id).source
+        """A photo or a video as a command or Python names it."""
+        return (self.visitor.videos.get(id) or self.visitor.photo(id)).source
 
     def mask(self, id: str) -> Tensor:
         """(1, 1, h, w) in [0, 1]."""

@@ -49,18 +49,20 @@ class Turns:
 
     def __init__(self) -> None:
         self._door = threading.Condition()
-        self._rota = Rota[tuple[Callable[[], Any], Future[Any]]]()
+        self._rota = Rota[tuple[Callable[[], Any], Future[Any], bool]]()
         self._due: deque[object] = deque()  # jobs that wait, the next first
         self._held = self._closed = False
         self._drew = 0.0  # when the last picture was drawn
         self._thread = threading.Thread(target=self._serve, name="pictures", daemon=True)
         self._thread.start()
 
-    def run(self, visitor: str, work: Callable[[], T]) -> Future[T]:
-        """Do some work when it is the visitor's turn. GraftError if too much of theirs is waiting."""
+    def run(self, visitor: str, work: Callable[[], T], steady: bool = False) -> Future[T]:
+        """Do some work when it is the visitor's turn. GraftError if too much of theirs is waiting.
+
+        After pictures that follow each other anyhow (`steady`) nobody waits for quiet."""
         future: Future[T] = Future()
         with self._door:
-            self._rota.put(visitor, (work, future))
+            self._rota.put(visitor, (work, future, steady))
             self._door.notify_all()
         return future
 
@@ -114,7 +116,7 @@ class Turns:
                 self._door.wait_for(lambda: self._closed or (self._rota and not (self._held or self._due)))
                 if self._closed:
                     return
-                work, future = self._rota.take()
+                work, future, steady = self._rota.take()
                 self._held = True
             try:
                 if future.set_running_or_notify_cancel():
@@ -123,6 +125,7 @@ class Turns:
                 future.set_exception(error)
             finally:
                 with self._door:
-                    self._drew = time.monotonic()
+                    if not steady:
+                        self._drew = time.monotonic()
                     self._leave()
             del work, future  # what they hold is not kept until the next comes

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from pydantic_core import to_json
@@ -23,6 +23,7 @@ from graftlab import images
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.images.plugins import CAMERAS
+from graftlab.video.recipes import read_recipe as film_recipe
 from graftlab.work.examples import FOLDER, example
 from graftlab.work.files import atomic_write
 
@@ -37,7 +38,9 @@ MOST_CODES = 300  # of a visitor; the first goes when one more comes
 MOST_VISITORS = 64  # whose folders are kept; the one who was seen last longest ago loses theirs
 LONGEST_NAME = 200  # characters
 SHOWN = 2048  # short side up to which a photo is shown, pixels
+MOVING = (b"GIF8", b"\x89PNG")  # beginnings of pictures that may be films
 ENOUGH = 320  # short side at which a photo is looked at to see whether it can be read, pixels
+AnyPhoto = TypeVar("AnyPhoto", bound="Photo")
 few = threading.Semaphore(2)  # photos that are decoded at once, each of which may take 200 MB
 
 
@@ -64,21 +67,34 @@ class Photo:
         return {name: value for name, value in asdict(self).items() if name not in ("path", "source")}
 
 
+@dataclass(frozen=True)
+class Clip(Photo):
+    """A video that a visitor has."""
+
+    seconds: float = 0
+    fps: float = 25  # its own frames per second
+
+
 @dataclass
 class Visitor:
-    """One browser, its photos by id in the order in which they came, its masks, and textures that words led to."""
+    """One browser, its photos by id in the order in which they came, its videos and masks, and textures that words led
+    to."""
 
     id: str
     folder: Path
     photos: dict[str, Photo] = field(default_factory=dict)
     masks: dict[str, Photo] = field(default_factory=dict)
     codes: dict[str, Path] = field(default_factory=dict)
+    videos: dict[str, Clip] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()  # uploads are read by several threads
 
     def photo(self, id: str) -> Photo:
         return self._find(self.photos, id, "photo", "drop it on the page again")
+
+    def video(self, id: str) -> Clip:
+        return self._find(self.videos, id, "video", "drop it on the page again")
 
     def mask(self, id: str) -> Photo:
         return self._find(self.masks, id, "mask", "paint it again")
@@ -87,13 +103,17 @@ class Visitor:
         """Keep the bytes of a photo. GraftError if they are none, or too large, or the visitor has too much."""
         name, id = shown(name), digest(data)
         if id not in self.photos:
-            with self._lock:
-                have = list(self.photos.values())
-            if len(have) >= MOST_PHOTOS or sum(photo.bytes for photo in have) + len(data) > MOST_BYTES:
-                raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
+            self.check_room(len(data), name)
             ending = Path(name).suffix.lower()  # a camera's raw file is known by it; no other is kept
             self._keep(self.photos, data, name, ending if CAMERAS.fullmatch(ending) else "")
         return self.photo(id)
+
+    def check_room(self, size: int, name: str) -> None:
+        """GraftError if the visitor has too much for so many bytes more."""
+        with self._lock:
+            have = [*self.photos.values(), *self.videos.values()]
+        if len(have) >= MOST_PHOTOS or sum(one.bytes for one in have) + size > MOST_BYTES:
+            raise GraftError(f"There is no room for {name} beside what is on the shelves: remove some of it.")
 
     def add_mask(self, data: bytes) -> Photo:
         """Keep the bytes of a grey picture that says where something applies."""
@@ -146,17 +166,22 @@ class Visitor:
         return self.put(bundled(name.removeprefix("@"))) if data is None else self.add(data, name)
 
     def remove(self, id: str) -> None:
-        photo = self.photo(id)
-        with self._lock:
-            self._drop(self.photos, photo)
+        self._remove(self.photos, self.photo(id))
 
-    def _drop(self, shelf: dict[str, Photo], photo: Photo) -> None:
+    def remove_video(self, id: str) -> None:
+        self._remove(self.videos, self.video(id))
+
+    def _remove(self, shelf: dict[str, AnyPhoto], photo: AnyPhoto) -> None:
+        with self._lock:
+            self._drop(shelf, photo)
+
+    def _drop(self, shelf: dict[str, AnyPhoto], photo: AnyPhoto) -> None:
         shelf.pop(photo.id, None)
         if photo.path.is_relative_to(self.folder):
             with suppress(OSError):
                 photo.path.unlink()
 
-    def _find(self, shelf: dict[str, Photo], id: str, what: str, remedy: str) -> Photo:
+    def _find(self, shelf: dict[str, AnyPhoto], id: str, what: str, remedy: str) -> AnyPhoto:
         try:
             return shelf[id]
         except KeyError:
@@ -183,6 +208,9 @@ def inspect(path: Path, data: bytes, name: str, source: str) -> Photo:
     with few:
         images.open_rgb(data, name, shrink_to=ENOUGH)
     recipe = images.read_recipe(data, name)
+    if recipe is None and data[:4] in MOVING:
+        with suppress(GraftError):  # films cannot be read here
+            recipe = film_recipe(data)
     return Photo(digest(data), name, path, source, width, height, len(data), recipe if is_json(recipe) else None)
 
 

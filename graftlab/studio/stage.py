@@ -94,6 +94,7 @@ class Stages:
 class Stage(Connection):
     """The socket of one page with the room open."""
 
+    steady = True
     stages: Stages
 
     def __post_init__(self) -> None:
@@ -138,6 +139,6 @@ class Stage(Connection):
 
     def _next(self) -> Request:
         request = super()._next()
-        if isinstance(request.scene, Live) and request.scene.walk is None and self._frame is not None:
+        if isinstance(request.scene, Live) and request.scene.sees_camera and self._frame is not None:
             return request.model_copy(update={"scene": request.scene.showing(self._frame)})
         return request

@@ -29,7 +29,7 @@ from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions, require_space
 from graftlab.images import from_uint8, to_uint8
 from graftlab.networks.alike import adopt, check_alike
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.work.files import atomic_write, lock
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, part, silent
@@ -69,7 +69,7 @@ class Drawing:
 
     GraftError unless they have the same layers, draw squares, and are two."""
 
-    def __init__(self, base: StyleGAN2, blend: StyleGAN2, config: PairsConfig) -> None:
+    def __init__(self, base: StyleGAN, blend: StyleGAN, config: PairsConfig) -> None:
         check_alike(base, blend)
         height, width = base.config.resolutions[-1]
         if height != width:

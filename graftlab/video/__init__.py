@@ -1,5 +1,6 @@
 """Films: pictures that follow each other, read from videos and written to them. PyAV does both."""
 
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,8 +20,12 @@ def pyav() -> ModuleType:
     return av
 
 
-def open_video(path: Path) -> Any:
+def open_video(
+    source: Path | BytesIO,
+    formats: str = "",  # the only ones that are read, as FFmpeg names them, with commas; none: all
+) -> Any:
     """A video or sound file for reading; playlists may name other files only, and odd letters in titles do not matter.
 
     Whatever av raises, if it cannot be opened."""
-    return pyav().open(str(path), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    options = {"protocol_whitelist": "file"} | ({"format_whitelist": formats} if formats else {})
+    return pyav().open(str(source) if isinstance(source, Path) else source, options=options, metadata_errors="replace")

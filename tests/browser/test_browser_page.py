@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -241,6 +242,21 @@ def test_a_saved_picture_opens_again_as_it_was_made(page, tmp_path):
     page.get_by_text("Open as it was made.").wait_for()
     page.wait_for_selector(".room.swap canvas[data-frame]")
     assert part(page, "swap") == made
+
+
+def test_a_job_that_ends_before_its_order_is_answered_is_saved_too(page, tmp_path):
+    def late(route):
+        answer = route.fetch()
+        while page.request.get(f"{route.request.url}/{answer.json()['id']}").json()["state"] != "done":
+            time.sleep(0.1)
+        time.sleep(0.5)  # the socket tells of the end
+        route.fulfill(response=answer)
+
+    page.get_by_label("Size").select_option("model")
+    page.get_by_role("button", name="Keep details").click()
+    page.route("**/api/jobs", late)
+    saved(page, "Save picture", tmp_path / "saved.png")
+    expect(page.locator(".jobs progress")).to_have_count(0)
 
 
 def test_a_saved_session_opens_in_another_browser(tab, tmp_path):

@@ -1,12 +1,14 @@
 """The rooms for panoramas and films in a browser: dragged, nudged, undone, saved and played."""
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from test_browser_page import AXE, difference, drop, part, photo, pixels
 
 from graftlab import images
+from graftlab.video.film import Film, render
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -129,6 +131,38 @@ def test_a_film_is_arranged_by_hand_rendered_and_played(page, tmp_path):
         assert before.std() > 20
         page.get_by_role("button", name="Copy as command").click()
         page.locator(".line pre", has_text=line).wait_for()
+
+
+def test_a_video_is_filmed_and_its_film_opens_as_it_was_made(tab, tmp_path):
+    clip, page, other = tmp_path / "clip.mp4", tab(), tab()
+    wide = images.read("@peaks", 96)
+    render(Film(12, Fraction(10), lambda number: wide[..., number : number + 128].contiguous()), clip, resume=False)
+    drop(page, clip)  # on stage, as long as no room is open that takes videos
+    page.wait_for_selector(".room.live canvas[data-frame]")
+    expect(page.locator(".words > .structure")).to_have_text("clip.mp4")
+    page.evaluate("location.hash = '#film'")
+    page.get_by_text("Video", exact=True).click()
+    page.get_by_label("Video", exact=True).select_option("clip.mp4")
+    expect(page.get_by_label("Seconds, number")).to_have_value("1.2")
+    page.get_by_label("Size").select_option("model")
+    page.get_by_role("button", name="Keep details").click()
+    page.get_by_role("button", name="A key for texture at this moment").click()
+    page.locator('[data-shelf="textures"] [aria-label="hilltop-sunset"]').click()
+    assert pixels(page).std() > 20
+    made = part(page, "film")
+    page.get_by_role("button", name="Save film").click()
+    with page.expect_download() as saved:
+        page.locator(".player").get_by_role("button", name="Download").click()
+    saved.value.save_as(tmp_path / "video.mp4")
+    drop(other, tmp_path / "video.mp4")
+    other.get_by_text("drop clip.mp4 too").wait_for()
+    drop(other, clip)
+    other.get_by_text("Open as it was made.").wait_for()
+    restored = part(other, "film")
+    assert {name: restored[name] for name in ("film", "video", "fps", "seconds", "refine")} == {
+        name: made[name] for name in ("film", "video", "fps", "seconds", "refine")
+    }
+    assert [key["photo"] for key in restored["textures"]] == [key["photo"] for key in made["textures"]]
 
 
 @pytest.mark.parametrize(

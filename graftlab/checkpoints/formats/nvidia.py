@@ -8,7 +8,7 @@ would change the picture is compared with what ours does. All sizes come from th
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
 from graftlab.checkpoints.formats.stylegan2_config import (
     DRAWN,
     NOT_RGB,
@@ -34,8 +35,9 @@ from graftlab.checkpoints.formats.stylegan2_config import (
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
+from graftlab.networks.style import MAPPING_RATE
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
+from graftlab.networks.stylegan2 import StyleGAN2
 
 FORMAT = "NVIDIA StyleGAN2 pickle (PyTorch)"
 TAPS = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8  # of the filter beside every doubling and halving
@@ -52,6 +54,8 @@ STRANGERS = {  # classes that tell another architecture
     "DummyMapping": "Projected GAN with FastGAN",
     "SynthesisInput": "StyleGAN3",
 }
+CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "training.networks_stylegan2"}
+"""Their repositories, and the module in each that defines StyleGAN2's networks."""
 PLAIN = (str, int, float, bool, type(None))
 TABLES = ("_parameters", "_buffers", "_modules")
 LINEAR = ("affine", "embed", "out", "skip")  # layers without an activation
@@ -90,13 +94,8 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     networks, path = networks_of(contents.tree), contents.path
     if not networks:
         return None
-    notes: list[str] = []
-    if part not in networks:
-        if part != "G_ema":
-            raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
-        part = "G"
-        notes.append("There is no averaged generator (G_ema); the one in training (G) is used.")
-    config, tensors, found = read_generator(path, flatten(path, networks[part]))
+    generator, notes = generator_of(path, networks, part)
+    config, tensors, found = read_generator(path, flatten(path, generator))
     notes += found
     discriminator: Mapping[str, Tensor] = {}
     if "D" in networks:
@@ -110,13 +109,22 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
 
 
 def networks_of(tree: object) -> dict[str, Record]:
-    """The persistent objects among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
+    """The networks among `G_ema`, `G` and `D`, if there is a generator; one by itself is `G_ema`."""
     if persistent(tree):
         return {"G_ema": tree}  # type: ignore[dict-item]  # as `persistent` tells
     if not isinstance(tree, dict):
         return {}
-    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name))}
+    networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name)) or plain(tree.get(name))}
     return networks if networks.keys() & {"G_ema", "G"} else {}
+
+
+def generator_of(path: Path, networks: Mapping[str, Record], part: str) -> tuple[Record, list[str]]:
+    """The averaged generator "G_ema", or "G", the one in training, and what is to be said about the choice."""
+    if part in networks:
+        return networks[part], []
+    if part != "G_ema":
+        raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
+    return networks["G"], ["There is no averaged generator (G_ema); the one in training (G) is used."]
 
 
 def persistent(item: object) -> bool:
@@ -129,6 +137,11 @@ def persistent(item: object) -> bool:
         and isinstance(item.arguments[0].get("class_name"), str)
         and isinstance(item.arguments[0].get("state"), dict)
     )
+
+
+def plain(item: object) -> bool:
+    """Whether this is an object of a class in a checkout of theirs, whose source the file leaves out."""
+    return isinstance(item, Record) and item.name.module in CHECKOUTS.values() and isinstance(item.state, dict)
 
 
 def background(tree: object) -> dict[str, Any]:
@@ -203,13 +216,20 @@ def check_options(path: Path, network: Network, what: str, known: Sequence[str],
     channels = network.attributes[""].get("img_channels", 3)
     if channels != 3 and (what == "discriminator" or channels not in NOT_RGB):
         raise GraftError(f"{path} holds a {what} of pictures with {channels!r:.20} channels, which cannot be opened.")
-    problems = [f"{place(name)} has {told}" for name in network.classes for told in odd(network, name, architecture)]
+    problems = odd_options(network, ARGUMENTS, architecture)
     problems += [f"{name} is another filter" for name, tensor in network.tensors.items() if foreign(name, tensor)]
     refuse(path, f"holds a {what} with options that graftlab does not know", problems)
 
 
-def odd(network: Network, name: str, architecture: str) -> Iterator[str]:
-    """The options of one module that ours would not follow."""
+def odd_options(network: Network, arguments: Collection[str], architecture: str = "") -> list[str]:
+    """The options of a network that ours would not follow; of constructors, all but these arguments."""
+    return [
+        f"{place(name)} has {told}" for name in network.classes for told in odd(network, name, arguments, architecture)
+    ]
+
+
+def odd(network: Network, name: str, known: Collection[str], architecture: str) -> Iterator[str]:
+    """Those of one module."""
     options, last = network.attributes[name], name.rpartition(".")[2]
     rate = MAPPING_RATE if re.fullmatch(r"mapping\.fc\d+", name) else 1
     wanted = {"architecture": architecture, "activation": "linear" if last in LINEAR else "lrelu", "bias_gain": rate}
@@ -222,7 +242,7 @@ def odd(network: Network, name: str, architecture: str) -> Iterator[str]:
         yield f"num_channels={options['num_channels']!r:.20}, not 1"
     arguments = options.get("_init_kwargs")
     for option, value in arguments.items() if isinstance(arguments, dict) else ():
-        if option not in ARGUMENTS and (isinstance(value, Tensor) or value):
+        if option not in known and (isinstance(value, Tensor) or value):
             yield f"{option!s:.40}={value!r:.20}, which is unknown"
 
 
@@ -289,53 +309,3 @@ def numbers(state: Mapping[str, Tensor], pattern: str) -> list[int]:
 def mapping_layers(state: Mapping[str, Tensor]) -> tuple[int, bool]:
     """How many layers a mapping network has, and whether it embeds classes."""
     return len(numbers(state, r"mapping\.fc(\d{1,6})\.")), any(name.startswith("mapping.embed.") for name in state)
-
-
-def generator_names(blocks: Sequence[int], depth: int, classes: bool, noisy: bool) -> Iterator[tuple[str, str]]:
-    """Our name of every parameter -> theirs. `blocks` are their numbers: resolutions, as far as pictures are square."""
-
-    def layer(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-        yield f"{ours}.conv.weight", f"{theirs}.weight"
-        yield from linear(f"{ours}.conv.modulation.affine", f"{theirs}.affine")
-        yield f"{ours}.bias", f"{theirs}.bias"
-        if noisy:
-            yield f"{ours}.noise_strength", f"{theirs}.noise_strength"
-            yield f"{ours}.noise", f"{theirs}.noise_const"
-
-    yield from mapping_names(max(depth, 1), classes)  # a first layer there must be
-    yield "mapping.average", "mapping.w_avg"
-    for block, number in enumerate(blocks or [4]):
-        ours, theirs = f"synthesis.blocks.{block}", f"synthesis.b{number}"
-        if block:
-            yield from layer(f"{ours}.up", f"{theirs}.conv0")
-        else:
-            yield "synthesis.constant", f"{theirs}.const"
-        yield from layer(f"{ours}.conv", f"{theirs}.conv1")
-        yield f"{ours}.to_rgb.weight", f"{theirs}.torgb.weight"
-        yield from linear(f"{ours}.to_rgb.modulation.affine", f"{theirs}.torgb.affine")
-        yield f"{ours}.rgb_bias", f"{theirs}.torgb.bias"
-
-
-def discriminator_names(blocks: Sequence[int], depth: int, classes: bool) -> Iterator[tuple[str, str]]:
-    """The same for the discriminator, whose last block has the lowest number."""
-    if classes:
-        yield from mapping_names(depth, classes)
-    last, *others = blocks or [4]
-    yield from linear("from_rgb", f"b{max(blocks, default=last)}.fromrgb")
-    for block, number in enumerate(reversed(others)):
-        yield from linear(f"blocks.{block}.conv1", f"b{number}.conv0")
-        yield from linear(f"blocks.{block}.conv2", f"b{number}.conv1")
-        yield f"blocks.{block}.skip.weight", f"b{number}.skip.weight"
-    for ours, theirs in (("conv", "conv"), ("linear1", "fc"), ("linear2", "out")):
-        yield from linear(ours, f"b{last}.{theirs}")
-
-
-def mapping_names(depth: int, classes: bool) -> Iterator[tuple[str, str]]:
-    if classes:
-        yield from linear("mapping.embed", "mapping.embed")
-    for index in range(depth):
-        yield from linear(f"mapping.layers.{index}", f"mapping.fc{index}")
-
-
-def linear(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
-    yield from ((f"{ours}.{part}", f"{theirs}.{part}") for part in ("weight", "bias"))

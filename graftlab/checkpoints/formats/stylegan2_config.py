@@ -3,19 +3,20 @@
 Whoever wrote the file: tensors come under our names, with a table from our names to theirs for the sentences.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graftlab.config import StyleGAN2Config
+from graftlab.config import Config, StyleGAN2Config
 from graftlab.errors import GraftError, refuse
-from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import MappingNetwork, StyleGAN2
+from graftlab.networks.style import MappingNetwork
 
+ConfigT = TypeVar("ConfigT", bound=Config)
 LARGEST = 2**12  # px a side, of pictures that noise is drawn for
 DRAWS = 4096  # latent vectors for an average that a file lacks
 ESTIMATED = f"it was estimated from {DRAWS} latent vectors"
@@ -147,14 +148,14 @@ def estimate_average(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> 
 
 def check(
     path: Path,
-    network: type[StyleGAN2] | type[StyleDiscriminator],
-    config: StyleGAN2Config,
+    network: Callable[[ConfigT], nn.Module],  # StyleGAN2, StyleDiscriminator, StyleGAN3
+    config: ConfigT,
     tensors: Mapping[str, Tensor],
     theirs: Mapping[str, str],
 ) -> None:
     """GraftError listing the tensors that are missing, unknown or of another shape than the configuration wants."""
     with torch.device("meta"):
-        model: nn.Module = network(config)
+        model = network(config)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     problems = [f"{name} is missing" for name in shapes if name not in tensors]
     problems += [f"{theirs[name]} is unknown" for name in tensors if name not in shapes]
@@ -163,4 +164,4 @@ def check(
         for name, shape in shapes.items()
         if name in tensors and tuple(tensors[name].shape) != shape
     ]
-    refuse(path, f"holds no {network.__name__} that graftlab knows", problems)
+    refuse(path, f"holds no {type(model).__name__} that graftlab knows", problems)

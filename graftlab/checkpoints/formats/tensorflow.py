@@ -43,8 +43,9 @@ from graftlab.checkpoints.formats.stylegan2_config import (
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError, refuse
+from graftlab.networks.style import MAPPING_RATE
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import MAPPING_RATE, StyleGAN2
+from graftlab.networks.stylegan2 import StyleGAN2
 
 FORMAT = "NVIDIA StyleGAN2 pickle (TensorFlow)"
 VERSIONS = range(2, 6)

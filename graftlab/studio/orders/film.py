@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from graftlab import __version__
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
 from graftlab.studio.scenes.film import FilmScene
+from graftlab.studio.scenes.footage import Footage
 from graftlab.video.film import render
 from graftlab.work.parts import forget
 from graftlab.work.progress import Watch
@@ -17,7 +20,7 @@ class FilmOrder(Order):
     """All of a film, whose moments scenes draw. The file tells the command."""
 
     kind: Literal["film"] = "film"
-    scene: FilmScene
+    scene: Annotated[FilmScene | Footage, Field(discriminator="kind")]
     format: Literal["mp4", "webm", "gif", "png"] = "mp4"
 
     @property
@@ -31,8 +34,10 @@ class FilmOrder(Order):
             "version": __version__,
             "scene": self.scene.model_dump(mode="json"),
         }
-        photos = {id: at.visitor.photo(id).name for id in self.scene.photos()}
-        film = replace(self.scene.shot(at), recipe={**about, "photos": photos, **renderer.recipe})
+        film = replace(
+            self.scene.shot(replace(at, watch=watch)),
+            recipe={**about, "photos": self.scene.names(at), **renderer.recipe},
+        )
         try:
             with watch("filming", film.frames) as progress:
                 render(film, out, progress=progress, resume=False)

@@ -34,7 +34,7 @@ class Render(Order):
             "version": __version__,
             "model": at.networks.model(self.scene.model, Network).fingerprint,
             "scene": self.scene.model_dump(mode="json"),
-            "photos": {id: at.visitor.photo(id).name for id in self.scene.photos()},
+            "photos": self.scene.names(at),
             "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
             "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.textures_found()},
         }

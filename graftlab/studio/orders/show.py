@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,7 @@ class ShowFile(BaseModel):
 
         def at(time: float) -> Live:
             state = states[max(0, bisect_right(times, time) - 1)]
-            return state.model_copy(update={"time": time if state.walk else 0.0})
+            return state.model_copy(update={"time": 0.0 if state.sees_camera else time})
 
         return at
 
@@ -65,16 +66,26 @@ class Show(Order):
         if not 0 < seconds <= LONGEST:
             raise GraftError("The show file tells no time, or more than four hours: record a shorter show.")
         played = self.show.played()
-        if any(played(time).walk is None for time in [self.show.begins, *(time for time, _ in self.show.events)]):
-            raise GraftError("This show was of a camera, whose pictures are kept nowhere: record it on a walk.")
+        if any(played(time).sees_camera for time in [self.show.begins, *(time for time, _ in self.show.events)]):
+            raise GraftError(
+                "This show was of a camera, whose pictures are kept nowhere: record it on a walk, or of a video."
+            )
         renderer = at.renderer(self.show.scene.model)
         size = self.size or renderer.model.config.size
 
         def frame(number: int) -> Any:
             scene = played(self.show.begins + number / self.fps)
-            return scene.model_copy(update={"size": size}).draw(at)
+            return scene.model_copy(update={"size": size}).draw(replace(at, watch=watch))
 
-        about = {"command": "graft studio", "version": __version__, "show": self.show.model_dump(mode="json")}
+        names: dict[str, str] = {}
+        for time in [self.show.begins, *(time for time, _ in self.show.events)]:
+            names |= played(time).names(at)
+        about = {
+            "command": "graft studio",
+            "version": __version__,
+            "show": self.show.model_dump(mode="json"),
+            "photos": names,
+        }
         recipe = {**about, **renderer.recipe}
         film = Film(max(1, round(seconds * self.fps)), Fraction(self.fps), frame, recipe=recipe)
         try:

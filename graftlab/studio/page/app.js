@@ -10,6 +10,7 @@ import { before } from "./picture.js";
 import { rooms } from "./rooms.js";
 import { saveSession, take } from "./take.js";
 import { know, photos } from "./shelf.js";
+import { knowVideos } from "./videos.js";
 import { apply, begin, doc, redo, redoable, undo, undoable } from "./store.js";
 import { call, connect, connection } from "./wire.js";
 import { Words, say } from "./words.js";
@@ -29,8 +30,9 @@ const model = computed(() => {
 // -- beginning ------------------------------------------------------------------------------------------------------
 
 async function start() {
-  const [found, all] = await Promise.all([call("/api/photos"), call("/api/models")]);
+  const [found, all, videos] = await Promise.all(["photos", "models", "videos"].map((what) => call(`/api/${what}`)));
   know(found);
+  knowVideos(videos);
   models.value = all;
   begin(created(found, all), usable);
   effect(() => {

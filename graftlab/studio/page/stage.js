@@ -1,6 +1,7 @@
-// What is on stage: one picture after the other, as fast as the server draws them, of a camera or of a walk through photos.
+// What is on stage: one picture after the other, as fast as the server draws them, of a camera, of a walk through photos or
+// of a video.
 //
-// A walk is a function of the clock alone, and what changes it is written down with its time while a show is recorded: so
+// A walk and a video are functions of the clock alone, and what changes them is written down with its time while a show is recorded: so
 // the server can draw the same show again.
 
 import { signal } from "@preact/signals";
@@ -21,6 +22,7 @@ const JUST_AFTER = 1e-6; // s
 let socket = null;
 let scene = null; // of now, but for the time
 let walk = { seconds: 4, since: 0, place: 0 }; // how it goes since when, and where it was then, in photos
+let reel = { video: null, since: 0, place: 0 }; // the same of a video, in its seconds
 let still = null; // what the clock shows while it is stopped
 let lag = 0; // s that it has been stopped
 let last = 0; // time of the last picture that was asked for
@@ -39,10 +41,11 @@ export function pause(on) {
   paused.value = on;
 }
 
-/** Put a scene on stage: `live` without time; `walk` is { photos, seconds } or null for the camera. */
+/** Put a scene on stage: `live` without time; `walk` is { photos, seconds }, `film` { video }; neither: the camera. */
 export function put(next) {
   if (next?.walk && next.walk.seconds !== walk.seconds) turn({ seconds: next.walk.seconds });
-  scene = next && { ...next, walk: next.walk && { ...next.walk, ...walk } };
+  if (next?.film && next.film.video !== reel.video) reel = { video: next.film.video, since: lastly(), place: 0 };
+  scene = next && { ...next, walk: next.walk && { ...next.walk, ...walk }, film: next.film && { ...reel } };
   note();
   wake();
 }
@@ -51,6 +54,12 @@ export function put(next) {
 export function jump(place) {
   turn({ place });
   if (scene?.walk) put({ ...scene, walk: { ...scene.walk, ...walk } });
+}
+
+/** Begin the video again. */
+export function rewind() {
+  reel = { ...reel, since: lastly(), place: 0 };
+  put(scene);
 }
 
 function turn(change) {
@@ -129,6 +138,7 @@ export function perform(side, heard) {
   const mine = ++running;
   const asked = new Map(); // number -> when
   const times = []; // of pictures that came
+  let before = ""; // what was asked for last
   let number = 0;
   const open = () => {
     socket = new WebSocket(address("stage"));
@@ -147,6 +157,7 @@ export function perform(side, heard) {
   const hear = (word) => {
     if ("stage" in word) told.value = word;
     else if ("control" in word) heard(word.control, word.value);
+    else if ("ready" in word) before = "";
     else if ("error" in word) {
       answered(word.id);
       frame.value = { ...frame.value, error: word.error };
@@ -162,11 +173,12 @@ export function perform(side, heard) {
     if (times.length > 1) rate.value = Math.round((1000 * (times.length - 1)) / (now - times[0]));
   };
   const loop = async () => {
-    let [before, when] = ["", 0];
+    let when = 0;
     while (mine === running) {
       const now = performance.now();
       for (const [id, since] of asked) if (now - since > LATEST) asked.delete(id);
-      const seen = scene?.walk ? clock() : camera?.video.readyState >= 2 ? camera.video.currentTime : null;
+      const timed = Boolean(scene?.walk || scene?.film);
+      const seen = timed ? clock() : camera?.video.readyState >= 2 ? camera.video.currentTime : null;
       const key = `${seen} ${JSON.stringify(scene)}`;
       if (!scene || seen === null || key === before || asked.size >= AHEAD || now - when < LEAST
         || socket.readyState !== WebSocket.OPEN) {
@@ -180,8 +192,8 @@ export function perform(side, heard) {
       const id = ++number;
       asked.set(id, now);
       last = clock();
-      const text = JSON.stringify({ view: "stage", id, quality: 90, scene: { ...scene, time: scene.walk ? last : 0 } });
-      if (scene.walk) socket.send(text);
+      const text = JSON.stringify({ view: "stage", id, quality: 90, scene: { ...scene, time: timed ? last : 0 } });
+      if (timed) socket.send(text);
       else {
         const picture = await shot(camera, side());
         const words = new TextEncoder().encode(text);

@@ -1,41 +1,60 @@
-// What is brought to the page: photos, pictures that graftlab made, sessions.
+// What is brought to the page: photos, videos, pictures and films that graftlab made, sessions and show files.
 
 import { rooms } from "./rooms.js";
 import { bring, know, named, photos } from "./shelf.js";
 import { apply, doc } from "./store.js";
+import { bringVideo, isVideo, videos } from "./videos.js";
 import { call, download } from "./wire.js";
 import { say } from "./words.js";
 
 let expected = null; // { scene, photos (id -> name) } of a picture whose photos are not all here
 
 /** Lay files on a shelf (null: where the room likes them). Sessions are opened, and so is the session of a single picture
- *  that was made here, unless it is laid on a shelf. */
+ *  or film that was made here, unless it is laid on a shelf. */
 export async function take(files, shelf, room) {
   for (const file of files.filter(isSession)) await openSession(file);
-  const found = await bring(files.filter((file) => !isSession(file)), shelf ?? "structures");
+  for (const file of files.filter(isVideo)) await takeVideo(file, room);
+  const found = await bring(files.filter((file) => !isSession(file) && !isVideo(file)), shelf ?? "structures");
   if (!found.length) return;
   const ids = found.map(({ id }) => id);
-  const recipe = found.length === 1 && found[0].recipe?.scene ? found[0].recipe : null;
+  const recipe = found.length === 1 ? ours(found[0]) : null;
   const lay = () => apply(`adding ${named(ids[0])}`, (now) => room.took(now, ids, shelf));
-  const open = (recipe, lay) => restore(recipe, lay).catch((error) => say(error.message, "trouble"));
   if (recipe && !shelf) return open(recipe, lay);
   lay();
   if (recipe) say("This picture was made here.", "word", { action: ["Open as it was made", () => open(recipe, lay)] });
   else if (expected) await open(expected);
 }
 
+/** A video goes to the room that is open, if it takes videos, or else on stage. */
+async function takeVideo(file, room) {
+  const video = await bringVideo(file);
+  if (!video) return;
+  const into = room.tookVideo ? room : rooms.find(({ name }) => name === "live");
+  const lay = () => {
+    apply(`taking ${video.name}`, (now) => into.tookVideo(now, video));
+    location.hash = into.name;
+  };
+  const recipe = ours(video) ?? expected;
+  await (recipe ? open(recipe, recipe === expected ? undefined : lay) : lay());
+}
+
+/** How a picture or a film was made, if that can be shown again; a film of a show tells how that began. */
+const ours = ({ recipe }) => (recipe?.show?.scene ? { ...recipe, scene: recipe.show.scene } : recipe?.scene ? recipe : null);
+const open = (recipe, lay) => restore(recipe, lay).catch((error) => say(error.message, "trouble"));
+const here = (id) => id in photos.value || id in videos.value;
+
 const isSession = ({ name }) => name.endsWith(".json");
 
 /** Show a picture as it was made, or say which of its photos are missing. */
 async function restore(recipe, lay) {
   await recall(recipe);
-  const missing = Object.entries(recipe.photos ?? {}).filter(([id]) => !(id in photos.value)).map(([, name]) => name);
+  const missing = Object.entries(recipe.photos ?? {}).filter(([id]) => !here(id)).map(([, name]) => name);
   const room = rooms.find(({ kinds }) => kinds.includes(recipe.scene.kind));
-  const instead = lay && { action: ["Use it as a photo", lay] };
+  const instead = lay && { action: ["Use it as it is", lay] };
   expected = missing.length && room ? recipe : null;
   if (!room) return say("This picture was made by something that this page does not show.", "word", instead);
   if (missing.length) return say(`To open it as it was made, drop ${missing.join(" and ")} too.`, "word", instead);
-  apply("opening a picture", (now) => room.restore(now, recipe.scene));
+  apply("opening a picture", (now) => room.restore(now, recipe.scene, recipe));
   location.hash = room.name;
   say("Open as it was made.", "word", instead);
 }
@@ -48,13 +67,17 @@ async function recall({ photos: needed = {}, masks = {}, codes = {} }) {
     await call(`/api/${shelf}`, form);
   }
   for (const [id, name] of Object.entries(needed)) {
-    if (id in photos.value || !name.startsWith("@")) continue;
+    if (here(id) || !name.startsWith("@")) continue;
     await call(`/api/examples/${name.slice(1)}`, {}).then((one) => know([one]), () => {});
   }
 }
 
-/** Open a session that was saved. */
+/** Open a session that was saved, or a show file. */
 async function openSession(file) {
+  if (/"graftlab":\s*"show"/.test(await file.slice(0, 100).text())) {
+    const show = await file.text().then(JSON.parse).catch(() => null);
+    if (show?.scene) return open({ scene: show.scene, photos: show.photos, show });
+  }
   const form = new FormData();
   form.append("file", file, file.name);
   try {

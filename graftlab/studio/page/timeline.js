@@ -5,6 +5,7 @@ import { Button } from "./controls.js";
 import { html } from "./html.js";
 import { named, thumbnail } from "./shelf.js";
 import { settle } from "./store.js";
+import { still, videos } from "./videos.js";
 
 const LANES = [["structures", "Structure", "structure"], ["textures", "Texture", "texture"]];
 const APART = 0.05; // seconds that two keys of a lane are apart at the least
@@ -66,9 +67,22 @@ export function Timeline({ part, at, seek, chosen, change, put, stop }) {
       <i class="head" style=${{ left: share(at) }} />
     </div>
     <span />
-    ${LANES.map(([lane, title, colour]) => html`<${Lane} key=${lane}
-      ...${{ lane, title, colour, part, at, seek, chosen, change, put, place, share, stop }} />`)}
+    ${LANES.map(([lane, title, colour]) => (part.film === "footage" && (lane === "structures" || part.texture_video)
+      ? html`<${Reel} key=${lane} video=${part[lane === "structures" ? "video" : "texture_video"]} ...${{ title, colour, at, share }} />`
+      : html`<${Lane} key=${lane}
+      ...${{ lane, title, colour, part, at, seek, chosen, change, put, place, share, stop }} />`))}
   </section>`;
+}
+
+/** A lane that is a video. */
+function Reel({ video, title, colour, at, share }) {
+  return html`
+    <span class=${`name ${colour}`}>${title}</span>
+    <div class=${`lane ${colour} reel`} style=${video in videos.value ? { backgroundImage: `url(${still(video)})` } : {}}>
+      <i class="head" style=${{ left: share(at) }} />
+      <span>${videos.value[video]?.name ?? "Drop a video here"}</span>
+    </div>
+    <span />`;
 }
 
 function Lane({ lane, title, colour, part, at, seek, chosen, change, put, place, share, stop }) {

@@ -133,7 +133,7 @@ export function connect() {
     pause = 250;
     asked.clear();
     for (const [name, one] of views) if (one.scene) ask(name);
-    call("/api/jobs").then((all) => (jobs.value = all), () => {});
+    call("/api/jobs").then((all) => all.reverse().forEach(heed), () => {}); // some may have ended meanwhile
   };
   socket.onmessage = ({ data }) => (typeof data === "string" ? hear(JSON.parse(data)) : show(data));
   socket.onclose = async () => {
@@ -151,23 +151,25 @@ const waiting = new Map(); // id -> what to do with a job that has ended
 
 /** Start a job, `{ kind, ... }`, and wait for its end. Returns the job; throws with its sentence if it failed. */
 export async function run(order) {
-  const job = await call("/api/jobs", order);
-  const end = new Promise((resolve) => waiting.set(job.id, resolve));
-  heed(job);
-  const ended = await end;
-  if (ended.state === "failed") throw new Error(ended.error);
-  return ended;
+  const begun = heed(await call("/api/jobs", order));
+  const job = ended(begun) ? begun : await new Promise((resolve) => waiting.set(begun.id, resolve));
+  if (job.state === "failed") throw new Error(job.error);
+  return job;
 }
 
 export const cancel = (job) => call(`/api/jobs/${job.id}`, undefined, "DELETE").catch(() => {});
+const ended = ({ state }) => !["waiting", "running"].includes(state);
 
-function heed(job) {
-  const known = jobs.value.some(({ id }) => id === job.id);
-  jobs.value = known ? jobs.value.map((one) => (one.id === job.id ? job : one)) : [job, ...jobs.value];
-  if (!["waiting", "running"].includes(job.state)) {
+/** Take word of a job, unless its end is known: a short one may end before the answer to its order is here. */
+function heed(word) {
+  const known = jobs.value.find(({ id }) => id === word.id);
+  const job = known && ended(known) ? known : word;
+  jobs.value = known ? jobs.value.map((one) => (one === known ? job : one)) : [job, ...jobs.value];
+  if (ended(job)) {
     waiting.get(job.id)?.(job);
     waiting.delete(job.id);
   }
+  return job;
 }
 
 /** Hand a file to the browser, as a download. */

@@ -7,8 +7,9 @@ from pydantic import Field
 from graftlab.studio.scenes.blend import Blend
 from graftlab.studio.scenes.edit import Edit
 from graftlab.studio.scenes.film import FilmScene
+from graftlab.studio.scenes.footage import Footage
 from graftlab.studio.scenes.live import Live
 from graftlab.studio.scenes.panorama import Panorama
 from graftlab.studio.scenes.swap import Swap
 
-AnyScene = Annotated[Swap | Edit | Blend | Panorama | FilmScene | Live, Field(discriminator="kind")]
+AnyScene = Annotated[Swap | Edit | Blend | Panorama | FilmScene | Footage | Live, Field(discriminator="kind")]

@@ -24,7 +24,7 @@ class Scene(BaseModel, ABC):
     """One picture as codes and what is done to them. The same scene gives the same pixels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    refines: ClassVar[bool] = False  # whether photos are drawn with refined codes, if that is asked for
+    refines: ClassVar[bool] = True  # whether photos are drawn with refined codes, if that is asked for
     own: ClassVar[int] = OWN_PICTURE  # largest short side that pictures keep in what is saved, where no size is told
 
     model: str = Field(max_length=1000, description="The name of a model, as /api/models lists them.")
@@ -63,6 +63,15 @@ class Scene(BaseModel, ABC):
     @abstractmethod
     def photos(self) -> list[str]:
         """The photos that it needs, by id."""
+
+    def videos(self) -> list[str]:
+        """The videos that it needs, by id."""
+        return []
+
+    def names(self, at: Workspace) -> dict[str, str]:
+        """The names of its photos and videos by id."""
+        shelves = ((at.visitor.photo, self.photos()), (at.visitor.video, self.videos()))
+        return {id: find(id).name for find, ids in shelves for id in ids}
 
     def masks(self) -> list[str]:
         """The masks that it needs, by id."""

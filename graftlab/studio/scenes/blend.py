@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase as LETTERS
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -13,7 +13,7 @@ from graftlab.blending.mixture import Mixture
 from graftlab.blending.weights import Rule, held, matrix, only
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import PhotoId, Scene, Share, command, number
@@ -28,6 +28,7 @@ class Blend(Scene):
 
     A photo is encoded by the first model, so that only generators are blended."""
 
+    refines: ClassVar[bool] = False
     kind: Literal["blend"]
     others: tuple[Name, ...] = Field(min_length=1, max_length=7, description="Models that are blended with `model`.")
     weights: dict[Resolution, tuple[Share, ...]] = Field(
@@ -54,7 +55,7 @@ class Blend(Scene):
 
     def draw(self, at: Workspace) -> Tensor:
         network = self.blended(at)
-        if isinstance(network, StyleGAN2):
+        if isinstance(network, StyleGAN):
             return network.sample([self.seed], self.psi)
         assert isinstance(network, SwappingModel)  # there are no others that blend
         if self.picture is None:

@@ -1,7 +1,7 @@
 """One photo with another texture, textures in regions, directions and components."""
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -73,7 +73,6 @@ class Painted(Somewhere):
 class Edit(Scene):
     """One photo, and what is done to it: another texture or a random one, then regions, then directions."""
 
-    refines: ClassVar[bool] = True
     kind: Literal["edit"]
     picture: PhotoId
     texture: PhotoId | None = None

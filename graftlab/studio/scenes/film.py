@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +23,7 @@ from graftlab.video.films.timeline import Key, Timeline, becoming
 MOST = 40  # keys of a lane
 SKETCH = 12  # frames of a dive of which one moment is wanted: each follows from all that come before
 Drawing = Renderer[SwappingModel]
+Ease = Literal["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"]
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
 
 
@@ -47,7 +48,7 @@ class FilmScene(Scene):
     moment: Seconds = 0
     structures: tuple[FilmKey, ...] = Field(min_length=1, max_length=MOST)
     textures: tuple[FilmKey, ...] = Field((), max_length=MOST)
-    ease: Literal["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"] = "smooth"
+    ease: Ease = "smooth"
     ahead: float = Field(0, ge=-600, le=600, allow_inf_nan=False, description="Seconds, of textures; of a timeline.")
     speed: float = Field(0.25, ge=-10, le=10, allow_inf_nan=False, description="Of a ride, in its widths per second.")
     parallax: float = Field(0, ge=0, lt=1, allow_inf_nan=False)
@@ -69,7 +70,9 @@ class FilmScene(Scene):
     def draw(self, at: Workspace) -> Tensor:
         scene = self.model_copy(update={"moment": 0})
         make = scene.sketched if self.film == "dive" else scene.shot
-        film = at.networks.films.get((scene.model_dump_json(), at.own), lambda: make(at))
+        _, *codes = self._read(at)
+        key = (scene.model_dump_json(), at.own, *chain(*codes))  # other ones once details are found
+        film = at.networks.films.get(key, lambda: make(at))
         return film.frame(min(round(self.moment * film.fps), film.frames - 1))
 
     def sketched(self, at: Workspace) -> Film:
@@ -83,15 +86,12 @@ class FilmScene(Scene):
 
     def shot(self, at: Workspace) -> Film:
         """The film itself."""
-        at = replace(at, own=at.own and self.own)
-        renderer = at.renderer(self.model, self.size, self.square)
-        given = iter(at.codes(renderer, self.model, *(key.photo for key in self.textures if key.photo)))
+        renderer, scenes, textures_read = self._read(at)
+        given = iter(textures_read)
         ease = self.ease if self.film == "timeline" else Key.ease
         keys = [Key(key.at, next(given) if key.photo else None, ease) for key in self.textures]
         if self.film == "dive":
-            return self._dive(at, renderer, keys)
-        renderer = renderer.together([at.visitor.photo(str(key.photo)).path for key in self.structures])
-        scenes = at.codes(renderer, self.model, *(str(key.photo) for key in self.structures))
+            return self._dive(at, renderer, scenes[0], keys)
         textures = Timeline(tuple(keys)) if keys else None
         if self.film == "ride":
             return self._ride(renderer, scenes, textures)
@@ -103,6 +103,15 @@ class FilmScene(Scene):
         closed = self.loop and self._moves
         codes_at = becoming(scenes[0], structures, textures, self.frames, self.rate, closed, self.ahead)
         return from_codes(renderer, codes_at, self.frames, self.rate, closed=closed)
+
+    def _read(self, at: Workspace) -> tuple[Drawing, list[SwapCodes], list[SwapCodes]]:
+        """How it is drawn; the codes of its structures, which are read at one size, and of its textures."""
+        renderer = self.renderer(replace(at, own=at.own and self.own))
+        textures = at.codes(renderer, self.model, *(key.photo for key in self.textures if key.photo))
+        structures = [str(key.photo) for key in self.structures[: 1 if self.film == "dive" else None]]
+        if self.film != "dive":
+            renderer = renderer.together([at.visitor.photo(id).path for id in structures])
+        return renderer, at.codes(renderer, self.model, *structures), textures
 
     @property
     def frames(self) -> int:
@@ -130,9 +139,8 @@ class FilmScene(Scene):
             texture=line.edit(self.rate) if line else None,
         )
 
-    def _dive(self, at: Workspace, renderer: Drawing, keys: list[Key]) -> Film:
+    def _dive(self, at: Workspace, renderer: Drawing, first: SwapCodes, keys: list[Key]) -> Film:
         photo = at.visitor.photo(str(self.structures[0].photo))
-        (first,) = at.codes(renderer, self.model, photo.id)
         line = [replace(key, at=self._in_dive(key.at), codes=key.codes or first) for key in keys] or [Key(0, first)]
         film = recurse.recurse(
             renderer,
@@ -176,13 +184,17 @@ class FilmScene(Scene):
 
     def as_python(self, at: Workspace) -> str:
         photos = [at.source(str(key.photo)) for key in self.structures]
-        pictures = list(dict.fromkeys([*photos, *(at.source(key.photo) for key in self.textures if key.photo)]))
-        names = {source: f"codes[{source!r}]" for source in pictures}
-        keys = [(key.at, names[at.source(key.photo)] if key.photo else "None") for key in self.textures]
-        lines = (
-            [self.opening(), f"renderer = renderer.together({photos!r})"] if self.film != "dive" else [self.opening()]
-        )
-        lines.append(f"codes = {{path: renderer.encode(path) for path in {pictures!r}}}")
+        pictures = list(dict.fromkeys(at.source(key.photo) for key in self.textures if key.photo))
+        names = {source: f"codes[{source!r}]" for source in photos}
+        keys = [(key.at, f"textures[{at.source(key.photo)!r}]" if key.photo else "None") for key in self.textures]
+        lines = [self.opening()]
+        if pictures:
+            lines.append(f"textures = {{path: renderer.encode(path) for path in {pictures!r}}}")
+        if self.film == "dive":
+            photos = photos[:1]
+        else:
+            lines.append(f"renderer = renderer.together({photos!r})")
+        lines.append(f"codes = {{path: renderer.encode(path) for path in {list(dict.fromkeys(photos))!r}}}")
         length = f"seconds={number(self.seconds)}, fps={self.fps}"
         if self.film == "dive":
             first = names[photos[0]]

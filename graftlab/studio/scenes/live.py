@@ -39,11 +39,26 @@ class Walk(BaseModel):
         return self.photos[first % count], self.photos[(first + 1) % count], share * share * (3 - 2 * share)
 
 
+class Playing(BaseModel):
+    """A video, which begins again at its end."""
+
+    model_config = STRICT
+    video: PhotoId
+    since: Time = 0
+    place: float = Field(0, ge=0, le=1e7, allow_inf_nan=False, description="Where it was then, in its seconds.")
+
+    def at(self, time: float) -> float:
+        """The second of the video, counted on after its end."""
+        return max(0.0, self.place + time - self.since)
+
+
 class Live(Scene):
-    """A moment on stage. Without a walk it shows the picture that a camera sends beside it, which nobody keeps."""
+    """A moment on stage. Without a walk and a video it shows the picture that a camera sends beside it, which nobody
+    keeps."""
 
     kind: Literal["live"]
     walk: Walk | None = None
+    film: Playing | None = Field(None, description="A video instead of the walk.")
     time: Time = 0
     texture: PhotoId | None = None
     amount_texture: Share = 1
@@ -58,15 +73,22 @@ class Live(Scene):
         scene._frame = frame
         return scene
 
+    @property
+    def sees_camera(self) -> bool:
+        return self.walk is None and self.film is None
+
     def draw(self, at: Workspace) -> Tensor:
         picture = at.decode(at.renderer(self.model, self.size, self.square), self.codes(at))
         return picture.flip(3) if self.mirror else picture
 
     def codes(self, at: Workspace) -> SwapCodes:
-        """What is decoded. GraftError without a walk and without a camera's picture."""
+        """What is decoded. GraftError without a walk, a video and a camera's picture."""
         model = at.networks.model(self.model, SwappingModel)
-        renderer = at.renderer(self.model, self.size or model.config.size, self.square)
-        codes = self._seen(renderer) if self.walk is None else self._walked(renderer, at, self.walk)
+        renderer = at.renderer(self.model, self.size or model.config.size, self.square, self.refine)
+        if self.film:
+            codes = self._played(renderer, at, self.film)
+        else:
+            codes = self._seen(renderer) if self.walk is None else self._walked(renderer, at, self.walk)
         other = at.codes(renderer, self.model, self.texture)[0] if self.texture else None
         moves = [
             Move(
@@ -86,9 +108,16 @@ class Live(Scene):
         return edit(a, b, share, share)
 
     @torch.no_grad()
+    def _played(self, renderer: Renderer[SwappingModel], at: Workspace, film: Playing) -> SwapCodes:
+        reel = at.networks.reel(at.visitor.video(film.video), renderer.side(), self.square)
+        return renderer.model.encode(reel.at(film.at(self.time)))
+
+    @torch.no_grad()
     def _seen(self, renderer: Renderer[SwappingModel]) -> SwapCodes:
         if self._frame is None:
-            raise GraftError("The camera's picture did not come with this, and is kept nowhere: take a walk instead.")
+            raise GraftError(
+                "The camera's picture did not come with this, and is kept nowhere: take a walk or a video."
+            )
         width, height = images.dimensions(self._frame, "The camera's picture")
         if width * height > LARGEST_FRAME:
             raise GraftError(f"The camera's picture has {width} × {height} pixels: send a smaller one.")
@@ -96,6 +125,9 @@ class Live(Scene):
 
     def photos(self) -> list[str]:
         return [*(self.walk.photos if self.walk else ()), *([self.texture] if self.texture else [])]
+
+    def videos(self) -> list[str]:
+        return [self.film.video] if self.film else []
 
     def masks(self) -> list[str]:
         return [one.mask for one in self.directions if one.mask]
@@ -111,9 +143,6 @@ class Live(Scene):
         return command("studio", *dict.fromkeys(map(at.source, self.photos())), "--model", self.model)
 
     def as_python(self, at: Workspace) -> str:
-        if self.walk is None:
-            raise GraftError("A camera's picture is kept nowhere, so that no program can draw it: take a walk instead.")
-        first, second, share = self.walk.at(self.time)
         size = self.size or at.networks.model(self.model, SwappingModel).config.size
         amounts = f"{number(self.amount_texture)}, {number(self.amount_structure)}"
         return "\n".join(
@@ -121,8 +150,7 @@ class Live(Scene):
                 "from graftlab.editing.directions import Directions, directions_beside",
                 "from graftlab.editing.edits import Move, edit",
                 self.model_copy(update={"size": size}).opening().rstrip(),
-                f"a, b = (renderer.encode(path) for path in ({at.source(first)!r}, {at.source(second)!r}))",
-                f"codes = edit(a, b, {share!r}, {share!r})",
+                *self._begin(at, size),
                 f"other = renderer.encode({at.source(self.texture)!r})" if self.texture else "other = None",
                 "moves = [",
                 *(
@@ -134,3 +162,21 @@ class Live(Scene):
                 f'renderer.write(picture{".flip(3)" if self.mirror else ""}, "live.png")\n',
             ]
         )
+
+    def _begin(self, at: Workspace, size: int) -> list[str]:
+        """The codes of what is seen, as Python."""
+        if self.film:
+            clip = at.visitor.video(self.film.video)
+            number = at.networks.reel(clip, size, self.square).number(self.film.at(self.time))
+            return [
+                "from graftlab.video.reading import Video",
+                f"video = Video.open({clip.source!r}, {size}, {self.square})",
+                f"codes = renderer.model.encode(video.frame({number}))",
+            ]
+        if self.walk is None:
+            raise GraftError("A camera's picture is kept nowhere, so that no program can draw it: take a walk instead.")
+        first, second, share = self.walk.at(self.time)
+        return [
+            f"a, b = (renderer.encode(path) for path in ({at.source(first)!r}, {at.source(second)!r}))",
+            f"codes = edit(a, b, {share!r}, {share!r})",
+        ]

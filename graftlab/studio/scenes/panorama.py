@@ -57,7 +57,7 @@ class Panorama(Scene):
         return [*self.pictures, *([self.texture] if self.texture and self.texture != "mix" else [])]
 
     def _together(self, at: Workspace) -> Renderer[SwappingModel]:
-        renderer = at.renderer(self.model, self.size, self.square)
+        renderer = self.renderer(at)
         return renderer.together([at.visitor.photo(id).path for id in self.pictures])
 
     def _seams(self, at: Workspace, renderer: Renderer[SwappingModel]) -> tuple[list[int], list[float] | None]:

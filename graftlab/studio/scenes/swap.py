@@ -1,6 +1,6 @@
 """The structure of one photo with the texture of another."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -12,7 +12,6 @@ from graftlab.studio.scenes.base import PhotoId, Scene, Share, command, number
 class Swap(Scene):
     """The structure of one photo with the texture of another (Park et al. 2020, Fig. 1), or something between."""
 
-    refines: ClassVar[bool] = True
     kind: Literal["swap"]
     structure: PhotoId
     texture: PhotoId

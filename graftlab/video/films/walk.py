@@ -18,7 +18,7 @@ from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.editing.blends import slerp, spherical
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.video.easing import between, easing
 from graftlab.video.films.drawing import Way, check_finite
 
@@ -156,7 +156,7 @@ def latent_walk(
 
 
 def through_seeds(
-    model: StyleGAN2,
+    model: StyleGAN,
     seeds: Sequence[int],
     path: str = "linear",  # or "spline", both in w; "spherical" in z; "circle" or "noise", of two seeds for each turn
     closed: bool = False,

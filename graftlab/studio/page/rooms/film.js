@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -10,9 +11,10 @@ import { Shelf, laid, photos } from "../shelf.js";
 import { doc } from "../store.js";
 import { Timeline, ending, timed } from "../timeline.js";
 import { download, jobs, run, useLive } from "../wire.js";
+import { Videos, videos } from "../videos.js";
 import { say } from "../words.js";
 
-const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"]];
+const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"], ["footage", "Video"]];
 const EASES = ["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"];
 const RATES = [12, 25, 30, 50];
 const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
@@ -27,6 +29,10 @@ const NUMBERS = {
   timeline: [
     ["ahead", "Ahead, s", { min: -5, max: 5, lowest: -600, highest: 600, step: 0.05, part: "texture",
                             hint: "Seconds by which textures are ahead of structures" }],
+  ],
+  footage: [
+    ["ahead", "Ahead, s", { min: -5, max: 5, lowest: -600, highest: 600, step: 0.05, part: "texture",
+                            hint: "Seconds by which textures are ahead of the video" }],
   ],
   ride: [
     ["speed", "Speed", { min: -1, lowest: -10, highest: 10, zero: 0, hint: "Widths of the film a second" }],
@@ -52,6 +58,10 @@ const PRESETS = {
       structures: spread(part, structures), textures: spread(part, structures), ahead: part.seconds / 2 / (structures.length || 1),
     })],
   ],
+  footage: [
+    ["Its own", { textures: [], texture_video: null, ahead: 0 }],
+    ["Melt", (part, { textures }) => ({ textures: spread(part, [null, ...textures]), texture_video: null, ahead: 0 })],
+  ],
   ride: [
     ["Train", { speed: 0.25, parallax: 0.15 }],
     ["Slow pan", { speed: 0.08, parallax: 0 }],
@@ -67,6 +77,7 @@ const PRESETS = {
 const HINTS = {
   timeline: "Drag photos on the lanes, or choose a key and then a photo on the shelf.",
   ride: "Past the structures, from left to right; textures melt over all of them.",
+  footage: "The structures of a video; textures of photos melt over it, or another video lends its own. Sound goes along.",
   dive: "Into the first structure, which is drawn again and again. What is shown here is a sketch with fewer steps.",
 };
 
@@ -78,9 +89,9 @@ const watched = signal(null); // the job whose film is shown
 export const film = {
   name: "film",
   title: "Film",
-  kinds: ["film"],
+  kinds: ["film", "footage"],
   first: ({ shelves: { structures, textures } }) => ({
-    film: "timeline", seconds: 8, fps: 25, loop: true, ...USUAL,
+    film: "timeline", seconds: 8, fps: 25, loop: true, refine: STEPS, video: null, texture_video: null, ...USUAL,
     structures: structures.slice(0, 2).map((photo, id) => ({ id, at: 4 * id, photo })),
     textures: [null, textures[2] ?? textures[0] ?? null].map((photo, id) => ({ id, at: 1 + 4 * id, photo })),
   }),
@@ -92,20 +103,32 @@ export const film = {
     const keys = timed([...known, ...added], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
+  tookVideo: (now, { id, seconds, fps }) => ({
+    film: { film: "footage", video: id, fps: Math.min(Math.max(Math.round(fps), 1), 60), ...fitting(now.film, seconds) },
+  }),
   restore: (now, { model, kind, moment: at, size, square, structures, textures = [], ...rest }) => {
     moment.value = at ?? 0;
     const keys = (lane) => lane.map(({ at, photo = null }, id) => ({ id, at, photo }));
     const all = (lane) => [...new Set(lane.map(({ photo }) => photo).filter(Boolean))];
     return {
       model,
-      shelves: { ...laid(now, "structures", all(structures)).shelves, ...laid(now, "textures", all(textures)).shelves },
-      film: { ...USUAL, ...rest, structures: keys(structures), textures: keys(textures) },
+      shelves: { ...(structures && laid(now, "structures", all(structures)).shelves), ...laid(now, "textures", all(textures)).shelves },
+      film: {
+        ...USUAL, refine: 0, ...(structures ? { structures: keys(structures) } : { film: kind, texture_video: null }), ...rest,
+        textures: keys(textures),
+      },
     };
   },
 };
 
 const free = (lane) => Math.max(-1, ...lane.map(({ id }) => id)) + 1;
 const following = (part, lane, i) => Math.min(ending(part), (part[lane].at(-1)?.at ?? -1) + 1 + i);
+
+/** The length of a video, and the keys that are within it. */
+const fitting = ({ textures }, seconds) => {
+  const length = Math.min(Math.max(Math.round(100 * seconds) / 100, 0.1), 600);
+  return { seconds: length, textures: textures.filter(({ at }) => at < length - 0.1) };
+};
 
 /** Photos at even distances in time, as keys. */
 function spread({ seconds, loop }, ids) {
@@ -118,14 +141,19 @@ const current = (part, lane) => part[lane].find(({ id }) => chosen.value?.lane =
   ?? part[lane].findLast(({ at }) => at <= moment.value) ?? part[lane][0];
 
 function sceneOf(part, model) {
-  if (!model || !part.structures.length) return null;
-  const { film, seconds, fps, loop, ease, backwards } = part;
+  if (!model) return null;
+  const { film, seconds, fps, loop, ease, backwards, refine, video, texture_video, ahead } = part;
+  const keys = (lane) => lane.map(({ at, photo }) => ({ at, photo }));
+  if (film === "footage") return video in videos.value ? {
+    kind: "footage", model: model.name, video, texture_video, seconds, fps, loop, refine, ease, ahead,
+    textures: texture_video ? [] : keys(part.textures),
+  } : null;
+  if (!part.structures.length) return null;
   const used = film === "dive" ? part.structures.slice(0, 1) : part.structures;
   const shapes = used.map(({ photo }) => photos.value[photo]).filter(Boolean).map(({ width, height }) => width / height);
   const alike = film === "ride" ? (shape) => shape >= 1 : (shape) => Math.abs(shape / shapes[0] - 1) < 0.001;
-  const keys = (lane) => lane.map(({ at, photo }) => ({ at, photo }));
   return {
-    kind: "film", model: model.name, square: !shapes.every(alike), film, seconds, fps, loop,
+    kind: "film", model: model.name, square: !shapes.every(alike), film, seconds, fps, loop, refine,
     structures: keys(used), textures: keys(part.textures), ...(film === "timeline" && { ease }), ...(film === "dive" && { backwards }),
     ...Object.fromEntries(NUMBERS[film].map(([name]) => [name, part[name]])),
   };
@@ -145,7 +173,8 @@ function Room({ part, model, change, take }) {
     chosen.value = { lane, id };
     change("a new key", { [lane]: timed([...part[lane], { id, at: Math.min(time, ending(part)), photo }], ending(part), id) });
   };
-  const choose = (lane, photo) => (current(part, lane) ? replaced(part, lane, photo)
+  const choose = (lane, photo) => ({ ...laidOn(lane, photo), ...(lane === "structures" && part.film === "footage" && { film: "timeline" }) });
+  const laidOn = (lane, photo) => (current(part, lane) ? replaced(part, lane, photo)
     : { ...part, [lane]: [{ id: 0, at: lane === "textures" ? at : 0, photo }] });
   const still = async () => {
     try {
@@ -166,7 +195,7 @@ function Room({ part, model, change, take }) {
         chosen=${current(part, "structures")?.photo} pick=${(id) => (id ? { film: choose("structures", id) } : {})} />
       <div class="stage">
         ${done ? html`<${Player} job=${done} />` : html`<${Picture} frame=${frame} earlier=${null}
-          label=${part.structures.length ? `The film at ${at.toFixed(2)} seconds` : "No film yet"}
+          label=${scene ? `The film at ${at.toFixed(2)} seconds` : "No film yet"}
           caption=${html`${play} <span class="time">${at.toFixed(2)} s</span>`}
           actions=${html`<${Button} name="Save this moment as a picture" sign="save" disabled=${!scene} onClick=${still} />`} />`}
         <${Timeline} part=${part} at=${at} seek=${(to) => (moment.value = to)} chosen=${chosen} change=${change} put=${put}
@@ -174,7 +203,7 @@ function Room({ part, model, change, take }) {
       </div>
     </div>
     <aside class="panel" aria-label="Controls">
-      <${Kind} part=${part} change=${change} />
+      <${Kind} part=${part} change=${change} take=${take} />
       <${Length} part=${part} change=${change} />
       <${Output} scene=${scene} own=${model?.size} what="film" sizes=${SIZES} formats=${FORMATS}
         order=${(format, scene) => ({ kind: "film", scene, format })} done=${(job) => (watched.value = job.id)} />
@@ -212,7 +241,7 @@ function usePlaying(part, frame) {
   useEffect(() => () => (playing.value = false), []);
 }
 
-function Kind({ part, change }) {
+function Kind({ part, change, take }) {
   const preset = (what) => (typeof what === "function" ? what(part, doc.value.shelves) : what);
   return html`<${Group} title="What kind">
     <div><${Choice} name="Kind of film" value=${part.film} options=${FILMS}
@@ -221,21 +250,27 @@ function Kind({ part, change }) {
       onClick=${() => change(name.toLowerCase(), preset(what))}>${name}<//>`)}</div>
     ${NUMBERS[part.film].map(([name, title, like]) => html`<${Slider} key=${name} name=${title} value=${part[name]} usual=${USUAL[name]}
       ...${like} set=${(value) => change(title.toLowerCase(), { [name]: value }, `film.${name}`)} />`)}
-    ${part.film === "timeline" && html`<${Menu} name="Easing" value=${part.ease} options=${EASES.map((name) => [name, name])}
+    ${part.film === "footage" && html`<${Videos} name="Video" value=${part.video} take=${take}
+      set=${(id) => change("another video", film.tookVideo({ film: part }, videos.value[id]).film)} />
+      ${Object.keys(videos.value).length > 1 && html`<${Menu} name="Textures" value=${part.texture_video ?? ""}
+        set=${(id) => change("whose textures", { texture_video: id || null })}
+        options=${[["", "of photos, on the lane"], ...Object.values(videos.value).map(({ id, name }) => [id, `of ${name}`])]} />`}`}
+    ${["timeline", "footage"].includes(part.film) && html`<${Menu} name="Easing" value=${part.ease} options=${EASES.map((name) => [name, name])}
       set=${(ease) => change("the easing", { ease })} />`}
     ${part.film === "dive" && html`<div class="row"><${Button} pressed=${part.backwards}
       onClick=${() => change("the direction", { backwards: !part.backwards })}>Ends with the picture<//></div>`}
     <p class="hint">${HINTS[part.film]}</p>
+    <div class="row"><${Details} part=${part} change=${change} /></div>
   <//>`;
 }
 
 function Length({ part, change }) {
-  const last = Math.max(0, ...[...part.structures, ...part.textures].map(({ at }) => at)) + part.seconds - ending(part);
+  const last = Math.max(0, ...[...(part.film === "footage" ? [] : part.structures), ...part.textures].map(({ at }) => at)) + part.seconds - ending(part);
   return html`<${Group} title="Length">
     <${Slider} name="Seconds" value=${part.seconds} min=${1} max=${30} step=${0.5} digits=${1} usual=${8} zero=${1} lowest=${Math.max(0.5, last)}
       highest=${600} set=${(seconds) => change("the length", { seconds: Math.max(seconds, last) }, "seconds")} />
     <div class="pair">
-      <${Menu} name="Rate" value=${`${part.fps}`} options=${RATES.map((rate) => [`${rate}`, `${rate} a second`])}
+      <${Menu} name="Rate" value=${`${part.fps}`} options=${[...new Set([...RATES, part.fps])].map((rate) => [`${rate}`, `${rate} a second`])}
         set=${(fps) => change("the rate", { fps: Number(fps) })} />
       ${part.film !== "dive" && html`<${Button} pressed=${part.loop}
         onClick=${() => change("the loop", { loop: !part.loop })}>Loop<//>`}

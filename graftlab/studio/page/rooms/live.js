@@ -4,16 +4,19 @@
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
+import { Details } from "../details.js";
 import { html } from "../html.js";
 import * as midi from "../midi.js";
 import { Picture } from "../picture.js";
-import { Shelf, laid, named, squared } from "../shelf.js";
+import { Shelf, laid, named, photos, squared } from "../shelf.js";
 import * as stage from "../stage.js";
 import { doc } from "../store.js";
 import { download, run } from "../wire.js";
+import { Videos, videos } from "../videos.js";
 import { say } from "../words.js";
 
-const SOURCES = [["walk", "Walk", "on"], ["camera", "Camera", "before"]];
+const SOURCES = [["walk", "Walk", "on"], ["camera", "Camera", "before"], ["film", "Video", "play"]];
+const SEEN = { walk: "Walk", camera: "Camera" };
 const SIZES = [["", "as on stage"], ...[256, 384, 512, 768, 1024].map((size) => [`${size}`, `${size} px`])];
 const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
 const RATES = [12, 25, 30, 50, 60].map((rate) => [`${rate}`, `${rate} a second`]);
@@ -26,23 +29,27 @@ export const live = {
   kinds: ["live"],
   first: ({ shelves }) => ({
     source: "walk",
+    video: null,
     seconds: 4, // from one photo to the next
     texture: shelves.textures[0] ?? null,
     amount_texture: 1,
     amount_structure: 0,
     directions: {}, // by name, in standard deviations
     mirror: false,
+    refine: 0,
     links: {}, // knobs of MIDI -> names of controls
   }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), live: { texture: ids[0] } }
     : laid(now, "structures", ids)),
-  restore: (now, { walk, texture = null, amount_texture = 1, amount_structure = 0, directions = [], mirror = false, model }) => ({
+  tookVideo: (now, { id }) => ({ live: { source: "film", video: id } }),
+  restore: (now, { walk, film, texture = null, amount_texture = 1, amount_structure = 0, directions = [], mirror = false, refine = 0, model },
+    { show } = {}) => (show && (recorded.value = show), {
     model,
     shelves: { ...(walk && laid(now, "structures", walk.photos).shelves), ...(texture && laid(now, "textures", [texture]).shelves) },
     live: {
-      source: "walk", seconds: walk?.seconds ?? 4, texture, amount_texture, amount_structure, mirror,
+      source: film ? "film" : "walk", video: film?.video ?? now.live.video, seconds: walk?.seconds ?? 4, texture, amount_texture, amount_structure, mirror, refine,
       directions: () => Object.fromEntries(directions.map(({ name, gain }) => [name, gain])),
     },
   }),
@@ -50,14 +57,14 @@ export const live = {
 
 /** What is on stage, but for the time. */
 function sceneOf(part, model) {
-  const { source, seconds, texture, amount_texture, amount_structure, mirror } = part;
+  const { source, video, seconds, texture, amount_texture, amount_structure, mirror, refine } = part;
   const photos = doc.value.shelves.structures;
-  if (!model || (source === "walk" && !photos.length)) return null;
+  if (!model || (source === "walk" && !photos.length) || (source === "film" && !(video in videos.value))) return null;
   const along = (model.card?.directions ?? []).filter(({ name }) => part.directions[name]);
   return {
-    kind: "live", model: model.name, texture, amount_texture, amount_structure, mirror,
+    kind: "live", model: model.name, texture, amount_texture, amount_structure, mirror, refine,
     square: source === "walk" ? squared(1, ...photos, ...(amount_structure && texture ? [texture] : [])) : amount_structure !== 0,
-    walk: source === "walk" ? { photos, seconds } : null,
+    walk: source === "walk" ? { photos, seconds } : null, film: source === "film" ? { video } : null,
     directions: along.map(({ file, name }) => ({ file, name, gain: part.directions[name] })),
   };
 }
@@ -131,7 +138,7 @@ function Stage({ part, model, change, take }) {
       <${Shelf} shelf="textures" title="Textures" part="texture" optional take=${take} chosen=${part.texture}
         pick=${(id) => ({ live: { texture: id } })} />
       <${Shelf} shelf="structures" title="Walk" part="structure" upright take=${take} chosen=${null} pick=${goTo} />
-      <${Picture} frame=${stage.frame} label=${part.source === "walk" ? "The walk, live" : "The camera, live"}
+      <${Picture} frame=${stage.frame} label=${`The ${(SEEN[part.source] ?? "video").toLowerCase()}, live`}
         caption=${html`<${Caption} part=${part} />`} actions=${html`<${Actions} part=${part} change=${change} />`} />
     </div>
     <aside class="panel" aria-label="Controls">
@@ -140,10 +147,14 @@ function Stage({ part, model, change, take }) {
           <${Choice} name="Source" value=${part.source} options=${SOURCES} set=${(source) => change("what is seen", { source })} />
         </div>
         ${part.source === "camera" && html`<p class="hint">Its pictures go to this studio alone, and nobody keeps them.</p>`}
+        ${part.source === "film" && html`<${Videos} name="Video" value=${part.video} take=${take}
+          set=${(video) => change("another video", { video })} />
+          <p class="hint">Or drop one on the page. It begins again at its end.</p>`}
+        <div class="row"><${Details} part=${part} change=${change} /></div>
       <//>
       <${Faders} title="Faders" rows=${controls.filter(({ direction }) => !direction)} links=${part.links} />
       <${Faders} title="Directions" rows=${controls.filter(({ direction }) => direction)} links=${part.links} />
-      <${Show} part=${part} model=${model} ready=${Boolean(scene)} />
+      <${Show} part=${part} take=${take} ready=${Boolean(scene)} />
       <${Controllers} part=${part} change=${change} latest=${latest} />
       <${Elsewhere} />
     </aside>
@@ -163,16 +174,17 @@ const heard = (latest) => (name, value) => {
   if (one) one.set(Math.min(Math.max(value, one.lowest ?? one.min), one.highest ?? one.max));
 };
 
-function Caption({ part: { source, texture } }) {
-  return html`<span class="structure">${source === "walk" ? "Walk" : "Camera"}</span>${texture && html`<i class="cut"><span class="unseen"> with the texture of </span></i>
+function Caption({ part: { source, video, texture } }) {
+  return html`<span class="structure">${SEEN[source] ?? videos.value[video]?.name ?? "Video"}</span>${texture && html`<i class="cut"><span class="unseen"> with the texture of </span></i>
     <span class="texture">${named(texture)}</span>`}`;
 }
 
 function Actions({ part, change }) {
   const quiet = stage.paused.value;
   return html`<output class="rate" aria-label="Pictures a second">${stage.rate.value}<small> a second</small></output>
-    ${part.source === "walk" && html`<${Button} name=${quiet ? "Walk on" : "Stand still"} keys="P" data-key="p"
-      sign=${quiet ? "on" : "one"} pressed=${quiet} onClick=${() => stage.pause(!quiet)} />`}
+    ${part.source === "film" && html`<${Button} name="From the beginning" sign="left" onClick=${stage.rewind} />`}
+    ${part.source !== "camera" && html`<${Button} name=${quiet ? "Go on" : "Stand still"} keys="P" data-key="p"
+      sign=${quiet ? "play" : "pause"} pressed=${quiet} onClick=${() => stage.pause(!quiet)} />`}
     <${Button} name="Mirror" keys="M" data-key="m" sign="exchange" pressed=${part.mirror}
       onClick=${() => change("the mirror", { mirror: !part.mirror })} />`;
 }
@@ -222,7 +234,7 @@ function Controllers({ part, change, latest }) {
   <//>`;
 }
 
-function Show({ part, model, ready }) {
+function Show({ part, take, ready }) {
   const show = recorded.value;
   const [size, choose] = useState("");
   const [format, write] = useState("mp4");
@@ -232,22 +244,14 @@ function Show({ part, model, ready }) {
   const toggle = () => {
     if (!tape) return stage.record();
     const made = stage.stop();
-    const ids = [made.scene, ...made.events.map(([, change]) => change)].flatMap(({ walk, texture }) => [...(walk?.photos ?? []), texture]);
-    recorded.value = { ...made, photos: Object.fromEntries(ids.filter(Boolean).map((id) => [id, named(id)])) };
+    const ids = [made.scene, ...made.events.map(([, change]) => change)].flatMap(({ walk, film, texture }) => [...(walk?.photos ?? []), film?.video, texture]);
+    const known = { ...photos.value, ...videos.value };
+    recorded.value = { ...made, photos: Object.fromEntries(ids.filter((id) => id in known).map((id) => [id, known[id].name])) };
   };
   const save = () => {
     const address = URL.createObjectURL(new Blob([JSON.stringify(show)], { type: "application/json" }));
     download(address, "show.json");
     setTimeout(() => URL.revokeObjectURL(address), 10_000);
-  };
-  const open = async ([file]) => {
-    try {
-      const found = JSON.parse(await file.text());
-      if (found.graftlab !== "show") throw new Error();
-      recorded.value = found;
-    } catch {
-      say(`${file.name} is no show file: choose one that was saved here.`, "trouble");
-    }
   };
   const film = async () => {
     try {
@@ -263,7 +267,7 @@ function Show({ part, model, ready }) {
         ${tape ? "Stop recording" : "Record"}<//>
       <${Button} onClick=${() => picker.current.click()}>Open show<//>
       <input type="file" accept=".json,application/json" hidden ref=${picker} aria-label="Show file"
-        onChange=${(event) => (open([...event.currentTarget.files]), (event.currentTarget.value = ""))} />
+        onChange=${(event) => (take([...event.currentTarget.files]), (event.currentTarget.value = ""))} />
     </div>
     ${part.source === "camera" && html`<p class="hint">Of a camera only what the controls do is recorded: its pictures are not kept,
       so such a show cannot be filmed.</p>`}
@@ -275,7 +279,7 @@ function Show({ part, model, ready }) {
       <${Menu} name="Frames" value=${fps} set=${pace} options=${RATES} />
       <div class="pair">
         <${Button} sign="save" onClick=${save}>Save show file<//>
-        <${Button} class="main" disabled=${!show.scene?.walk} onClick=${film}>Film it<//>
+        <${Button} class="main" disabled=${!show.scene?.walk && !show.scene?.film} onClick=${film}>Film it<//>
       </div>`}
   <//>`;
 }

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Slider, Typed } from "../controls.js";
+import { Details, STEPS } from "../details.js";
 import { Sign, html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -23,18 +24,18 @@ export const panorama = {
   name: "panorama",
   title: "Panorama",
   kinds: ["panorama"],
-  first: ({ shelves: { structures } }) => ({ items: fresh([], structures.slice(0, 3)), fade: null, texture: null }),
+  first: ({ shelves: { structures } }) => ({ items: fresh([], structures.slice(0, 3)), fade: null, texture: null, refine: STEPS }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), panorama: { texture: ids[0] } }
     : { ...laid(now, "structures", ids), panorama: { items: [...now.panorama.items, ...fresh(now.panorama.items, ids)] } }),
-  restore: (now, { model, pictures, overlaps, fade = null, texture = null }) => ({
+  restore: (now, { model, pictures, overlaps, fade = null, texture = null, refine = 0 }) => ({
     model,
     shelves: {
       ...laid(now, "structures", [...new Set(pictures)]).shelves,
       ...(texture && texture !== "mix" && laid(now, "textures", [texture]).shelves),
     },
-    panorama: { items: pictures.map((photo, id) => ({ id, photo, overlap: overlaps[id] ?? OVERLAP })), fade, texture },
+    panorama: { items: pictures.map((photo, id) => ({ id, photo, overlap: overlaps[id] ?? OVERLAP })), fade, texture, refine },
   }),
 };
 
@@ -63,7 +64,7 @@ function Room({ part, model, change, take }) {
   const lie = laidOut(items);
   const scene = items.length && model ? {
     kind: "panorama", model: model.name, square: lie.square, pictures: items.map(({ photo }) => photo), overlaps: lie.overlaps,
-    fade: part.fade, texture: over.texture ?? part.texture,
+    fade: part.fade, texture: over.texture ?? part.texture, refine: part.refine,
   } : null;
   const frame = useLive("panorama", scene);
   const set = (name, index, patch, key) => change(name, {
@@ -110,6 +111,7 @@ function Room({ part, model, change, take }) {
         <div><${Choice} name="Texture" value=${part.texture ?? "own"} options=${TEXTURES}
           set=${(value) => change("whose texture", { texture: value === "own" ? null : value })} /></div>
         <p class="hint">Or one for all: choose it on the shelf of textures.</p>
+        <div class="row"><${Details} part=${part} change=${change} /></div>
       <//>
       <${Group} title="Width">
         <div class="row"><${Typed} name="Width of the saved panorama, pixels" value=${width ?? Math.round(1024 * lie.total)}
