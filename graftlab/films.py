@@ -16,6 +16,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from graftlab.blending.inputs import CodesIn
+from graftlab.blending.local import Confine
 from graftlab.codes import Codes, CodesT, SwapCodes
 from graftlab.editing.directions import Directions
 from graftlab.networks.model import Decoder
@@ -197,13 +198,15 @@ def blend(
     across: int = 1,  # pictures in a row
     noise: str | None = None,
     seed: int = 0,
+    confine: Confine | None = None,  # to a part of the picture: `partial(blending.confine, mask=...)`
 ) -> Film:
     """The codes stay as they are, and the network changes. GraftError for models of different layers."""
     legs = len(models) if loop else len(models) - 1
     frames, rate = _length(seconds, fps, PER_LEG * max(1, legs))
     shown: CodesIn = (lambda blended: codes) if isinstance(codes, Codes) else codes
     renderer = Renderer(models[0], noise, seed)
-    return blending.blends(renderer, models, how or passing(len(models), loop), shown, frames, rate, loop, across)
+    how = how or passing(len(models), loop)
+    return blending.blends(renderer, models, how, shown, frames, rate, loop, across, confine=confine)
 
 
 def _length(seconds: float | None, fps: Rate, usual: float = 0.0) -> tuple[int, Fraction]:

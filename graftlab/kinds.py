@@ -10,6 +10,7 @@ from graftlab.config import (
     Config,
     DistillConfig,
     DualEncoderConfig,
+    LocalConfig,
     RDNConfig,
     RosinalityConfig,
     RRDBConfig,
@@ -22,6 +23,7 @@ from graftlab.config import (
     TranslatorConfig,
 )
 from graftlab.networks.dual_encoder import DualEncoder
+from graftlab.networks.local import LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -53,6 +55,7 @@ TABLE = (
     Kind(SwappingAutoencoder, SwappingConfig, SwappingTrainConfig),
     Kind(RosinalityAutoencoder, RosinalityConfig),
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
+    Kind(LocalStyleGAN2, LocalConfig),
     Kind(StyleGAN3, StyleGAN3Config),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),

@@ -41,7 +41,7 @@ ROOMS = {
     "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints blending editing perception evaluation language",
-    "blending": "errors work artifacts config images figures codes networks checkpoints inversion",
+    "blending": "errors work artifacts config images figures codes networks checkpoints editing inversion",
     "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
@@ -52,8 +52,8 @@ ROOMS = {
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
-    "studio": "errors work config images codes networks objectives checkpoints training blending language editing "
-    "rendering video graftlab",
+    "studio": "errors work config images figures codes networks objectives checkpoints training blending language "
+    "editing rendering video graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
     "training blending editing video inversion rendering perception evaluation language graftlab benchmarking "
     "studio",

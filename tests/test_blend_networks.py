@@ -49,6 +49,7 @@ def rosinality() -> RosinalityAutoencoder:
 KINDS = {
     "stylegan2": tiny.stylegan2,
     "with classes": lambda: tiny.stylegan2(classes=3),
+    "stylegan3": tiny.stylegan3,
     "swapping": tiny.new_model,
     "deep swapping": lambda: SwappingAutoencoder(
         SwappingConfig(size=64, downsamplings=3, head_blocks=3, encoder_capacity=0.1, generator_capacity=0.05)

@@ -38,7 +38,13 @@ def test_a_picture_its_codes_a_sheet_and_a_film(graft, words, bundle):
     wishes = ["snow", Prompt("a lake", 0.5), Prompt("mist", -1)]
     wanted = guide(model, start, wishes, settings=Guiding(steps=3, cutouts=1), words=words, noise="fixed")
     assert torch.equal(found.texture, wanted.codes.texture)
-    assert json.loads(done.out) == [{"picture": "peaks", "towards": pytest.approx(wanted.towards[0], abs=1e-4)}]
+    (entry,) = json.loads(done.out)
+    assert entry == {
+        "picture": "peaks",
+        "towards": pytest.approx(wanted.towards[0], abs=1e-4),
+        "notices": wanted.notices,
+    }
+    assert wanted.notices[-1].startswith("words does not know 'landscape'")
     assert read("steps.png").shape[3] > 5 * 32
     assert Path("film.gif").stat().st_size > 0
     assert read_recipe("out.png")["command"].startswith("graft guide")
@@ -63,10 +69,16 @@ def test_codes_go_on_and_masks_confine_them(graft, words, bundle):
     write(tiny.pictures(1, 20, 50), "wide.png")
     refused = graft("guide", "photos/lake at dusk.jpg", "-t", "snow", *FAST, "--mask", "wide.png")
     assert refused.code == 2
-    assert "--mask wide.png is 80 x 32 pixels beside a picture of 32 x 32" in refused.err
+    assert (
+        "--mask wide.png of 50 x 20 pixels has another shape than lake at dusk, which is read as one of 32 x 32"
+        in refused.err
+    )
     refused = graft("guide", "codes.safetensors", "-t", "snow", *FAST, "--mask", "wide.png")
     assert refused.code == 2
-    assert "another shape" in refused.err
+    assert "--mask wide.png of 50 x 20 pixels has another shape" in refused.err
+    write(-torch.ones(1, 3, 32, 32), "black.png")
+    refused = graft("guide", "codes.safetensors", "-t", "snow", *FAST, "--mask", "black.png")
+    assert "--mask black.png is black all over" in refused.err
 
 
 def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words, monkeypatch):
@@ -85,9 +97,28 @@ def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words, monkeypatch):
     inverted, followed = Codes.load("found.safetensors"), Codes.load("photo.safetensors")
     assert 0 < tiny.differ(followed.w, inverted.w) < 0.5
     assert not list(Path().glob(".*"))
-    refused = graft("guide", "1", "-t", "snow", *FAST, "-m", "base.safetensors", "--part", "texture")
-    assert refused.code == 2
-    assert "have no texture" in refused.err
+    for source, more, sentence in (
+        ("1", ("--part", "texture"), "have no texture"),
+        ("seven", (), "seven is no file, and beside files a StyleGAN2 takes numbers and ranges such as 1,4,10-20"),
+        ("7-", (), "takes numbers and ranges"),
+        ("0-3", ("-m", "landscapes-256"), "0-3 is no file; seeds are for a StyleGAN2, and this model is a Swapping"),
+    ):
+        refused = graft("guide", source, "-t", "snow", *FAST, "-m", "base.safetensors", *more)
+        assert refused.code == 2
+        assert sentence in " ".join(refused.err.split())
+    assert "seeds such as 0-3 of a StyleGAN2" in " ".join(
+        graft("guide", "-t", "snow", "-m", "base.safetensors").err.split()
+    )
+
+
+def test_what_words_mean_is_told_before_codes_of_a_photo_are_searched_for(graft, words, monkeypatch):
+    save_model(Path("base.safetensors"), tiny.stylegan2())
+    monkeypatch.setattr("graftlab.inversion.sources.invert", lambda *told, **options: pytest.fail("searched"))
+    photo = ("guide", "photos/hill.png", "-m", "base.safetensors", *FAST)
+    for wishes, sentence in (((), "Say what to become"), (("-t", "qwertz"), "knows none of the words")):
+        refused = graft(*photo, *wishes)
+        assert refused.code == 2
+        assert sentence in refused.err
 
 
 def test_an_interrupted_command_goes_on(graft, words, monkeypatch):

@@ -205,6 +205,9 @@ def test_grid_of_a_folder_with_a_zip(graft, model):
     assert graft("grid", "--structures", "photos", "--textures", "textures.of-mine", "-o", "g.png").code == 0
     rows = [read(path, 32, True) for path in (HILL, LAKE, SEA)]
     assert shows("g.png", grid_sheet(model, rows, rows[:1], ["hill", "lake at dusk", "海"], ["hill"]))
+    several = ("--structures", HILL, "--structures", LAKE, "--structures", SEA)
+    assert graft("grid", *several, "--textures", HILL, "-o", "again.png").code == 0
+    assert pixels("again.png").tobytes() == pixels("g.png").tobytes()
     width, height = Image.open("g.png").size
     assert height > 4 * 128
     assert width > 2 * 128

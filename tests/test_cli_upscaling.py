@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from claims import shows
+from test_language import small as reader
 from test_upscaling import esrgan, small, theirs
 from tiny import pictures, stylegan2
 
@@ -57,6 +58,7 @@ def test_a_video(graft, large):
 def test_every_command_for_pictures(graft, large, bundle):
     """What is written is what the same command writes without the option, made larger."""
     save_model(Path("faces.safetensors"), stylegan2())
+    reader().save("words.safetensors", {})
     graft("encode", HILL, "-o", "codes.safetensors")
     write(pictures(1, 37, 50, 5), "mask.png")
     for command in (
@@ -67,6 +69,7 @@ def test_every_command_for_pictures(graft, large, bundle):
         ("regions", HILL, "--texture", f"mask.png={SEA}"),
         ("mix", HILL, "--texture", SEA),
         ("sample", "-m", "faces.safetensors", "--seeds", 3),
+        ("guide", HILL, "--text", "snow", "--words", "words.safetensors", "--steps", 1, "--cutouts", 0),
         ("toonify", LAKE, "--base", "faces.safetensors", "--blend", "faces.safetensors", "--steps", 1, "--features", 0),
     ):
         assert graft(*command, "-o", "plain.png").code == 0, command
@@ -79,6 +82,8 @@ def test_every_command_for_pictures(graft, large, bundle):
         recipe = read_recipe("larger.png")
         assert recipe["upscaler"] == large.fingerprint
         assert "--upscale 2" in recipe["command"]
+    several = ("guide", "1,2", "--text", "snow", "--words", "words.safetensors", "-m", "faces.safetensors")
+    assert "A sheet of pictures is not made larger" in graft(*several, "--upscaler", "large.pth").refusal()
 
 
 def test_films(graft, large):

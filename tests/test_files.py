@@ -1,5 +1,6 @@
 """Atomic writes: whole, or as before; never anything left beside the file."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -12,7 +13,8 @@ from claims import refused
 
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
-from graftlab.work.files import atomic_write, read_table
+from graftlab.work.files import atomic_write, read_table, taken_back
+from graftlab.work.parts import open_parts
 
 
 def names(folder):
@@ -185,3 +187,35 @@ def test_threads_writing_different_files(tmp_path):
         thread.join()
     assert [(tmp_path / str(i)).read_bytes() for i in range(8)] == [bytes([i]) * 999 for i in range(8)]
     assert len(names(tmp_path)) == 8
+
+
+def test_a_folder_that_was_begun_in_vain_is_taken_back(tmp_path):
+    def begin(folder, *files, worthless=None):
+        begun = taken_back(folder, worthless)
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(KeyError), begun:
+            for file in files:
+                (folder / file).parent.mkdir(exist_ok=True)
+                (folder / file).touch()
+            raise KeyError
+
+    begin(tmp_path / "runs" / "mine", "lock", "samples/a.jpg")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    begin(tmp_path / "mine", "lock")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes"]
+    begin(tmp_path / "other", "lock", worthless={"lock"})
+    assert not (tmp_path / "other").exists()
+    begin(tmp_path / "other", "lock", "work", worthless={"lock"})
+    assert len(list((tmp_path / "other").iterdir())) == 2
+
+
+def test_what_cannot_be_begun_leaves_no_parts(tmp_path):
+    out = tmp_path / "film.mp4"
+    for file, left in ((None, 0), ("00000000.nut", 3)):
+        with contextlib.suppress(KeyError), open_parts(out, ".nut", 64, {"a": 1}, True) as parts:
+            if file:
+                (parts.folder / file).touch()
+            raise KeyError
+        assert len(list(tmp_path.glob(".film.mp4.parts/*"))) == left

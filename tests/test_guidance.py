@@ -109,8 +109,12 @@ def test_a_mask_confines_it(codes):
     assert differ(texture[..., :half], own.expand_as(texture[..., :half])) > 0.01
     assert differ(guided.codes.structure[..., half:], one.structure[..., half:]) < 1e-5
     assert differ(guided.codes.structure[..., :half], one.structure[..., :half]) > 0.01
-    with pytest.raises(GraftError, match="A mask of 20 x 30 pixels has another shape than a picture of 32 x 32"):
-        follow(one, mask=torch.ones(1, 1, 30, 20))
+    for mask, sentence in (
+        (torch.ones(1, 1, 30, 20), "mask of 20 x 30 pixels has another shape than the picture of 32 x 32"),
+        (torch.zeros(1, 1, 32, 32), "mask is black all over"),
+    ):
+        with pytest.raises(GraftError, match=sentence):
+            follow(one, mask=mask)
 
 
 def test_it_begins_with_the_nearest_of_many_textures(codes, textures):
@@ -144,6 +148,7 @@ def test_the_best_is_kept_and_it_ends_when_nothing_gets_better(codes):
         losses.append(followed.descent.loss(slice(0, 1), 0)[0].item())
         followed.step()
         followed.done += 1
+    losses.append(followed.descent.loss(slice(0, 1), 1)[0].item())  # where the last step led
     found = aim.away(WORDS.images(model.decode(followed.codes)), WORDS.images(pictured))
     assert found.item() == pytest.approx(min(losses), abs=1e-5)
     still = Guidance(model, start, pictured, aim, WORDS, replace(wild, learning_rate=0.0, patience=3), ["texture"])
@@ -220,20 +225,49 @@ def test_what_makes_no_sense_is_refused_and_what_may_miss_the_point_is_said(code
             follow(codes, **options)
     with pytest.raises(GraftError, match="space of codes is w or w"):
         Guiding(space="z")
-    brief = replace(FAST, steps=1)
+    brief, told = replace(FAST, steps=1), list[str]()
     assert follow(codes, brief).notices == []
-    (unknown,) = follow(codes, brief, "a red zebra").notices
-    assert "does not know 'zebra'" in unknown
-    (contrary,) = follow(codes, brief, ["red", Prompt("red", -0.5)]).notices
-    assert "contradict each other" in contrary
+
+    def stop(codes):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # of the first step: what is known before is told before
+        follow(
+            codes, brief, ["a red zebra", Prompt("red", -0.5), Prompt("a red zebra", -1)], tell=told.append, follow=stop
+        )
+    assert "does not know 'zebra'" in told[0]
+    assert told[-1].startswith("'a red zebra' and avoiding 'a red zebra' contradict each other")
+
+
+def test_a_picture_that_comes_no_nearer_is_told_of(codes):
+    told: list[str] = []
+    still = follow(codes, replace(FAST, learning_rate=0.0), tell=told.append)
+    assert differ(still.codes.texture, codes.texture) < 1e-6
+    assert still.towards == pytest.approx([0, 0], abs=1e-6)
+    assert told == list(still.notices)
+    assert told[0].startswith("2 of 2 pictures have come no nearer to the words")
+
+
+def test_one_step_moves_and_a_phrase_alone_is_enough(codes, textures, monkeypatch):
+    once = replace(FAST, steps=1, candidates=0)
+    assert min(follow(codes, once).towards) > 0.01  # what a step led to counts
+    assert torch.equal(follow(codes, once, "red").codes.texture, follow(codes, once, [Prompt("red")]).codes.texture)
+    monkeypatch.setattr("graftlab.inversion.following.bundled", lambda fingerprint: textures)
+    settings = replace(FAST, candidates=8)
+    own = follow(codes, settings)  # as the command does
+    assert torch.equal(own.codes.texture, follow(codes, settings, textures=textures).codes.texture)
 
 
 def test_prompts_are_written_with_weights():
-    assert [Prompt.parse(text) for text in ("snow", "snow:0.5", "lake: calm", "fog:-1")] == [
+    assert [Prompt.parse(text) for text in ("snow", "snow:0.5", "lake: calm", "fog:-1", "5 islands: 2")] == [
         Prompt("snow"),
         Prompt("snow", 0.5),
         Prompt("lake: calm"),
         Prompt("fog", -1),
+        Prompt("5 islands", 2),
     ]
+    for clock in ("12:30", "dawn at 5:30", "a 16:9", "12:0.5", "1:2:3"):
+        assert Prompt.parse(clock) == Prompt(clock)
+    assert Prompt.parse("dawn at 5:30:0.5") == Prompt("dawn at 5:30", 0.5)
     with pytest.raises(GraftError, match="weight of 'snow' must be a finite number"):
         Prompt.parse("snow:nan")

@@ -87,7 +87,8 @@ def test_pictures_of_any_size_and_phrases_become_unit_vectors():
 
 def test_what_a_phrase_says_that_the_model_does_not_know():
     model = MiniModel(small(), "small")
-    assert model.distance_to_known("snow") == pytest.approx(0, abs=1e-5)
+    assert 0 <= model.distance_to_known("snow") < 1e-5
+    assert model.network.distance_to_known(model.network.known * 1.01).tolist() == [0, 0, 0]
     assert model.notice("snow") is None
     assert "'red', 'car'" in model.notice("a red car")
     assert model.distance_to_known("mountains in spring") > model.threshold
@@ -117,6 +118,10 @@ def test_it_has_a_file_with_its_words(tmp_path):
     other = DualEncoder(DualEncoderConfig(WORDS.pieces, 7, channels=4, hidden=4, width=4, length=4, known=1))
     with pytest.raises(GraftError, match="trained on 7 statistics"):
         MiniModel(other)
+    with pytest.raises(GraftError, match=r"nor a known text model \(graft-mini, clip-vit-b32, .*siglip2-b16\)\."):
+        text_model("nowhere")
+    with pytest.raises(GraftError, match="landscapes-128 is a Swapping Autoencoder, and this needs a dual encoder"):
+        text_model("landscapes-128")
 
 
 def test_words_that_a_file_may_not_have():

@@ -72,7 +72,7 @@ def test_what_is_named_is_told_by_its_content(models):
     assert named[:3] == [Latent(3), Latent(5), Latent(6)]
     assert named[3:6] == [CodesFile(Path("codes")), PhotoFile(Path("7")), CodesFile(Path("w.npz"))]
     assert named[6:] == [*files, PhotoFile(Path("me 2.png"))]
-    refused("nobody.png.*seeds such as 0-3", parse_sources, ["nobody.png"])
+    refused("nobody.png is no file.*numbers and ranges such as", parse_sources, ["nobody.png"])
     Path("empty").mkdir()
     refused("empty holds no pictures", parse_sources, ["empty"])
 

@@ -44,16 +44,21 @@ def rendered(browser, scene, **more):
     return result.content
 
 
+def left_half(browser):
+    """The id of a mask, and its PNG."""
+    half = np.zeros((64, 96), np.uint8)
+    half[:, :48] = 255
+    data = BytesIO()
+    Image.fromarray(half).save(data, "PNG")
+    return browser.post("/api/masks", files={"file": ("mask.png", data.getvalue())}).json()["id"], data.getvalue()
+
+
 @pytest.fixture
 def edited(studio):
     """A visitor, and a scene with everything in it."""
     browser = studio.visit()
     photos = browser.photos
-    half = np.zeros((64, 96), np.uint8)
-    half[:, :48] = 255
-    data = BytesIO()
-    Image.fromarray(half).save(data, "PNG")
-    mask = browser.post("/api/masks", files={"file": ("mask.png", data.getvalue())}).json()["id"]
+    mask, data = left_half(browser)
     scene = {
         "kind": "edit",
         "model": MODEL,
@@ -70,7 +75,7 @@ def edited(studio):
         ],
         "regions": [{"mask": mask, "texture": photos[2], "amount": 0.75}],
     }
-    return browser, scene, mask, data.getvalue()
+    return browser, scene, mask, data
 
 
 @pytest.fixture
@@ -142,7 +147,7 @@ def test_a_saved_picture_tells_its_scene(studio, format):
     assert recipe["command"] == f"graft swap @peaks @hilltop-sunset -o swap.png --size 32 --model {MODEL}"
 
 
-def test_a_sheet_of_all(studio):
+def test_a_sheet_of_all_is_that_of_the_command_and_of_python(studio, tmp_path, monkeypatch):
     browser = studio.visit()
     photos = browser.photos
     order = {"kind": "sheet", "model": MODEL, "structures": photos[:2], "textures": photos}
@@ -150,6 +155,11 @@ def test_a_sheet_of_all(studio):
     assert (job["state"], job["done"], job["total"]) == ("done", 6, 6)
     sheet = pixels(browser.get(f"/api/jobs/{job['id']}/result").content)
     assert sheet.shape[0] < sheet.shape[1]
+    monkeypatch.chdir(tmp_path)
+    for told, carry_out in (("command", lambda text: cli.run(shlex.split(text)[1:])), ("python", exec)):
+        carry_out(browser.post(f"/api/{told}", json=order).json()["text"])
+        assert np.array_equal(pixels(Path("sheet.png").read_bytes()), sheet), told
+        Path("sheet.png").unlink()
     refused = browser.post("/api/jobs", json={**order, "structures": ["../../etc/passwd"]})
     assert refused.status_code == 422
 
@@ -179,6 +189,25 @@ def test_words_lead_to_a_texture_that_is_kept_with_the_session(studio, colours):
     assert "Python" in browser.post("/api/command", json={**scene, "found": found}).json()["error"]
     assert "codes" in read_recipe(rendered(browser, {**scene, "found": found}))
     assert browser.post("/api/codes", files={"file": ("codes.safetensors", b"nothing")}).status_code == 400
+
+
+def test_words_lead_a_part_of_a_picture(studio, colours):
+    browser = studio.visit()
+    scene = {"kind": "edit", "model": MODEL, "picture": browser.photos[0]}
+    mask, _ = left_half(browser)
+    order = {"kind": "guide", "text": ["red"], "avoid": ["blue"], "neutral": "grey", "mask": mask, "soft": 0}
+    job = ended(browser, browser.post("/api/jobs", json={**order, "scene": scene}).json())
+    assert job["state"] == "done", job
+    with browser.live() as live:
+        plain, led = (pixels(live.picture(each)).astype(float) for each in (scene, {**scene, "found": job["found"]}))
+        changed = np.abs(led - plain).mean((0, 2))
+        third = len(changed) // 3
+        assert changed[:third].mean() > 3 * changed[-third:].mean()
+        painted = {**scene, "regions": [{"mask": mask, "texture": browser.photos[1]}]}
+        live.ask({**painted, "found": job["found"]})
+        assert "undo one" in live.answer()[0]["error"]
+    refused = browser.post("/api/jobs", json={**order, "scene": painted}).json()
+    assert "undo one" in ended(browser, refused)["error"]
 
 
 def test_words_that_are_not_known_are_told(studio, colours):

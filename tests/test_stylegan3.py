@@ -6,15 +6,28 @@ from math import cos, degrees, sin
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
+from claims import refused, shows
 from safetensors.torch import load_file
+from test_nvidia import meta, module
 from tiny import differ
 from torch import Tensor
 
 from graftlab.blending.blend import adopt, blend
 from graftlab.blending.weights import held, interpolate, layer_swap
 from graftlab.checkpoints.build import build
-from graftlab.checkpoints.readers import open_model
+from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.formats.nvidia_stylegan3 import read
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.checkpoints.readers import open_model, read_model
+from graftlab.config import StyleGAN3Config
+from graftlab.editing.style_directions import sefa
+from graftlab.inversion.encoder import Encoder
+from graftlab.inversion.photos import invert
+from graftlab.inversion.search import Centre
+from graftlab.networks.affines import affines
 from graftlab.networks.stylegan3 import StyleGAN3
 
 FIXTURES = Path(__file__).parent / "fixtures" / "stylegan3"
@@ -84,3 +97,116 @@ def test_blends(kind: str) -> None:
     assert differ(swapped.decode(adopt(codes, a, swapped)), expected[f"{kind}.swap_from_L4_84_40.mapA.img_psi1"]) < NEAR
     halfway = blend(a, b, held(interpolate(0.5), mapping=0.0, average=0.0))
     assert differ(halfway.decode(adopt(codes, a, halfway)), expected[f"{kind}.interp0.5.mapA.img_psi1"]) < NEAR
+
+
+# -- our own use of them ----------------------------------------------------------------------------------------------
+
+
+def test_our_file_holds_the_same(tmp_path: Path) -> None:
+    network = model("r.A")
+    save_model(tmp_path / "ours.safetensors", network)
+    again = load(tmp_path / "ours.safetensors", StyleGAN3, device="cpu")
+    assert (again.config, again.fingerprint) == (network.config, network.fingerprint)
+    assert torch.equal(again.sample([7]), network.sample([7]))
+
+
+def test_the_schedule_of_256_pixels() -> None:
+    """As in NVIDIA's print-outs: a stop band of layer 9 lies on a power of two, where rounding could go either way."""
+    stages = StyleGAN3Config(256, channels=(512,) * 14).stages
+    assert [stage.size for stage in stages] == [36] * 3 + [52] * 2 + [84] * 2 + [148] * 3 + [276] * 3 + [256] * 2
+
+
+def test_pictures_and_films_that_turn_and_shift(graft) -> None:
+    network = tiny.stylegan3()
+    save_model(Path("net.safetensors"), network)
+    save_model(Path("old.safetensors"), tiny.stylegan2())
+    network = load("net.safetensors", StyleGAN3, device="cpu")
+    moving = ("sample", "--seeds", 7, "--rotate", 30, "--translate", "0.25,-0.5", "-o", "moved.png", "-m")
+    assert graft(*moving, "net.safetensors", "--codes", "codes.safetensors").code == 0
+    moved = network.move(network.codes_of([7], 0.7), 30, 0.25, -0.5)
+    assert shows("moved.png", network.decode(moved))
+    assert graft("decode", "codes.safetensors", "-m", "net.safetensors", "-o", "again.png").code == 0
+    assert shows("again.png", network.decode(moved))
+    assert "A StyleGAN2 cannot turn or shift" in graft(*moving, "old.safetensors").refusal()
+    walk = ("film", "walk", "--seeds", 7, "-m", "net.safetensors", "--frames", 4, "--loop", "-o", "%d.png")
+    assert graft(*walk, "--rotate", "0:360", "--translate", "0,0:1,0").code == 0
+    codes = network.codes_of([7], 0.7)
+    for frame, motion in enumerate([(0, 0), (90, 0.5), (180, 1), (270, 0.5)]):
+        assert shows(f"{frame}.png", network.decode(network.move(codes, *motion)))
+    for wrong in ("1", "1,2,3", "1,a"):
+        assert "--translate takes right and down" in graft(*walk, "--translate", wrong).refusal()
+    assert "finite" in graft(*moving[:4], "nan", "-m", "net.safetensors").refusal()
+
+
+def test_noise_is_no_matter_and_none_is_searched_for() -> None:
+    network = tiny.stylegan3()
+    codes = network.codes_of([3])
+    assert torch.equal(network.decode(codes, "random"), network.decode(codes, "none"))
+    refused("draws without noise", invert, network, tiny.pictures(), steps=1, features=0, free_noise=True)
+
+
+@pytest.mark.parametrize("space", ["w", "w+"])
+def test_inversion(space: str) -> None:
+    network = tiny.stylegan3()
+    image = network.sample([5])
+    found = invert(network, image, steps=40, space=space, features=0)
+    assert found.codes.w.shape == (1, network.config.layers, 16)
+    assert (found.images - image).abs().mean() < 0.5 * (network.decode(network.codes_of([0], 0)) - image).abs().mean()
+
+
+def test_directions_and_encoder(tmp_path: Path) -> None:
+    network = tiny.stylegan3()
+    assert [len(affines(network, [row])) for row in range(6)] == [0, 1, 1, 1, 1, 0]  # input, four layers, colours
+    found = sefa(affines(network, range(4)), network.codes_of, 2, range(4), count=100)
+    moved = found.apply(network.codes_of([7]), {"factor 1": 2.0})
+    assert not torch.equal(network.decode(moved), network.sample([7]))
+    encoder = Encoder.of(network, Centre(network.mapping.average, 1.0), 8)
+    encoder.save(tmp_path / "encoder.safetensors")
+    again = Encoder.load(tmp_path / "encoder.safetensors").fitting(network)
+    assert torch.equal(again.encode(tiny.pictures()).w, encoder.encode(tiny.pictures()).w)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "option", "value", "told"),
+    [
+        ("synthesis", "output_scale", 0.5, "output_scale=0.5, not 0.25"),
+        ("synthesis", "margin_size", 8, "in_sampling_rate|padding|size"),
+        ("synthesis.L2_52_48", "padding", [0, 0, 0, 0], r"synthesis.L2_52_48: padding=\[0, 0, 0, 0\], not"),
+        ("synthesis.L4_84_40", "up_factor", 2, "synthesis.L4_84_40: up_factor=2, not 4"),
+        ("", "img_channels", 1, "pictures with 1 channels; only 3"),
+        ("", "img_resolution", 96, "size must be a power of two, not 96"),
+        ("mapping.fc0", "activation", "linear", "mapping.fc0 has activation='linear'"),
+    ],
+)
+def test_options_that_draw_another_picture(where: str, option: str, value: object, told: str) -> None:
+    holding = open_contents(FIXTURES / "t.pkl")
+    module(holding, name=where)[option] = value
+    refused(told, read, holding)
+
+
+def test_filters_that_are_not_the_configurations() -> None:
+    holding = open_contents(FIXTURES / "r.pkl")
+    buffers = module(holding, name="synthesis.L3_52_48")["_buffers"]
+    buffers["down_filter"] = buffers["down_filter"] * 1.01
+    refused("synthesis.L3_52_48: down_filter is another filter", read, holding)
+
+
+def test_a_generator_in_training_and_a_discriminator() -> None:
+    holding = open_contents(FIXTURES / "t.pkl")
+    holding.tree["D"] = holding.tree.pop("G_ema")
+    file = read(holding)
+    assert file is not None
+    assert [note.partition(";")[0] for note in file.notes] == [
+        "There is no averaged generator (G_ema)",
+        "The discriminator is left out: a StyleGAN3 is not trained here.",
+    ]
+
+
+def test_forks_of_it() -> None:
+    for class_name, told in (("SuperresGenerator", "StyleGAN-XL"), ("AttentionBlock", "made of AttentionBlock")):
+        holding = open_contents(FIXTURES / "t.pkl")
+        meta(holding, name="synthesis.L0_36_48" if class_name == "AttentionBlock" else "")["class_name"] = class_name
+        refused(told, read_model, holding)

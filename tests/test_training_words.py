@@ -98,6 +98,7 @@ def test_the_command(graft, bases, tmp_path):
     asked = ("finetune", base, "--text", "red", "--from", "grey", "--device", "cpu", "--run")
     result = graft(*asked, "one", "--iterations", 4, "--snapshot-every", 4, "--precision", "float32")
     assert result.code == 0, result
+    assert result.err.rstrip().endswith("one/last.safetensors")
     assert [path.name for path in sorted((tmp_path / "one" / "models").iterdir())] == [
         "000000004.safetensors",
         "000000008.safetensors",
@@ -113,9 +114,10 @@ def test_the_command(graft, bases, tmp_path):
         (("--text", "grey"), "means the same to colours as 'grey'"),
         (("--text", "qwertz"), "knows none of the words of 'qwertz'"),
     ):
-        result = graft(*asked, "two", *more)
+        result = graft(*asked, "runs/two", *more)
         assert result.code == 2
         assert says in result.err.replace("\n", " "), result
+        assert not (tmp_path / "runs").exists()
     for arguments, says in (
         ((base, "--run", "three"), "or a phrase that says what to become (--text)"),
         ((base, photos, "--run", "three", "--from", "grey"), "--from goes with --text"),

@@ -1,5 +1,6 @@
 """Directions from words: least squares find what was planted, a model is looked at once, the command."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -118,6 +119,10 @@ def test_the_command(graft, monkeypatch, bundle, tmp_path):
     result = graft(*asked, "-o", "colours.safetensors")
     assert result.code == 0, result
     assert "red: " in result.out
+    assert "looking" in result.err
+    again = graft("directions", "text", "a red zebra", *asked[4:], "-o", "again.safetensors", "--json")
+    assert "looking" not in again.err  # but remembered
+    assert json.loads(again.out)["about"]["notices"] == [Colours().notice("a red zebra")]
     assert (
         graft("directions", "sweep", "0-1", "colours.safetensors", "-m", "style.safetensors", "-o", "s.png").code == 0
     )

@@ -6,7 +6,8 @@ from planted_words import Colours
 from tiny import differ, pictures
 
 from graftlab.errors import GraftError
-from graftlab.objectives.words import Aim, Prompt, cut_outs, look
+from graftlab.language import text_model
+from graftlab.objectives.words import Aim, Prompt, contradictions, cut_outs, look, notices
 
 MODEL = Colours()
 
@@ -36,8 +37,6 @@ def test_wishes_are_weighed_and_what_is_avoided_counts_the_other_way():
     red, blue = (Aim.of(MODEL, [Prompt(word)], "grey").away(now, before) for word in ("red", "blue"))
     both = Aim.of(MODEL, [Prompt("red", 3), Prompt("blue", -1)], "grey")
     assert differ(both.away(now, before), 1 - (0.75 * (1 - red) - 0.25 * (1 - blue))) < 1e-5
-    assert not both.contradicts
-    assert Aim.of(MODEL, [Prompt("red"), Prompt("red", -0.1)], "grey").contradicts
 
 
 def test_a_picture_is_a_wish_too_from_where_each_picture_is():
@@ -78,3 +77,65 @@ def test_wishes_that_make_no_sense():
     for weight in (float("nan"), float("inf")):
         with pytest.raises(GraftError, match="must be a finite number"):
             Prompt("red", weight)
+
+
+# -- wishes that contradict each other --------------------------------------------------------------------------------
+
+OPPOSITE = """
+snow/summer, deep snow/summer, snow/green summer, winter/summer, a snowy mountain/summer, snow/spring, winter/autumn,
+autumn/spring, autumn foliage/spring green, autumn colours/blossom, night/day, a starry night/bright midday,
+starry night/sunny day, stars/noon, northern lights/bright day, moonlit night/sunshine, dawn/night, night/golden sunset,
+sunset/noon, golden sunset/bright midday, fog/clear, fog/clear air, fog/clear sky, thick fog/clear sky, storm/clear sky,
+storm clouds/blue sky, rain/blue sky, sunny day/rain, sunshine/storm, overcast sky/clear sky, sunny/overcast,
+clouds/cloudless, dry/lush, dry grass/green grass, dry golden grass/lush green meadows, snow/no snow, snow/a desert,
+desert/tropical island, palms/snow, a forest/no trees, calm water/waves
+"""
+COMPATIBLE = """
+snow/night, deep snow/a starry night, winter/a sunny day, snow/golden sunset, snow/mountains, snow/blue sky,
+winter/fog, winter/storm, winter/dawn, a forest/winter, snow/clear air, snow/frozen lake, golden sunset/a lake, golden
+sunset/sea, golden sunset/clouds, clouds/golden sunset, desert/golden sunset, summer/golden sunset, autumn
+foliage/golden sunset, night/northern lights, night/mountains, thick fog/night, storm/night, clouds/night,
+desert/night, clear sky/starry night, summer/lake, summer/storm clouds, summer/night, summer/dry grass, summer/blue
+sky, summer/day, spring/flowers, spring/rain, autumn/a lake, autumn/fog, autumn/dry grass, fog/forest, fog/dawn,
+fog/clouds, overcast sky/fog, storm/overcast sky, storm/sea, lush green meadows/flowers, lush green meadows/blue sky,
+dry golden grass/bright midday, green meadows/forest, no snow/fog, no trees/snow, forest/lake, mountains/sea,
+boulders/fog, palms/a calm sea, a tropical island/golden sunset, mesas/a desert, volcanic/snow, clouds/blue sky, a
+lake/a waterfall, waves/golden sunset
+"""
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return text_model("graft-mini", device="cpu")
+
+
+def pairs(text: str) -> list[tuple[str, ...]]:
+    return [tuple(pair.strip().split("/")) for pair in text.split(",")]
+
+
+def contrary(model, *wishes: str | Prompt) -> bool:
+    return bool(contradictions(model, [wish if isinstance(wish, Prompt) else Prompt(wish) for wish in wishes]))
+
+
+def test_opposites_contradict_each_other_and_what_goes_together_does_not(mini):
+    assert [pair for pair in pairs(OPPOSITE) if not contrary(mini, *pair)] == []
+    assert [pair for pair in pairs(COMPATIBLE) if contrary(mini, *pair)] == []
+
+
+def test_what_is_wished_for_may_not_be_avoided(mini):
+    for wish, avoided, wanted in (
+        ("snow", "snow", True),
+        ("a boat on a lake", "A boat on a lake!", True),  # of which no factor says anything
+        ("a starry night", "night", True),
+        ("snow", "summer", False),
+        ("dawn", "fog", False),
+    ):
+        assert contrary(mini, wish, Prompt(avoided, -0.1)) == wanted, (wish, avoided)
+    assert not contrary(mini, Prompt("night", -1), Prompt("day", -1))
+    assert not contrary(mini, Prompt("night", 0), "day")
+    assert contrary(MODEL, "red", Prompt("red", -0.1))  # of a model that knows no word of the factors
+    assert not contrary(MODEL, Prompt("red", 3), Prompt("blue", -1), "green")
+    assert notices(mini, [Prompt("snow"), Prompt("a lake"), Prompt("summer", 0.5), Prompt("deep snow", -1)]) == [
+        "'snow' and 'summer' contradict each other; the result lies in between.",
+        "'snow' and avoiding 'deep snow' contradict each other; the result lies in between.",
+    ]

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from graftlab.config import StyleGAN2Config, preset
+from graftlab.config import StyleGAN2Config, StyleGAN3Config, preset
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
 
 M = TypeVar("M", bound=nn.Module)
@@ -29,6 +30,17 @@ def stylegan2(seed: int = 0, **sizes: Any) -> StyleGAN2:
     small = {"channels": (16, 16, 8, 8), "z_channels": 12, "w_channels": 16, "mapping_layers": 2}
     model = StyleGAN2(StyleGAN2Config(**{**small, **sizes}))
     torch.nn.init.normal_(model.mapping.average, std=0.3)
+    return ready(model)
+
+
+def stylegan3(seed: int = 0, **sizes: Any) -> StyleGAN3:
+    """The same of StyleGAN3."""
+    torch.manual_seed(seed)
+    small = {"size": 32, "channels": (8, 8, 8, 6), "z_channels": 12, "w_channels": 16, "margin": 4}
+    small |= {"first_cutoff": 1.0, "first_stopband": 3.0}  # which makes resolutions of 8, 16 and 32
+    model = StyleGAN3(StyleGAN3Config(**{**small, **sizes}))
+    torch.nn.init.normal_(model.mapping.average, std=0.3)
+    torch.nn.init.normal_(model.synthesis.input.affine.weight)
     return ready(model)
 
 

@@ -8,6 +8,7 @@ from graftlab.blending.files import Blended, blend_files
 from graftlab.blending.inputs import Inputs, probe_photos, probe_seeds
 from graftlab.blending.kinship import Kinship
 from graftlab.blending.layers import Layer, layers_of
+from graftlab.blending.local import Where, confine
 from graftlab.blending.rules import BlendConfig, Switch
 from graftlab.blending.sheets import sheet
 from graftlab.blending.weights import Rule, band, curve, held, interpolate, layer_swap, matrix, only, pinkney, reversed_
@@ -22,10 +23,12 @@ __all__ = [
     "Layer",
     "Rule",
     "Switch",
+    "Where",
     "adopt",
     "band",
     "blend_files",
     "blend_many",
+    "confine",
     "curve",
     "features_at",
     "held",

@@ -19,6 +19,7 @@ from graftlab.networks.model import Network, fingerprint
 
 ModelT = TypeVar("ModelT", bound=Network)
 INHERITED = ("trained_on", "licence")
+SHRUNK = 0.9  # of the spread of constant noise, below which a blend is told to be softer
 ROUNDING = 1e-5  # by which shares may miss a sum of 1
 
 
@@ -83,13 +84,36 @@ def check_resolutions(rule: Callable[[Layer], Any], layers: Sequence[Layer]) -> 
 
 def lineage(models: Sequence[Network], rule: Callable[[Layer], Any]) -> dict[str, Any]:
     """What a blend tells about itself (`about`): licence and training data as far as its parents' are known, their
-    fingerprints in order, those of their own parents if any, and the rule."""
+    fingerprints and names in order, the fingerprints of their own parents if any, and the rule."""
     parents = [model.fingerprint for model in models]
     known = {name: dict.fromkeys(str(model.about.get(name, "unknown")) for model in models) for name in INHERITED}
     inherited = {name: " and ".join(values) for name, values in known.items() if list(values) != ["unknown"]}
     before = sorted(frozenset().union(*(model.ancestors for model in models)).difference(parents))
-    about = {**inherited, "parents": parents, "blend": dict(getattr(rule, "about", {}))}
+    about: dict[str, Any] = {**inherited, "parents": parents, "parent_names": [model.name for model in models]}
+    about["blend"] = dict(getattr(rule, "about", {}))
     return about | ({"ancestors": before} if before else {})
+
+
+def doubt_noise(models: Sequence[Network], shares: Callable[[Layer], Sequence[Share]]) -> str:
+    """A sentence if a rule mixes constant noise that is unlike, whose spread shrinks; else nothing.
+
+    Independent noise of spread 1 has one of 0.71 halfway. Fine-tuned copies have the same noise as their parent."""
+    states = [model.state_dict() for model in models]
+    spreads = []
+    for layer in layers_of(models[0]):
+        if layer.role == "noise":
+            row = shares(layer)
+            whole = sum(
+                float(state[layer.name].std()) * abs(float(torch.as_tensor(share).max()))
+                for state, share in zip(states, row, strict=True)
+            )
+            spreads.append(float(mixed(layer, states, row).std()) / max(whole, 1e-9))
+    if not spreads or (least := min(spreads)) > SHRUNK:
+        return ""
+    return (
+        f"The constant noise of these networks is unlike, and mixed it has {least:.2f} of its spread, which softens "
+        "details; take that of one (graft blend --noise a)."
+    )
 
 
 def mixed(layer: Layer, states: Sequence[dict[str, Tensor]], shares: Sequence[Share]) -> Tensor:

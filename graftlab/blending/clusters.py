@@ -9,7 +9,7 @@ belongs to the clusters in whose positions it does its work.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from torch import Tensor
 from graftlab.artifacts import finite
 from graftlab.blending.channels import Features, features_at
 from graftlab.blending.inputs import Probe
-from graftlab.blending.kinship import family_of
 from graftlab.errors import GraftError, needs
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import full
+from graftlab.networks.local import likeness
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
 from graftlab.work.progress import Watch, steps, unwatched
@@ -66,23 +66,36 @@ class Clusters:
         if bool((self.membership < 0).any()) or not bool((self.deviation > 0).all()):
             raise GraftError("Memberships are from 0 up, and deviations above 0.")
 
-    def share(self, names: Sequence[str], hard: bool = False) -> Tensor:
+    def share(
+        self, names: Sequence[str] | Mapping[str, float], hard: bool = False, query: float | None = None
+    ) -> Tensor:
         """How much of each channel (C,) belongs to some of the clusters, in [0, 1]; all of them together have 1.
 
-        If `hard`, a channel wholly belongs to the cluster in whose positions it is most active on average, so that
-        small clusters have channels too. GraftError for unknown clusters, and those that no channel belongs to."""
+        Names may have amounts, with which what belongs to them is multiplied. If `hard`, a channel wholly belongs to
+        the cluster in whose positions it is most active on average, so that small clusters have channels too. With a
+        `query`, it is 1 for those that are the clusters' own more than others are, until they make up this share of
+        what all channels do there (Collins et al. 2020, section 3). GraftError for unknown clusters, and those that no
+        channel belongs to."""
+        belonging = self.belonging(hard)
+        chosen, total = belonging * self.chosen(names), belonging.sum(1)
+        nothing = isinstance(names, Mapping) and names and not any(names.values())  # which is asked for
+        if not chosen.any() and not nothing:
+            raise GraftError(
+                f"No channel belongs to {' or '.join(names) or 'no cluster'}; choose other clusters (--clusters)."
+            )
+        if isinstance(names, Mapping):
+            chosen = belonging * torch.tensor([float(names.get(name, 0)) for name in self.names])
+        share = chosen.sum(1) / total.where(total > 0, 1.0)
+        return share if query is None else _foremost(share, query)
+
+    def chosen(self, names: Iterable[str]) -> Tensor:
+        """Which clusters (K,) have one of these names. GraftError for unknown ones."""
+        names = list(names)
         if unknown := [name for name in names if name not in self.names]:
             raise GraftError(
                 f"There is no cluster '{unknown[0]}', only {', '.join(dict.fromkeys(self.names))} (--clusters)."
             )
-        belonging = self.belonging(hard)
-        chosen, total = belonging * torch.tensor([name in names for name in self.names]), belonging.sum(1)
-        share = chosen.sum(1) / total.where(total > 0, 1.0)
-        if not share.any():
-            raise GraftError(
-                f"No channel belongs to {' or '.join(names) or 'no cluster'}; choose other clusters (--clusters)."
-            )
-        return share
+        return torch.tensor([name in names for name in self.names])
 
     def belonging(self, hard: bool = False) -> Tensor:
         """The memberships (C, K); if `hard`, 1 for the cluster that a channel wholly belongs to, and 0 for others."""
@@ -120,8 +133,8 @@ class Clusters:
                 f"These clusters are of {len(self.mean)} channels, and here are {features.shape[1]}; take those of "
                 "this network, or of its kin."
             )
-        standard = (features - self.mean.to(features)[:, None, None]) / self.deviation.to(features)[:, None, None]
-        return torch.einsum("kc,nchw->nkhw", self.centres.to(features), standard).argmax(1)
+        mean, deviation, centres = (each.to(features) for each in (self.mean, self.deviation, self.centres))
+        return likeness(features, mean, deviation, centres).argmax(1)
 
     def save(self, path: str | Path) -> Path:
         """Write as JSON, a line for each cluster and for each channel, to be edited by hand."""
@@ -164,35 +177,6 @@ class Clusters:
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise GraftError(f"{path} holds no clusters; 'graft clusters fit' makes such files.") from None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Clusters of one file, of which some are meant."""
-
-    path: Path
-    clusters: Clusters
-    names: list[str]
-
-    @classmethod
-    def parse(cls, text: str) -> "Choice":
-        """ "parts.json:3,sky". GraftError for anything else."""
-        path, _, names = text.rpartition(":")
-        if not path or not names.strip():
-            raise GraftError(f"--clusters takes a file and names of clusters such as parts.json:3,5, not '{text}'.")
-        choice = cls(Path(path), Clusters.load(path), [name.strip() for name in names.split(",")])
-        choice.clusters.share(choice.names)  # refuses unknown ones before any work is done
-        return choice
-
-
-def doubt(path: Path, clusters: Clusters, networks: Sequence[Network]) -> str:
-    """A sentence if clusters were found in a network that is none of these, nor a parent of one; else nothing."""
-    if clusters.model in frozenset().union(*map(family_of, networks)):
-        return ""
-    return (
-        f"{path} was made of another model ({str(clusters.model)[:12]}); its channels mean the same here only if one "
-        "was fine-tuned from the other, or both from a third."
-    )
 
 
 def fit(
@@ -307,6 +291,16 @@ def _some(features: Tensor, generator: torch.Generator) -> Tensor:
     """Vectors (P, C) of positions of features (1, C, H, W) that are drawn at random."""
     vectors = features[0].flatten(1).T.cpu()
     return vectors[torch.randperm(len(vectors), generator=generator)[:PER_PICTURE]]
+
+
+def _foremost(share: Tensor, query: float) -> Tensor:
+    """Channels (C,) in the order of their shares, until those sum to a share of all: 1, the last one perhaps less.
+
+    The linear programme of the paper: most of the clusters for least of all others, which only asks for order."""
+    order = share.argsort(descending=True, stable=True)
+    ordered = share[order]
+    left = query * share.sum() - (ordered.cumsum(0) - ordered)
+    return torch.zeros_like(share).scatter(0, order, (left / ordered.clamp(min=1e-9)).clamp(0, 1) * (ordered > 0))
 
 
 def _short(numbers: Tensor) -> Any:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
+from graftlab.blending.blend import doubt_noise
 from graftlab.blending.kinship import Kinship, kinship
+from graftlab.blending.weights import interpolate, pair
 from graftlab.checkpoints.load import load
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
@@ -32,7 +34,7 @@ class Family:
         device: str | None = None,
         precision: str = "float32",
         watch: Watch = unwatched,
-        tell: Tell = ignore,  # of those that are kin far apart, or none
+        tell: Tell = ignore,  # of those that are kin far apart, or none, and of constant noise that is unlike
     ) -> None:
         self.names = [str(model) for model in models]
         self.load: Callable[[str], Network] = lru_cache(KEPT)(partial(load, device=device, precision=precision))
@@ -57,4 +59,6 @@ class Family:
             raise GraftError(f"{apart} {found.sentence.rstrip('.')}; choose others, or go on with --force.")
         if not found.blends or found.verdict == "doubtful":
             tell(f"{name}: {found.sentence}")
+        if sentence := doubt_noise([self.base, network], pair(interpolate(0.5))):
+            tell(f"{name}: {sentence}")
         return found

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from graftlab.blending.blend import blend_many
-from graftlab.blending.clusters import doubt
+from graftlab.blending.blend import blend_many, doubt_noise
+from graftlab.blending.choices import doubt
 from graftlab.blending.family import Family, Tell, ignore
 from graftlab.blending.inputs import Inputs
 from graftlab.blending.kinship import Kinship
@@ -131,7 +131,7 @@ def blend_files(
     force: bool = False,  # blend networks that seem unrelated all the same
     device: str | None = None,
     watch: Watch = unwatched,
-    tell: Tell = ignore,  # of clusters that may be of another network
+    tell: Tell = ignore,  # of clusters that may be of another network, and of noise that is unlike
 ) -> Blended:
     """Open models and blend them, which leaves their files as they are.
 
@@ -145,8 +145,11 @@ def blend_files(
     for choice in config.choices:
         if sentence := doubt(choice.path, choice.clusters, networks):
             tell(sentence)
+    if sentence := doubt_noise(networks, rule):
+        tell(sentence)
     shares = [(layer, [_numbers(share) for share in rule(layer)]) for layer in layers_of(networks[0])]
-    return Blended(blend_many(networks, rule), networks, family.kinships, shares)
+    blended = config.confine(networks[0], blend_many(networks, rule))
+    return Blended(blended, networks, family.kinships, shares)
 
 
 def _numbers(share: Share) -> list[float]:

@@ -20,6 +20,7 @@ from typing import Literal, get_args
 
 from graftlab.config import StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
+from graftlab.networks.local import LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -105,6 +106,11 @@ def role_of(name: str) -> Role:
     if ".affine." in name or ".modulation.s" in name:  # generator.modulation.scale, .shift
         return "affine"
     return ENDINGS.get(name.rpartition(".")[2], "convolution")
+
+
+@places_of.register
+def _(model: LocalStyleGAN2) -> dict[str, Place]:
+    raise GraftError("A local blend is of two networks, and blends with no other; blend those, and then in that place.")
 
 
 @places_of.register

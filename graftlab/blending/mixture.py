@@ -23,7 +23,7 @@ class Mixture(Generic[ModelT]):
         self.network = blend_many(models, lambda layer: alone)
         self._layers = layers_of(self.network)
         self._states, self._made = [model.state_dict() for model in models], self.network.state_dict()
-        self._shares: dict[str, Sequence[float]] = {layer.name: alone for layer in self._layers}
+        self._shares: dict[str, Sequence[Share]] = {layer.name: alone for layer in self._layers}
 
     @torch.no_grad()
     def take(self, rule: Callable[[Layer], Sequence[Share]]) -> ModelT:
@@ -33,8 +33,16 @@ class Mixture(Generic[ModelT]):
         check_resolutions(rule, self._layers)
         self.network.fingerprint, self.network.about = None, lineage(self.models, rule)
         for layer in self._layers:
-            shares = tuple(map(float, rule(layer)))
-            if shares != self._shares[layer.name]:
+            shares = tuple(rule(layer))
+            if not _equal(shares, self._shares[layer.name]):
                 self._made[layer.name].copy_(mixed(layer, self._states, shares))
                 self._shares[layer.name] = shares
         return self.network
+
+
+def _equal(some: Sequence[Share], others: Sequence[Share]) -> bool:
+    """Whether shares are the same, numbers or one for each channel."""
+    pairs = (
+        [torch.as_tensor(share, dtype=torch.float64) for share in each] for each in zip(some, others, strict=False)
+    )
+    return len(some) == len(others) and all(torch.equal(a, b) for a, b in pairs)

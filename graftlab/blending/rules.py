@@ -8,15 +8,17 @@ Rules themselves are in `weights`; who has numbers and no texts takes those.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from string import ascii_lowercase as LETTERS  # the models of a blend
+
+from torch import Tensor
 
 from graftlab.blending import weights as shares
 from graftlab.blending.blend import check_resolutions
 from graftlab.blending.channels import channels, features_at, together
-from graftlab.blending.clusters import Choice
+from graftlab.blending.choices import Choice
 from graftlab.blending.layers import Layer, layers_of
+from graftlab.blending.local import Where
 from graftlab.blending.weights import Rule, Share
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
@@ -68,8 +70,8 @@ class Switch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlendConfig(Switch):
-    """How models are blended: in one of six ways, with other shares for some roles.
+class BlendConfig(Where, Switch):
+    """How models are blended: in one of six ways, with other shares for some roles, and in which part of the picture.
 
     GraftError unless it is one, for options that do not go with it, and for texts and numbers that make no sense."""
 
@@ -79,10 +81,10 @@ class BlendConfig(Switch):
     """These resolutions from B, all others from A: 16-64."""
     weights: Path | None = None
     """JSON or YAML: each resolution with the shares of all models."""
-    clusters: list[str] | None = None
-    """Only the channels of some clusters from B: parts.json:3,sky; one file for each layer."""
     hard: bool = False
-    """Channels belong to one cluster wholly, not to all in proportion."""
+    """Channels of --clusters belong to one cluster wholly, not to all in proportion."""
+    query: float | None = None
+    """Whole channels of --clusters, the clusters' own first, until they make up this share of them: 0.5."""
     mapping: str | None = None
     """Whose mapping network (and its average, unless told): a, b, ...; as its layer by default."""
     average: str | None = None
@@ -99,29 +101,38 @@ class BlendConfig(Switch):
     """pinkney: as the best-known script does --swap-at."""
 
     def __post_init__(self) -> None:
-        ways = ("swap_at", "alpha", "curve", "band", "weights", "clusters")
-        if sum(getattr(self, way) not in (None, [], ()) for way in ways) != 1:
-            raise GraftError(f"Say how to blend by one of {', '.join('--' + way.replace('_', '-') for way in ways)}.")
+        super().__post_init__()
+        ways = ("swap_at", "alpha", "curve", "band", "weights")
+        count = self.by_channels + sum(getattr(self, way) is not None for way in ways)
+        if count != 1 and (count or not self.somewhere):
+            named = ", ".join("--" + way.replace("_", "-") for way in (*ways, "clusters"))
+            raise GraftError(f"Say how to blend by one of {named}.")
+        if self.somewhere and (self.mapping or self.average):
+            raise GraftError("Local blends draw A's w; leave --mapping and --average out.")
+        if self.reverse and not count:
+            raise GraftError("There is nothing to reverse; name the models in another order, or add a way to blend.")
         if self.swap_at is None and not self.level is self.width is self.compat is None:
             raise GraftError("--level, --width and --compat belong to --swap-at; leave them out or give that.")
-        if self.hard and not self.clusters:
-            raise GraftError("--hard belongs to --clusters; leave it out or give that.")
+        if (self.hard or self.query is not None) and not self.clusters:
+            raise GraftError("--hard and --query belong to --clusters; leave them out or give that.")
+        if self.query is not None and (self.hard or not 0 < self.query <= 1):
+            raise GraftError(f"--query is a share above 0 and up to 1, without --hard, not {self.query:g}.")
         if self.compat not in (None, "pinkney"):
             raise GraftError(f"--compat knows pinkney, not '{self.compat}'.")
         if self.weights is not None and self.reverse:
             raise GraftError("--reverse is for two models without --weights; name the models in another order.")
-        if not (self.weights or self.clusters):
+        if not (self.weights or self.by_channels):
             self.rule()  # refuses what makes no sense before any model is opened
 
-    @cached_property
-    def choices(self) -> list[Choice]:
-        """The clusters that are meant. GraftError for files that hold none, and for unknown names."""
-        return [Choice.parse(text) for text in self.clusters or ()]
+    @property
+    def by_channels(self) -> bool:
+        """Whether the clusters choose channels, and not only places."""
+        return bool(self.clusters) and (not self.local or self.hard or self.query is not None)
 
     @property
     def files(self) -> list[Path]:
         """What it is read from."""
-        return [*([self.weights] if self.weights else []), *(choice.path for choice in self.choices)]
+        return [*([self.weights] if self.weights else []), *super().files]
 
     def rule(self) -> Rule[Share]:
         """The share of B, of the whole network, where that needs no network to be known."""
@@ -154,7 +165,7 @@ class BlendConfig(Switch):
     def _shares(self, network: Network) -> Rule[Sequence[Share]]:
         if self.weights is not None:
             return shares.matrix(shares.read_rows(self.weights))
-        if not self.clusters:
+        if not self.by_channels:
             return shares.pair(self.rule())
         layers = [choice.clusters.layer for choice in self.choices]
         if twice := [layer for layer in layers if layers.count(layer) > 1]:
@@ -162,17 +173,21 @@ class BlendConfig(Switch):
                 f"--clusters names {twice[0]} twice; choose all its clusters at once, as {self.choices[0].path}:3,5."
             )
         rule = together(
-            *(
-                channels(features_at(network, each.clusters.layer), each.clusters.share(each.names, self.hard))
-                for each in self.choices
-            )
+            *(channels(features_at(network, each.clusters.layer), self._channels(each)) for each in self.choices)
         )
         return shares.pair(shares.reversed_(rule) if self.reverse else rule)
+
+    def _channels(self, choice: Choice) -> Tensor:
+        if self.query is None:
+            return choice.clusters.share(choice.amounts, self.hard)
+        return choice.clusters.share(choice.names, query=self.query)
 
     def _with_switches(self, rule: Rule[Sequence[Share]], count: int) -> Rule[Sequence[Share]]:
         """With the models that are named for some roles, and for one part if that is asked for."""
         letters: Mapping[str, str | None] = {role: getattr(self, role) for role in SWITCHES}
         letters = {**letters, "average": self.average or self.mapping}
+        if self.somewhere:
+            letters |= {"mapping": "a", "average": "a"}
         fixed = {role: _all_of(letter, role, count) for role, letter in letters.items() if letter is not None}
         rule = shares.held(rule, **fixed) if fixed else rule
         if self.part in (None, "both"):

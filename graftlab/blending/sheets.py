@@ -21,8 +21,10 @@ from torch import Tensor
 from graftlab import images
 from graftlab.blending.axes import Axis, Cell, check_axes, read_axis
 from graftlab.blending.blend import blend, check_resolutions
+from graftlab.blending.choices import doubt
 from graftlab.blending.family import Family, Tell, ignore
 from graftlab.blending.inputs import CodesIn, Inputs
+from graftlab.blending.local import Where
 from graftlab.blending.rules import Switch
 from graftlab.blending.snapshots import expand
 from graftlab.checkpoints.build import called
@@ -39,7 +41,7 @@ from graftlab.work.progress import Progress, Watch, silent, unwatched
 
 AT_ONCE = 8  # pictures decoded together
 PAGE = ".html"
-WHOLE, FEW = Switch(), Inputs()
+WHOLE, FEW, EVERYWHERE = Switch(), Inputs(), Where()
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,31 @@ class Grid:
 class Artist:
     """Draws cells, one blend at a time: the next is written over the last."""
 
-    def __init__(self, load: Callable[[str], Network], codes_in: CodesIn, **rendering: Any) -> None:
-        self.load, self.codes_in = load, codes_in
+    def __init__(
+        self, load: Callable[[str], Network], codes_in: CodesIn, where: Where = EVERYWHERE, **rendering: Any
+    ) -> None:
+        self.load, self.codes_in, self.where = load, codes_in, where
         self.rendering = rendering  # options of `decode`
-        self._blend: tuple[Cell, Network] | None = None
+        self._blend: tuple[Cell, Network, Any] | None = None  # and what is drawn
 
     @torch.no_grad()
     def draw(self, cell: Cell) -> Tensor:
         """Pictures (N, 3, H, W) of all inputs, or (1, 3, H, W) of the one that the cell shows."""
-        network = self._network(replace(cell, shown=None))
-        codes = self.codes_in(network)
+        blended, network = self._networks(replace(cell, shown=None))
+        codes = self.codes_in(blended)
         if cell.shown is not None:
             codes = codes[cell.shown : cell.shown + 1]
         batches = (codes[start : start + AT_ONCE] for start in range(0, len(codes), AT_ONCE))
-        return torch.cat([network.decode(batch, **self.rendering) for batch in batches])  # type: ignore[operator]
+        return torch.cat([network.decode(batch, **self.rendering) for batch in batches])
 
-    def _network(self, cell: Cell) -> Network:
-        done, network = self._blend or (None, None)
-        if network is None or done != cell:
-            network = blend(self.load(cell.a), self.load(cell.b), cell.rule(), into=network)
-            self._blend = cell, network
-        return network
+    def _networks(self, cell: Cell) -> tuple[Network, Any]:
+        done, blended, network = self._blend or (None, None, None)
+        if blended is None or done != cell:
+            a = self.load(cell.a)
+            blended = blend(a, self.load(cell.b), cell.rule(), into=blended)
+            network = self.where.confine(a, blended)
+            self._blend = cell, blended, network
+        return blended, network
 
 
 def sheet(
@@ -102,14 +108,15 @@ def sheet(
     columns: str = "levels",
     switch: Switch = WHOLE,  # of all cells, as far as no axis has it
     inputs: Inputs = FEW,  # which all cells show; some seeds, or bundled photos
+    where: Where = EVERYWHERE,  # the part of the picture in which blends are drawn
     codes: str | None = None,  # whose codes all blends decode: "base" or "own", as of `Inputs.codes_in`
+    finding: Finding = USUAL,  # how codes of a StyleGAN2's photos are searched for
     force: bool = False,  # go on with networks that seem unrelated
     device: str | None = None,
     resume: bool = True,  # go on where the same call was interrupted
     recipe: Mapping[str, Any] | None = None,  # what else the picture is to remember of how it was made
     watch: Watch = unwatched,
     tell: Tell = ignore,
-    finding: Finding = USUAL,  # how codes of a StyleGAN2's photos are searched for
 ) -> Path:
     """Draw blends in rows and columns, all of the same latents or photos. Returns the path.
 
@@ -126,6 +133,10 @@ def sheet(
     family = Family([each.path for each in snapshots], force, device, watch=watch, tell=tell)
     base = family.base
     switch.check(base)
+    where.require_place()
+    for choice in where.choices:
+        if sentence := doubt(choice.path, choice.clusters, [base]):
+            tell(sentence)
     names, codes_in, _ = inputs.shown(base, codes, family.kin, finding, watch, tell)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
     grid = Grid(
@@ -138,17 +149,16 @@ def sheet(
     for cell in grid.cells():
         check_resolutions(cell.rule(), layers)
     rendering = {"noise": base.usual_noise, "seed": 0}
-    made = {"model": base.fingerprint, **rendering, "models": family.fingerprints}
+    made = {"model": base.fingerprint, **rendering, "models": family.fingerprints, **where.recipe}
     if base.takes == "seeds" and codes != "own":
         made["w"] = base.fingerprint  # whose codes all cells draw
-    drawing = _Drawing(out, grid, Artist(family.load, codes_in, **rendering), {**(recipe or {}), **made})
+    drawing = _Drawing(out, grid, Artist(family.load, codes_in, where, **rendering), {**(recipe or {}), **made})
     cells = [asdict(cell) for cell in grid.cells()]
     plan = {
         "recipe": drawing.recipe,
         "size": drawing.layout.size,
         "codes": codes,
         "inputs": {**asdict(inputs), **vars(finding)},
-        **vars(finding),
     }
     with open_parts(out, ".png", 1, {**plan, "cells": cells}, resume) as parts:
         with watch("drawing cells", len(cells), unit="cells") as progress:

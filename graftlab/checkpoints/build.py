@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from graftlab.checkpoints.formats.fitting import misfits
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError, refuse
 from graftlab.kinds import KINDS
@@ -64,12 +65,5 @@ def identified(file: ModelFile, tensors: Mapping[str, Tensor], proven: bool) -> 
 
 def check_layout(path: Path, tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """GraftError listing the tensors that are missing, unknown, of another shape, or no floating-point numbers."""
-    problems = [f"{name} is missing" for name in shapes if name not in tensors]
-    problems += [f"{name} is unknown" for name in tensors if name not in shapes]
-    problems += [
-        f"{name} is {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in shapes.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    problems += [f"{name} holds {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in WEIGHTS]
-    refuse(path, "does not fit its configuration", problems)
+    wrong = [f"{name} holds {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in WEIGHTS]
+    refuse(path, "does not fit its configuration", misfits(tensors, shapes) + wrong)

@@ -49,7 +49,7 @@ def convert(
     if target.suffix == OURS:
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
         return file
-    if not isinstance(model, StyleGAN2):
+    if type(model) is not StyleGAN2:  # a local blend is two
         raise GraftError(f"{source} is no StyleGAN2, and {target.suffix} is a format of those; name a {OURS} file.")
     if target.suffix == NVIDIA:
         content = to_nvidia(model, file.discriminators if JUDGES in file.discriminators else {}, checkout)

@@ -1,5 +1,6 @@
 """What a file is, told without building a network or reading a weight."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
+from graftlab.checkpoints.catalogue import registry
 from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.deltas import holds
+from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 
+RECORDS = {"blend": "rule", "local": "drawn in"}  # of a blend, and what people read before them
 NO_PARAMETERS = (
     ".noise",
     "mapping.average",
@@ -18,6 +23,11 @@ NO_PARAMETERS = (
     "image.deviation",
     "known",
     "threshold",
+    ".magnitude",
+    ".frequencies",
+    ".phases",
+    ".transform",
+    *(f"place.{name}" for name in ("mean", "deviation", "centres", "chosen", "mask")),
 )  # endings of buffers
 
 
@@ -42,6 +52,7 @@ def describe(path: Path) -> dict[str, Any]:
         "parts": parts | ({"discriminators": beside} if beside else {}),
         "config": file.config.to_dict(),
         "about": dict(file.about),
+        "parents": parents(file.about),
         "notes": list(file.notes),
     }
 
@@ -65,6 +76,28 @@ def parameters(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     return dict(counts)
 
 
+def parents(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Fingerprints of the models that one was made of, with their names: those by which `load` knows them on this
+    machine, or else their files' when the model was made, as far as that is told."""
+    listed, names = about.get("parents"), about.get("parent_names")
+    listed = listed if isinstance(listed, list) else [about.get("parent")]
+    names = names if isinstance(names, list) and len(names) == len(listed) else [""] * len(listed)
+    here = registry.cached_models() | bundled_models()
+    return [
+        (of, next((known for known, path in here.items() if holds(path, of)), str(name)))
+        for of, name in zip(listed, names, strict=True)
+        if isinstance(of, str)
+    ]
+
+
+def facts(record: Any) -> str:
+    """What a record tells, in words: of a rule, or of a place. Shares of single channels are left out."""
+    if not isinstance(record, dict):
+        return ""
+    told = {name: list(value) if name == "channels" else value for name, value in record.items() if value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {json.dumps(value)}" for name, value in told.items())
+
+
 def summary(told: Mapping[str, Any]) -> str:
     """`describe`'s answer in lines for people."""
     lines = [f"{told['file']}: {told['format']}, {told['bytes'] / 1e6:.1f} MB"]
@@ -73,7 +106,12 @@ def summary(told: Mapping[str, Any]) -> str:
     classes = f", {told['classes']} classes" if told["classes"] else ""
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
     lines.append(f"  {told['kind']}, {extent(told)}{classes}; parameters: {parts}")
-    simple = {name: value for name, value in told["about"].items() if isinstance(value, str | int | float)}
+    about = told["about"]
+    simple = {name: value for name, value in about.items() if isinstance(value, str | int | float) and name != "parent"}
     lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in simple.items()]
+    if told["parents"]:
+        names = [f"{name} ({of[:12]})" if name else of for of, name in told["parents"]]
+        lines.append(f"  parent{'s' if len(names) > 1 else ''}: {', '.join(names)}")
+    lines += [f"  {word}: {facts(about[record])}" for record, word in RECORDS.items() if facts(about.get(record))]
     lines += [f"  note: {note}" for note in told["notes"]]
     return "\n".join(lines)

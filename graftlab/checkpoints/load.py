@@ -6,6 +6,7 @@ from typing import TypeVar, overload
 
 import torch
 
+from graftlab.artifacts import views
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.catalogue import hub, registry
 from graftlab.checkpoints.native import BUNDLED
@@ -13,6 +14,7 @@ from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
+from graftlab.kinds import KINDS
 from graftlab.networks.model import Network
 
 NetworkT = TypeVar("NetworkT", bound=Network)
@@ -85,15 +87,17 @@ def load(
             f"The kind of a model is a class, such as StyleGAN2, not '{kind}'; did you mean device='{kind}'?"
         )
     place = choose_device(device)
-    model = build(open_model(locate(path)), allow_nan)
+    model = build(open_model(locate(path, kind)), allow_nan)
     if kind is not None and not isinstance(model, kind):
         raise GraftError(f"{path} is {model.title}, and this needs {kind.title}.")
     model.precision = getattr(torch, precision)
     return model.to(place)
 
 
-def locate(name: str | Path) -> Path:
-    """The file of a model: a bundled one, any path, one that `graft models get` has fetched, or one of the hub's."""
+def locate(name: str | Path, kind: type[Network] | None = None) -> Path:
+    """The file of a model: a bundled one, any path, one that `graft models get` has fetched, or one of the hub's.
+
+    GraftError for a name that there is not, with those of this kind."""
     bundled = bundled_models()
     if str(name) in bundled:
         return bundled[str(name)]
@@ -107,4 +111,10 @@ def locate(name: str | Path) -> Path:
         if (folder := Path(name).parent) != Path() and folder.is_dir():  # a slip in a path, not somebody on the hub
             raise GraftError(f"{folder} holds no {Path(name).name}; for the hub's write {hub.PREFIX}{name}.")
         return hub.fetch(str(name))
-    raise GraftError(f"{name} is neither a file nor a known model ({', '.join(bundled) or 'none is installed'}).")
+    names = [each for each, path in bundled.items() if kind is None or issubclass(kind_of(path), kind)]
+    raise GraftError(f"{name} is neither a file nor a known model ({', '.join(names) or 'none is installed'}).")
+
+
+def kind_of(path: Path) -> type[Network]:
+    """The class of the model in a file of ours, from its header alone."""
+    return KINDS[views(path)[1]["kind"]].network

@@ -9,11 +9,12 @@ import typer
 
 from graftlab.blending.family import Family
 from graftlab.blending.inputs import Inputs
+from graftlab.blending.local import Where
 from graftlab.cli.desk import Desk
 from graftlab.cli.style import Class, Psi
 from graftlab.networks.model import Network
 
-HOW = "How to blend"  # a heading in the help
+HOW, WHERE = "How to blend", "Where to blend"  # headings in the help
 
 Force = Annotated[bool, typer.Option("--force", help="Go on with networks that seem unrelated.")]
 Photos = Annotated[
@@ -52,11 +53,12 @@ class FamilyDesk(Desk[Network]):
     """The first of several models that blend; the recipe knows all of them."""
 
     fingerprints: Sequence[str | None]
+    where: Where
 
     @classmethod
-    def of(cls, family: Family, noise: str | None, seed: int) -> "FamilyDesk":
-        return cls(family.base, noise, seed, square=True, fingerprints=family.fingerprints)
+    def of(cls, family: Family, noise: str | None, seed: int, where: Where) -> "FamilyDesk":
+        return cls(family.base, noise, seed, square=True, fingerprints=family.fingerprints, where=where)
 
     @property
     def recipe(self) -> dict[str, Any]:
-        return {**super().recipe, "models": list(self.fingerprints)}
+        return {**super().recipe, "models": list(self.fingerprints), **self.where.recipe}

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from graftlab.blending.family import Family
-from graftlab.cli.blend_desk import CodesOf, FamilyDesk, Force, InputOptions
+from graftlab.blending.local import Where
+from graftlab.cli.blend_desk import WHERE, CodesOf, FamilyDesk, Force, InputOptions
 from graftlab.cli.desk import DEFAULT_MODEL, PhotoSearch
 from graftlab.cli.filming import Ease, Shooting
 from graftlab.cli.options import spread
@@ -25,6 +26,7 @@ def blend(
     width: Annotated[float | None, typer.Option(help="Of the switch of --swap-at; 0.5.")] = None,
     circle: Annotated[bool, typer.Option("--circle", help="Through all models and back to the first.")] = False,
     ease: Ease = "smooth",
+    where: Annotated[Where, WHERE] = Where(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
     finding: PhotoSearch = Finding(),
@@ -38,6 +40,8 @@ def blend(
 
     graft film blend faces.pkl cartoons.pkl --swap-at 64:4 -o finer.mp4
 
+    graft film blend faces.pkl cartoons.pkl --alpha 0:1 --clusters parts.json:3 --local -o mouth.mp4
+
     graft film blend faces.pkl cartoons.pkl ponies.pkl --circle --seconds 12 -o around.mp4
     """
 
@@ -45,10 +49,12 @@ def blend(
         raise GraftError("The models are arguments of this command, and have their size; leave out --model and --size.")
     if shooting.refine:
         raise GraftError("A film of blends has the same codes for all its models; leave out --refine.")
+    where.require_place()
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)
     family = Family(models, force, shooting.device, shooting.precision, bar, say)
     names, codes_in, _ = inputs.shown(family.base, codes, family.kin, finding, bar, say)
     frames, fps = shooting.length(3 * (len(models) - (not circle)) if alpha is swap_at is None else 4)
-    networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed)
-    film = blends.blends(desk, networks, change, codes_in, frames, fps, circle, grid_shape(len(names))[1])
-    shooting.finish(film, desk, *models, *inputs.files)
+    networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed, where)
+    across = grid_shape(len(names))[1]
+    film = blends.blends(desk, networks, change, codes_in, frames, fps, circle, across, confine=where.confine)
+    shooting.finish(film, desk, *models, *inputs.files, *where.files)

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from graftlab.blending.axes import AXES
+from graftlab.blending.local import Where
 from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
-from graftlab.cli.blend_desk import HOW, CodesOf, Force, InputOptions
+from graftlab.cli.blend_desk import HOW, WHERE, CodesOf, Force, InputOptions
 from graftlab.cli.desk import Device, PhotoSearch, made_by
 from graftlab.cli.options import spread
 from graftlab.cli.output import out_file, spare, writable
@@ -41,6 +42,7 @@ def sheet(
         str, typer.Option(help="The same; seeds and photos are those of --seeds and --photo.")
     ] = "levels",
     switch: Annotated[Switch, HOW] = Switch(),
+    where: Annotated[Where, WHERE] = Where(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
     finding: PhotoSearch = Finding(),
@@ -56,11 +58,12 @@ def sheet(
 
     graft sheet faces.pkl cartoons.pkl --rows alpha:0,0.25,0.5,0.75,1 -o sheet.html
 
+    graft sheet faces.pkl cartoons.pkl --columns levels:4,8,16 --clusters parts.json:3 --local
+
     graft sheet faces.pkl cartoons.pkl ponies.pkl --rows models --columns models --swap-at 16
     """
 
-    spare(out, *models, *inputs.files)
+    spare(out, *models, *inputs.files, *where.files)
     with resumable("at its row") if resume else nullcontext():
-        say(
-            draw(models, out, rows, columns, switch, inputs, codes, force, device, resume, made_by(), bar, say, finding)
-        )
+        made, shown = made_by(), (inputs, where, codes, finding)
+        say(draw(models, out, rows, columns, switch, *shown, force, device, resume, made, bar, say))

@@ -51,6 +51,8 @@ def blend(
     graft blend faces.pkl cartoons.pkl --swap-at 32 --samples me.png --photo me.jpg
 
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
+
+    graft blend faces.pkl cartoons.pkl --clusters parts.json:3 --local --soft 12 --samples mouth.png
     """
 
     out = Path(BLEND) if out is None and samples is None else out
@@ -59,7 +61,7 @@ def blend(
             raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
         spare(writable(out), *models, *rule.files)
     if samples is not None:
-        spare(samples, *inputs.files)
+        spare(samples, *inputs.files, *rule.files)
     if inputs.seeds is inputs.photo is None:
         inputs = replace(inputs, seeds=FEW)
     blended = blend_files(models, rule, force, device, bar, say)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from graftlab.blending.channels import Features, features_at
-from graftlab.blending.clusters import Clusters, check_clusters, doubt, draw_heat
+from graftlab.blending.choices import doubt
+from graftlab.blending.clusters import Clusters, check_clusters, draw_heat
 from graftlab.blending.clusters import fit as find
 from graftlab.blending.inputs import Inputs
 from graftlab.checkpoints.load import load

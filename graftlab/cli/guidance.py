@@ -1,6 +1,7 @@
 """`graft guide`: pictures that follow words."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,19 +9,20 @@ import typer
 
 from graftlab import inversion
 from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, seed_option
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.inversion import FPS, FRAMES, kept_beside
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.output import Json, Out, film_file, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
-from graftlab.cli.words import TextModelName
+from graftlab.cli.words import TextModelName, open_words
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.inversion.guidance import Guiding
 from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
 from graftlab.networks.model import Decoder
-from graftlab.objectives.words import NEUTRAL, Prompt
+from graftlab.objectives.words import NEUTRAL, Aim, Prompt, notices
 from graftlab.rendering.guiding import draw_steps, own_textures
 from graftlab.rendering.sheets import find_starts, read_mask
 from graftlab.video.film import render
@@ -50,8 +52,8 @@ class GuideOptions(ModelOptions):
 @spread
 def guide(
     source: Annotated[
-        Path, typer.Argument(help="A picture, a file of codes, or for a StyleGAN2 also seeds such as 7 or 0-3.")
-    ],
+        Path | None, typer.Argument(help="A picture, a file of codes, or for a StyleGAN2 also seeds such as 7 or 0-3.")
+    ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option("--text", "-t", help="What to become, as PHRASE or PHRASE:WEIGHT; may be repeated."),
@@ -78,6 +80,7 @@ def guide(
     resume: Resume = True,
     as_json: Json = False,
     options: GuideOptions = GuideOptions(),
+    larger: Enlarging = Enlarging(),
     *,
     settings: Annotated[dict[str, Any], Fields(Guiding, SETTINGS)],
 ) -> None:
@@ -92,6 +95,11 @@ def guide(
     graft guide 0-3 --text "golden sunset" -m alps.safetensors --space w -o sunsets.png
     """
 
+    if source is None:
+        raise GraftError(
+            "Say what is to follow the words: a picture such as @peaks, a file of codes, or seeds such as 0-3 of a "
+            "StyleGAN2 (--model)."
+        )
     wishes = [Prompt.parse(each) for each in text or []]
     wishes += [replace(found, weight=-found.weight) for found in map(Prompt.parse, avoid or [])]
     targets = [out, *filter(None, (sheet, film, codes))]
@@ -102,28 +110,33 @@ def guide(
     if film:
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
     desk = options.desk()
-    how = Guiding(**settings, seed=options.seed)
+    enlarging, how, liked = larger.on(desk), Guiding(**settings, seed=options.seed), desk.read_all(like or [])
+    seeing, tell = open_words(words, options.device, options.precision), cache(say)  # each sentence once
+    if wishes or not liked:  # before a photo's codes are searched for
+        Aim.of(seeing, wishes, neutral)
+    for notice in notices(seeing, wishes, neutral):
+        tell(notice)
     with kept_beside(out):
         starts = find_starts(desk, [source], psi, Finding(space=how.space), how.seed)
+        larger.refuse_sheet(len(starts) > 1, "guide one picture, or enlarge what 'graft decode' draws of --codes")
         guided = inversion.guide(
             desk.model,
             Codes.cat([found for _, found, _ in starts]),
             wishes,
-            like=desk.read_all(like or []),
+            like=liked,
             neutral=neutral,
             part=part,
             mask=read_mask(desk, mask, starts) if mask else None,
             textures=own_textures(desk, options.model),
             settings=how,
-            words=words,
+            words=seeing,
             frames=FRAMES if film or sheet else 0,
             state=out,
             resume=resume,
             watch=bar,
+            tell=tell,
             **desk.rendering,
         )
-        for line in filter(None, [*guided.notices, guided.note]):
-            say(line)
         if film:
             shot = follow_search(desk.model, None, guided.history[1:], FPS, **desk.rendering)
             with bar("filming", shot.frames, unit="frames") as progress:
@@ -132,8 +145,12 @@ def guide(
             desk.write(draw_steps(desk, guided, starts), sheet)
         if codes:
             say(guided.codes.save(codes))
-        desk.write(guided.images if len(starts) == 1 else draw_steps(desk, guided, starts), out)
+        if len(starts) == 1:
+            enlarging.write(guided.images, out)
+        else:
+            desk.write(draw_steps(desk, guided, starts), out)
     entries = [
-        {"picture": name, "towards": cosine} for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
+        {"picture": name, "towards": cosine, "notices": guided.notices}
+        for (name, _, _), cosine in zip(starts, guided.towards, strict=True)
     ]
     print_each(entries, "{picture}: its change and that of the words have a cosine of {towards:.2f}", as_json)

@@ -63,19 +63,23 @@ def swap(
 
 @spread
 def grid(
-    structures: Annotated[Path, typer.Option(help="Folder, zip or picture for the rows.")],
-    textures: Annotated[Path, typer.Option(help="Folder, zip or picture for the columns.")],
+    structures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the rows; may be repeated.")],
+    textures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the columns; may be repeated.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
 ) -> None:
     """Draw a sheet of every structure with every texture, with the originals in the margins.
 
     graft grid --structures mountains/ --textures weather/ -o grid.png
+
+    graft grid --structures @peaks --structures lake.jpg --textures weather/
     """
 
-    spare(out, structures, textures)
+    spare(out, *structures, *textures)
     desk = options.desk()
-    rows, columns = (read_named(desk, folder, out, say) for folder in (structures, textures))
+    rows, columns = (
+        [named for path in paths for named in read_named(desk, path, out, say)] for paths in (structures, textures)
+    )
     with bar("swapping", len(rows) * len(columns)) as progress:
         found = draw_swaps(desk, rows, columns, progress)
     desk.write(found, out)

@@ -9,10 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from graftlab.errors import GraftError
 from graftlab.work.examples import by_name
 
 console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def speaks() -> bool:
+    """Whether this process is the one of several that tells people how it goes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(what: object) -> None:
@@ -68,7 +72,8 @@ class Within(Bar):
 
 @contextmanager
 def bar(what: str, total: int | None = None, done: int = 0, unit: str = "images") -> Iterator[Bar]:
-    """A progress bar for work on `total` images, of which `done` are done already. It goes away if none could be."""
+    """A progress bar for work on `total` images, of which `done` are done already. It goes away if none had to be, or
+    could be."""
     if Bar.drawn is not None:
         yield Within(Bar.drawn, what, total)
         return
@@ -80,13 +85,10 @@ def bar(what: str, total: int | None = None, done: int = 0, unit: str = "images"
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
     )
-    silent = os.environ.get("RANK", "0") != "0"  # of several processes one draws
-    with Progress(*columns, console=console, speed_estimate_period=120, disable=silent) as progress:
+    with Progress(*columns, console=console, speed_estimate_period=120, disable=not speaks()) as progress:
         Bar.drawn = Bar(progress, progress.add_task(what, total=total, completed=done, begun=done, note="", unit=unit))
         try:
             yield Bar.drawn
-        except GraftError:
-            progress.live.transient = progress.tasks[0].completed == done
-            raise
         finally:
+            progress.live.transient = progress.tasks[0].completed == done
             Bar.drawn = None

@@ -20,7 +20,7 @@ from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.inversion.sources import Finding, Latent, parse_sources, read_sources
 from graftlab.networks.style import StyleGAN
 from graftlab.work.progress import part, steps
-from graftlab.work.texts import name_seeds, parse_seeds
+from graftlab.work.texts import name_seeds, parse_seeds, parse_shifts
 
 BATCH = 8  # pictures made at a time
 
@@ -67,22 +67,28 @@ def sample(
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
     label: Class = None,
+    rotate: Annotated[float, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise.")] = 0.0,
+    translate: Annotated[str, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift.")] = "0,0",
     separate: Annotated[
         bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
     ] = False,
     codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Draw pictures with a StyleGAN2, by seed: the same seed gives the same picture everywhere.
+    """Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
+
+    graft sample -m stylegan3-t-metfaces.pkl --seeds 1,4 --rotate 15 --translate 0.1,-0.05 -o turned.png
     """
 
-    numbers = parse_seeds(seeds)
+    numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
+    if rotate or any(shift):
+        chosen = network.move(chosen, rotate, *shift)
     if codes is not None:
         say(chosen.save(codes))
     images: list[Any] = []

@@ -10,7 +10,7 @@ from graftlab import config, data
 from graftlab.cli.desk import Device, seed_option
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.output import Json, NewFile, print_figures, spare
-from graftlab.cli.progress import bar, console
+from graftlab.cli.progress import bar, console, say, speaks
 from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
 from graftlab.data.image_source import printable_lines
 from graftlab.errors import GraftError
@@ -83,7 +83,9 @@ class Machine:
         if self.as_json and not self.dry_run:
             raise GraftError("--json prints the figures of --dry-run: give both or neither.")
         if not self.dry_run:
-            start.train(config, run, self.device, self.compiled, bar, warn)
+            model = start.train(config, run, self.device, self.compiled, bar, warn)
+            if speaks():
+                say(model)
             return
         check(config)
         costs = estimate(config, choose_device(self.device), self.compiled)

@@ -24,7 +24,7 @@ from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
-from graftlab.work.texts import parse_range, parse_seeds
+from graftlab.work.texts import parse_range, parse_seeds, parse_shifts
 
 PATHS = ("linear", "spherical", "spline", *TURNS)
 
@@ -110,6 +110,12 @@ def walk(
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
     label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
+    rotate: Annotated[
+        str | None, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise: 15, or 0:360.")
+    ] = None,
+    translate: Annotated[
+        str | None, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift: 0.1,0, or 0,0:0.3,0.")
+    ] = None,
     square: Square = True,
     finding: PhotoSearch = Finding(),
 ) -> None:
@@ -124,6 +130,8 @@ def walk(
     graft film walk me.jpg you.jpg 7 -m faces.pkl --loop -o us.mp4
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
+
+    graft film walk --seeds 7 -m stylegan3-t-metfaces.pkl --rotate 0:360 --loop -o turning.mp4
     """
 
     if (seeds is None) == (not keys):
@@ -132,17 +140,21 @@ def walk(
         raise GraftError(f"--what is {', '.join(WHAT)}, not '{what}'.")
     if path not in PATHS:
         raise GraftError(f"There is no path '{path}', only {', '.join(PATHS)}.")
-    closed = loop or path in TURNS
+    closed, moves = loop or path in TURNS, rotate is not None or translate is not None
+    turn, (start, end) = parse_range(rotate or "0", "--rotate"), parse_shifts(translate or "0,0", "--translate")
     desk: Desk[Any]
     way: Way
     if seeds is not None:
         desk = shooting.style_desk()
         numbers, drawn_to = parse_seeds(seeds), parse_range(psi or "0.7", "--psi")
+        if moves and len(numbers) == 1:  # which stays what it is, and moves
+            numbers *= 2
         way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, label), len(numbers)
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
         desk, codes = open_keys(shooting, keys or [], square, finding)
+        codes = codes * 2 if moves and len(codes) == 1 and path not in TURNS else codes
         legs = TURNS.get(path, len(codes))
         styles = isinstance(codes[0], StyleCodes)
         if hold_layers and not styles:
@@ -156,6 +168,10 @@ def walk(
     if hold_layers is not None:
         layers = parse_seeds(hold_layers, "--hold-layers")
         way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
+    if moves:
+        if not isinstance(desk.model, StyleGAN):
+            raise GraftError("--rotate and --translate are for a StyleGAN3; leave them out.")
+        way = walks.moving(way, desk.model, turn, start, end, closed)  # type: ignore[arg-type]
     frames, fps = shooting.length(2 * max(2, legs - (not closed)))
     shooting.finish(from_way(desk, way, frames, fps, closed), desk, *keys or ())
 

@@ -10,7 +10,7 @@ from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConf
 from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
-from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
+from graftlab.config.stylegan2 import STYLE_PRESETS, LocalConfig, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
 from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TrainConfig
@@ -28,6 +28,7 @@ __all__ = [
     "DistillConfig",
     "DistillRecipe",
     "DualEncoderConfig",
+    "LocalConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",

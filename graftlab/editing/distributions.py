@@ -6,8 +6,7 @@
 
 A Swapping Autoencoder learns no prior over textures, so one is fitted here: a Gaussian along the principal axes of the
 photos' textures, or a mixture of several. One photo in five has no part in it and tells how far from its middle photos
-lie, and how well they are reconstructed, which codes alone do not tell. Models may come with the distribution of their
-training, in a file `beside` theirs, as those trained here do.
+lie, and how well they are reconstructed, which codes alone do not tell. Some models have theirs in a file `beside`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -211,6 +210,12 @@ def beside(model: str | Path) -> Path:
     GraftError if there is no such model."""
     file = locate(model)
     return file.with_name(f"{file.stem}{TEXTURES}.safetensors")
+
+
+def bundled(fingerprint: str | None) -> Distribution | None:
+    """That of the training of a model that comes with graftlab; None for others."""
+    known = map(Distribution.load, bundled_textures().values())
+    return next((found for found in known if fingerprint and found.model == fingerprint), None)
 
 
 def _taken(kind: type[KnownT], prefix: str, tensors: dict[str, Tensor]) -> KnownT:

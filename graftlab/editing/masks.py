@@ -12,6 +12,7 @@ from graftlab import images
 from graftlab.errors import GraftError
 
 HOW = ("side", "stack", "diagonal")
+BLACK = 1 / 64  # beyond the noise of JPEG
 DIMMED = 0.25  # brightness of what a selection leaves out
 
 
@@ -21,8 +22,33 @@ def read(path: str | Path, name: str | None = None) -> Tensor:
     GraftError, which calls it by its name or path, if the file is no picture, or black all over."""
     mask = (images.read(path, name=name).mean(1, keepdim=True) + 1) / 2
     if not mask.any():
-        raise GraftError(f"{name or path} is black all over; paint white where something is to happen.")
+        raise black(name or path)
     return mask
+
+
+def black(name: str | Path) -> GraftError:
+    """Of a mask that leaves no place where something could happen."""
+    return GraftError(f"{name} is black all over; paint white where something is to happen.")
+
+
+def check(
+    mask: Tensor,
+    size: Sequence[int],
+    name: str = "The mask",
+    own: Sequence[int] | None = None,  # height and width of its file, if it was read at other ones
+    what: str = "the picture",
+) -> None:
+    """GraftError for a mask that is black all over, or of another shape than pictures of this height and width, to a
+    pixel of the smaller one."""
+    (height, width), (rows, columns) = mask.shape[2:], size
+    if abs(height * columns - width * rows) > max(height, width, rows, columns):
+        tall, wide = own or (height, width)
+        raise GraftError(
+            f"{name} of {wide} x {tall} pixels has another shape than {what} of {columns} x {rows}; make it as wide "
+            "and as high, or give it the same proportions."
+        )
+    if mask.max() < BLACK:
+        raise black(name)
 
 
 def resize(mask: Tensor, size: tuple[int, int]) -> Tensor:

@@ -103,6 +103,8 @@ class Probe(Artifact):
         shares = vectors.square().sum(1) / self.axes.square().sum()
         correlations = {name: {name: round(r, 4)} for name, r in zip(names, follow.tolist(), strict=True)}
         told = {"texts": names, "neutral": neutral, "held_out": int(out.sum()), "correlations": correlations}
+        if notices := list(filter(None, map(words.notice, names))):
+            told["notices"] = notices
         return Directions(tuple(names), vectors, self.mean, shares, self.model, {**self.about, **told}, self.part)
 
     def _tensors(self) -> dict[str, Tensor]:

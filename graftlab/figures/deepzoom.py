@@ -8,6 +8,7 @@ OpenSeadragon, and where the picture lies, so that it opens from a disk as from 
 checkout: tools/bring_javascript.py brings it.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -184,6 +185,17 @@ def descriptor(size: tuple[int, int]) -> str:
         f'  <Size Width="{size[0]}" Height="{size[1]}"/>\n'
         "</Image>\n"
     )
+
+
+def describe(page: Path) -> dict[str, Any]:
+    """What a page knows of its picture: width, height, tileSize, maxLevel, tiles, grid and recipe.
+
+    GraftError if it is no such page."""
+    found = re.search(r"<script>const picture = (.*);</script>", page.read_text("utf-8"))
+    if found is None:
+        raise GraftError(f"{page} is no page with tiles; 'graft sheet' writes such files.")
+    told: dict[str, Any] = json.loads(found[1])
+    return told
 
 
 def document(

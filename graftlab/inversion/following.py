@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import CodesT, StyleCodes
-from graftlab.editing.distributions import Distribution
+from graftlab.editing import masks
+from graftlab.editing.distributions import Distribution, bundled
 from graftlab.errors import GraftError
 from graftlab.hardware import require_memory
 from graftlab.inversion.guidance import USUAL, Guidance, Guiding
@@ -24,9 +25,10 @@ from graftlab.inversion.work import carry_out, keep_state
 from graftlab.language import DEFAULT, TextModel, text_model
 from graftlab.networks.model import Decoder
 from graftlab.networks.swapping import SwappingModel
-from graftlab.objectives.words import NEUTRAL, Aim, Prompt
+from graftlab.objectives.words import NEUTRAL, Aim, Prompt, notices
 from graftlab.work.progress import Watch, unwatched
 
+NEARER = 0.01  # cosine from which on a picture has come nearer to the words
 PARTS = {"texture": ("texture",), "structure": ("structure",), "both": ("structure", "texture")}
 
 
@@ -51,8 +53,8 @@ def guide(
     neutral: str = NEUTRAL,  # what the phrases change, such as "a photo of a lake"
     part: str | None = None,  # of a Swapping Autoencoder: "texture", "structure" or "both"; None: the texture
     mask: Tensor | None = None,  # (1, 1, h, w) in [0, 1]: where
-    textures: Distribution
-    | None = None,  # that the model's are like: the texture begins with some and moves along them
+    textures: Distribution  # that the model's are like: the texture begins with some and moves along them
+    | None = None,  # None: what it was trained on, if it is bundled; else the texture moves freely
     settings: Guiding = USUAL,
     words: TextModel | str = DEFAULT,  # one of the hub is opened in the precision of the model
     frames: int = 0,  # about so many codes of the descent in `history`
@@ -61,12 +63,14 @@ def guide(
     resume: bool = True,  # go on with what the same call kept there
     watch: Watch = unwatched,
     follow: Callable[[CodesT], object] = lambda codes: None,  # told of the best codes so far after each step
+    tell: Callable[[str], object] = lambda notice: None,  # told of each of the result's notices as soon as it is known
     **rendering: Any,  # noise and seed, as they will be decoded
 ) -> Guided[CodesT]:
     """Let codes follow phrases, or other pictures, by descent (StyleCLIP, Patashnik et al. 2021; FuseDream, Liu et al.
     2021, with the loss of StyleGAN-NADA, Gal et al. 2021).
 
-    GraftError for phrases without words or weight, for parts that the codes do not have, and if memory is short."""
+    GraftError for phrases without words or weight, for parts that the codes do not have, for a mask of another shape or
+    without white, and if memory is short."""
     prompts = _prompts(text)
     moving = _moving(start, part, mask)
     place = next(model.parameters()).device
@@ -76,13 +80,10 @@ def guide(
     precision = str(model.precision).removeprefix("torch.")
     seeing = text_model(words, str(place), precision) if isinstance(words, str) else words
     before = draw(model, start, batch, **rendering)
-    if mask is not None and not _fits(mask, before):
-        (height, width), (rows, columns) = mask.shape[2:], before.shape[2:]
-        raise GraftError(
-            f"A mask of {width} x {height} pixels has another shape than a picture of {columns} x {rows}; make it as "
-            "wide and as high as the picture."
-        )
+    if mask is not None:
+        masks.check(mask, before.shape[2:])
     if isinstance(model, SwappingModel):
+        textures = textures or bundled(model.fingerprint)
         height, width = before.shape[2:]
         require_memory(
             place,
@@ -91,6 +92,9 @@ def guide(
             "make it smaller (--size)",
         )
     aim = Aim.of(seeing, prompts, neutral, like, before)
+    known = notices(seeing, prompts, neutral)
+    for each in known:
+        tell(each)
     plan = {
         **{"model": model.fingerprint, "precision": precision, "words": seeing.name, "neutral": neutral},
         **{"prompts": [asdict(each) for each in prompts], **settings.to_dict(), **rendering, "frames": frames},
@@ -99,6 +103,8 @@ def guide(
     }
     every = max(1, settings.steps // frames) if frames else 0
     with keep_state(state, plan, resume) as (folder, note):
+        if note:
+            tell(note)
         work = Guidance(model, start, before, aim, seeing, settings, moving, mask, textures, batch, every, **rendering)
         if work.textures and settings.candidates:
             with watch("trying textures", len(start) * settings.candidates, unit="textures") as progress:
@@ -117,15 +123,12 @@ def guide(
             1 - aim[item : item + 1].away(*(seeing.images(each[item : item + 1]) for each in (images, before))).item()
             for item in range(len(codes))
         ]
-    return Guided(
-        codes,
-        before,
-        images,
-        towards,
-        [start, *work.recall(), codes] if frames else [],
-        _notices(seeing, prompts, neutral, aim),
-        note,
-    )
+    if still := sum(cosine < NEARER for cosine in towards):
+        which = "The picture has" if len(codes) == 1 else f"{still} of {len(codes)} pictures have"
+        known.append(f"{which} come no nearer to the words; say it in other words, or from something else (--from).")
+        tell(known[-1])
+    history = [start, *work.recall(), codes] if frames else []
+    return Guided(codes, before, images, towards, history, known, note)
 
 
 def _prompts(text: str | Prompt | Sequence[str | Prompt]) -> list[Prompt]:
@@ -144,19 +147,6 @@ def _moving(start: CodesT, part: str | None, mask: Tensor | None) -> tuple[str, 
     if mask is not None:
         raise GraftError("The codes of a StyleGAN2 have no places that a mask could choose (--mask); leave it out.")
     return start.parts
-
-
-def _fits(mask: Tensor, pictures: Tensor) -> bool:
-    """Whether a mask has the shape of pictures, to a pixel of the smaller one."""
-    (height, width), (rows, columns) = mask.shape[2:], pictures.shape[2:]
-    return abs(height * columns - width * rows) <= max(height, width, rows, columns)
-
-
-def _notices(words: TextModel, prompts: Sequence[Prompt], neutral: str, aim: Aim) -> list[str]:
-    found = [words.notice(each) for each in dict.fromkeys([*(prompt.text for prompt in prompts), neutral])]
-    if aim.contradicts:
-        found.append(f"Some of these wishes contradict each other to {words.name}; the result lies in between.")
-    return [each for each in found if each]
 
 
 def _digest(*tensors: Tensor | None) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor
 from graftlab.codes import CodesT
 from graftlab.config.base import Config, Seed, Weight, Within, require
 from graftlab.editing.distributions import Distribution
+from graftlab.hardware import exact_convolutions
 from graftlab.inversion.descent import Descent, parts
 from graftlab.language import TextModel
 from graftlab.networks.model import Decoder
@@ -143,6 +144,10 @@ class Guidance(Generic[CodesT]):
         loss = self.descent.step((self.done + 0.5) / self.steps)
         if self.settings.patience and bool((self.stale >= self.settings.patience).all()):
             self.done = self.steps - 1  # this step was the last
+        if self.done == self.steps - 1:  # where it led is looked at, too
+            with torch.no_grad(), exact_convolutions():
+                for which in parts(len(self.pictures), self.batch):
+                    self._loss(which, 1.0)
         return loss
 
     def state(self) -> dict[str, Tensor]:

@@ -169,6 +169,8 @@ class Search:
     def _maps(self) -> list[Tensor]:
         """A noise map (N, 1, H, W) per layer and photo, at first the model's own."""
         own = self.model.synthesis.constant_noise
+        if own(0, self.w) is None:
+            raise GraftError(f"This is {self.model.title}, which draws without noise; leave out --free-noise.")
         layers = range(2 * len(self.model.config.channels) - 1)
         return [own(layer, self.w).repeat(len(self.w), 1, 1, 1) for layer in layers]
 

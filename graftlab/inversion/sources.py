@@ -10,7 +10,6 @@ fingerprint and how they are searched for. Whatever shows a photo again has them
 import contextlib
 import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,7 +31,6 @@ from graftlab.work.progress import Watch, unwatched
 from graftlab.work.texts import parse_seeds
 
 FOLDER = "codes"  # of the cache
-SEEDS = re.compile(r"[\d\s,-]*\d[\d\s,-]*")
 
 Tell = Callable[[str], object]
 
@@ -106,10 +104,9 @@ def parse_sources(texts: Sequence[str | Path | Named]) -> list[Named]:
             found += [PhotoFile(each) for each in pictures_in(path)]
         elif path.is_file():
             found.append(PhotoFile(path) if _is_picture(path) else CodesFile(path))
-        elif SEEDS.fullmatch(str(text)):
-            found += [Latent(number) for number in parse_seeds(str(text), "A list of seeds")]
         else:
-            raise GraftError(f"{text}: no such file; name a picture, a folder, a file of codes, or seeds such as 0-3.")
+            numbers = parse_seeds(str(text), f"{text} is no file, and beside files a StyleGAN2")
+            found += [Latent(number) for number in numbers]
     return found
 
 

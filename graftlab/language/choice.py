@@ -1,12 +1,12 @@
 """Which text model: by name, file, folder or hub id."""
 
-from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
+from os.path import exists, isdir  # of any text, where those of Path raise for names that are too long
 from pathlib import Path
 
 import torch
 
-from graftlab.checkpoints.catalogue import hub
-from graftlab.checkpoints.load import load, locate
+from graftlab.checkpoints.catalogue import hub, registry
+from graftlab.checkpoints.load import bundled_models, load
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
 from graftlab.hardware import choose_device
@@ -40,4 +40,8 @@ def text_model(
         return HubModel(
             downloaded(wanted.repository, wanted.revision), wanted.repository, place, getattr(torch, precision)
         )
-    return MiniModel(load(locate(name), DualEncoder, device=str(place)), Path(name).stem if name != DEFAULT else name)
+    if not (exists(name) or name in bundled_models() or registry.cached(name)):
+        raise GraftError(
+            f"{name} is neither a file, a folder or a hub id nor a known text model ({', '.join([DEFAULT, *OFFERS])})."
+        )
+    return MiniModel(load(name, DualEncoder, device=str(place)), Path(name).stem if name != DEFAULT else name)

@@ -108,4 +108,4 @@ class DualEncoder(Network):
 
     def distance_to_known(self, vectors: Tensor) -> Tensor:
         """How far phrases (N, D) are from the nearest of the training: (N,) in [0, 2]."""
-        return 1 - (vectors @ self.known.T).amax(1)
+        return (1 - (vectors @ self.known.T).amax(1)).clamp(0, 2)  # of unit length but for rounding

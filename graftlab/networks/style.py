@@ -164,9 +164,7 @@ class StyleGAN(Decoder[StyleCodes]):
             raise GraftError(
                 f"This model's codes have {want[0]} layers of {want[1]} numbers, these have {have[0]} of {have[1]}."
             )
-        if codes.motion is not None:
-            self._movable(codes)
-        motion = () if codes.motion is None else (self._placed(codes.motion),)
+        motion = () if codes.motion is None else (self._placed(self._movable(codes.motion)),)
         with self._computing():
             return self.synthesis(self._placed(codes.w), self._noise(noise, seed), *motion)
 
@@ -182,14 +180,14 @@ class StyleGAN(Decoder[StyleCodes]):
         motion = torch.tensor([[degrees, right, down]]).to(codes.w)
         if not bool(motion.isfinite().all()):
             raise GraftError("Pictures are turned and shifted by finite numbers (--rotate, --translate).")
-        return self._movable(replace(codes, motion=motion.expand(len(codes), 3)))
+        return replace(codes, motion=self._movable(motion.expand(len(codes), 3)))
 
-    def _movable(self, codes: StyleCodes) -> StyleCodes:
+    def _movable(self, motion: Tensor) -> Tensor:
         if not self.moves:
             raise GraftError(
                 f"{self.title[0].upper()}{self.title[1:]} cannot turn or shift what it draws, as a StyleGAN3 can."
             )
-        return codes
+        return motion
 
     def _noise(self, mode: StyleNoise, seed: int) -> Noise:
         if mode not in get_args(StyleNoise):

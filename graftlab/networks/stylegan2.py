@@ -79,12 +79,15 @@ class Synthesis(nn.Module):
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
         """w (N, L, Cw); returns (N, 3, H, W)."""
-        x = self.constant.expand(len(w), *self.constant.shape).contiguous(memory_format=torch.channels_last)
-        image: Tensor | None = None
+        x, image = self.start(w), None
         for block in self.blocks:
             x, image = block(x, image, w, noise)
         assert image is not None  # a configuration has at least one block
         return image
+
+    def start(self, w: Tensor) -> Tensor:
+        """The constant, for each item of a batch: what the first block reads."""
+        return self.constant.expand(len(w), *self.constant.shape).contiguous(memory_format=torch.channels_last)
 
     def affines(self) -> Iterator[tuple[int, Linear]]:
         """The affine layer of every convolution but those to red, green, blue, and the row of w that it reads."""

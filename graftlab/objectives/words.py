@@ -12,6 +12,7 @@ Gal et al. 2021), and it is looked at through random cut-outs (FuseDream, Liu et
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import isfinite
 
 import torch
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.language.text_model import TextModel
+from graftlab.language.text_model import TextModel, shortened
 
 TEMPLATES = ("{}", "a photo of {}", "a picture of {}", "a landscape, {}")  # whose mean stands for a phrase
 NEUTRAL = "a landscape"
@@ -28,7 +29,21 @@ SMALLEST = 0.6  # side of a cut-out, as a share of the picture's shorter one
 TILT = 0.15  # how far its corners are moved, as a share of its side
 JITTER = 0.1  # how far brightness and contrast of a cut-out are moved
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+|nan|inf)(e[+-]?\d+)?\s*", re.IGNORECASE)
-OPPOSITE = -0.5  # cosine from which on two wishes contradict each other
+RATIO = re.compile(r".*\d:\d+\s*", re.DOTALL)  # or a time of day: no weight
+EXCLUSIVE = (  # values of which a picture has one, each in a few wordings
+    "day, noon, a sunny day | night, stars, northern lights | sunset | dawn",
+    "winter, snow, a snowy mountain | spring | summer | autumn",
+    "winter, snow | no snow",
+    "winter, snow | a desert | a tropical island, palms",
+    "fog | clear air, clear sky, clear",
+    "storm clouds, rain, overcast sky | blue sky, clear sky",
+    "clouds | cloudless",
+    "dry golden grass, dry grass, dry | lush green meadows, green grass, lush",
+    "a forest | no trees",
+    "calm water | waves",
+)
+SHARE = 0.15  # of the way from a value to the nearest other, within which a phrase says the value
+SAME = 0.98  # cosine of two phrases that say the same
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,10 @@ class Prompt:
 
     @classmethod
     def parse(cls, text: str) -> "Prompt":
-        """ "snow:0.5" as a phrase and its weight, which is 1 if there is none."""
+        """ "snow:0.5" as a phrase and its weight, which is 1 if there is none. "dawn at 5:30" has none."""
         phrase, _, weight = text.rpartition(":")
-        return cls(phrase, float(weight)) if NUMBER.fullmatch(weight) and phrase else cls(text)
+        weighed = any(map(str.isalpha, phrase)) and NUMBER.fullmatch(weight) and not RATIO.fullmatch(text)
+        return cls(phrase, float(weight)) if weighed else cls(text)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +108,62 @@ class Aim:
         """That of some of the pictures."""
         return replace(self, targets=self.targets[:, which]) if self.targets.shape[1] > 1 else self
 
-    @property
-    def contradicts(self) -> bool:
-        """Whether two of the wishes point away from each other."""
-        wishes = self.targets.mean(1) * self.weights.sign()[:, None]
-        return bool((wishes @ wishes.T).min() < OPPOSITE)
+
+def contradictions(model: TextModel, prompts: Sequence[Prompt]) -> list[tuple[Prompt, Prompt]]:
+    """Pairs of wishes that no picture grants together: two values of a factor, or what is both wished for and avoided.
+
+    No angle between two phrases tells: "snow" is as far from "summer" as it is from "night". So each is compared with
+    wordings of values that exclude each other (EXCLUSIVE), as far as the model can read these."""
+    wishes = [prompt for prompt in prompts if prompt.weight]
+    if len(wishes) < 2:
+        return []
+    vectors = [phrase(model, wish.text) for wish in wishes]
+    factors = [_values(model, text) for text in EXCLUSIVE]
+    said = [[_said(vector, values) for values in factors] for vector in vectors]
+    found = []
+    for i, j in combinations(range(len(wishes)), 2):
+        both = [(a, b) for a, b in zip(said[i], said[j], strict=True) if a is not None and b is not None]
+        if wishes[i].weight > 0 and wishes[j].weight > 0:
+            contrary = any(a != b for a, b in both)
+        elif wishes[i].weight * wishes[j].weight < 0:
+            contrary = any(a == b for a, b in both) or bool(vectors[i] @ vectors[j] > SAME)
+        else:  # what avoids two things can avoid both
+            contrary = False
+        if contrary:
+            found.append((wishes[i], wishes[j]))
+    return found
+
+
+def notices(model: TextModel, prompts: Sequence[Prompt], neutral: str = NEUTRAL) -> list[str]:
+    """What people should know of wishes: what of them the model misses, and which contradict each other.
+
+    GraftError for a phrase without words, or with none that the model knows."""
+    told = dict.fromkeys([*(prompt.text for prompt in prompts), neutral])
+    for text in told:
+        model.check(text)
+    found = list(filter(None, map(model.notice, told)))
+    for pair in contradictions(model, prompts):
+        one, other = (f"{'avoiding ' * (each.weight < 0)}'{shortened(each.text)}'" for each in pair)
+        found.append(f"{one} and {other} contradict each other; the result lies in between.")
+    return found
+
+
+def _values(model: TextModel, factor: str) -> list[Tensor]:
+    """The values of a factor, each as the vectors of its wordings that the model can read: (wordings, D)."""
+    wordings = [[text.strip() for text in value.split(",")] for value in factor.split("|")]
+    known = [[phrase(model, text) for text in value if not model.unknown(text)] for value in wordings]
+    return [torch.stack(value) for value in known if value]
+
+
+def _said(vector: Tensor, values: list[Tensor]) -> int | None:
+    """Which value a phrase says, if it says one."""
+    if len(values) < 2:
+        return None
+    near = [value @ vector for value in values]
+    number = max(range(len(values)), key=lambda i: float(near[i].max()))
+    wording = values[number][near[number].argmax()]
+    nearest = max(float((value @ wording).max()) for i, value in enumerate(values) if i != number)
+    return number if 1 - float(near[number].max()) <= SHARE * (1 - nearest) else None
 
 
 def phrase(model: TextModel, text: str) -> Tensor:

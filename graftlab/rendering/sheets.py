@@ -3,6 +3,7 @@
 Pictures come and go with their names. A sheet that would be too large is refused before any of it is drawn.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.codes import Codes
+from graftlab.codes import Codes, SwapCodes
 from graftlab.data import open_source
 from graftlab.editing import directions as editing
-from graftlab.editing import swaps
+from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
-from graftlab.images import read_recipe
+from graftlab.images import dimensions, read_recipe
 from graftlab.inversion.sources import USUAL, Finding, Source, read_sources
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
@@ -27,6 +28,7 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
 from graftlab.work.texts import name_seeds
 
+SEEDS = re.compile(r"[\d,\s-]+")
 Named = Sequence[tuple[str, Tensor]]
 """Pictures (1, 3, H, W) in [-1, 1], and what to call them."""
 
@@ -128,6 +130,8 @@ def find_starts(
             codes = Codes.load(path)
             names = [f"{path.stem} {i}" if len(codes) > 1 else path.stem for i in range(len(codes))]
             starts += [Source(name, codes[i]) for i, name in enumerate(names)]
+        elif SEEDS.fullmatch(str(path)) and not path.exists():
+            raise GraftError(f"{path} is no file; seeds are for a StyleGAN2, and this model is {renderer.model.title}.")
         else:
             picture = renderer.read(path)
             starts.append(Source(path.stem, renderer.network(picture).encode(picture), picture))
@@ -135,16 +139,14 @@ def find_starts(
 
 
 def read_mask(renderer: Renderer[Any], path: Path, starts: Sequence[Start]) -> Tensor:
-    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if one of them is of another shape."""
-    mask = renderer.read(path)
-    for _, _, picture in starts:
-        if picture is not None and picture.shape != mask.shape:
-            (height, width), (rows, columns) = mask.shape[2:], picture.shape[2:]
-            raise GraftError(
-                f"--mask {path} is {width} x {height} pixels beside a picture of {columns} x {rows}; "
-                "make it as wide and as high as the picture."
-            )
-    return mask.mean(1, keepdim=True) / 2 + 0.5
+    """A mask (1, 1, H, W) in [0, 1], read as the pictures are. GraftError if it is black, or of another shape."""
+    mask = renderer.read(path).mean(1, keepdim=True) / 2 + 0.5
+    for name, codes, _ in starts:
+        if isinstance(codes, SwapCodes):
+            cells = codes.structure.shape[2:]
+            size = codes.size or tuple(side * renderer.model.config.stride for side in cells)
+            masks.check(mask, size, f"--mask {path}", dimensions(path)[::-1], f"{name}, which is read as one")
+    return mask
 
 
 @torch.no_grad()

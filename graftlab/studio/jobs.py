@@ -1,10 +1,13 @@
-"""Long work: orders of visitors, carried out one after another, which go on whether or not a page is open."""
+"""Long work: orders of visitors, carried out one after another, which go on whether or not a page is open.
+
+Orders that are carried out in a process of their own have a queue of their own, so that nothing else waits for them."""
 
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,11 +67,14 @@ class Jobs:
     ) -> None:
         self._turns, self._tell, self._explain = turns, tell, explain
         self._jobs: dict[str, dict[str, Job]] = {}  # of each visitor by id, the first first
-        self._rota = Rota[Job]()
+        self._rotas = {apart: Rota[Job]() for apart in (False, True)}
         self._door = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(apart,), name="jobs", daemon=True) for apart in self._rotas
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def start(self, kind: str, order: Order, at: Workspace) -> Job:
         """Put an order in the queue. GraftError if too many of the visitor's wait."""
@@ -78,7 +84,7 @@ class Jobs:
         job = Job(order, kind, Path(), at)
         job.out = folder / f"{job.id}{Path(order.file).suffix}"
         with self._door:
-            self._rota.put(at.visitor.id, job)
+            self._rotas[order.apart].put(at.visitor.id, job)
             mine = self._jobs.setdefault(at.visitor.id, {})
             mine[job.id] = job
             for old in [old for old in mine.values() if old.ended][:-KEPT]:
@@ -118,23 +124,25 @@ class Jobs:
                 for job in mine.values():
                     job.unwanted = True
             self._door.notify_all()
-        self._thread.join(timeout=5)
+        for thread in self._threads:
+            thread.join(timeout=5)
 
-    # -- the thread ---------------------------------------------------------------------------------------------------
+    # -- the threads --------------------------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
+    def _serve(self, apart: bool) -> None:
+        rota = self._rotas[apart]
         while True:
             with self._door:
-                self._door.wait_for(lambda: self._closed or self._rota)
+                self._door.wait_for(lambda: self._closed or rota)
                 if self._closed:
                     return
-                job = self._rota.take()
+                job = rota.take()
                 if job.state != "waiting":
                     continue
                 job.state = "running"
             self._say(job)
             try:
-                with self._turns.job():
+                with nullcontext() if apart else self._turns.job():
                     job.order.carry_out(job.at, self._watching(job), job.out)
                 job.state = "done"
             except CancelledError:
@@ -163,7 +171,8 @@ class Jobs:
                 if now - last >= OFTEN:
                     job.rate, last = (done - before) / max(now - began, 1e-3), now
                     self._say(job)
-                self._turns.give_way()
+                if not job.order.apart:
+                    self._turns.give_way()
 
             yield progress
 
@@ -174,5 +183,7 @@ class Jobs:
 
 
 def _remove(path: Path) -> None:
+    """What a job has made, and the folder of the same name where it worked."""
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     with suppress(OSError):
         path.unlink()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.readers import open_model
@@ -15,11 +15,13 @@ from graftlab.errors import GraftError
 from graftlab.networks.model import ancestors
 from graftlab.objectives.words import NEUTRAL
 from graftlab.studio.answers import Here, Whose
+from graftlab.studio.orders.sheet import Sheet
 from graftlab.studio.scenes import AnyScene
 from graftlab.studio.scenes.base import Words
 from graftlab.studio.sessions import LARGEST_CODES
 
 routes = APIRouter()
+Told = Annotated[AnyScene | Sheet, Field(discriminator="kind")]
 
 
 class ModelAnswer(BaseModel):
@@ -29,6 +31,8 @@ class ModelAnswer(BaseModel):
     kind: str | None
     size: int
     begins: bool  # whether the page begins with it
+    made: bool  # whether the visitor has had it made here
+    snapshots: bool  # whether those of the run that made it are here
     parameters: int
     about: dict[str, Any]
 
@@ -79,10 +83,11 @@ class Line(BaseModel):
 
 
 @routes.get("/models")
-def list_models(here: Here) -> list[ModelAnswer]:
-    """The models on this machine: bundled, in the cache, and those that the studio was started with."""
+def list_models(here: Here, whose: Whose) -> list[ModelAnswer]:
+    """The models on this machine: bundled, in the cache, those that the studio was started with, and those that the
+    visitor has had made."""
     found = []
-    for name, path in here.networks.files().items():
+    for name, path in here.networks.files_of(whose.id).items():
         try:
             found.append(ModelAnswer(**known(here, name, describe(path))))
         except GraftError:  # one damaged file does not hide the others
@@ -108,7 +113,7 @@ def show_model(here: Here, whose: Whose, name: str) -> CardAnswer:
         directions=list(described(name, directions)) if directions else [],
         components={part: len(getattr(weather, part).axes) for part in PARTS} if weather else {},
         random=weather is not None,
-        kin=kin(here.networks.files(), name),
+        kin=kin(here.networks.files_of(whose.id), name),
     )
 
 
@@ -151,15 +156,15 @@ def add_codes(whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
 
 
 @routes.post("/command")
-def as_command(here: Here, whose: Whose, scene: AnyScene) -> Line:
-    """The `graft` command that draws a scene."""
+def as_command(here: Here, whose: Whose, scene: Told) -> Line:
+    """The `graft` command that draws a scene, or a sheet."""
     at = here.workspace(whose.id)
     return Line(text=here.turns.run(whose.id, lambda: scene.as_command(at)).result())
 
 
 @routes.post("/python")
-def as_python(here: Here, whose: Whose, scene: AnyScene) -> Line:
-    """The Python that draws a scene."""
+def as_python(here: Here, whose: Whose, scene: Told) -> Line:
+    """The Python that draws a scene, or a sheet."""
     at = here.workspace(whose.id)
     return Line(text=here.turns.run(whose.id, lambda: scene.as_python(at)).result())
 
@@ -171,6 +176,8 @@ def known(here: Here, name: str, told: dict[str, Any]) -> dict[str, Any]:
         "kind": told["kind"],
         "size": told.get("size", 0),
         "begins": name == here.model,
+        "made": name in here.networks.made,
+        "snapshots": here.networks.snapshots(name) is not None,
         "parameters": told.get("parameters", 0),
         "about": about,
     }

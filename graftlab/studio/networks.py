@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from graftlab import images
+from graftlab.blending.channels import features_at
+from graftlab.blending.clusters import Clusters
 from graftlab.blending.kinship import Kinship, kinship
 from graftlab.blending.mixture import Mixture
-from graftlab.checkpoints.catalogue.registry import cached_models
-from graftlab.checkpoints.load import bundled_models, load
-from graftlab.codes import Codes, SwapCodes
+from graftlab.checkpoints.load import load
+from graftlab.codes import Codes, CodesT, StyleCodes, SwapCodes
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import Distribution, beside
@@ -26,9 +27,12 @@ from graftlab.editing.word_directions import Probe, probe_textures
 from graftlab.errors import GraftError
 from graftlab.language import TextModel, text_model
 from graftlab.networks.model import Network
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import NetworkT, Renderer
+from graftlab.studio import parts
 from graftlab.studio.memory import Kept
+from graftlab.studio.model_files import ModelFiles
 from graftlab.studio.sessions import Clip, MissingError, Photo, Visitor
 from graftlab.studio.videos import Reel
 from graftlab.video.film import Film
@@ -43,11 +47,11 @@ MOST_REELS = 4  # videos that are being read
 MOST_FILMS = 8  # whose moments are looked at
 
 
-class Networks:
+class Networks(ModelFiles):
     """Models by name, codes of photos, directions and distributions."""
 
     def __init__(self, given: Sequence[str] = (), device: str | None = None) -> None:
-        self.given = list(given)  # model files beside those that are known by name
+        super().__init__(given)
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
@@ -55,17 +59,6 @@ class Networks:
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self._reels = Kept[Reel](MOST_REELS, lambda reel: 1)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
-
-    def files(self) -> dict[str, Path]:
-        """All models that the page may name."""
-        return cached_models() | bundled_models() | {name: Path(name) for name in self.given if Path(name).is_file()}
-
-    def file(self, name: str) -> Path:
-        """The file of a model that the page may name. GraftError for any other."""
-        try:
-            return self.files()[name]
-        except KeyError:
-            raise MissingError(f"There is no model '{name}' here; choose one of the list.") from None
 
     def model(self, name: str, kind: type[NetworkT]) -> NetworkT:
         """GraftError if the page may not name it, or it is of another kind."""
@@ -136,11 +129,27 @@ class Networks:
     def has_probe(self, model: str) -> bool:
         return ("probe", model) in self._files
 
-    def found(self, model: SwappingModel, name: str, file: Path) -> SwapCodes:
-        """Codes with one texture, of a file. GraftError for those of another model."""
+    def parts(self, model: str, layer: str, count: int, watch: Watch = unwatched) -> Clusters:
+        """Clusters of the features of a layer, which are looked for the first time."""
+        if (key := self._parts_key(model, layer, count)) not in self._files:
+            network = self.model(model, Network)
+            found = parts.find(network, features_at(network, layer), count, watch)
+            self._files.get(key, lambda: found)
+        return self._files.get(key, lambda: self.parts(model, layer, count))
+
+    def has_parts(self, model: str, layer: str, count: int) -> bool:
+        return self._parts_key(model, layer, count) in self._files
+
+    def _parts_key(self, model: str, layer: str, count: int) -> Hashable:
+        network = self.model(model, Network)
+        return ("parts", network.fingerprint, features_at(network, layer).name, count)
+
+    def found(self, model: Network, name: str, file: Path, kind: type[CodesT]) -> CodesT:
+        """Codes of one picture, of a file. GraftError for those of another model."""
         codes = self._files.get(("codes", file.stem), lambda: Codes.load(file))
-        if codes.model != model.fingerprint:
-            raise GraftError(f"This texture was found for another model than {name}: choose that, or another texture.")
+        if codes.model != model.fingerprint or not isinstance(codes, kind):
+            what = "texture was" if kind is SwapCodes else "picture's codes were"
+            raise GraftError(f"This {what} found for another model than {name}: choose that, or look for others.")
         return codes
 
     def mask(self, mask: Photo) -> Tensor:
@@ -246,7 +255,22 @@ class Workspace:
 
     def found(self, model: str, id: str) -> SwapCodes:
         """Codes with a texture that words have led to."""
-        return self.networks.found(self.networks.model(model, SwappingModel), model, self.visitor.found(id))
+        return self.networks.found(self.networks.model(model, SwappingModel), model, self.visitor.found(id), SwapCodes)
+
+    def inverted(self, model: str, id: str) -> StyleCodes:
+        """Codes of a photo that a StyleGAN2 was searched for."""
+        return self.networks.found(self.networks.model(model, StyleGAN), model, self.visitor.found(id), StyleCodes)
+
+    def parts(self, model: str, layer: str, count: int) -> Clusters | None:
+        """Clusters of a layer's channels; None as long as looking for them is for later."""
+        if not self.networks.has_parts(model, layer, count):
+
+            def look(watch: Watch) -> None:
+                self.networks.parts(model, layer, count, watch)
+
+            if self._is_later("parts", ("parts", model, layer, count), look):
+                return None
+        return self.networks.parts(model, layer, count, self.watch)
 
     def source(self, id: str) -> str:
         """A photo or a video as a command or Python names it."""

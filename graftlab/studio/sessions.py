@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic_core import to_json
 
 from graftlab import images
-from graftlab.codes import Codes
+from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.errors import GraftError
 from graftlab.images.plugins import CAMERAS
 from graftlab.video.recipes import read_recipe as film_recipe
@@ -125,14 +125,16 @@ class Visitor:
         return self.mask(id)
 
     def add_codes(self, data: bytes) -> str:
-        """Keep the file of codes with one texture. Returns its id; GraftError if it is none."""
+        """Keep the file of codes with one texture, or of one picture of a StyleGAN2. Returns its id; GraftError if it
+        is none."""
         if (id := digest(data)) not in self.codes:
             if len(data) > LARGEST_CODES:
                 raise GraftError(f"These codes have more than {LARGEST_CODES >> 20} MiB: take those of one picture.")
             atomic_write(path := self.folder / f"{id}.safetensors", lambda file: file.write(data))
             try:
-                texture = getattr(Codes.load(path), "texture", None)
-                if texture is None or texture.shape[0] != 1 or texture.ndim != 2:
+                codes = Codes.load(path)
+                whole = codes.texture.ndim == 2 if isinstance(codes, SwapCodes) else isinstance(codes, StyleCodes)
+                if len(codes) != 1 or not whole:
                     raise GraftError("These codes are not those of one picture with one texture: choose others.")
             except GraftError:
                 path.unlink()
@@ -148,7 +150,9 @@ class Visitor:
         try:
             return self.codes[id]
         except KeyError:
-            raise MissingError("What the words led to is not here (any more): guide the picture again.") from None
+            raise MissingError(
+                "These codes are not here (any more): guide the picture again, or look for them again."
+            ) from None
 
     def forget(self, ids: set[str]) -> None:
         """Remove such codes."""

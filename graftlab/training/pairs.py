@@ -30,7 +30,7 @@ from graftlab.hardware import exact_convolutions, require_space
 from graftlab.images import from_uint8, to_uint8
 from graftlab.networks.alike import adopt, check_alike
 from graftlab.networks.style import StyleGAN
-from graftlab.work.files import atomic_write, lock
+from graftlab.work.files import atomic_write, lock, taken_back
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, part, silent
 
@@ -152,8 +152,9 @@ def make_pairs(
     if not 1 <= count <= MOST:
         raise GraftError(f"A folder holds 1 to {MOST:,} pairs, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
+    begun = taken_back(folder, {PLAN, "lock"})
     open_folder(folder, plan)
-    with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."):
+    with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."), begun:
         for left in folder.glob(".*.part-*"):  # what a process killed while it wrote has left
             left.unlink()
         held = {number: count_whole(shard_path(folder, number), plan) for number in range(shards)}

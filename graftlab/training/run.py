@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from math import inf
 from os.path import exists
@@ -33,7 +33,7 @@ from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
 from graftlab.training.trainers import new_trainer
 from graftlab.work import examples
-from graftlab.work.files import lock
+from graftlab.work.files import lock, taken_back
 from graftlab.work.progress import Progress, silent
 
 SAVE_MINUTES = 10  # a state is saved at least this often
@@ -89,6 +89,7 @@ class Run:
         self.folder, self.config = folder, config
         self.share = distributed.share(config.batch)
         self.first = distributed.rank() == 0  # the one process that writes
+        begun = taken_back(folder) if self.first else nullcontext()
         with ExitStack() as holding:
             if self.first:
                 make_folder(folder)
@@ -97,19 +98,24 @@ class Run:
                 for place in (folder, folder / "states", folder / "samples"):
                     for part in place.glob(".*.part-*"):  # what a process killed while it wrote has left
                         part.unlink()
-            self._check_unchanged()
-            self.data = TrainingImages(source, **config.sampling())
-            self.trainer = new_trainer(config, device, compiled)
-            if self.first:  # only now: what cannot be trained leaves no settings that others would have to be like
-                write_settings(folder / "config.json", config)
-            self.references = self.trainer.references(self.data)
-            self.stats = Stats(folder / "stats.jsonl")
-            self.best: float | None = None  # lowest error on held-out pictures
-            ours = Path(config.data) == examples.FOLDER  # in which nobody looks for what is no photo
-            left_out = None if ours else source.left_out.told()
-            self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
-            self._resume_or_start()
+            with begun:  # what cannot be trained leaves nothing that others would have to be like
+                self._begin(source, device, compiled)
             self._holding = holding.pop_all()  # the lock, until `train` returns
+
+    def _begin(self, source: ImageSource, device: torch.device, compiled: bool | None) -> None:
+        """Everything up to the first step."""
+        self._check_unchanged()
+        self.data = TrainingImages(source, **self.config.sampling())
+        self.trainer = new_trainer(self.config, device, compiled)
+        if self.first:
+            write_settings(self.folder / "config.json", self.config)
+        self.references = self.trainer.references(self.data)
+        self.stats = Stats(self.folder / "stats.jsonl")
+        self.best: float | None = None  # lowest error on held-out pictures
+        ours = Path(self.config.data) == examples.FOLDER  # in which nobody looks for what is no photo
+        left_out = None if ours else source.left_out.told()
+        self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
+        self._resume_or_start()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -110,6 +111,32 @@ def lock(path: Path, busy: str) -> AbstractContextManager[object]:
         if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
             raise
         return contextlib.nullcontext()  # a network disk without locks: take care yourself
+
+
+def taken_back(folder: Path, worthless: Container[str] | None = None) -> AbstractContextManager[None]:
+    """A context that takes back, if it ends in an error, what a folder did not hold when this was called, and the
+    folders that were not there: to be called before the folder is made, and entered when nobody else works in it.
+
+    With names that are `worthless` alone, only as long as there is nothing else."""
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
+    held = set(folder.iterdir()) if folder.is_dir() else set()
+
+    @contextmanager
+    def taking_back() -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            found = set(folder.iterdir()) - held if folder.is_dir() else set()
+            if worthless is None or all(path.name in worthless for path in found):
+                for path in found:
+                    with contextlib.suppress(OSError):
+                        shutil.rmtree(path) if path.is_dir() else path.unlink()
+                with contextlib.suppress(OSError):  # somebody has put something there
+                    for each in new:
+                        each.rmdir()
+            raise
+
+    return taking_back()
 
 
 def read_table(path: Path) -> Any:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from graftlab.errors import GraftError
-from graftlab.work.files import atomic_write, lock
+from graftlab.work.files import atomic_write, lock, taken_back
 
 DIGITS = 32  # of a digest, in a part's name
 
@@ -93,6 +93,7 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
 
     GraftError if another process holds them or the folder cannot be written."""
     folder = _folder(out)
+    begun = taken_back(folder, {"plan.json", "lock"})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder / "lock", f"{out} is being written by another process: wait for it, or choose another name.")
@@ -100,7 +101,7 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
         reason = error.strerror or error
         raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
     parts = Parts(folder, suffix, length)
-    with held:
+    with held, begun:
         wanted = json.loads(json.dumps(dict(plan), default=str))
         earlier = _plan_in(folder)
         if earlier != wanted or not resume:

@@ -47,6 +47,16 @@ def parse_range(text: str, option: str) -> tuple[float, float]:
         raise GraftError(f"{option} takes a number or two, such as 0.7 or 0.3:1, not '{text}'.") from None
 
 
+def parse_shifts(text: str, option: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """ "0.1,-0.2" as right and down, twice, "0,0:0.3,0" as from and to. GraftError for anything else."""
+    first, colon, last = text.partition(":")
+    try:
+        (x, y), (to_x, to_y) = (tuple(map(float, end.split(","))) for end in (first, last if colon else first))
+    except ValueError:
+        raise GraftError(f"{option} takes right and down, such as 0.1,-0.2, not '{text}'.") from None
+    return (x, y), (to_x, to_y)
+
+
 def parse_numbers(text: str, option: str) -> list[float]:
     """ "-3,0,3" as numbers, and "-3:3" as five at even distances. GraftError for anything else."""
     try:

@@ -64,13 +64,15 @@ def renderings(folder: Path) -> list[Scene]:
     Structure i is seen with textures i and i + 1, so the last structure before a held-out block loses a picture."""
     with open(folder / "index.csv", newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (folder / row["file"]).exists()]
-    names = [tuple(map(int, Path(row["file"]).stem.split("@"))) for row in rows]
-    held = [number // BLOCK % BLOCKS == HELD for number, _ in names]
-    textures = {texture for (_, texture), out in zip(names, held, strict=True) if out}
+    names = [
+        [int(part) for part in Path(row["file"]).stem.split("@")] for row in rows
+    ]  # structure and texture, or both
+    held = [name[0] // BLOCK % BLOCKS == HELD for name in names]
+    textures = {name[-1] for name, out in zip(names, held, strict=True) if out}
     return [
         Scene(folder / row["file"], facts(row), held=out)
-        for row, out, (_, texture) in zip(rows, held, names, strict=True)
-        if out or texture not in textures
+        for row, out, name in zip(rows, held, names, strict=True)
+        if out or name[-1] not in textures
     ]
 
 

@@ -19,16 +19,17 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
 from graftlab.checkpoints.formats.stylegan2_config import (
     DRAWN,
     NOT_RGB,
+    UNKNOWN,
     check,
     coloured,
     discriminator_config,
     drawn_noise,
     generator_config,
-    rename,
     silence,
     without_noise,
 )
@@ -276,7 +277,7 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[
     state = {name: tensor for name, tensor in network.tensors.items() if not name.endswith(KERNEL)}
     theirs = dict(generator_names(numbers(state, r"synthesis\.b(\d{1,6})\."), *mapping_layers(state), noisy))
     wanted, silent = without_noise(theirs, state)
-    tensors, notes = coloured(path, rename(path, "StyleGAN2 generator", state, wanted))
+    tensors, notes = coloured(path, rename(path, UNKNOWN.format("StyleGAN2 generator"), state, wanted))
     config = generator_config(path, tensors, clamp_of(path, network))
     if silent:
         tensors |= drawn_noise(path, config) if noisy else silence(config)
@@ -294,7 +295,7 @@ def read_discriminator(
         raise GraftError(f"{path} limits activations to {clamp:g} here and {config.clamp:g} in the generator.")
     state = {name: tensor for name, tensor in network.tensors.items() if not name.endswith(KERNEL)}
     theirs = dict(discriminator_names(numbers(state, r"b(\d{1,6})\."), *mapping_layers(state)))
-    tensors = rename(path, "StyleGAN2 discriminator", state, theirs)
+    tensors = rename(path, UNKNOWN.format("StyleGAN2 discriminator"), state, theirs)
     group = network.attributes.get("b4.mbstd", {}).get("group_size", WHOLE_BATCH)
     config = discriminator_config(path, config, tensors, WHOLE_BATCH if group is None else group)
     check(path, StyleDiscriminator, config, tensors, theirs)

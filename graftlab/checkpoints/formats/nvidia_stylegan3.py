@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.formats.nvidia import (
     ARGUMENTS,
     SHARED,
@@ -28,7 +29,7 @@ from graftlab.checkpoints.formats.nvidia import (
     odd_options,
 )
 from graftlab.checkpoints.formats.nvidia_names import linear, mapping_names
-from graftlab.checkpoints.formats.stylegan2_config import check, rename
+from graftlab.checkpoints.formats.stylegan2_config import UNKNOWN, check
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN3Config
 from graftlab.config.stylegan3 import PICTURE
@@ -91,7 +92,7 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN3Config, dict[
     layers = [found[number] for number in sorted(found)]
     theirs = dict(generator_names(layers, *mapping_layers(network.tensors)))
     state = {name: tensor for name, tensor in network.tensors.items() if not name.endswith(FILTERS)}
-    tensors = rename(path, "StyleGAN3 generator", state, theirs)
+    tensors = rename(path, UNKNOWN.format("StyleGAN3 generator"), state, theirs)
     config = configured(path, network, tensors)
     check(path, StyleGAN3, config, tensors, theirs)
     with torch.device("meta"):

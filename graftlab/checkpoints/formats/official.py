@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import log2
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.fitting import shapes_of, strangers
 from graftlab.checkpoints.formats.official_config import ASSUMED_SIZE, infer
 from graftlab.checkpoints.formats.wrapping import notes_on, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
@@ -110,9 +110,8 @@ def from_official(
     GraftError listing what is missing, unknown or of another shape."""
     table = names(config)
     wanted = {ours: table[ours] for ours in shapes}
-    problems = [f"{theirs} is missing" for theirs in wanted.values() if theirs not in state]
-    known = set(table.values()) | {COUNTER}
-    problems += [f"{theirs} is unknown" for theirs in state if theirs not in known and not KERNELS.search(theirs)]
+    others = {COUNTER, *table.values()} - {*wanted.values()}
+    problems = strangers((name for name in state if name not in others and not KERNELS.search(name)), wanted.values())
     found = {ours: state[theirs] for ours, theirs in wanted.items() if theirs in state}
     for ours, tensor in found.items():
         want = tuple(shapes[ours])
@@ -160,6 +159,4 @@ def fitted(
     path: Path,
 ) -> dict[str, Tensor]:
     """The tensors of a network under our names."""
-    with torch.device("meta"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in network(config).state_dict().items()}
-    return from_official(state, config, shapes, str(path))
+    return from_official(state, config, shapes_of(network, config), str(path))

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.formats.stylegan2_config import (
     DRAWN,
     ESTIMATED,
+    UNKNOWN,
     channels_of,
     check,
     coloured,
@@ -24,7 +26,6 @@ from graftlab.checkpoints.formats.stylegan2_config import (
     drawn_noise,
     estimate_average,
     generator_config,
-    rename,
     without_noise,
 )
 from graftlab.checkpoints.formats.wrapping import is_average, notes_on, prefixes, take, tensors_in
@@ -140,7 +141,7 @@ def read_generator(
     layers, blocks = count(weights, r"style\.\d+\.weight"), count(weights, r"to_rgbs\.\d+\.bias") + 1
     table = names(layers, blocks)
     wanted, silent = without_noise(table, weights)
-    tensors = rename(path, "StyleGAN2", weights, wanted)
+    tensors = rename(path, UNKNOWN.format("StyleGAN2"), weights, wanted)
     wrong = [f"{table[ours]} is {tuple(tensor.shape)}" for ours, tensor in tensors.items() if not wrapped(ours, tensor)]
     refuse(path, f"{MISFIT}, for lack of dimensions of size one", wrong)
     tensors, notes = coloured(path, {ours: unwrapped(ours, tensor) for ours, tensor in tensors.items()})
@@ -166,7 +167,7 @@ def read_discriminator(
     """The generator's configuration with the discriminator's sizes, and tensors under our names, as views."""
     weights = without_kernels(path, state)
     table = discriminator_names(count(weights, r"convs\.\d+\.skip\.1\.weight"))
-    tensors = rename(path, "discriminator", weights, table)
+    tensors = rename(path, UNKNOWN.format("discriminator"), weights, table)
     config = discriminator_config(path, config, tensors, GROUP)
     check(path, StyleDiscriminator, config, tensors, table)
     return config, tensors

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.fitting import misfits, shapes_of
 from graftlab.checkpoints.formats.wrapping import is_average, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.states import under
@@ -172,16 +173,10 @@ def judged_size(rest: Mapping[str, object]) -> int | None:
 
 def fitted(state: Mapping[str, Tensor], config: RosinalityConfig, average: bool, path: Path) -> dict[str, Tensor]:
     """Their tensors under our names, in our shapes. GraftError listing what is missing, unknown or of another shape."""
-    with torch.device("meta"):
-        shapes = {name: tuple(tensor.shape) for name, tensor in RosinalityAutoencoder(config).state_dict().items()}
+    shapes = shapes_of(RosinalityAutoencoder, config)
     table, constants = names(config, average), kernels(config, average)
-    known = {*table.values(), *constants}
-    problems = [f"{theirs} is missing" for theirs in table.values() if theirs not in state]
-    problems += [f"{theirs} is unknown" for theirs in state if theirs not in known]
-    for ours, theirs in table.items():
-        want = stored_shape(ours, shapes[ours])
-        if theirs in state and (found := tuple(state[theirs].shape)) != want:
-            problems.append(f"{theirs} is {found}, not {want}")
+    weights = {theirs: tensor for theirs, tensor in state.items() if theirs not in constants}
+    problems = misfits(weights, {theirs: stored_shape(ours, shapes[ours]) for ours, theirs in table.items()})
     for theirs, gain in constants.items():
         if theirs in state and not is_filter(state[theirs], gain):
             problems.append(f"{theirs} is another filter than {TAPS}")

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graftlab.checkpoints.formats.fitting import misfits, shapes_of
 from graftlab.config import Config, StyleGAN2Config
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.style import MappingNetwork
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+UNKNOWN = "holds no {} that graftlab knows"
 LARGEST = 2**12  # px a side, of pictures that noise is drawn for
 DRAWS = 4096  # latent vectors for an average that a file lacks
 ESTIMATED = f"it was estimated from {DRAWS} latent vectors"
@@ -26,15 +28,6 @@ NOT_RGB = {  # channels of somebody's pictures -> what becomes of them
     2: "Its pictures are gray with alpha: gray is repeated for three colours, and alpha left out, being none.",
     4: "Its pictures are of four channels, of which the last, alpha, is left out: a picture here has no transparency.",
 }
-
-
-def rename(path: Path, what: str, state: Mapping[str, Tensor], theirs: Mapping[str, str]) -> dict[str, Tensor]:
-    """A file's tensors under our names. GraftError listing what is missing and what is unknown."""
-    known = set(theirs.values())
-    problems = [f"{name} is missing" for name in theirs.values() if name not in state]
-    problems += [f"{name} is unknown" for name in state if name not in known]
-    refuse(path, f"holds no {what} that graftlab knows", problems)
-    return {ours: state[name] for ours, name in theirs.items()}
 
 
 def generator_config(path: Path, tensors: Mapping[str, Tensor], clamp: float) -> StyleGAN2Config:
@@ -154,14 +147,7 @@ def check(
     theirs: Mapping[str, str],
 ) -> None:
     """GraftError listing the tensors that are missing, unknown or of another shape than the configuration wants."""
-    with torch.device("meta"):
-        model = network(config)
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    problems = [f"{name} is missing" for name in shapes if name not in tensors]
-    problems += [f"{theirs[name]} is unknown" for name in tensors if name not in shapes]
-    problems += [
-        f"{theirs.get(name, name)} is {tuple(tensors[name].shape)}, not {shape}"
-        for name, shape in shapes.items()
-        if name in tensors and tuple(tensors[name].shape) != shape
-    ]
-    refuse(path, f"holds no {type(model).__name__} that graftlab knows", problems)
+    shapes = shapes_of(network, config)
+    called = {theirs.get(name, name): tensor for name, tensor in tensors.items()}
+    problems = misfits(called, {theirs.get(name, name): shape for name, shape in shapes.items()})
+    refuse(path, UNKNOWN.format(network.__name__), problems)

@@ -31,13 +31,14 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.containers.pickles import Record
+from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.formats.nvidia import HIGHEST_LIMIT, WHOLE_BATCH, numbers
 from graftlab.checkpoints.formats.stylegan2_config import (
+    UNKNOWN,
     check,
     coloured,
     discriminator_config,
     generator_config,
-    rename,
     silence,
 )
 from graftlab.checkpoints.model_file import ModelFile
@@ -215,7 +216,7 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[
     depth = len(numbers(state, r"mapping/Dense(\d{1,6})/"))
     classes = any(name.startswith("mapping/LabelEmbed/") for name in state)
     theirs = dict(generator_names(scopes_of(state, "synthesis/"), depth, classes, noisy))
-    tensors, notes = coloured(path, rename(path, "StyleGAN2 generator", state, theirs))
+    tensors, notes = coloured(path, rename(path, UNKNOWN.format("StyleGAN2 generator"), state, theirs))
     config = generator_config(path, tensors, clamp_of(path, network.options))
     tensors |= {} if noisy else silence(config)
     check(path, StyleGAN2, config, tensors, theirs)
@@ -234,7 +235,7 @@ def read_discriminator(
         raise GraftError(f"{path} limits activations to {clamp:g} here and {config.clamp:g} in the generator.")
     classes = any(name.startswith("LabelEmbed/") for name in state)
     theirs = dict(discriminator_names(scopes_of(state, ""), depth, classes))
-    tensors = rename(path, "StyleGAN2 discriminator", state, theirs)
+    tensors = rename(path, UNKNOWN.format("StyleGAN2 discriminator"), state, theirs)
     default = 4 if "D_stylegan2" in network.functions else None  # the first code's; with ADA None, the whole batch
     group = network.options.get("mbstd_group_size", default)
     config = discriminator_config(path, config, tensors, WHOLE_BATCH if group is None else group)

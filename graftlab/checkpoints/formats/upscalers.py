@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import CompactConfig, Config, RRDBConfig
 from graftlab.errors import GraftError, refuse
@@ -40,7 +41,8 @@ def read(contents: Contents) -> ModelFile | None:
         config = infer(tensors, path)
         notes = (f"The weights of {wrapper} are read.",) if wrapper else ()
         pairs = [(f"{a}.{end}", f"{b}.{end}") for a, b in names(config) for end in endings(a)]
-        return ModelFile(path, kind, network.kind, config, fitted(tensors, dict(pairs), kind, path), notes=notes)
+        tensors = rename(path, f"does not fit {kind}", tensors, dict(pairs))  # whose shapes are checked by `build`
+        return ModelFile(path, kind, network.kind, config, tensors, notes=notes)
     convolves = any(torch.is_tensor(value) and value.ndim == 4 for value in state.values())
     if convolves and (wrapper.startswith("params") or sum(name in state for name in OTHERS) > 1):
         raise GraftError(
@@ -65,15 +67,6 @@ def opened(contents: Contents) -> tuple[dict[str, Any], str]:
 
 def endings(module: str) -> tuple[str, ...]:
     return ("weight",) if module.startswith("slopes.") else ("weight", "bias")
-
-
-def fitted(state: Mapping[str, Tensor], table: Mapping[str, str], kind: str, path: Path) -> dict[str, Tensor]:
-    """Their tensors under our names. GraftError listing what is missing or unknown; shapes are checked by `build`."""
-    known = set(table.values())
-    problems = [f"{theirs} is missing" for theirs in table.values() if theirs not in state]
-    problems += [f"{theirs} is unknown" for theirs in state if theirs not in known]
-    refuse(path, f"does not fit {kind}", problems)
-    return {ours: state[theirs] for ours, theirs in table.items()}
 
 
 def counted(state: Iterable[str], pattern: str) -> int:

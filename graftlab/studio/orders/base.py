@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,7 @@ class Order(BaseModel, ABC):
     """What is to be done."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    apart: ClassVar[bool] = False  # whether the work is done in a process of its own, and needs no network here
 
     @property
     @abstractmethod
@@ -21,7 +23,12 @@ class Order(BaseModel, ABC):
 
     @property
     def found(self) -> str | None:
-        """The id of codes that it has come to, if it finds some."""
+        """The id of codes, or the name of a model, that it has come to, if it finds some."""
+        return None
+
+    @property
+    def look(self) -> Path | None:
+        """A picture of how far it is, if it draws some on the way."""
         return None
 
     @abstractmethod

@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graftlab import __version__
+from graftlab.networks.model import Network
+from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 from graftlab.studio.orders.base import Order
+from graftlab.studio.scenes.blend_film import BlendFilm
 from graftlab.studio.scenes.film import FilmScene
 from graftlab.studio.scenes.footage import Footage
 from graftlab.video.film import render
@@ -20,7 +23,7 @@ class FilmOrder(Order):
     """All of a film, whose moments scenes draw. The file tells the command."""
 
     kind: Literal["film"] = "film"
-    scene: Annotated[FilmScene | Footage, Field(discriminator="kind")]
+    scene: Annotated[FilmScene | Footage | BlendFilm, Field(discriminator="kind")]
     format: Literal["mp4", "webm", "gif", "png"] = "mp4"
 
     @property
@@ -28,7 +31,7 @@ class FilmOrder(Order):
         return f"{self.scene.film}.{self.format}"
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
-        renderer = at.renderer(self.scene.model)
+        renderer = Renderer(at.networks.model(self.scene.model, Network))
         about = {
             "command": self.scene.as_command(at),
             "version": __version__,

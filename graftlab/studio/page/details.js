@@ -14,5 +14,6 @@ export function Details({ part, change }) {
 /** What a picture is still to become better by. */
 export function Pending({ names }) {
   if (!names?.length) return null;
-  return html`<span class="later">${names.includes("words") ? "Reading words" : "Finding details"}</span>`;
+  const what = { words: "Reading words", parts: "Looking for parts" };
+  return html`<span class="later">${what[names[0]] ?? "Finding details"}</span>`;
 }

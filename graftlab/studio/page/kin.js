@@ -24,6 +24,12 @@ export function allModels() {
   return models.value;
 }
 
+/** Ask for all of it again: there is a new model. What is known stays until then. */
+export function renew() {
+  asked.clear();
+  allModels();
+}
+
 /** The kin of a model, or null until it is known. */
 export function kinOf(name) {
   if (name) once(`/api/kin/${encodeURIComponent(name)}`, (told) => (kin.value = { ...kin.value, [name]: told }));

@@ -11,11 +11,11 @@ const FORMATS = [["png", "PNG"], ["jpg", "JPEG"], ["webp", "WebP"]];
 
 /** Save and copy for a scene, or null if there is none yet. `own` is the model's size.
  *
- *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is, and
- *  `done` what becomes of the job's result, if it is not downloaded.
+ *  `order` makes the job of a size and a format, if what is saved is not the scene itself; `what` says what that is, `told`
+ *  makes what is copied, if that is not the scene, and `done` what becomes of the job's result, if it is not downloaded.
  *  A scene whose size is its model's is `fixed`. */
 export function Output({ scene, own, what = "picture", fixed = false,
-                         order = (format, scene) => ({ kind: "render", scene, format }),
+                         told = (scene) => scene, order = (format, scene) => ({ kind: "render", scene, format }),
                          sizes = SIZES, formats = FORMATS, done = (job) => download(`/api/jobs/${job.id}/result`) }) {
   const [size, choose] = useState(sizes[0][0]);
   const [format, write] = useState(formats[0][0]);
@@ -30,8 +30,9 @@ export function Output({ scene, own, what = "picture", fixed = false,
   };
   const copy = async (language, words) => {
     try {
-      const { text } = await call(`/api/${language}`, sized());
-      await navigator.clipboard.writeText(text).then(
+      const { text } = await call(`/api/${language}`, told(sized()));
+      const copied = navigator.clipboard?.writeText(text) ?? Promise.reject(); // it is for pages of this machine, and for https
+      await copied.then(
         () => say(`Copied ${words}`, "word", { code: text }),
         () => say(`Copy ${words} from here`, "word", { code: text }), // the browser does not let us
       );

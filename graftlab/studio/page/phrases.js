@@ -13,18 +13,22 @@ const USUAL = 1.5; // standard deviations that a new slider begins with
 /** The job that leads pictures of this page now, if there is one. */
 export const guiding = () => jobs.value.find((job) => job.kind === "guide" && isGoing(job));
 
-/** `now` has the phrases that are changed by `alter`; `scene` is what a guide begins with, `led(id)` takes what it finds. */
-export function Phrases({ now, alter, scene, led, limit }) {
+/** `now` has the phrases that are changed by `alter`; `scene` is what a guide begins with, `inside` the
+ *  mask in which it may change something, if there is one, and `led(text, id)` takes what it finds. */
+export function Phrases({ now, alter, scene, inside, led, limit }) {
   const [text, write] = useState("");
   const [neutral, from] = useState("");
+  const [avoid, shun] = useState("");
   const phrases = now.phrases ?? [];
   const going = guiding();
   const read = async (then) => {
     const phrase = { text: text.trim(), neutral: neutral.trim() || NEUTRAL };
     if (!phrase.text) return;
     try {
-      const { notice } = await call("/api/words", phrase);
-      if (notice) say(notice);
+      for (const each of [phrase.text, ...(then === guide ? avoided() : [])]) {
+        const { notice } = await call("/api/words", { ...phrase, text: each });
+        if (notice) say(notice);
+      }
       await then(phrase);
     } catch (error) {
       say(error.message, "trouble");
@@ -36,8 +40,9 @@ export function Phrases({ now, alter, scene, led, limit }) {
     alter(`"${phrase.text}"`, { phrases: [...others(phrase), { ...phrase, gain: USUAL }] });
     write("");
   };
+  const avoided = () => [avoid.trim()].filter(Boolean);
   const guide = async ({ text, neutral }) => {
-    const { found } = await run({ kind: "guide", scene, text: [text], neutral });
+    const { found } = await run({ kind: "guide", scene, text: [text], avoid: avoided(), neutral, ...inside });
     if (found) led(text, found); // also if it was stopped on the way
   };
   const set = (phrase, gain) => alter(`"${phrase.text}"`, {
@@ -53,10 +58,12 @@ export function Phrases({ now, alter, scene, led, limit }) {
         onInput=${(event) => write(event.currentTarget.value)} />
       <input type="text" aria-label="What it is without that" placeholder=${`instead of ${NEUTRAL}`} maxlength="200" value=${neutral}
         onInput=${(event) => from(event.currentTarget.value)} />
+      <input type="text" aria-label="What it should not become, of Guide" placeholder="away from (Guide)" maxlength="200" value=${avoid}
+        onInput=${(event) => shun(event.currentTarget.value)} />
       <div class="row">
         <${Button} type="submit" sign="add" disabled=${!text.trim()} title="A slider, at once">Slider<//>
-        ${led && html`<${Button} sign="on" disabled=${!text.trim() || !scene || going} onClick=${() => read(guide)}
-          title="Leads the picture there step by step; takes a minute">Guide<//>`}
+        <${Button} sign="on" disabled=${!text.trim() || !scene || going || (inside && !inside.mask)} onClick=${() => read(guide)}
+          title=${`Leads the ${inside ? "region" : "picture"} there step by step; takes a minute`}>${inside ? "Guide inside" : "Guide"}<//>
       </div>
     </form>
     ${phrases.map((phrase) => html`<div class="phrase" key=${`${phrase.text} ${phrase.neutral}`}>

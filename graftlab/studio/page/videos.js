@@ -14,6 +14,9 @@ export const isVideo = ({ name, type }) => type.startsWith("video/") || ENDINGS.
 
 export const still = (id) => `/api/videos/${id}`; // its first picture
 
+/** The video of this id, or any if that is not here; undefined if there is none. */
+export const videoOf = (id) => videos.value[id] ?? Object.values(videos.value)[0];
+
 /** Bring a video to the server. Returns what it tells, or null if it refuses it, which is said aloud. */
 export async function bringVideo(file) {
   const form = new FormData();

@@ -4,27 +4,51 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from string import ascii_lowercase as LETTERS
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
+from graftlab.blending.blend import adopt
+from graftlab.blending.channels import channels, features_at, together
+from graftlab.blending.choices import MOST
 from graftlab.blending.mixture import Mixture
-from graftlab.blending.weights import Rule, held, matrix, only
+from graftlab.blending.weights import Rule, held, matrix, only, pair, reversed_
 from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.studio.networks import Workspace
-from graftlab.studio.scenes.base import PhotoId, Scene, Share, command, number
+from graftlab.studio.parts import SEEDS
+from graftlab.studio.scenes.base import CodesId, PhotoId, Scene, Share, command, number
+
+STEPS, MOST_STEPS = 300, 2000  # of a search for the codes of a photo
 
 Name = Annotated[str, Field(max_length=1000)]
 Resolution = Annotated[int, Field(ge=1, le=2**14)]
+PartName = Annotated[str, Field(pattern=r"^\d{1,2}$")]
+Amount = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
 FILE = "blend.safetensors"
+CODES = "codes.safetensors"
+MOST_PARTS = 24
+
+
+class Parts(BaseModel):
+    """Clusters of the channels of one layer, of which some are taken from the second model (`graft clusters`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    layer: str = Field(pattern=r"^[\w.]{1,100}$", description="A resolution in pixels, or the name of a layer.")
+    count: int = Field(8, ge=1, le=MOST_PARTS, description="How many clusters the layer has.")
+    amounts: dict[PartName, Amount] = Field(min_length=1, max_length=MOST_PARTS, description="By the cluster's number.")
+
+    @property
+    def file(self) -> str:
+        return f"parts-{self.layer}.json"
 
 
 class Blend(Scene):
-    """What a blend of networks draws: a seed, of StyleGAN2s, or a photo, of Swapping Autoencoders.
+    """What a blend of networks draws: a seed or a photo's codes, of StyleGAN2s, or a photo, of Swapping Autoencoders.
 
     A photo is encoded by the first model, so that only generators are blended."""
 
@@ -32,10 +56,17 @@ class Blend(Scene):
     kind: Literal["blend"]
     others: tuple[Name, ...] = Field(min_length=1, max_length=7, description="Models that are blended with `model`.")
     weights: dict[Resolution, tuple[Share, ...]] = Field(
-        min_length=1,
+        {},
         max_length=20,
         description="Shares of the others by resolution, the rest being the first model's; between resolutions they "
         "change in proportion to the doublings.",
+    )
+    clusters: tuple[Parts, ...] = Field(
+        (), max_length=8, description="Only the channels of these parts from the one other model, instead of `weights`."
+    )
+    hard: bool = Field(False, description="Channels belong to one part wholly, not to all in proportion.")
+    reverse: bool = Field(
+        False, description="With `clusters`: these channels from the first model, all else from the other."
     )
     mapping: str | None = Field(
         "a", pattern="^[a-h]$", description="Whose mapping network StyleGAN2s have; null: as the coarsest resolution."
@@ -43,6 +74,21 @@ class Blend(Scene):
     seed: int = Field(0, ge=0, lt=2**32)
     psi: float = Field(0.7, ge=-2, le=3, allow_inf_nan=False, description="Truncation.")
     picture: PhotoId | None = None
+    found: CodesId | None = Field(
+        None, description="Codes of the photo, which the job `invert` found in the first StyleGAN2."
+    )
+    steps: int = Field(STEPS, ge=1, le=MOST_STEPS, description="Of that search, as the command tells it.")
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        layers = [each.layer for each in self.clusters]
+        if bool(self.weights) == bool(self.clusters):
+            raise ValueError("a blend has either weights or clusters")
+        if self.clusters and (len(self.others) > 1 or len(layers) > len(set(layers))):
+            raise ValueError("clusters are those of two models, and of each layer once")
+        if (self.hard or self.reverse) and not self.clusters:
+            raise ValueError("hard and reverse go with clusters")
+        return self
 
     @property
     def models(self) -> list[str]:
@@ -51,12 +97,21 @@ class Blend(Scene):
     def blended(self, at: Workspace) -> Network:
         """The network. GraftError if the models differ in more than their weights, or shares are not theirs."""
         mixture: Mixture[Network] = at.networks.mixture(*self.models)
-        return mixture.take(self.rule(mixture.network))
+        return mixture.take(self.rule(at, mixture.network))
 
     def draw(self, at: Workspace) -> Tensor:
-        network = self.blended(at)
+        return self.drawn_by(at, self.blended(at))
+
+    @torch.no_grad()
+    def drawn_by(self, at: Workspace, network: Network) -> Tensor:
+        """The picture that a blend makes of the seed, or of the photo."""
         if isinstance(network, StyleGAN):
-            return network.sample([self.seed], self.psi)
+            if self.picture is None:
+                return network.sample([self.seed], self.psi)
+            if self.found is None:
+                raise GraftError("Where this photo lies in the first network is not known yet: look for it first.")
+            base = at.networks.model(self.model, StyleGAN)
+            return network.decode(adopt(at.inverted(self.model, self.found), base, network)).clamp(-1, 1)
         assert isinstance(network, SwappingModel)  # there are no others that blend
         if self.picture is None:
             raise GraftError("These are autoencoders: choose a photo.")
@@ -66,6 +121,9 @@ class Blend(Scene):
 
     def photos(self) -> list[str]:
         return [self.picture] if self.picture else []
+
+    def textures_found(self) -> list[str]:
+        return [self.found] if self.found else []
 
     def notice(self, at: Workspace) -> str | None:
         """Of models that will not blend, rather than of photos."""
@@ -82,15 +140,25 @@ class Blend(Scene):
         """The shares of all models, which sum to 1."""
         return {each: [1 - sum(shares), *shares] for each, shares in sorted(self.weights.items())}
 
-    def rule(self, network: Network) -> Rule[Sequence[float | Tensor]]:
+    def rule(self, at: Workspace, network: Network) -> Rule[Sequence[Share | Tensor]]:
         """GraftError for rows of another length than there are models, and for a letter that is none of theirs."""
         if any(len(shares) != len(self.others) for shares in self.weights.values()):
             raise GraftError(f"Every resolution needs {len(self.others)} shares, one for each of the other models.")
+        rule: Rule[Any] = self._of_parts(at, network) if self.clusters else matrix(self.rows)
         if network.takes == "photos":
-            return only("generator", matrix(self.rows), self.all_of("a"))
+            return only("generator", rule, self.all_of("a"))
         if self.mapping is None:
-            return matrix(self.rows)
-        return held(matrix(self.rows), mapping=self.all_of(self.mapping), average=self.all_of(self.mapping))
+            return rule
+        return held(rule, mapping=self.all_of(self.mapping), average=self.all_of(self.mapping))
+
+    def _of_parts(self, at: Workspace, network: Network) -> Rule[Any]:
+        """The channels of some parts; of a layer whose parts are not known yet, none."""
+        rules = []
+        for each in self.clusters:
+            features, known = features_at(network, each.layer), at.parts(self.model, each.layer, each.count)
+            share = torch.zeros(features.channels) if known is None else known.share(each.amounts, self.hard)
+            rules.append(channels(features, share))
+        return pair(reversed_(together(*rules)) if self.reverse else together(*rules))
 
     def all_of(self, letter: str) -> list[float | Tensor]:
         if LETTERS.index(letter) > len(self.others):
@@ -102,23 +170,15 @@ class Blend(Scene):
 
     def as_command(self, at: Workspace) -> str:
         """The lines that write the model, and draw with it."""
-        words: list[object] = ["blend", *self.models]
-        lines = []
-        if len(self.others) == 1:
-            words += ["--curve", ",".join(f"{each}:{number(row[1])}" for each, row in self.rows.items())]
-        else:
-            table = json.dumps({str(each): [float(number(share)) for share in row] for each, row in self.rows.items()})
-            lines.append(f"echo '{table}' > weights.json")
-            words += ["--weights", "weights.json"]
         seeds = at.networks.model(self.model, Network).takes == "seeds"
-        if not seeds:
-            words += ["--part", "generator"]
-        elif self.mapping:
-            words += ["--mapping", self.mapping]
-        if not all(at.networks.kinship(self.model, name).blends for name in self.others):
-            words.append("--force")
-        lines.append(command(*words, "-o", FILE))
-        if seeds:
+        lines = self.blending_lines(at)
+        if seeds and self.picture:
+            photo = at.source(self.picture)
+            base = at.networks.source(self.model)
+            lines.append(command("invert", photo, "-m", base, "--steps", self.steps, "--enlarge", "-o", CODES))
+            by = ["--base", base, "--blend", FILE, "--codes", CODES, "--enlarge"]
+            lines.append(command("toonify", photo, *by, "-o", "blend.png"))
+        elif seeds:
             drawn = ["--seeds", self.seed, "--psi", number(self.psi)]
             lines.append(command("sample", "-m", FILE, *drawn, "-o", "blend.png"))
         elif self.picture:
@@ -126,26 +186,94 @@ class Blend(Scene):
             lines.append(command("swap", photo, photo, "-o", "blend.png", *self.reading()[:-1], FILE))
         return "\n".join(lines)
 
-    def as_python(self, at: Workspace) -> str:
-        network = at.networks.model(self.model, Network)
-        rows = {each: [float(number(share)) for share in row] for each, row in self.rows.items()}
-        rule = f"matrix({rows})"
-        if network.takes == "photos":
-            rule = f'only("generator", {rule}, {self.all_of("a")})'
+    def blending_lines(self, at: Workspace) -> list[str]:
+        """Those that write the model."""
+        words: list[object] = ["blend", *map(at.networks.source, self.models)]
+        lines = self.making_lines(at)
+        for each in self.clusters:
+            amounts = ",".join(
+                name if amount == 1 else f"{name}={number(amount)}" for name, amount in each.amounts.items()
+            )
+            fitted = [
+                "fit",
+                at.networks.source(self.model),
+                "--layer",
+                each.layer,
+                "--parts",
+                each.count,
+                "-o",
+                each.file,
+            ]
+            lines.append(command("clusters", *fitted))
+            words += ["--clusters", f"{each.file}:{amounts}"]
+        words += ["--hard"] if self.hard else []
+        words += ["--reverse"] if self.reverse else []
+        if self.clusters:
+            pass
+        elif len(self.others) == 1:
+            words += ["--curve", ",".join(f"{each}:{number(row[1])}" for each, row in self.rows.items())]
+        else:
+            table = json.dumps({str(each): [float(number(share)) for share in row] for each, row in self.rows.items()})
+            lines.append(f"echo '{table}' > weights.json")
+            words += ["--weights", "weights.json"]
+        if at.networks.model(self.model, Network).takes == "photos":
+            words += ["--part", "generator"]
         elif self.mapping:
-            rule = f"held({rule}, mapping={self.all_of(self.mapping)}, average={self.all_of(self.mapping)})"
-        drawing = (
-            f"blended.sample([{self.seed}], psi={number(self.psi)})"
-            if network.takes == "seeds"
-            else f"renderer.decode(renderer.encode({at.source(self.picture)!r}))"
-            if self.picture
-            else "None"
-        )
+            words += ["--mapping", self.mapping]
+        return [*lines, command(*words, *self.force(at), "-o", FILE)]
+
+    def making_lines(self, at: Workspace) -> list[str]:
+        """Those that make models which were made here."""
+        return [at.networks.made[name].command for name in self.models if name in at.networks.made]
+
+    def force(self, at: Workspace) -> list[str]:
+        """The option by which networks that are no kin are blended, if it is needed."""
+        return [] if all(at.networks.kinship(self.model, name).blends for name in self.others) else ["--force"]
+
+    def as_python(self, at: Workspace) -> str:
+        seeds = at.networks.model(self.model, Network).takes == "seeds"
         opening = self.opening().replace(f"graftlab.load({self.model!r})", "blended")
         first, _, last = opening.partition("\n\n")
+        drawing = f"blended.sample([{self.seed}], psi={number(self.psi)})"
+        if self.picture and seeds:
+            photo = repr(at.source(self.picture))
+            last += f"codes = graftlab.invert(models[0], [{photo}], steps={self.steps}, enlarge=True).codes\n"
+            first += "\nfrom graftlab.blending import adopt"
+            drawing = "renderer.decode(adopt(codes, models[0], blended))"
+        elif not seeds:
+            drawing = f"renderer.decode(renderer.encode({at.source(self.picture)!r}))" if self.picture else "None"
+        return f'{first}\n{self.blending_python(at)}{last}renderer.write({drawing}, "blend.png")\n'
+
+    def blending_python(self, at: Workspace) -> str:
+        """The lines that make `models` and `blended`."""
+        network = at.networks.model(self.model, Network)
+        opening = f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
+        saved = f"blended.save({FILE!r})\n"
+        if not self.clusters:
+            rows = {each: [float(number(share)) for share in row] for each, row in self.rows.items()}
+            rule = f"matrix({rows})"
+            if network.takes == "photos":
+                rule = f'only("generator", {rule}, {self.all_of("a")})'
+            elif self.mapping:
+                rule = f"held({rule}, mapping={self.all_of(self.mapping)}, average={self.all_of(self.mapping)})"
+            return (
+                "from graftlab.blending import blend_many, held, matrix, only\n\n"
+                f"{opening}blended = blend_many(models, {rule})\n{saved}"
+            )
+        seen = f"seeds={SEEDS!r}" if network.takes == "seeds" else ""
+        lines, rules = [f"probes = Inputs({seen}).probes(models[0])\n"], []
+        for each in self.clusters:
+            lines.append(
+                f"features = features_at(models[0], {each.layer!r})\n"
+                f"fit(models[0], features, {each.count}, probes).save({each.file!r})\n"
+            )
+            amounts = ",".join(f"{name}={number(amount)}" for name, amount in each.amounts.items())
+            rules.append(f"{each.file}:{amounts}")
+        options = "".join(f", {name}=True" for name in ("hard", "reverse") if getattr(self, name))
+        options += ', part="generator"' if network.takes == "photos" else f", mapping={self.mapping!r}"
         return (
-            f"{first}\nfrom graftlab.blending import blend_many, held, matrix, only\n\n"
-            f"models = [graftlab.load(name) for name in {self.models}]\n"
-            f"blended = blend_many(models, {rule})\nblended.save({FILE!r})\n"
-            f'{last}renderer.write({drawing}, "blend.png")\n'
+            "from graftlab.blending import BlendConfig, Inputs, blend_many, features_at\n"
+            f"from graftlab.blending.clusters import fit\n\n{opening}{''.join(lines)}"
+            f"rule = BlendConfig(clusters={rules}{options}).rule_for(models[0])\n"
+            f"blended = blend_many(models, rule)\n{saved}"
         )

@@ -19,6 +19,7 @@ from graftlab.studio.scenes.base import CodesId, Gain, MaskId, PhotoId, Scene, S
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
 MOST = 64  # of each list
+MAPPED = "Words lead a part of a picture as long as no textures are painted into others: undo one of the two."
 
 
 class Somewhere(BaseModel):
@@ -89,6 +90,8 @@ class Edit(Scene):
     def draw(self, at: Workspace) -> Tensor:
         renderer = self.renderer(at)
         codes = self.begin(at, renderer)
+        if self.regions and codes.texture.ndim == 4:
+            raise GraftError(MAPPED)
         painted = at.codes(renderer, self.model, *(region.texture for region in self.regions))
         regions = [
             Region(at.mask(str(one.mask)), texture, one.amount, one.soft)

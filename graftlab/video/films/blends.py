@@ -15,6 +15,7 @@ from torch import Tensor
 from graftlab.blending.blend import ModelT, blend_many, check_resolutions
 from graftlab.blending.inputs import CodesIn
 from graftlab.blending.layers import layers_of
+from graftlab.blending.local import Confine
 from graftlab.blending.weights import MIDDLE, Rule, Share, check_share, interpolate, logistic, pair
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
@@ -41,6 +42,7 @@ def blends(
     closed: bool = False,  # as of `from_way`: the last frame is one step short of the first
     across: int = 1,  # pictures in a row, if the codes are those of several
     recipe: Mapping[str, object] | None = None,
+    confine: Confine | None = None,  # to a part of the picture: what is drawn of the first model and a blend
 ) -> Film:
     """The film of a network that changes. Memory is that of the models and one more.
 
@@ -55,7 +57,7 @@ def blends(
         nonlocal network
         network = blend_many(models, blending(number / steps), into=network)
         codes = codes_in(network)
-        drawing = replace(renderer, model=network)
+        drawing = replace(renderer, model=confine(models[0], network) if confine else network)
         starts = range(0, len(codes), max(AT_ONCE))
         pictures = [drawing.draw(codes[i : i + max(AT_ONCE)], number * len(codes) + i) for i in starts]
         return block(torch.cat(pictures), across)

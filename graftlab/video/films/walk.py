@@ -3,7 +3,8 @@
     way = through([encode(path) for path in paths], "spline", closed=True)  # codes at every share of the film
     film = from_way(Renderer(model), way, 240, Fraction(24), closed=True)
 
-Ways are made of ways: `truncating` and `holding` change what another gives, as a StyleGAN2's codes allow.
+Ways are made of ways: `truncating`, `moving` and `holding` change what another gives, as a StyleGAN's
+codes allow.
 """
 
 from collections.abc import Callable, Sequence
@@ -181,12 +182,27 @@ def through_seeds(
     return truncating(way, average, between(*psi, and_back=closed))
 
 
-# -- ways of ways, for a StyleGAN2 ------------------------------------------------------------------------------------
+# -- ways of ways, for a StyleGAN -------------------------------------------------------------------------------------
 
 
 def truncating(way: StyleWay, average: StyleCodes, psi: Callable[[float], float]) -> StyleWay:
     """The way, drawn towards the average: truncation psi as a function of the share of the film."""
     return lambda share: average.mix(way(share), w=psi(share))
+
+
+def moving(
+    way: StyleWay,
+    model: StyleGAN,  # a StyleGAN3
+    degrees: tuple[float, float] = (0, 0),  # by which pictures turn anticlockwise, from and to
+    start: tuple[float, float] = (0, 0),  # right and down, in pictures, by which they shift at first
+    end: tuple[float, float] = (0, 0),  # and at last
+    closed: bool = False,  # and back, save whole turns, which need no way back
+) -> StyleWay:
+    """The way, turned and shifted more and more. GraftError for a model that cannot (`StyleGAN.move`)."""
+    angle = between(*degrees, and_back=closed and (degrees[1] - degrees[0]) % 360 != 0)
+    right, down = (between(*ends, and_back=closed) for ends in zip(start, end, strict=True))
+    model.move(way(0), degrees[0], *start)  # refuses before any work is done
+    return lambda share: model.move(way(share), angle(share), right(share), down(share))
 
 
 def holding(way: StyleWay, mixed: Callable[[StyleCodes, StyleCodes], StyleCodes]) -> StyleWay:

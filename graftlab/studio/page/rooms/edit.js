@@ -15,6 +15,7 @@ import { useLive } from "../wire.js";
 const brush = signal(0.06); // radius, as a share of the picture's width
 const where = signal(null); // id of the region that is changed; null: everywhere
 const COMPONENTS = 8; // that are offered of each part
+const COMPONENT = "What varied most in training, the most first; in standard deviations";
 const LIMIT = 3; // standard deviations, of what a slider reaches; more can be typed
 const NOTHING = { texture: null, directions: {}, components: {}, phrases: [] };
 
@@ -88,7 +89,7 @@ function restore(now, scene) {
   };
 }
 
-const newRegion = () => ({ ...NOTHING, id: crypto.randomUUID(), amount: 1, soft: 8, marks: [], directions: {}, components: {} });
+const newRegion = () => ({ ...NOTHING, id: `${crypto.getRandomValues(new Uint32Array(1))[0]}`, amount: 1, soft: 8, marks: [], directions: {}, components: {} });
 
 function Room({ part, model, change, take }) {
   const [painting, paint] = useState(null); // the stroke that is being drawn: { region, mark }
@@ -132,6 +133,7 @@ function Room({ part, model, change, take }) {
     return { name: hand, cursor: null, begin, move() {}, end() {} };
   }
   const marks = region && (painting ? [...region.marks, painting.mark] : region.marks);
+  const inside = region && { mask: maskOf(region.id, region.marks, shape, model?.name), soft: region.soft };
   const overlay = region && (painting || shown) && shape && ((context, area) => veil(context, area, marks, shape));
 
   return html`<div class="room edit">
@@ -150,7 +152,8 @@ function Room({ part, model, change, take }) {
         ...${{ hand, hold, shown, show, threshold, set }} />
       <${Texture} part=${part} region=${region} model=${model} alter=${alter} change=${change} />
       ${model?.card?.random && html`<${Phrases} now=${now} alter=${alter} scene=${scene} limit=${LIMIT}
-        led=${!region && ((text, found) => change(`led to "${text}"`, (now) => ({ ...now, ...ledTo(now, found) })))} />`}
+        inside=${inside}
+        led=${(text, found) => change(`led to "${text}"`, (now) => ({ ...now, ...ledTo(now, found) }))} />`}
       <${Directions} now=${now} model=${model} alter=${alter} />
       <${Components} now=${now} model=${model} alter=${alter} />
       <${Output} scene=${scene} own=${model?.size} />
@@ -277,7 +280,7 @@ function Components({ now, model, alter }) {
   const [part, show] = useState("texture");
   const count = Math.min(model?.card?.components?.[part] ?? 0, COMPONENTS);
   if (!Object.values(model?.card?.components ?? {}).some(Boolean)) return null;
-  const rows = Array.from({ length: count }, (_, i) => ({ key: `${part} ${i}`, name: `Component ${i + 1}`, part }));
+  const rows = Array.from({ length: count }, (_, i) => ({ key: `${part} ${i}`, name: `Component ${i + 1}`, part, hint: COMPONENT }));
   const set = (key, name, gain) => alter(`${part} ${name.toLowerCase()}`, { components: { ...now.components, [key]: gain } }, key);
   return html`<${Moves} title="Components" rows=${rows} values=${now.components} set=${set}
     reset=${() => alter("resetting components", { components: { ...now.components, ...zeros(rows) } })}

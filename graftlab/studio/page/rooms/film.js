@@ -1,9 +1,10 @@
 // Film: a lane for structures and one for textures, on which photos stand at their times; or a ride past them, or a dive.
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
-import { Details, STEPS } from "../details.js";
+import { Details } from "../details.js";
+import { FORMATS, Films, Player, address, usePlaying } from "../films.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -11,13 +12,12 @@ import { Shelf, laid, photos } from "../shelf.js";
 import { doc } from "../store.js";
 import { Timeline, ending, timed } from "../timeline.js";
 import { download, jobs, run, useLive } from "../wire.js";
-import { Videos, videos } from "../videos.js";
+import { Videos, videoOf, videos } from "../videos.js";
 import { say } from "../words.js";
 
 const FILMS = [["timeline", "Timeline"], ["ride", "Ride"], ["dive", "Dive"], ["footage", "Video"]];
 const EASES = ["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"];
 const RATES = [12, 25, 30, 50];
-const FORMATS = [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"]];
 const HEIGHTS = [128, 256, 512, 720].map((size) => [`${size}`, `${size} px`]);
 const SIZES = [["", "up to 720 px"], ["model", "as on screen"], ...HEIGHTS];
 const USUAL = {
@@ -91,7 +91,7 @@ export const film = {
   title: "Film",
   kinds: ["film", "footage"],
   first: ({ shelves: { structures, textures } }) => ({
-    film: "timeline", seconds: 8, fps: 25, loop: true, refine: STEPS, video: null, texture_video: null, ...USUAL,
+    film: "timeline", seconds: 8, fps: 25, loop: true, refine: 0, video: null, texture_video: null, ...USUAL,
     structures: structures.slice(0, 2).map((photo, id) => ({ id, at: 4 * id, photo })),
     textures: [null, textures[2] ?? textures[0] ?? null].map((photo, id) => ({ id, at: 1 + 4 * id, photo })),
   }),
@@ -103,9 +103,7 @@ export const film = {
     const keys = timed([...known, ...added], ending(now.film));
     return { ...laid(now, lane, ids), film: { [lane]: keys } };
   },
-  tookVideo: (now, { id, seconds, fps }) => ({
-    film: { film: "footage", video: id, fps: Math.min(Math.max(Math.round(fps), 1), 60), ...fitting(now.film, seconds) },
-  }),
+  tookVideo: (now, video) => ({ film: taken(now.film, video) }),
   restore: (now, { model, kind, moment: at, size, square, structures, textures = [], ...rest }) => {
     moment.value = at ?? 0;
     const keys = (lane) => lane.map(({ at, photo = null }, id) => ({ id, at, photo }));
@@ -124,11 +122,14 @@ export const film = {
 const free = (lane) => Math.max(-1, ...lane.map(({ id }) => id)) + 1;
 const following = (part, lane, i) => Math.min(ending(part), (part[lane].at(-1)?.at ?? -1) + 1 + i);
 
-/** The length of a video, and the keys that are within it. */
-const fitting = ({ textures }, seconds) => {
+/** The patch by which a video is the film, with its length, its rate, and the keys that are within it. */
+function taken(part, { id, seconds, fps }) {
   const length = Math.min(Math.max(Math.round(100 * seconds) / 100, 0.1), 600);
-  return { seconds: length, textures: textures.filter(({ at }) => at < length - 0.1) };
-};
+  return {
+    film: "footage", video: id, seconds: length, fps: Math.min(Math.max(Math.round(fps), 1), 60),
+    texture_video: part.texture_video === id ? null : part.texture_video, textures: part.textures.filter(({ at }) => at < length - 0.1),
+  };
+}
 
 /** Photos at even distances in time, as keys. */
 function spread({ seconds, loop }, ids) {
@@ -166,7 +167,7 @@ function Room({ part, model, change, take }) {
   const shown = sceneOf(seen, model);
   const at = Math.min(moment.value, part.seconds);
   const frame = useLive("film", shown && { ...shown, moment: Math.round(at * part.fps) / part.fps });
-  usePlaying(part, frame);
+  usePlaying(part, frame, moment, playing);
   const done = jobs.value.find(({ id, state }) => id === watched.value && state === "done");
   const put = (lane, photo, time) => {
     const id = free(part[lane]);
@@ -194,7 +195,7 @@ function Room({ part, model, change, take }) {
       <${Shelf} shelf="structures" title="Structures" part="structure" upright take=${take} over=${(id) => hover({ structures: id })}
         chosen=${current(part, "structures")?.photo} pick=${(id) => (id ? { film: choose("structures", id) } : {})} />
       <div class="stage">
-        ${done ? html`<${Player} job=${done} />` : html`<${Picture} frame=${frame} earlier=${null}
+        ${done ? html`<${Player} job=${done} back="the timeline" close=${() => (watched.value = null)} />` : html`<${Picture} frame=${frame} earlier=${null}
           label=${scene ? `The film at ${at.toFixed(2)} seconds` : "No film yet"}
           caption=${html`${play} <span class="time">${at.toFixed(2)} s</span>`}
           actions=${html`<${Button} name="Save this moment as a picture" sign="save" disabled=${!scene} onClick=${still} />`} />`}
@@ -207,7 +208,7 @@ function Room({ part, model, change, take }) {
       <${Length} part=${part} change=${change} />
       <${Output} scene=${scene} own=${model?.size} what="film" sizes=${SIZES} formats=${FORMATS}
         order=${(format, scene) => ({ kind: "film", scene, format })} done=${(job) => (watched.value = job.id)} />
-      <${Films} />
+      <${Films} watched=${watched} />
     </aside>
   </div>`;
 }
@@ -217,41 +218,17 @@ function replaced(part, lane, photo) {
   return { ...part, [lane]: part[lane].map((one) => (one === key ? { ...one, photo } : one)) };
 }
 
-/** Goes on with time as it passes, and asks for a picture when the one before has come: as many as the machine makes. */
-function usePlaying(part, frame) {
-  const latest = useRef(part);
-  latest.current = part;
-  useEffect(() => {
-    if (!playing.value) return;
-    let [last, now, wanted] = [performance.now(), moment.peek(), true];
-    const step = (time) => {
-      const { seconds, loop } = latest.current;
-      if (!wanted) return;
-      now += (time - last) / 1000;
-      last = time;
-      if (now >= seconds && !loop) return void ((playing.value = false), (moment.value = seconds));
-      now %= seconds;
-      if (!frame.peek().waiting) moment.value = now;
-      requestAnimationFrame(step);
-    };
-    if (!latest.current.loop && now >= latest.current.seconds) now = 0;
-    requestAnimationFrame(step);
-    return () => (wanted = false);
-  }, [playing.value]);
-  useEffect(() => () => (playing.value = false), []);
-}
-
 function Kind({ part, change, take }) {
   const preset = (what) => (typeof what === "function" ? what(part, doc.value.shelves) : what);
   return html`<${Group} title="What kind">
     <div><${Choice} name="Kind of film" value=${part.film} options=${FILMS}
-      set=${(film) => change("another kind of film", { film })} /></div>
+      set=${(kind) => change("another kind of film", kind === "footage" && videoOf(part.video) ? taken(part, videoOf(part.video)) : { film: kind })} /></div>
     <div class="row">${PRESETS[part.film].map(([name, what]) => html`<${Button} key=${name}
       onClick=${() => change(name.toLowerCase(), preset(what))}>${name}<//>`)}</div>
     ${NUMBERS[part.film].map(([name, title, like]) => html`<${Slider} key=${name} name=${title} value=${part[name]} usual=${USUAL[name]}
       ...${like} set=${(value) => change(title.toLowerCase(), { [name]: value }, `film.${name}`)} />`)}
     ${part.film === "footage" && html`<${Videos} name="Video" value=${part.video} take=${take}
-      set=${(id) => change("another video", film.tookVideo({ film: part }, videos.value[id]).film)} />
+      set=${(id) => change("another video", taken(part, videos.value[id]))} />
       ${Object.keys(videos.value).length > 1 && html`<${Menu} name="Textures" value=${part.texture_video ?? ""}
         set=${(id) => change("whose textures", { texture_video: id || null })}
         options=${[["", "of photos, on the lane"], ...Object.values(videos.value).map(({ id, name }) => [id, `of ${name}`])]} />`}`}
@@ -275,37 +252,5 @@ function Length({ part, change }) {
       ${part.film !== "dive" && html`<${Button} pressed=${part.loop}
         onClick=${() => change("the loop", { loop: !part.loop })}>Loop<//>`}
     </div>
-  <//>`;
-}
-
-// -- films that were made -------------------------------------------------------------------------------------------
-
-const address = ({ id }) => `/api/jobs/${id}/result`;
-
-function Player({ job }) {
-  const moving = !job.file.endsWith(".gif");
-  return html`<figure class="picture player">
-    <div class="box">${moving
-      ? html`<video key=${job.id} src=${address(job)} controls autoplay loop muted playsinline aria-label=${job.file} />`
-      : html`<img src=${address(job)} alt=${job.file} />`}</div>
-    <figcaption>
-      <div class="words">${job.file}</div>
-      <div class="tools">
-        <${Button} sign="save" onClick=${() => download(address(job), job.file)}>Download<//>
-        <${Button} name="Back to the timeline" sign="remove" onClick=${() => (watched.value = null)} />
-      </div>
-    </figcaption>
-  </figure>`;
-}
-
-function Films() {
-  const made = jobs.value.filter(({ kind, state }) => kind === "film" && state === "done");
-  if (!made.length) return null;
-  return html`<${Group} title="Films made here">
-    <ul class="made">${made.map((job, i) => html`<li key=${job.id}>
-      <${Button} sign="play" pressed=${job.id === watched.value} onClick=${() => (watched.value = job.id)}>
-        ${made.length - i}: ${job.file}<//>
-      <${Button} name=${`Download ${job.file}`} sign="save" onClick=${() => download(address(job), job.file)} />
-    </li>`)}</ul>
   <//>`;
 }

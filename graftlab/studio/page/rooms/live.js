@@ -12,7 +12,7 @@ import { Shelf, laid, named, photos, squared } from "../shelf.js";
 import * as stage from "../stage.js";
 import { doc } from "../store.js";
 import { download, run } from "../wire.js";
-import { Videos, videos } from "../videos.js";
+import { Videos, videoOf, videos } from "../videos.js";
 import { say } from "../words.js";
 
 const SOURCES = [["walk", "Walk", "on"], ["camera", "Camera", "before"], ["film", "Video", "play"]];
@@ -144,7 +144,7 @@ function Stage({ part, model, change, take }) {
     <aside class="panel" aria-label="Controls">
       <${Group} title="What is seen">
         <div class="row">
-          <${Choice} name="Source" value=${part.source} options=${SOURCES} set=${(source) => change("what is seen", { source })} />
+          <${Choice} name="Source" value=${part.source} options=${SOURCES} set=${(source) => change("what is seen", { source, ...(source === "film" && { video: videoOf(part.video)?.id ?? null }) })} />
         </div>
         ${part.source === "camera" && html`<p class="hint">Its pictures go to this studio alone, and nobody keeps them.</p>`}
         ${part.source === "film" && html`<${Videos} name="Video" value=${part.video} take=${take}

@@ -84,7 +84,7 @@ function facts(model, card) {
   ].filter(([, value]) => value);
 }
 
-const ORIGINS = { bundled: "Came with graftlab", cached: "In the cache", given: "Given by its file" };
+const ORIGINS = { bundled: "Came with graftlab", cached: "In the cache", given: "Given by its file", made: "Made here, and gone when the studio ends" };
 const ORDER = ["same", "kin", "likely", "doubtful", "unrelated", "different"];
 
 function Kin({ model, choose, all }) {

@@ -1,17 +1,23 @@
-// Networks: two or more with the same layers, blended resolution by resolution along a curve that is dragged.
+// Networks: two or more with the same layers, blended resolution by resolution along a curve that is dragged, or part by part.
 
 import { useEffect, useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider, Typed } from "../controls.js";
 import { Curve } from "../curve.js";
+import { FORMATS, Player, usePlaying } from "../films.js";
 import { html } from "../html.js";
+import { Share, isGoing } from "../jobs.js";
 import { allModels, kindOf, kinOf } from "../kin.js";
+import { Learning } from "../learning.js";
 import { Output } from "../output.js";
+import { Parts, chooser, useRegions } from "../parts.js";
+import { Passages, filmOf, moment, playing, watched } from "../passages.js";
 import { Picture } from "../picture.js";
 import { Cell } from "../sheet.js";
 import { Shelf, laid, named } from "../shelf.js";
-import { doc } from "../store.js";
-import { download, run, useLive } from "../wire.js";
+import { apply, doc } from "../store.js";
+import { download, jobs, run, useLive } from "../wire.js";
 import { say } from "../words.js";
+import { Sheets, Zoom, opened } from "../zoom.js";
 
 const STRIP = 8; // seeds that are shown at once
 const MOST = 4; // networks besides the first
@@ -19,10 +25,18 @@ const BEGIN = 8; // pixels up to which a new blend is the first network's
 const LETTERS = "ABCDEFGH";
 const BLENDED = ["stylegan2", "swapping-autoencoder"]; // kinds, those first that one begins with
 
+const WAYS = [["curve", "By resolution"], ["parts", "By parts"]];
+const STEPS = 300; // of the search for a photo
+const USUAL = { // beside what is blended, and of which seed or photo
+  way: "curve", layer: null, count: 8, layers: [], hard: false, reverse: false, // parts: amounts by layer
+  photo: false, inverted: [], steps: STEPS, // codes of photos that were found: { model, picture, found, steps }
+  film: null, seeds: [], path: "linear", seconds: 8, loop: true,
+};
+
 export const networks = {
   name: "networks",
   title: "Networks",
-  kinds: ["blend"],
+  kinds: ["blend", "blend-film"],
   first: ({ shelves }) => ({
     model: null, // null: one that has kin
     others: [],
@@ -32,12 +46,23 @@ export const networks = {
     strip: 0, // the first seed of the strip
     psi: 0.7,
     picture: shelves.structures[0] ?? null,
+    ...USUAL,
   }),
   Room,
   took: (now, ids) => ({ ...laid(now, "structures", ids), networks: { picture: ids[0] } }),
-  restore: (now, { model, others, weights, mapping = null, seed = 0, psi = 0.7, picture = null }) => ({
-    networks: { model, others, weights: () => weights, mapping, seed, psi, picture, strip: seed - (seed % STRIP) },
-  }),
+  restore: (now, scene) => {
+    const { model, others, weights = {}, mapping = null, seed = 0, psi = 0.7, picture = null, found = null, steps = STEPS } = scene;
+    const { clusters = [], hard = false, reverse = false, film = null, seeds = [], path = "linear", seconds = 8, loop = false } = scene;
+    const { layer = null, count = 8 } = clusters[0] ?? {};
+    const inverted = (now.networks.inverted ?? []).filter((one) => !found || one.model !== model || one.picture !== picture);
+    moment.value = scene.moment ?? 0;
+    return { networks: {
+      model, others, weights: () => weights, mapping, seed, psi, picture: picture ?? now.networks.picture, strip: seed - (seed % STRIP),
+      way: clusters.length ? "parts" : "curve", layer, count, layers: () => clusters, hard, reverse,
+      photo: Boolean(found), inverted: found ? [...inverted, { model, picture, found, steps }] : inverted, steps,
+      film, seeds, path, seconds, loop,
+    } };
+  },
 };
 
 /** What is blended: what was chosen, or else models that go together; null as long as that is not known. */
@@ -48,7 +73,8 @@ function chosen(part) {
   const kin = kinOf(model);
   const relatives = kin?.relatives.filter(({ verdict }) => verdict !== "different") ?? [];
   const first = relatives.find(({ blends }) => blends) ?? relatives[0];
-  const others = part.others.length ? part.others : first ? [first.name] : [];
+  const known = part.others.filter((name) => all.some((one) => one.name === name)); // what was learned from words may be gone
+  const others = known.length ? known : first ? [first.name] : [];
   const rows = (kin?.resolutions ?? []).map((resolution, i, { length }) => {
     const from = length > 4 ? resolution > BEGIN : i >= length / 2;
     const usual = others.map((_, index) => (index === 0 && from ? 1 : 0));
@@ -59,39 +85,76 @@ function chosen(part) {
 
 const table = (rows) => Object.fromEntries(rows.map(({ resolution, shares }) => [resolution, shares]));
 
-function Room({ part, change, take }) {
-  const now = chosen(part);
-  const { model, others, rows, seeds } = now;
+/** What is drawn: a blend along its curve or by its parts, of a seed or of a photo; null as long as something is missing. */
+function sceneOf(part, { model, others, rows, seeds, found }) {
+  if (!others.length || !rows.length) return null;
+  const photo = !seeds || part.photo;
+  if (photo && (!part.picture || (seeds && !found))) return null;
+  const drawn = { kind: "blend", model, mapping: mappingOf(part, others), seed: part.seed, psi: part.psi, picture: photo ? part.picture : null };
+  if (found) Object.assign(drawn, { found: found.found, steps: found.steps });
+  if (part.way === "curve") return { ...drawn, others, weights: table(rows) };
+  const two = { ...drawn, others: others.slice(0, 1), mapping: mappingOf(part, others.slice(0, 1)) };
+  if (part.layers.length) return { ...two, weights: {}, clusters: part.layers, hard: part.hard, reverse: part.reverse };
+  return { ...two, weights: { [rows[0].resolution]: [part.reverse ? 1 : 0] } };
+}
+
+function Room({ part: kept, change, take }) {
+  const now = chosen(kept);
+  const { model, kin, others, rows, seeds } = now;
+  const layers = kin?.layers ?? [];
+  const layer = layers.some((one) => `${one}` === kept.layer) ? kept.layer : `${layers[Math.floor((layers.length - 1) / 2)]}`;
+  const part = { ...USUAL, ...kept, layer };
+  const photo = !seeds || part.photo;
+  now.found = seeds && part.photo ? part.inverted.find((one) => one.model === model && one.picture === part.picture) : null;
   const [inHand, hold] = useState(0);
   const hand = Math.min(inHand, others.length - 1);
-  const scene = (more) => others.length && rows.length && (seeds || part.picture)
-    ? { kind: "blend", model, others, weights: table(rows), mapping: mappingOf(part, others), seed: part.seed, psi: part.psi,
-        picture: seeds ? null : part.picture, ...more }
-    : null;
+  const scene = sceneOf(part, now);
+  const film = seeds && part.film ? filmOf(part, sceneOf({ ...part, photo: false }, { ...now, found: null }), moment.value) : null;
   const alone = (index) => table(rows.map(({ resolution }) => ({ resolution, shares: others.map((_, i) => (i === index ? 1 : 0)) })));
-  const frame = useLive("networks", scene());
-  const settled = useSettled(JSON.stringify(scene()), 160);
+  const frame = useLive("networks", film ?? scene);
+  const settled = JSON.parse(useSettled(JSON.stringify(scene), 160));
+  const byParts = part.way === "parts" && layers.length > 0;
+  const regions = useRegions(part, settled, byParts && !film);
+  usePlaying(part, frame, moment, playing);
+  const done = film && jobs.value.find(({ id, state }) => id === watched.value && state === "done");
+  const sheet = jobs.value.find(({ id, state }) => id === opened.value && state === "done");
   const set = (resolution, shares) => change("the curve", { weights: { ...table(rows), [resolution]: shares } }, "curve");
   const end = (index, letter, name) => html`<figure><${Cell} key=${`${letter} ${name}`} view=${`end ${index}`}
-    scene=${scene({ weights: alone(index) })} name=${`Only ${letter}, ${name}`} choose=${() => change(`only ${letter}`, { weights: alone(index) })} />
+    scene=${scene && { ...sceneOf({ ...part, way: "curve" }, now), weights: alone(index) }} name=${`Only ${letter}, ${name}`}
+    choose=${() => change(`only ${letter}`, { weights: alone(index) })} />
     <figcaption aria-hidden="true">${letter}</figcaption></figure>`;
+  const play = film && html`<${Button} name=${playing.value ? "Pause" : "Play"} keys="P" sign=${playing.value ? "pause" : "play"} data-key="p"
+    pressed=${playing.value} onClick=${() => (playing.value = !playing.value)} /> <span class="time">${film.moment.toFixed(2)} s</span>`;
+  const size = now.all.find(({ name }) => name === model)?.size;
   return html`<div class="room networks">
     <div class="desk">
-      <${Picture} frame=${frame} label=${model ? `A blend of ${[model, ...others].join(" and ")}` : "No picture yet"}
-        caption=${html`<${Caption} ...${now} part=${part} />`} />
-      ${rows.length > 0 && others.length > 0 && html`<${Curve} rows=${rows} hand=${hand} letters=${others.map((_, i) => LETTERS[i + 1])}
+      ${sheet ? html`<${Zoom} key=${sheet.id} job=${sheet} close=${() => (opened.value = null)} />`
+        : done ? html`<${Player} job=${done} back="the blend" close=${() => (watched.value = null)} />` : html`<${Picture} frame=${frame}
+        label=${model ? `A blend of ${[model, ...others].join(" and ")}` : "No picture yet"} ...${film ? {} : chooser(part, regions, change)}
+        caption=${html`${play}<${Caption} ...${now} part=${part} />`} />`}
+      ${!byParts && rows.length > 0 && others.length > 0 && html`<${Curve} rows=${rows} hand=${hand} letters=${others.map((_, i) => LETTERS[i + 1])}
         set=${set} top=${end(hand, LETTERS[hand + 1], others[hand])} bottom=${end(-1, "A", model)} />`}
-      ${seeds
-        ? html`<${Strip} part=${part} change=${change} scene=${settled === "null" ? null : JSON.parse(settled)} />`
-        : html`<${Shelf} shelf="structures" title="Photos" part="structure" chosen=${part.picture}
-            pick=${(id) => ({ networks: { picture: id } })} take=${take} />`}
+      ${photo
+        ? html`<${Shelf} shelf="structures" title="Photos" part="structure" chosen=${part.picture}
+            pick=${(id) => ({ networks: { picture: id } })} take=${take} />`
+        : html`<${Strip} part=${part} change=${change} scene=${settled} />`}
     </div>
     <aside class="panel" aria-label="Controls">
       <${Which} ...${now} part=${part} change=${change} />
-      ${others.length > 0 && html`<${Shape} ...${now} hand=${hand} hold=${hold} change=${change} />`}
-      ${seeds && html`<${Seed} part=${part} others=${others} change=${change} />`}
-      <${Keep} ...${now} part=${part} scene=${scene()} />
-      <${Output} scene=${scene()} own=${now.all.find(({ name }) => name === model)?.size} fixed=${seeds} />
+      ${others.length > 0 && html`<${Group} title="How"><div><${Choice} name="How they are blended" value=${part.way} options=${WAYS}
+        set=${(way) => change(way === "parts" ? "by parts" : "by resolution", { way })} /></div><//>`}
+      ${others.length > 0 && (byParts
+        ? html`<${Parts} part=${part} layers=${layers} regions=${regions} change=${change} />`
+        : html`<${Shape} ...${now} hand=${hand} hold=${hold} change=${change} />`)}
+      ${seeds && html`<${Seed} ...${now} part=${part} change=${change} />`}
+      ${seeds && html`<${Passages} part=${part} change=${change} />`}
+      <${Keep} ...${now} part=${part} scene=${scene} />
+      <${Sheets} />
+      <${Learning} model=${model} />
+      ${part.film && seeds
+        ? html`<${Output} key="film" scene=${film} fixed what="film" formats=${FORMATS} order=${(format, { size, ...scene }) => ({ kind: "film", scene, format })}
+            done=${(job) => (watched.value = job.id)} />`
+        : html`<${Output} key="picture" scene=${scene} own=${size} fixed=${seeds} />`}
     </aside>
   </div>`;
 }
@@ -103,7 +166,7 @@ function Caption({ model, kin, others, seeds, part }) {
   if (!model) return "Opening models";
   if (!kin) return `Comparing ${model} with others`;
   if (!others.length) return "No other network of this kind and size is here.";
-  return html`${[model, ...others].join(", ")}<i class="cut" />${seeds ? `seed ${part.seed}` : named(part.picture)}`;
+  return html`${[model, ...others].join(", ")}<i class="cut" />${seeds && !part.photo ? `seed ${part.seed}` : named(part.picture)}`;
 }
 
 /** A value as it was when it had not changed for a while. */
@@ -189,11 +252,12 @@ function Shape({ rows, others, hand, hold, change }) {
 
 const round = (share) => Math.round(share * 1000) / 1000;
 
-function Seed({ part, others, change }) {
+const DRAWN = [[false, "A seed"], [true, "A photo"]];
+
+function Seed({ part, model, others, found, change }) {
   const options = [["a", "A"], ...others.map((_, index) => [LETTERS[index + 1].toLowerCase(), LETTERS[index + 1]]), [null, "as the curve"]];
   const put = (seed) => change("another seed", { seed, strip: seed - (seed % STRIP) }, "seed");
-  return html`<${Group} title="Seed">
-    <div class="row">
+  const ofSeed = html`<div class="row">
       <${Typed} name="Seed" value=${part.seed} lowest=${0} highest=${2 ** 32 - 1} set=${(seed) => put(Math.round(seed))} />
       <${Button} sign="dice" data-key="r" keys="R" name="A seed at random" onClick=${() => put(crypto.getRandomValues(new Uint16Array(1))[0])}>
         Random<//>
@@ -202,35 +266,71 @@ function Seed({ part, others, change }) {
       hint="psi, truncation: 1 as trained, towards 0 more typical" set=${(psi) => change("variety", { psi }, "psi")} />
     <div class="row"><span class="hint">Mapping of</span>
       <${Choice} name="Whose mapping network, from seed to style" value=${mappingOf(part, others)} options=${options}
-        set=${(mapping) => change("the mapping network", { mapping })} /></div>
+        set=${(mapping) => change("the mapping network", { mapping })} /></div>`;
+  return html`<${Group} title="What is drawn">
+    <div><${Choice} name="What is drawn" value=${part.photo} options=${DRAWN} set=${(photo) => change(photo ? "a photo" : "a seed", { photo })} /></div>
+    ${part.photo ? html`<${Search} part=${part} model=${model} found=${found} change=${change} />` : ofSeed}
   <//>`;
 }
 
-const ROWS = [["alpha", "shares of B"], ["models", "networks"]];
-
-/** What takes longer: the blend as a model, and a sheet of levels. */
-function Keep({ part, model, others, scene, seeds }) {
-  const [rows, lay] = useState("inputs");
-  const start = async (order) => {
+/** Codes of the photo in network A, which are searched for once; then the blend draws them. */
+function Search({ part, model, found, change }) {
+  const { picture, steps } = part;
+  const going = jobs.value.find((job) => job.kind === "invert" && isGoing(job));
+  const search = async () => {
     try {
-      const job = await run(order);
-      if (job.state === "done") download(`/api/jobs/${job.id}/result`);
+      const { found } = await run({ kind: "invert", model, picture, steps });
+      const others = ({ inverted = [] }) => inverted.filter((one) => one.model !== model || one.picture !== picture);
+      if (found) apply(`${named(picture)} in ${model}`, (now) => ({ networks: { inverted: [...others(now.networks), { model, picture, found, steps }] } }));
     } catch (error) {
       say(error.message, "trouble");
     }
   };
-  const sheet = () => ({
-    kind: "levels", models: rows === "alpha" ? [model, others[0]] : [model, ...others], psi: part.psi,
-    rows: others.length > 1 && rows === "inputs" ? "models" : rows,
-    ...(seeds ? { seeds: [part.seed, ...Array.from({ length: 3 }, (_, i) => part.seed + i + 1)] } : { pictures: doc.peek().shelves.structures.slice(0, 4) }),
+  return html`<div class="number"><span aria-hidden="true">Steps of the search</span><${Typed} name="Steps of the search" value=${steps} step=${50}
+      lowest=${1} highest=${2000} set=${(steps) => change("the length of the search", { steps: Math.round(steps) }, "steps")} /></div>
+    ${going ? html`<div class="row" role="status"><span class="hint">Looking for it</span><${Share} job=${going} /></div>`
+      : html`<div class="row"><${Button} class=${found ? "" : "main"} sign="near" disabled=${!picture} onClick=${search}>${found ? "Look again" : `Look for it in ${model}`}<//></div>`}
+    <p class="hint">${found ? "The blend draws the photo's codes: drag the curve." : "A search finds codes from which A draws the photo, as near as it can."}</p>`;
+}
+
+const ROWS = [["alpha", "shares of B"], ["models", "networks"], ["snapshots", "snapshots of B"]];
+
+/** What takes longer: the blend as a model, and sheets. */
+function Keep({ part, all, model, others, scene, seeds }) {
+  const [rows, lay] = useState("inputs");
+  const [columns, put] = useState("levels");
+  const [count, take] = useState(4);
+  const inputs = seeds ? "seeds" : "photos";
+  const snapshots = all.find(({ name }) => name === others[0])?.snapshots;
+  const down = [["inputs", inputs], ...ROWS].filter(([name]) => (name !== "snapshots" || snapshots) && name !== columns);
+  const row = down.some(([name]) => name === rows) ? rows : down[0][0];
+  const start = async (order, then) => {
+    try {
+      const job = await run(order);
+      if (job.state === "done") then(job);
+    } catch (error) {
+      say(error.message, "trouble");
+    }
+  };
+  const save = (job) => download(`/api/jobs/${job.id}/result`);
+  const sheet = (format) => ({
+    kind: "levels", models: row === "models" ? [model, ...others] : [model, others[0]], psi: part.psi, rows: row, columns, format,
+    ...(seeds ? { seeds: Array.from({ length: count }, (_, i) => part.seed + i) } : { pictures: doc.peek().shelves.structures.slice(0, count) }),
   });
   return html`<${Group} title="As a model, as a sheet">
     <div class="pair">
-      <${Button} class="wide" sign="save" disabled=${!scene} onClick=${() => start({ kind: "blend", scene })}>Save the blend as a model<//>
+      <${Button} class="wide" sign="save" disabled=${!scene} onClick=${() => start({ kind: "blend", scene }, save)}>Save the blend as a model<//>
     </div>
     <div class="pair">
-      <${Menu} name="Rows" value=${rows} set=${lay} options=${[["inputs", seeds ? "seeds" : "photos"], ...ROWS]} />
-      <${Button} sign="sheet" disabled=${!scene} onClick=${() => start(sheet())}>Level sheet<//>
+      <${Menu} name="Rows" value=${row} set=${lay} options=${down} />
+      <${Menu} name="Columns" value=${columns} set=${put} options=${[["levels", "levels"], ["inputs", inputs]]} />
+    </div>
+    <div class="number"><span aria-hidden="true">How many ${inputs}</span><${Typed} name=${`Number of ${inputs}`} value=${count} lowest=${1}
+      highest=${seeds ? 1000 : 64} set=${(number) => take(Math.round(number))} /></div>
+    <div class="pair">
+      <${Button} sign="sheet" disabled=${!scene} title="As one picture" onClick=${() => start(sheet("png"), save)}>Level sheet<//>
+      <${Button} sign="near" disabled=${!scene} title="Of any size, opened here" onClick=${() => start(sheet("zoom"), (job) => (opened.value = job.id))}>
+        Zoom in it<//>
     </div>
   <//>`;
 }

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { Button, Choice, Group, Slider, Typed } from "../controls.js";
-import { Details, STEPS } from "../details.js";
+import { Details } from "../details.js";
 import { Sign, html } from "../html.js";
 import { Output } from "../output.js";
 import { Picture } from "../picture.js";
@@ -24,7 +24,7 @@ export const panorama = {
   name: "panorama",
   title: "Panorama",
   kinds: ["panorama"],
-  first: ({ shelves: { structures } }) => ({ items: fresh([], structures.slice(0, 3)), fade: null, texture: null, refine: STEPS }),
+  first: ({ shelves: { structures } }) => ({ items: fresh([], structures.slice(0, 3)), fade: null, texture: null, refine: 0 }),
   Room,
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), panorama: { texture: ids[0] } }

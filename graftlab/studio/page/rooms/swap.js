@@ -82,6 +82,7 @@ function Room({ part, model, change, take }) {
       <//>
       <${Output} scene=${scene(part.structure, part.texture)} own=${model?.size} ...${sheet && {
         what: "sheet",
+        told: ({ size }) => ({ kind: "sheet", model: model.name, structures, textures, size, refine: part.refine }),
         order: (format, { size }) => ({ kind: "sheet", model: model.name, structures, textures, size, refine: part.refine, format }),
       }} />
     </aside>
