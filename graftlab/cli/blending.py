@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from graftlab.blending import resizing
 from graftlab.blending.chart import chart
 from graftlab.blending.diff import diff as compare
 from graftlab.blending.diff import tabulate
@@ -21,7 +22,9 @@ from graftlab.cli.output import Json, new_file, out_file, picture, print_figures
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.progress import steps
+from graftlab.work.texts import parse_aspect
 
 EXTENSION = ".safetensors"
 BLEND = "blend.safetensors"
@@ -103,3 +106,24 @@ def diff(
     layers = [each.to_dict() for each in moved]
     figures = {"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}
     print_figures(figures, tabulate(moved, found.sentence).text(), as_json)
+
+
+def resize_model(
+    model: Annotated[str, typer.Argument(help="A StyleGAN2: a file or a name.")],
+    out: Annotated[Path, out_file("Model to write.")] = Path("resized.safetensors"),
+    size: Annotated[int | None, typer.Option(min=1, help="Larger side of the pictures, pixels.")] = None,
+    aspect: Annotated[str | None, typer.Option(help="Width and height in proportion: 2:1, 2:3.")] = None,
+    device: Device = None,
+) -> None:
+    """Give a StyleGAN2 another resolution or shape, to fine-tune it there: blocks are added, or left out.
+
+    graft resize-model faces-256.pkl --size 512 -o faces-512.safetensors
+
+    graft resize-model alpine-128 --aspect 2:1 --size 256 -o wide.safetensors
+    """
+
+    spare(out, model)
+    if size is None and aspect is None:
+        raise GraftError("Say what is to change: --size, --aspect, or both.")
+    sides = None if aspect is None else parse_aspect(aspect)
+    say(resizing.resize_model(load(model, StyleGAN2, device=device), size, sides).save(out))

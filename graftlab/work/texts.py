@@ -107,6 +107,17 @@ def parse_band(text: str, option: str = "--band") -> tuple[int, int]:
     return low, high
 
 
+def parse_aspect(text: str, option: str = "--aspect") -> tuple[int, int]:
+    """ "2:1" as width and height. GraftError for anything else."""
+    try:
+        width, height = map(int, text.split(":"))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 1:
+        raise GraftError(f"{option} takes width and height in proportion, such as 2:1, not '{text}'.")
+    return width, height
+
+
 def parse_axis(text: str, option: str, kind: Callable[[str], NumberT]) -> list[NumberT]:
     """The numbers of "levels:4,8"; none of "levels". GraftError if something else stands behind the colon."""
     _, colon, listed = text.partition(":")
