@@ -18,13 +18,14 @@ from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import find_starts
+from graftlab.video.curves import read_curve
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
-from graftlab.work.texts import parse_range, parse_seeds, parse_shifts
+from graftlab.work.texts import parse_classes, parse_range, parse_seeds, parse_shifts
 
 PATHS = ("linear", "spherical", "spline", *TURNS)
 
@@ -106,10 +107,18 @@ def walk(
         str | None, typer.Option(help="Directions of the circle or noise; by default the model's.")
     ] = None,
     psi: Annotated[
-        str | None, typer.Option(help="Truncation psi of seeds: 0.7, or 0.3:1 (in a loop also back).")
+        str | None,
+        typer.Option(
+            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time from a file, curve.csv."
+        ),
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
-    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--class", help="Class of a conditional model: 3, or from one to another, 3:5 (in a loop also back)."
+        ),
+    ] = None,
     rotate: Annotated[
         str | None, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise: 15, or 0:360.")
     ] = None,
@@ -131,6 +140,8 @@ def walk(
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
 
+    graft film walk --seeds 1-6 -m metfaces.pkl --psi loudness.csv --seconds 30 -o loud.mp4
+
     graft film walk --seeds 7 -m stylegan3-t-metfaces.pkl --rotate 0:360 --loop -o turning.mp4
     """
 
@@ -146,10 +157,11 @@ def walk(
     way: Way
     if seeds is not None:
         desk = shooting.style_desk()
-        numbers, drawn_to = parse_seeds(seeds), parse_range(psi or "0.7", "--psi")
+        numbers, classes = parse_seeds(seeds), None if label is None else parse_classes(label)
+        drawn_to = read_curve(psi) if psi and Path(psi).is_file() else parse_range(psi or "0.7", "--psi")
         if moves and len(numbers) == 1:  # which stays what it is, and moves
             numbers *= 2
-        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, label), len(numbers)
+        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, classes), len(numbers)
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
@@ -189,7 +201,9 @@ def sweep(
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
     shooting: Shooting,
     name: Annotated[list[str] | None, typer.Option(help="A direction, may be repeated; the first by default.")] = None,
-    gains: Annotated[str, typer.Option(help="First and last gain, in standard deviations.")] = "-3:3",
+    gains: Annotated[
+        str, typer.Option(help="First and last gain, in standard deviations, or all over time from a file, curve.csv.")
+    ] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
     layers: Annotated[
@@ -205,7 +219,8 @@ def sweep(
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
 
-    found, ends = Directions.load(file), parse_range(gains, "--gains")
+    found, over_time = Directions.load(file), Path(gains).is_file()
+    ends, once = read_curve(gains) if over_time else parse_range(gains, "--gains"), once or over_time
     if file in bundled_directions() and shooting.model == DEFAULT_MODEL:  # they are another model's, by that name
         shooting = replace(shooting, model=file)
     rows = None if layers is None else parse_seeds(layers, "--layers")
