@@ -212,6 +212,8 @@ def test_shares_of_channels(painted):
     by_hand = replace(edited, areas=torch.tensor([0.8, 0.2]))  # 3 on 0.8 is less than 1 on 0.2, and 7 is more
     assert by_hand.share(["sky"], hard=True).tolist() == [0, 0, 0, 1]
     assert edited.share(["lake", "sky"]).tolist() == [1, 0, 1, 1]
+    assert edited.share({"sky": 0.5, "lake": 2}).tolist() == [0.875, 0, 2, 0.6875]
+    assert edited.share({"sky": 0}).tolist() == [0, 0, 0, 0]
     assert replace(edited, names=("sky", "sky")).share(["sky"]).tolist() == [1, 0, 1, 1]
 
 
@@ -330,6 +332,7 @@ def test_blends_of_clusters(graft, models, parts):
         ([":sky,0"], channels(features, found.share(["0", "sky"]))),
         ([":sky,0,2"], channels(features, torch.ones(8))),
         ([":sky", "--hard"], channels(features, found.share(["sky"], hard=True))),
+        ([":sky=0.25, 0"], channels(features, found.share({"sky": 0.25, "0": 1}))),
         ([":sky", "--reverse"], reversed_(channels(features, found.share(["sky"])))),
     ):
         assert graft("blend", A, B, "--clusters", f"{parts}{options[0]}", *options[1:]).code == 0
@@ -405,6 +408,7 @@ def test_bad_input_is_one_sentence(graft, models, parts, arguments, says):
         (("--clusters", "parts.json"), "such as parts.json:3,5"),
         (("--clusters", "parts.json:"), "such as parts.json:3,5"),
         (("--clusters", "parts.json:eyes"), "no cluster 'eyes', only 0, 1, 2"),
+        (("--clusters", "parts.json:1=-1"), "a number from 0 to 10, as in sky=0.5, not '1=-1'"),
         (("--clusters", "none.json:1"), "none.json"),
         (("--clusters", "parts.json:1", "--alpha", "0.5"), "one of"),
         (("--clusters", "parts.json:1", "--level", "1"), "--swap-at"),

@@ -186,7 +186,7 @@ def test_principal_takes_at_most_so_many_and_passes_over_the_unreadable(photos, 
 
 
 def test_encoded_keeps_numbers_beside_codes(photos, network, monkeypatch):
-    monkeypatch.setattr("graftlab.editing.fitting.BATCH", 2)
+    monkeypatch.setattr("graftlab.data.squares.BATCH", 2)
     (photos / "broken.png").write_bytes(b"no picture")  # the first by name
     source = open_source(photos)
     pieces = list(encode_photos(network, source, [3, 0, 1], 32))

@@ -131,6 +131,7 @@ def test_terms_of_a_perfect_autoencoder(monkeypatch):
         assert terms[name].abs().max() < 1e-5, name
     assert terms["G_texture"].min() > 0.01  # the neighbour's picture is made of other things
     assert {"G_GAN_rec", "G_GAN_mix", "G_mix"} <= set(terms)
+    assert terms["G_mix"].shape == (4 * recipe("projected").crops,)  # each patch of a hybrid by itself
 
 
 def test_every_term_moves_what_it_should():

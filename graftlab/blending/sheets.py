@@ -137,7 +137,7 @@ def sheet(
     for choice in where.choices:
         if sentence := doubt(choice.path, choice.clusters, [base]):
             tell(sentence)
-    names, codes_in, _ = inputs.shown(base, codes, family.kin, finding, watch, tell)
+    names, codes_in, _ = inputs.shown(base, where.whose(codes), family.kin, finding, watch, tell)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
     grid = Grid(
         read_axis(rows, "--rows", snapshots, base, names, inputs.axes(base)),

@@ -52,7 +52,7 @@ def blend(
     where.require_place()
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)
     family = Family(models, force, shooting.device, shooting.precision, bar, say)
-    names, codes_in, _ = inputs.shown(family.base, codes, family.kin, finding, bar, say)
+    names, codes_in, _ = inputs.shown(family.base, where.whose(codes), family.kin, finding, bar, say)
     frames, fps = shooting.length(3 * (len(models) - (not circle)) if alpha is swap_at is None else 4)
     networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed, where)
     across = grid_shape(len(names))[1]

@@ -8,10 +8,11 @@ import typer
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, PhotoSearch, Square
-from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
+from graftlab.data.pack import looks_like_safetensors
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
@@ -237,14 +238,25 @@ def sweep(
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
+def holds_codes(path: Path) -> bool:
+    """Whether a file is one of tensors, and not a picture."""
+    if not path.is_file():
+        return path.suffix == ".safetensors"
+    with path.open("rb") as file:
+        return looks_like_safetensors(file.read(9), path.stat().st_size)
+
+
 def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Finding) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-    files = [path for path in paths if path.exists() and not path.is_dir() and not is_still(path)]
-    loaded = {path: Codes.load(path) for path in files if path.suffix == ".safetensors"}
+    loaded = {path: Codes.load(path) for path in paths if holds_codes(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     desk: Desk[Any] = shooting.style_desk() if styles else shooting.any_desk(square, own=not loaded)
     if isinstance(desk.model, StyleGAN):
         return desk, [start.codes for start in find_starts(desk, paths, finding=finding)]
     pictures = [path for path in paths if path not in loaded]
     desk = desk.together(pictures) if pictures else desk
-    return desk, [start.codes for start in find_starts(desk, paths)]
+    found: list[Codes] = []
+    for path in paths:
+        batch = loaded[path] if path in loaded else desk.encode(path)
+        found += [batch[i] for i in range(len(batch))]
+    return desk, found

@@ -22,12 +22,13 @@ from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
+from graftlab.data.squares import choose, read_squares
 from graftlab.editing.directions import Directions
-from graftlab.editing.fitting import FLAT, Moments, cells, choose, eigen, read_squares
+from graftlab.editing.fitting import FLAT, Moments, cells, eigen
 from graftlab.editing.mixtures import Mixture, check_clusters, fit_mixture, numbers
 from graftlab.errors import GraftError
-from graftlab.images import psnr
+from graftlab.images import from_uint8, psnr
 from graftlab.work.progress import Progress, silent
 
 CLUSTERS = "clusters."  # before the names of a mixture's tensors
@@ -212,12 +213,6 @@ def beside(model: str | Path) -> Path:
     return file.with_name(f"{file.stem}{TEXTURES}.safetensors")
 
 
-def bundled(fingerprint: str | None) -> Distribution | None:
-    """That of the training of a model that comes with graftlab; None for others."""
-    known = map(Distribution.load, bundled_textures().values())
-    return next((found for found in known if fingerprint and found.model == fingerprint), None)
-
-
 def _taken(kind: type[KnownT], prefix: str, tensors: dict[str, Tensor]) -> KnownT:
     """A Gaussian or a mixture, taken out of a file's tensors. KeyError if something is missing."""
     return kind(**{item.name: tensors.pop(prefix + item.name) for item in fields(kind)})
@@ -238,13 +233,14 @@ def distribution(
     GraftError for fewer than FEWEST readable photos for each cluster, and for photos that are all the same."""
     if clusters > 1:
         check_clusters()
-    source = open_source(photos) if isinstance(photos, str | Path) else photos
+    source = open_photos(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, most, seed)
     moments = {part: Moments() for part in SwapCodes.parts}
     held_out: list[tuple[SwapCodes, Tensor]] = []
     textures: list[Tensor] = []  # of which clusters are made
     pictures, unit, fingerprint = 0, True, None
-    for _, images in read_squares(source, chosen, size, progress):
+    for _, squares in read_squares(source, chosen, size, progress):
+        images = from_uint8(squares)
         codes = model.encode(images)
         apart = torch.arange(pictures, pictures + len(codes)) % HELD_OUT == HELD_OUT - 1
         for part, rows in _rows(codes).items():
@@ -286,9 +282,10 @@ def calibrate(
     """The same distribution with the percentiles of other photos, best of those that the model did not learn from.
 
     GraftError for fewer than FEWEST readable ones."""
-    source = open_source(photos)
+    source = open_photos(photos)
     found: list[tuple[SwapCodes, Tensor]] = []
-    for _, images in read_squares(source, range(len(source)), size, progress):
+    for _, squares in read_squares(source, range(len(source)), size, progress):
+        images = from_uint8(squares)
         codes = model.encode(images)
         found.append((codes, reconstruction_errors(model, images, codes)))
     if (count := sum(len(codes) for codes, _ in found)) < FEWEST:

@@ -12,21 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
-from graftlab.data.crops import cut
 from graftlab.data.image_source import ImageSource
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
+from graftlab.data.squares import choose, read_squares
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
-from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, part, silent
 
-BATCH = 32  # pictures encoded at once
 FLAT = 1e-9  # share of the variance below which there is nothing but rounding
 
 
@@ -155,7 +152,7 @@ def principal(
     """The principal components of the textures or structures of photos. Memory does not grow with their number."""
     if part not in SwapCodes.parts:
         raise GraftError(f"Components are those of {' or '.join(SwapCodes.parts)}, not of '{part}'.")
-    source = open_source(photos)
+    source = open_photos(photos)
     if part == "texture":  # one of each picture
         _check_count(k, min(len(source), most))
     chosen = choose(source, most, seed)
@@ -191,7 +188,7 @@ def between(
     progress: Progress = silent,  # of pictures
 ) -> Directions:
     """The direction from the textures of some photos to those of others, as of `difference`."""
-    sources = [open_source(photos) for photos in (before, after)]
+    sources = [open_photos(photos) for photos in (before, after)]
     choices = [choose(source, most, seed) for source in sources]
     first, total = len(choices[0]), len(choices[0]) + len(choices[1])
     one, owner = _textures(model, sources[0], choices[0], size, part(progress, 0, total))
@@ -218,13 +215,6 @@ def _textures(
     return torch.cat([codes.texture.cpu() for codes in batches]), batches[0].model
 
 
-def choose(source: ImageSource, most: int, seed: int) -> Sequence[int]:
-    """Numbers of all photos, or of so many at random, in order."""
-    if len(source) <= most:
-        return range(len(source))
-    return sorted(np.random.default_rng(seed).choice(len(source), most, replace=False).tolist())
-
-
 def cells(structure: Tensor) -> Tensor:
     """Structures (N, Cs, h, w) as the rows of their cells: (N, h * w, Cs)."""
     return structure.flatten(2).transpose(1, 2)
@@ -235,24 +225,5 @@ def encode_photos(
     model: Autoencoder, source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
 ) -> Iterator[tuple[list[int], SwapCodes]]:
     """Codes of the central squares of photos, batch by batch, with the photos' numbers; unreadable ones are missing."""
-    for numbers, images in read_squares(source, chosen, size, progress):
-        yield numbers, model.encode(images)
-
-
-def read_squares(
-    source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
-) -> Iterator[tuple[list[int], Tensor]]:
-    """The central squares of photos (N, 3, size, size), batch by batch, with the photos' numbers."""
-
-    def square(index: int) -> np.ndarray | None:
-        try:
-            return cut(source.read(index), source.names[index], size, "short")
-        except GraftError:
-            return None
-
-    squares = ordered_map(square, chosen)
-    for start in range(0, len(chosen), BATCH):
-        batch = [(index, next(squares)) for index in chosen[start : start + BATCH]]
-        if readable := [(index, pixels) for index, pixels in batch if pixels is not None]:
-            yield [index for index, _ in readable], from_uint8(np.stack([pixels for _, pixels in readable]))
-        progress(start + len(batch), len(chosen))
+    for numbers, squares in read_squares(source, chosen, size, progress):
+        yield numbers, model.encode(from_uint8(squares))

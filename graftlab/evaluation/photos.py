@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from graftlab.data.crops import cut
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
+from graftlab.data.squares import choose, read_squares
 from graftlab.errors import GraftError
 
 
@@ -13,19 +13,14 @@ def read_photos(photos: str | Path, size: int, most: int, seed: int = 0) -> tupl
     """At most so many photos as uint8 squares (N, size, size, 3), and how many could not be read."""
     if most < 2:
         raise GraftError(f"Swapping needs at least two photos, not {most}.")
-    source = open_source(photos)
-    rng = np.random.default_rng(seed)
-    chosen = sorted(rng.choice(len(source), most, replace=False)) if len(source) > most else range(len(source))
-    squares, skipped = [], 0
-    for index in map(int, chosen):
-        try:
-            squares.append(cut(source.read(index), source.names[index], size, "short"))
-        except GraftError:
-            skipped += 1
-    if len(squares) < 2:
-        found = "one readable photo" if squares else "no readable photo"
+    source = open_photos(photos)
+    chosen = choose(source, most, seed)
+    squares = [batch for _, batch in read_squares(source, chosen, size)]
+    count = sum(map(len, squares))
+    if count < 2:
+        found = "one readable photo" if count else "no readable photo"
         raise GraftError(f"{photos} holds {found}, and a swap needs two: give more.")
-    return np.stack(squares), skipped
+    return np.concatenate(squares), len(chosen) - count
 
 
 def draw(photos: int, most: int, seed: int) -> list[tuple[int, int]]:

@@ -13,9 +13,10 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
+from graftlab.checkpoints.load import bundled_textures
 from graftlab.codes import CodesT, StyleCodes
 from graftlab.editing import masks
-from graftlab.editing.distributions import Distribution, bundled
+from graftlab.editing.distributions import Distribution
 from graftlab.errors import GraftError
 from graftlab.hardware import require_memory
 from graftlab.inversion.guidance import USUAL, Guidance, Guiding
@@ -147,6 +148,12 @@ def _moving(start: CodesT, part: str | None, mask: Tensor | None) -> tuple[str, 
     if mask is not None:
         raise GraftError("The codes of a StyleGAN2 have no places that a mask could choose (--mask); leave it out.")
     return start.parts
+
+
+def bundled(fingerprint: str | None) -> Distribution | None:
+    """The textures of the training of a model that comes with graftlab; None for others."""
+    known = map(Distribution.load, bundled_textures().values())
+    return next((found for found in known if fingerprint and found.model == fingerprint), None)
 
 
 def _digest(*tensors: Tensor | None) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CHROMIUM, SLOW
+from test_browser_page import drop
 
 from graftlab.studio.orders.show import ShowFile
 from graftlab.studio.scenes.live import Live
@@ -83,7 +84,7 @@ def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
     for scene in asked:
         assert played(scene["time"]) == Live(**scene)
     assert [sorted(change) for _, change in show.events] == [["amount_texture"], ["walk"], ["mirror"]]
-    assert set(show.photos.values()) >= {"peaks", "autumn-hills"}
+    assert set(show.photos.values()) >= {"@peaks", "@autumn-hills"}
 
     page.get_by_label("Show file").set_input_files(tmp_path / "show.json")
     page.get_by_label("Format").select_option("gif")
@@ -92,6 +93,9 @@ def test_a_walk_is_recorded_saved_and_filmed(page, tmp_path):
         page.get_by_role("button", name="Film it").click()
     download.value.save_as(tmp_path / "show.gif")
     assert (tmp_path / "show.gif").read_bytes()[:4] == b"GIF8"
+    drop(page, tmp_path / "show.gif")  # as it began
+    expect(page.get_by_label("Texture, number")).to_have_value("1.00")
+    expect(page.get_by_role("button", name="Mirror")).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_camera_is_seen_by_an_audience(context, page, studio):

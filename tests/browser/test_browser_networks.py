@@ -12,6 +12,8 @@ from graftlab.images import read_recipe
 
 expect = pytest.importorskip("playwright.sync_api").expect
 VIEW = ".box canvas"
+WIDER = """[...document.querySelectorAll(".room *")].filter((one) =>
+  one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".wide-table, pre")).length"""
 
 
 @pytest.fixture
@@ -80,6 +82,72 @@ def test_seeds_networks_and_what_is_taken_along(networks, tmp_path):
     expect(page.locator(".networks > .desk > figure .words")).to_contain_text("seed 5")
 
 
+def test_parts_come_from_b_and_a_walk_goes_through_seeds(networks):
+    page = networks
+    page.locator(".choice label", has_text="By parts").click()
+    page.wait_for_selector(".parts li")
+    expect(page.locator(".box:not(.waiting)")).to_have_count(1)
+    page.keyboard.press("m")  # without the regions
+    first = pixels(page, VIEW)
+    page.keyboard.press("m")
+    assert difference(pixels(page, VIEW), first) > 3, "regions are coloured"
+    page.locator(VIEW).focus()
+    page.keyboard.press("Enter")  # in the middle
+    ticked = page.locator(".parts input:checked")
+    expect(ticked).to_have_count(1)
+    ((_, count, amounts),) = [tuple(each.values()) for each in part(page, "networks")["layers"]]
+    assert (count, list(amounts.values())) == (8, [1])
+    amount = page.get_by_label(f"Amount of part {next(iter(amounts))}, number")
+    amount.fill("0.5")
+    amount.press("Enter")
+    page.get_by_role("button", name="All else").click()
+    page.keyboard.press("m")
+    expect(page.locator(".box:not(.waiting)")).to_have_count(1)
+    assert difference(pixels(page, VIEW), first) > 3, "all else is neon"
+    scene = read_recipe(saved(page, "Save picture"))["scene"]
+    assert (scene["clusters"][0]["amounts"], scene["reverse"]) == ({next(iter(amounts)): 0.5}, True)
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    expect(ticked).to_have_count(0)
+    page.locator(".choice label", has_text="Walk").click()
+    page.keyboard.press("a")
+    page.get_by_role("button", name="Seed 5", exact=True).first.click()
+    page.keyboard.press("a")
+    page.get_by_label("Moment, number").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.locator(".time")).to_have_text("2.00 s")
+    page.get_by_label("Seconds, number").fill("1")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Save film").click()
+    page.wait_for_selector("video[aria-label='walk.mp4']")
+    page.get_by_role("button", name="Back to the blend").click()
+    assert part(page, "networks")["seeds"] == [3, 5]
+
+
+def test_a_photo_is_drawn_by_the_blend_and_a_sheet_opens(networks, tab):
+    page = networks
+    page.locator(".choice label", has_text="A photo").click()
+    steps = page.get_by_label("Steps of the search")
+    steps.fill("5")
+    steps.press("Enter")
+    page.get_by_role("button", name="Look for it in alpine-128").click()
+    page.wait_for_selector("text=Look again")
+    expect(page.locator(".box:not(.waiting)")).to_have_count(1)
+    drawn = pixels(page, VIEW)
+    picture = saved(page, "Save picture")
+    page.get_by_role("button", name="Zoom in it").click()
+    page.wait_for_selector(".zoom canvas")
+    page.locator(".openseadragon-canvas").focus()
+    page.keyboard.press("+")
+    expect(page.locator(".zoom .words")).to_contain_text("swap level")
+    other = tab()
+    drop(other, picture)  # the codes of the photo are in it
+    expect(other.locator(".networks > .desk > figure .words")).to_contain_text("peaks")
+    expect(other.locator(".box:not(.waiting)")).to_have_count(1)
+    other.wait_for_selector(f"{VIEW}[data-frame]")
+    assert difference(pixels(other, VIEW), drawn) < 1
+
+
 def test_models_tell_what_they_blend_with(page):
     page.get_by_role("tab", name="Models").click()
     page.get_by_role("button", name="woodblock-128").first.click()
@@ -105,3 +173,4 @@ def test_nothing_that_axe_knows_is_violated(tab, options):
         found = page.evaluate("axe.run().then(({ violations }) => violations)")
         assert not found, [(room, one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), room
+        assert page.evaluate(WIDER) == 0, f"{room} is read without scrolling sideways"

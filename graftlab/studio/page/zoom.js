@@ -12,9 +12,15 @@ export const opened = signal(null); // the job whose sheet is shown
 const VIEWER = "/lib/openseadragon/openseadragon.min.js"; // no module: it leaves itself in the window
 let viewer = null;
 
-const bring = () => (viewer ??= new Promise((resolve, reject) => document.head.append(Object.assign(
-  document.createElement("script"), { src: VIEWER, onload: () => resolve(window.OpenSeadragon), onerror: () => reject(new Error("The viewer of sheets is missing.")) },
-))));
+/** The viewer, once it is loaded. It adds a style of its own, which the page's policy forbids, unless it finds one: it finds
+ *  an element of that name which is none. */
+const bring = () => (viewer ??= new Promise((resolve, reject) => {
+  const script = Object.assign(document.createElement("script"), { src: VIEWER, onload: () => resolve(window.OpenSeadragon) });
+  script.onerror = () => reject(new Error("The viewer of sheets could not be loaded: reload the page."));
+  const style = document.createElementNS(null, "style");
+  style.setAttribute("data-openseadragon-mobile-css", "");
+  document.head.append(style, script);
+}));
 
 /** The sheet of a job; `close` goes back. */
 export function Zoom({ job, close }) {

@@ -328,8 +328,8 @@ function Keep({ part, all, model, others, scene, seeds }) {
     <div class="number"><span aria-hidden="true">How many ${inputs}</span><${Typed} name=${`Number of ${inputs}`} value=${count} lowest=${1}
       highest=${seeds ? 1000 : 64} set=${(number) => take(Math.round(number))} /></div>
     <div class="pair">
-      <${Button} sign="sheet" disabled=${!scene} title="As one picture" onClick=${() => start(sheet("png"), save)}>Level sheet<//>
-      <${Button} sign="near" disabled=${!scene} title="Of any size, opened here" onClick=${() => start(sheet("zoom"), (job) => (opened.value = job.id))}>
+      <${Button} sign="sheet" disabled=${!others.length} title="As one picture" onClick=${() => start(sheet("png"), save)}>Level sheet<//>
+      <${Button} sign="near" disabled=${!others.length} title="Of any size, opened here" onClick=${() => start(sheet("zoom"), (job) => (opened.value = job.id))}>
         Zoom in it<//>
     </div>
   <//>`;
