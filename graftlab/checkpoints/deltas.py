@@ -12,10 +12,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from graftlab.artifacts import KEY, check_digest, parsed, views, write_tensors
+from graftlab.artifacts import check_digest, views, write_tensors
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.model_file import ModelFile
-from graftlab.checkpoints.native import BUNDLED, configured
+from graftlab.checkpoints.native import BUNDLED, configured, header_of
 from graftlab.checkpoints.native import read as read_whole
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.model import Network, fingerprint
@@ -72,10 +72,7 @@ def read(contents: Contents) -> ModelFile | None:
     """A model of its parent's weights and the differences in this file, or None if it is no such file.
 
     GraftError if the parent is not found, or the two do not give the model that was written."""
-    path, tree = contents.path, cast(dict[str, Any], contents.tree)
-    if contents.container != "safetensors" or KEY not in tree["metadata"]:
-        return None
-    header = parsed(path, tree["metadata"])
+    path, tree, header = contents.path, cast(dict[str, Any], contents.tree), header_of(contents) or {}
     told = header.get("delta")
     if not isinstance(told, dict):
         return None

@@ -32,10 +32,7 @@ def save_model(
 
 def read(contents: Contents) -> ModelFile | None:
     """Our own file, or None if no model of ours is in it."""
-    path, tree = contents.path, cast(dict[str, Any], contents.tree)
-    if contents.container != "safetensors" or KEY not in tree["metadata"]:
-        return None
-    header = parsed(path, tree["metadata"])
+    path, tree, header = contents.path, cast(dict[str, Any], contents.tree), header_of(contents) or {}
     kind = header.get("kind")
     if kind not in KINDS:
         return None
@@ -53,6 +50,12 @@ def read(contents: Contents) -> ModelFile | None:
         fingerprint=recorded if isinstance(recorded, str) else None,
         check=partial(check_digest, path, tree["tensors"], tree["metadata"]),
     )
+
+
+def header_of(contents: Contents) -> dict[str, Any] | None:
+    """What stands in the header of a file of ours; None for another. GraftError if it is damaged."""
+    metadata = cast(dict[str, Any], contents.tree)["metadata"] if contents.container == "safetensors" else {}
+    return parsed(contents.path, metadata) if KEY in metadata else None
 
 
 def configured(path: Path, header: Mapping[str, Any]) -> Config:

@@ -54,8 +54,8 @@ def seen(contents: Contents) -> str:
     """What lies at the top of a file, for a person who wonders what they have been given."""
     tree, kind = contents.tree, ""
     if contents.container == "safetensors" and isinstance(tree, dict):
-        if native.KEY in tree["metadata"]:
-            kind = f"{native.parsed(contents.path, tree['metadata']).get('kind')}: "
+        if (header := native.header_of(contents)) is not None:
+            kind = f"{header.get('kind')}: "
         tree = tree["tensors"]
     if not isinstance(tree, dict):
         return f"a {type(tree).__name__.lower()}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from graftlab import __version__
+from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
@@ -149,11 +150,15 @@ class RenderingOptions(EncodingOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureOptions(RenderingOptions):
-    """Those of commands that render one picture, as large as the one that gives its structure."""
+class PictureOptions(Enlarging, RenderingOptions):
+    """Those of commands that render one picture, as large as the one that gives its structure, or larger."""
 
     size: OwnSize = None
     own: ClassVar[int | None] = OWN_PICTURE
+
+    def desk(self) -> Desk[SwappingModel]:
+        rendering = {option.name: getattr(self, option.name) for option in fields(RenderingOptions)}
+        return self.on(autoencoder(**rendering, own=self.own))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,14 @@
 """What makes pictures larger before they are written: the options that all commands for pictures and films share."""
 
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from graftlab.cli.desk import Desk
 from graftlab.errors import GraftError
-from graftlab.rendering.renderer import DEFAULT_UPSCALER
+from graftlab.rendering.renderer import DEFAULT_UPSCALER, Renderer
 
-DeskT = TypeVar("DeskT", bound=Desk)
+DeskT = TypeVar("DeskT", bound=Renderer[Any])
 
 Upscale = Annotated[
     int | None,

@@ -43,7 +43,6 @@ def swap(
     both: Annotated[bool, typer.Option("--both", help="Also write the reverse swap, as NAME-reverse.")] = False,
     tile: Tile = None,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Combine one picture's structure with another's texture.
 
@@ -53,7 +52,7 @@ def swap(
     reverse = out.with_stem(out.stem + "-reverse")
     for target in (out, reverse) if both else (out,):
         spare(target, structure, texture)
-    desk = larger.on(options.desk())
+    desk = options.desk()
     a, b = desk.read(structure), desk.read(texture)
     network = desk.network(a, b, tile=tile)
     desk.write(swaps.swap(network, a, b, **desk.rendering), out)
@@ -163,7 +162,10 @@ def decode(
     desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
-    for i, name in enumerate(numbered(out, len(loaded))):
+    names = numbered(out, len(loaded))
+    for name in names:
+        spare(name, codes)
+    for i, name in enumerate(names):
         desk.write(desk.decode(loaded[i]), name)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from graftlab.cli.desk import PictureOptions, ViewingOptions, seed_option
-from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.output import Out, new_file, picture, spare
 from graftlab.cli.style import Psi
@@ -57,7 +56,6 @@ def panorama(
     ] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Join structures into one wide or tall picture, in which they merge gradually.
 
@@ -70,7 +68,7 @@ def panorama(
 
     others, weights = parse_textures(texture)
     spare(out, *photos, *others)
-    desk = larger.on(options.desk().together(photos))
+    desk = options.desk().together(photos)
     stride = desk.model.config.stride
     shared = None if overlap is None else parse_lengths(overlap, "--overlap", stride)
     length = None if fade is None else parse_lengths(fade, "--fade", stride)
@@ -91,7 +89,6 @@ def weave(
     fade: Annotated[str, typer.Option(help=FADE)] = "4",
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Blend the structures of pictures of equal size, side by side, stacked, diagonally or along masks.
 
@@ -110,7 +107,7 @@ def weave(
     others, weights = parse_textures(texture)
     spare(out, *photos, *others, *files)
     along_masks = [masks.read(file) for file in files]
-    desk = larger.on(options.desk().together(photos))
+    desk = options.desk().together(photos)
     length, pictures, giving = (
         parse_length(fade, "--fade", desk.model.config.stride),
         desk.read_all(photos),
@@ -130,7 +127,6 @@ def regions(
     out: Out = Path("regions.png"),
     soft: Annotated[float, typer.Option(help="Width of the masks' edges, in pixels of the picture.")] = 8.0,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Give regions of a picture other pictures' textures, by masks; overlapping masks share in proportion.
 
@@ -143,7 +139,7 @@ def regions(
     files, others = [mask for mask, _, _ in pairs], [Path(other) for _, _, other in pairs]
     spare(out, photo, *files, *others)
     where = [masks.read(file) for file in files]
-    desk = larger.on(options.desk())
+    desk = options.desk()
     desk.write(stills.paint_regions(desk, desk.read(photo), where, desk.read_all(others), soft), out)
 
 
@@ -156,7 +152,6 @@ def mix(
     out: Out = Path("mix.png"),
     own: Annotated[float, typer.Option(help="Weight of the picture's own texture.")] = 0.0,
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Give a picture a weighted mixture of textures; weights may have any sum.
 
@@ -165,7 +160,7 @@ def mix(
 
     others, weights = parse_weighted(texture)
     spare(out, photo, *others)
-    desk = larger.on(options.desk())
+    desk = options.desk()
     desk.write(stills.mix(desk, desk.read(photo), desk.read_all(others), weights, own), out)
 
 
@@ -196,7 +191,6 @@ def edit(
     ] = None,
     out: Out = Path("edit.png"),
     options: PictureOptions = PictureOptions(),
-    larger: Enlarging = Enlarging(),
 ) -> None:
     """Edit a picture: another texture or part of it, textures in regions, directions; as in `graft studio`.
 
@@ -210,7 +204,7 @@ def edit(
     painted, moved = [parse_region(text) for text in region or []], [parse_move(text) for text in move or []]
     files = [texture, *(each[0] for each in painted), *(each[2] for each in painted), *(each[2] for each in moved)]
     spare(out, photo, *files)
-    desk = larger.on(options.desk())
+    desk = options.desk()
     if texture and structure_amount:
         desk = desk.together([photo, texture])
     known = Distribution.load(file) if (file := beside(options.model)).exists() else None

@@ -1,21 +1,23 @@
 """`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
 
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file
+from graftlab.cli.output import Out, new_file, spare
 from graftlab.cli.progress import bar, say
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.networks.style import StyleGAN
+from graftlab.rendering.sheets import sheet_of_seeds
 from graftlab.work.progress import part, steps
 from graftlab.work.texts import name_seeds, parse_seeds, parse_shifts
 
@@ -79,6 +81,9 @@ def sample(
 
     numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
+    alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
+    for name in alone.values():
+        spare(name)
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
@@ -86,23 +91,17 @@ def sample(
         chosen = network.move(chosen, rotate, *shift)
     if codes is not None:
         say(chosen.save(codes))
-    images: list[Any] = []
-    down, across = grid_shape(len(numbers))
-    scale = 1 if separate else desk.scale(down, across)
+    batches = (chosen[start : start + BATCH] for start in range(0, len(numbers), BATCH))
+    made = chain.from_iterable(network.decode(batch, **desk.rendering).split(1) for batch in batches)
+    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     with bar("sampling", len(numbers)) as progress:
-        for start in range(0, len(numbers), BATCH):
-            images += network.decode(chosen[start : start + BATCH], **desk.rendering).split(1)
-            if separate:
-                for number, image in zip(numbers[start : start + BATCH], images, strict=True):
-                    desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
-                images.clear()
-            progress(min(start + BATCH, len(numbers)))
-    if len(numbers) == 1 and not separate:
-        desk.write(images[0], out)
-    elif not separate:
-        rows = [images[i : i + across] for i in range(0, len(images), across)]
-        labels = [name_seeds(numbers[i : i + across]) for i in range(0, len(numbers), across)]
-        desk.write(sheet(rows, labels, title=desk.title(f"psi {psi:g}"), scale=scale), out)
+        images = steps(made, progress, len(numbers))
+        if separate:
+            for number, image in zip(numbers, images, strict=True):
+                desk.write(image, alone[number])
+            return
+        found = sheet_of_seeds(desk, list(images), numbers, psi, scale)
+    desk.write(found, out)
 
 
 @spread

@@ -125,7 +125,7 @@ class Directions(Artifact):
             raise GraftError("A mask is for pictures' codes, and layers are for w; leave the other out.")
         if mask is not None:
             return codes.mix(moved, **{self.part: _region(mask, codes)})
-        return moved if rows is None else codes.mix(moved, w=_share(rows, tensor.shape[1]))
+        return moved if rows is None else codes.style_mix(moved, rows)  # type: ignore[attr-defined]  # they are of w
 
     def _check(self, codes: CodesT) -> None:
         if self.part not in codes.parts:
@@ -261,16 +261,6 @@ def _region(mask: Tensor, codes: Any) -> Tensor:
     if not mask.any():
         raise GraftError("The mask is 0 everywhere, so nothing would change; make it white where something shall.")
     return masks.resize(mask.cpu(), codes.structure.shape[2:])
-
-
-def _share(layers: Iterable[int], count: int) -> Tensor:
-    """1 at the named rows of w, 0 at the others: (1, L, 1)."""
-    chosen = list(layers)
-    if unknown := [layer for layer in chosen if not 0 <= layer < count]:
-        raise GraftError(f"These codes have layers 0 to {count - 1}, not {', '.join(map(str, unknown))}.")
-    share = torch.zeros(1, count, 1)
-    share[:, chosen] = 1
-    return share
 
 
 @torch.no_grad()

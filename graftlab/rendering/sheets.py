@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Codes, SwapCodes
-from graftlab.data import open_source
+from graftlab.data.sources import open_photos
 from graftlab.editing import directions as editing
 from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
@@ -45,7 +45,7 @@ def read_named(
     if path.is_file() and not zipfile.is_zipfile(path):
         return [(path.stem, renderer.read(path))]
 
-    source = open_source(path)
+    source = open_photos(path)
     files = {i: path / name for i, name in enumerate(source.names)}
     for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
         if read_recipe(out) is None:  # not an earlier sheet of ours
@@ -178,13 +178,19 @@ def draw_textures(
     progress: Progress = silent,
 ) -> Tensor:
     """A picture under random textures, by number; of a single one the picture itself, without margins."""
-    down, across = grid_shape(len(seeds))
-    scale = renderer.scale(down, across, [picture])
+    scale = renderer.scale(*grid_shape(len(seeds)), [picture])
     codes = renderer.network().encode(picture)
     drawn = draw_samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
-    images = list(steps(drawn, progress, len(seeds)))
+    return sheet_of_seeds(renderer, list(steps(drawn, progress, len(seeds))), seeds, psi, scale)
+
+
+def sheet_of_seeds(
+    renderer: Renderer[Any], images: Sequence[Tensor], seeds: Sequence[int], psi: float, scale: int
+) -> Tensor:
+    """Pictures (1, 3, H, W) of numbers, beside and below each other; a single one as it is, without margins."""
     if len(images) == 1:
         return images[0]
+    _, across = grid_shape(len(images))
     rows = [images[i : i + across] for i in range(0, len(images), across)]
     labels = [name_seeds(seeds[i : i + across]) for i in range(0, len(seeds), across)]
     return sheet(rows, labels, title=renderer.title(f"psi {psi:g}"), scale=scale)
