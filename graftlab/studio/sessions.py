@@ -133,9 +133,8 @@ class Visitor:
             atomic_write(path := self.folder / f"{id}.safetensors", lambda file: file.write(data))
             try:
                 codes = Codes.load(path)
-                whole = codes.texture.ndim == 2 if isinstance(codes, SwapCodes) else isinstance(codes, StyleCodes)
-                if len(codes) != 1 or not whole:
-                    raise GraftError("These codes are not those of one picture with one texture: choose others.")
+                if len(codes) != 1 or not isinstance(codes, SwapCodes | StyleCodes):
+                    raise GraftError("These codes are not those of one picture: choose others.")
             except GraftError:
                 path.unlink()
                 raise
