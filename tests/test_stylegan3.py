@@ -28,6 +28,7 @@ from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.photos import invert
 from graftlab.inversion.search import Centre
 from graftlab.networks.affines import affines
+from graftlab.networks.filters import filtered_rectify, filtered_rectify_in_phases, lowpass
 from graftlab.networks.stylegan3 import StyleGAN3
 
 FIXTURES = Path(__file__).parent / "fixtures" / "stylegan3"
@@ -99,6 +100,21 @@ def test_blends(kind: str) -> None:
     assert differ(halfway.decode(adopt(codes, a, halfway)), expected[f"{kind}.interp0.5.mapA.img_psi1"]) < NEAR
 
 
+@pytest.mark.parametrize(("pad", "up", "radial"), [((9, 8), 2, True), ((-6, -9), 4, False), ((-11, -12), 2, False)])
+def test_phases_do_what_the_plain_form_does(pad: tuple[int, int], up: int, radial: bool) -> None:
+    x = torch.randn(2, 19, 38, 38, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    filters = lowpass(6 * up, 2.0, 12.0, 32), lowpass(12, 3.0, 9.6, 32, radial)
+    slopes = []
+    for form in (filtered_rectify, filtered_rectify_in_phases):
+        free = x.clone().requires_grad_()
+        made = form(free, up, filters[0], 2, filters[1], pad, 0.5)
+        (slope,) = torch.autograd.grad(made.square().sum(), free)
+        slopes += [made.detach(), slope]
+    plain, plain_slope, phases, phases_slope = slopes
+    assert differ(phases, plain) < 1e-12
+    assert differ(phases_slope, plain_slope) < 1e-12
+
+
 # -- our own use of them ----------------------------------------------------------------------------------------------
 
 
@@ -136,6 +152,13 @@ def test_pictures_and_films_that_turn_and_shift(graft) -> None:
     for wrong in ("1", "1,2,3", "1,a"):
         assert "--translate takes right and down" in graft(*walk, "--translate", wrong).refusal()
     assert "finite" in graft(*moving[:4], "nan", "-m", "net.safetensors").refusal()
+
+
+def test_bfloat16() -> None:
+    network = tiny.stylegan3()
+    exact = network.sample([7])
+    network.precision = torch.bfloat16
+    assert 1e-6 < differ(network.sample([7]), exact) < 0.05
 
 
 def test_noise_is_no_matter_and_none_is_searched_for() -> None:

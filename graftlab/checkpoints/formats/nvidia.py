@@ -53,6 +53,7 @@ STRANGERS = {  # classes that tell another architecture
     "SuperresGenerator": "StyleGAN-XL",
     "TriPlaneGenerator": "EG3D",
     "DummyMapping": "Projected GAN with FastGAN",
+    "Embedding": "StyleGAN-XL",
     "SynthesisInput": "StyleGAN3",
 }
 CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "training.networks_stylegan2"}
