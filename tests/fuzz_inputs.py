@@ -27,7 +27,7 @@ from graftlab.video.reading import Video
 
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".flv", ".h264", ".hevc", ".wmv", ".mxf", ".nut"}
 VIDEOS |= {".y4m", ".ivf", ".apng", ".m2v"}
-BOTH = {".gif"}  # read as pictures and as videos
+BOTH = {".gif", ".webp", ".png"}  # read as pictures and as videos
 LONGEST, MOST = 20, 2 * 2**30  # seconds; bytes of memory
 NUMBERS = (0, 1, 2, 16, 127, 255, 256, 32767, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1)
 

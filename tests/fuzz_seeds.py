@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
+from test_image_kinds import tiff
 
 WIDTH, HEIGHT = 40, 28
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I", "I;16", "F")
@@ -62,6 +64,9 @@ def scene(mode: str = "RGB", shift: int = 0) -> Image.Image:
 def pictures() -> Iterator[tuple[str, bytes]]:
     """A name and the bytes of every format, mode and option that Pillow writes."""
     Image.init()  # makes all formats known
+    for helper in ("pillow_heif", "pillow_jxl"):
+        with suppress(ImportError):
+            getattr(import_module(helper), "register_heif_opener", lambda: None)()
     exif = Image.Exif()
     exif[274], exif[270] = 6, "a description"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -82,6 +87,11 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     yield from saved("progressive-cmyk.jpeg", "CMYK", "JPEG", progressive=True)
     yield from saved("rle.tga", "RGBA", "TGA", compression="tga_rle")
     yield from saved("big.tiff", "RGB", "TIFF", big_tiff=True)
+    for planar in (1, 2):
+        for kind, bits in (("f2", 16), ("f4", 32), ("f8", 64)):
+            values = np.random.default_rng(bits).random((4, 8, 9)).astype(f"<{kind}").tobytes()
+            tags = {"rows": 8, "packed": True, "parts": 4 if planar == 2 else 1, "t338": 2, "t339": [3] * 4}
+            yield f"floats-{bits}-{planar}.tiff", tiff(values, 9, [bits] * 4, t262=2, t284=planar, t317=planar, **tags)
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", "<x/>", zip=True)
     text.add(b"cICP", bytes([9, 16, 0, 1]))

@@ -59,7 +59,7 @@ def test_spherical_begins_and_ends_at_the_codes():
 def test_interpolation_along_great_circles():
     a, b = pictures(seed=1), pictures(seed=2)
     linear, round_about = (list(swaps.interpolate(model(), a, b, [0, 0.3, 0.5, 1], how=how)) for how in swaps.WAYS)
-    assert torch.equal(round_about[1], model().decode(blends.spherical(A, B, 0.3, "texture")))
+    assert differ(round_about[1], model().decode(blends.spherical(A, B, 0.3, "texture"))) < ROUNDING
     for i in (0, 2, 3):  # halfway the straight line points the same way
         assert differ(linear[i], round_about[i]) < ROUNDING
     assert differ(linear[1], round_about[1]) > 1e-4

@@ -30,11 +30,6 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "landscapes" / "directions.py"
 
 
 @pytest.fixture
-def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", device="cpu")
-
-
-@pytest.fixture
 def found(graft, model):
     """Directions of the three photos, in a file, one of them with correlations and a side."""
     about = {"correlations": {"night": {"snow": -0.3, "night": 0.71, "mist": 0.1}}, "toward": {"night": "darkness"}}

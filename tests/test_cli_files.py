@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import graftlab
 from graftlab.artifacts import opened
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
@@ -94,6 +95,41 @@ def test_half_precision_halves_the_file(graft):
     assert graft("verify", "half.safetensors").code == 0
 
 
+def test_convert_names_its_file_in_either_way_and_once(graft):
+    for names in (["a.safetensors"], ["-o", "b.safetensors"]):
+        assert graft("convert", ROSINALITY, *names).code == 0
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+    for names in ((), ("a.safetensors", "-o", "b.safetensors")):
+        assert "Name one file to write" in graft("convert", ROSINALITY, *names).refusal()
+
+
+@pytest.mark.parametrize("path", [ROSINALITY, PICKLE])
+def test_a_model_in_several_files_is_opened_by_their_index(graft, path):
+    """Other people's tensors as they name them, and a model of ours."""
+    assert graft("convert", path, "ours.safetensors").code == 0
+    contents = open_contents(path if path == ROSINALITY else Path("ours.safetensors"))
+    tensors, places = {name: each for name, each in contents.named.items() if isinstance(each, torch.Tensor)}, {}
+    metadata = contents.tree["metadata"] if path == PICKLE else {"format": "pt"}
+    for shard in range(3):
+        name = f"model-0000{shard + 1}-of-00003.safetensors"
+        part = {key: tensors[key].clone() for key in list(tensors)[shard::3]}
+        save_file(part, name, metadata)
+        places |= dict.fromkeys(part, name)
+    index = Path("model.safetensors.index.json")
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}, indent=2))
+    assert graftlab.load(index, device="cpu").fingerprint == graftlab.load(path, device="cpu").fingerprint
+    assert graft("verify", index).code == graft("inspect", index).code == 0
+    for name, says in (
+        ("../secret.safetensors", "beside it"),
+        (".hidden.safetensors", "beside it"),
+        ("no.safetensors", "no such file"),
+    ):
+        index.write_text(json.dumps({"weight_map": {**places, "more": name}}))
+        assert says in graft("inspect", index).refusal()
+    index.write_text(json.dumps({"weight_map": {**places, "more": places[min(places)]}}))
+    assert "which lacks it" in graft("inspect", index).refusal()
+
+
 def test_discriminators_come_along(graft):
     assert graft("convert", PICKLE, "ours.safetensors").code == 0
     theirs, ours = open_model(PICKLE), open_model(Path("ours.safetensors"))
@@ -139,6 +175,7 @@ def test_nan_is_kept_only_on_demand(graft):
     state = torch.load(ROSINALITY, weights_only=True)
     state["latent_avg"][:] = torch.nan
     torch.save(state, "nan.pt")
+    assert "not finite (mapping.average): it is damaged" in graft("inspect", "nan.pt").out
     assert "mapping.average" in graft("convert", "nan.pt", "ours.safetensors").refusal()
     assert graft("convert", "nan.pt", "ours.safetensors", "--allow-nan").code == 0
     assert graft("verify", "ours.safetensors").code == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints.load import load
@@ -119,6 +120,18 @@ def test_textures_from_another_video(graft, model, clip, tmp_path):
     other = render(Film(3, FPS, lambda number: pictures(seed=number)), tmp_path / "other.mp4", quality=100)
     film = rework(Renderer(model), Video.open(clip), texture_from=Video.open(other))
     wrote(graft, ("desync", clip, "--texture-from", other, "-o", FRAMES), film)
+
+
+def test_what_moves_is_told_by_the_content(graft, tmp_path):
+    """A picture under a video's name is one, and can have --structure; an animated PNG or WebP is a video."""
+    Path("still.mp4").write_bytes(Path(HILL).read_bytes())
+    shown = [Image.fromarray(to_uint8(pictures(seed=number))[0]) for number in range(3)]
+    for name in ("moving.png", "moving.webp"):
+        shown[0].save(name, save_all=True, append_images=shown[1:], duration=100)
+    for source, code in (("still.mp4", 0), ("moving.png", 2), ("moving.webp", 2)):
+        command = ("film", "textures", source, "-t", f"0:{LAKE}", "--frames", 2, "-o", FRAMES, "--square")
+        assert graft(*command).code == 0
+        assert graft(*command, "--structure", f"0:{HILL}").code == code
 
 
 def test_textures_over_a_video_and_a_still(graft, model, clip):
@@ -339,18 +352,23 @@ def test_pictures_of_others_are_not_written_over(graft):
     command = ("film", "walk", HILL, LAKE, *SHORT)
     assert graft(*command).code == 0
     assert graft(*command, "--seed", 3).code == 0  # over one of ours
-    shutil.copy(HILL, "frames/02.png")
+    Image.new("RGB", (9, 9)).save("frames/02.png")
     before = {path: path.read_bytes() for path in Path("frames").iterdir()}
     refused = graft(*command)
     assert refused.code == 2
-    said = f"graft: {Path('frames/02.png')} is not a picture that graftlab made; choose another folder or name"
+    said = (
+        f"graft: {Path('frames/02.png')} does not say that graftlab wrote it; choose another name, or add --overwrite"
+    )
     assert said in refused.err
     assert "frames/s" not in refused.err  # no bar of work that did not begin
     assert {path: path.read_bytes() for path in Path("frames").iterdir()} == before
+    assert graft(*command, "--overwrite").code == 0
+    assert read_recipe(Path("frames/02.png"))["command"] == read_recipe(Path("frames/01.png"))["command"]
 
 
 def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
-    def dying(*given, **named):
+    def dying(film, out, quality, progress, *rest):
+        progress(1)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("graftlab.cli.filming.render", dying)

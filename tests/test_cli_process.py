@@ -49,7 +49,9 @@ def test_entry_point():
 @pytest.mark.parametrize(
     ("words", "first"),
     [
-        ("more clouds", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"'),
+        ("more fog", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"'),
+        ("mix two photos", "graft swap"),
+        ("use my own photos", "graft swap"),
         ("make my photos bigger", "graft upscale"),
         ("train on photos", "graft train"),
         ("morph between two pictures", "graft interpolate"),
@@ -59,6 +61,28 @@ def test_entry_point():
 def test_help_in_ones_own_words(words, first, capsys):
     assert run(["help", *words.split()]) == 0
     assert capsys.readouterr().out.splitlines()[0] == first
+
+
+def test_help_leads_people_with_photos_to_all_that_takes_them(capsys):
+    assert run(["help", "my own photos"]) == 0
+    told = capsys.readouterr().out.splitlines()[::2]
+    assert told == [
+        "graft swap",
+        "graft encode",
+        "graft data scan",
+        "graft train",
+        "graft stylegan train",
+        "graft finetune",
+    ]
+
+
+@pytest.mark.parametrize("words", ["more clouds", "rain"])
+def test_help_says_what_has_no_slider_and_what_comes_near(words, capsys):
+    assert run(["help", words]) == 0
+    first, *told = capsys.readouterr().out.splitlines()
+    assert first == f"There is no slider for {words.split()[-1]}. What comes near:"
+    assert {'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"', "graft guide"} < {*told}
+    assert "graft directions text" in told
 
 
 def test_help_that_knows_nothing_says_so(capsys):

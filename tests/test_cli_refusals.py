@@ -308,6 +308,33 @@ def test_a_file_that_is_read_is_not_written_over(refused, bundle):
     refused("encode", HILL, "-m", "mine", "-o", "mine", naming="mine")
 
 
+OUTPUTS = {  # what every kind of file is written by
+    "swap.png": ("swap", HILL, LAKE, "--both", "-o"),
+    "swap.jpg": ("swap", HILL, LAKE, "-o"),
+    "swap.webp": ("swap", HILL, LAKE, "-o"),
+    "swap.tif": ("swap", HILL, LAKE, "-o"),
+    "codes.safetensors": ("encode", HILL, "-o"),
+    "photos.pack": ("data", "pack", "photos", "--size", 32, "-o"),
+    "film.mp4": ("film", "walk", HILL, LAKE, "--frames", 2, "-o"),
+    "film.webm": ("film", "walk", HILL, LAKE, "--frames", 2, "-o"),
+    "film.gif": ("film", "walk", HILL, LAKE, "--frames", 2, "--slow", 2, "-o"),
+    "film.apng": ("film", "walk", HILL, LAKE, "--frames", 2, "-o"),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_files_of_others_are_written_over_on_demand_alone(graft, refused, name):
+    """What says that graftlab wrote it, and what is empty, at any time."""
+    command = (*OUTPUTS[name], name)
+    Path(name).touch()
+    assert graft(*command).code == graft(*command).code == 0
+    for path in (Path(name), *Path().glob("swap-reverse.png")):
+        path.write_bytes(b"the only copy")
+        assert "or add --overwrite" in refused(*command, naming=path)
+        assert graft(*command, "--overwrite").code == 0
+        assert path.stat().st_size > 20
+
+
 @pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")
 def test_a_full_disk(refused):
     disk = Path("disk")

@@ -64,7 +64,8 @@ def test_several_seeds_are_a_sheet_or_files(graft, network):
     assert graft("sample", "-m", "net.safetensors", "--seeds", "3,12-20", "--separate", "-o", "s.png").code == 0
     names = sorted(path.name for path in Path().glob("s-*.png"))
     assert names == ["s-0003.png", *(f"s-00{seed}.png" for seed in range(12, 21))]
-    assert shows("s-0020.png", network.sample([20], psi=0.7))
+    alone = to_uint8(network.sample([20], psi=0.7)).astype(int)  # which is rounded otherwise than in a batch
+    assert abs(to_uint8(read("s-0020.png")) - alone).max() <= 1
 
 
 def test_codes_go_to_a_file_and_back(graft, network):
@@ -120,7 +121,7 @@ def test_style_mixing_sheet(graft, network):
 
 def test_each_command_wants_its_kind_of_model(graft, network):
     for arguments, says in (
-        (("sample", "-m", "landscapes-128"), "landscapes-128 is a Swapping Autoencoder, and this needs a StyleGAN2."),
+        (("sample", "-m", "landscapes-128"), "landscapes-128 is a Swapping Autoencoder, and this needs a StyleGAN2 or"),
         (("swap", "photos/hill.png", "photos/hill.png", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("eval", "folder", "photos", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("sample", "-m", "net.safetensors", "--noise", "loud"), "noise must be one of const"),

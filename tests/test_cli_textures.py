@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from claims import shows
 from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints import load as loading
-from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.distributions import Distribution, distribution, draw_samples
 from graftlab.editing.novelty import measure
@@ -22,11 +22,6 @@ HILL = "photos/hill.png"
 KNOWN = "@render-sunset"
 FILE = "w.safetensors"
 NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
-
-
-@pytest.fixture
-def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 @pytest.fixture
@@ -87,6 +82,13 @@ def test_novelty(graft, weather, model):
         assert line.startswith(f"{said}, reconstructed with {level:.1f} dB at percentile {drawn['percentile']:.1f}")
         assert line.endswith("worse than 95 of 100 photos") == (drawn["percentile"] > 95)
     assert [line.endswith("photos") for line in lines] == [False, True]  # the better of the two held out
+    unusual = replace(weather, texture=replace(weather.texture, mean=weather.texture.mean + 9))
+    unusual.save("far.textures.safetensors")
+    (line,) = graft("novelty", KNOWN, "--from", "far.textures.safetensors").out.splitlines()
+    assert line.endswith(": unusual in its texture, and yet it comes out as other photos do")
+    replace(unusual, errors=None).save("far.textures.safetensors")
+    (line,) = graft("novelty", KNOWN, "--from", "far.textures.safetensors").out.splitlines()
+    assert line.endswith(": unusual in its texture, which does not tell how it comes out")
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_batches_are_drawn_side_by_side_by_half_of_the_threads_each(threads, mon
     assert renderer.workers(codes()) == min(threads, 2)
     assert renderer.workers(codes(size=1024)) == 1  # large pictures keep all threads busy
     film = from_way(renderer, walk.through(keys()), 9, FPS)
-    assert all(map(torch.equal, played(film), map(film.frame, range(9))))
+    assert max(map(differ, played(film), map(film.frame, range(9)))) < 1e-5  # other threads, other sums
     assert used == [(threads + 1) // 2] * 9 + [threads] * 9  # single frames are drawn by all
     assert torch.get_num_threads() == threads
 

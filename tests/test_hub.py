@@ -79,6 +79,14 @@ def test_the_only_file_that_can_be_meant(web):
     assert web.asked == [("a/b", "v1")] * 4
 
 
+def test_an_index_brings_the_files_that_it_names(web, monkeypatch):
+    shards = [f"sub/model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    web.files["a/b"] = [*shards, "sub/model.safetensors.index.json", "network.pkl"]
+    monkeypatch.setattr(hub, "shards", lambda path: {Path(name).name for name in shards})
+    assert hub.fetch("a/b") == web.folder / "sub/model.safetensors.index.json"
+    assert all((web.folder / name).exists() for name in shards)
+
+
 def test_several_files_and_none(web):
     web.files["a/b"] = ["y.pkl", "x.pt", "z.txt"]
     refused(r"a/b holds several models; name one, as hf:a/b:x\.pt, of x\.pt, y\.pkl", hub.fetch, "a/b")

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from claims import refused
 from PIL import Image, features
 
 from graftlab.data import open_source, scan
@@ -20,12 +21,17 @@ from graftlab.images.headers import sound
 WHITE_IS_ZERO, BLACK_IS_ZERO, PALETTE, LAB, SIGNED = 0, 1, 3, 8, 2  # of tags 262 and 339
 
 
-def tiff(data: bytes, width: int, bits, order="<", packed=False, **more) -> bytes:
-    """One row of samples as a TIFF 6.0 file; `more` names tags (t262=...) in 16-bit numbers."""
-    data, bits = zlib.compress(data) if packed else data, [bits] if isinstance(bits, int) else bits
-    tags = {256: [width], 257: [1], 258: bits, 259: [8 if packed else 1], 262: [BLACK_IS_ZERO], 273: [8]}
-    tags |= {277: [len(bits)], 278: [1], 279: [len(data)]}
+def tiff(data: bytes, width: int, bits, order="<", packed=False, rows=1, parts=1, **more) -> bytes:
+    """One strip of samples, or as many as there are `parts`, as a TIFF 6.0 file; `more` names tags (t262=...) in 16-bit
+    numbers."""
+    bits, length = [bits] if isinstance(bits, int) else bits, len(data) // parts
+    strips = [data[begin * length :][:length] for begin in range(parts)]
+    strips = [zlib.compress(strip) if packed else strip for strip in strips]
+    begins = [8 + sum(map(len, strips[:part])) for part in range(parts)]
+    tags = {256: [width], 257: [rows], 258: bits, 259: [8 if packed else 1], 262: [BLACK_IS_ZERO], 273: begins}
+    tags |= {277: [len(bits)], 278: [rows], 279: list(map(len, strips))}
     tags |= {int(name[1:]): value if isinstance(value, list) else [value] for name, value in more.items()}
+    data = b"".join(strips)
     data += bytes(len(data) % 2)
     entries, far, at = b"", b"", 8 + len(data) + 2 + 12 * len(tags) + 4
     for tag, values in sorted(tags.items()):
@@ -127,9 +133,44 @@ def test_lab():
     assert np.abs(pixels - [[255] * 3, [255, 0, 0]]).max() <= 12
 
 
+LEVELS = np.array([[[0, 64, 128], [255, 1, 191]], [[26, 51, 77], [102, 153, 204]]])  # 2 × 2 pixels
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "bits", "layout", "full"), [("f4", 32, 3, 1), ("f2", 16, 3, 255), ("f8", 64, 3, 1), ("u4", 32, 1, 65535)]
+)
+def test_several_channels_of_any_depth(kind, bits, layout, full, planar, packed, order):
+    """Chunky or plane after plane, with alpha, and as channels that nobody names."""
+    values = LEVELS / 255 * full
+    for count, extra in ((3, {}), (4, {"t338": 2}), (4, {"t338": 0})):
+        more = np.full((2, 2, 1), full if extra == {"t338": 2} else 0)
+        table = np.concatenate([values, more][: count - 2], -1).astype(order + kind)
+        for photometric in (1, 2):
+            tags = {"t262": photometric, "t284": 2 if planar else 1, "t339": [layout] * count, **extra}
+            data = table.transpose(2, 0, 1).tobytes() if planar else table.tobytes()
+            found = open_rgb(tiff(data, 2, [bits] * count, order, packed, rows=2, parts=count if planar else 1, **tags))
+            assert np.abs(np.asarray(found) - LEVELS).max() == 0
+            assert ("red, green and blue" in "; ".join(found.info.get("notes", ()))) == (photometric == 1)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_predictors_of_several_channels(order):
+    values = np.random.default_rng(0).random((5, 7, 3)).astype(order + "f4")
+    numbers = values.view(order + "u4").astype("=u4")
+    differences = np.diff(numbers, axis=1, prepend=np.zeros((5, 1, 3), "u4")).astype(order + "u4")
+    planes = values.astype(">f4").view(np.uint8).reshape(5, 21, 4).transpose(0, 2, 1).reshape(5, 28, 3)
+    of_bytes = np.diff(planes, axis=1, prepend=np.zeros((5, 1, 3), np.uint8))
+    for predictor, stored in ((2, differences), (3, of_bytes)):
+        found = open_rgb(tiff(stored.tobytes(), 7, [32] * 3, order, True, rows=5, t262=2, t317=predictor, t339=[3] * 3))
+        assert np.array_equal(found, np.rint(values.astype(float) * 255).astype(np.uint8))
+
+
 def test_a_tiff_of_another_kind_is_named_as_one():
     with pytest.raises(GraftError, match="TIFF, or of a kind not read here: export it with 8 or 16 bits"):
-        open_rgb(tiff(samples([0.0] * 3, "f4", "<"), 1, [32, 32, 32], t262=2, t339=[3, 3, 3]))
+        open_rgb(tiff(samples([0.0] * 4, "f4", "<"), 1, [32] * 4, t262=5, t339=[3] * 4))
 
 
 # ---------------------------------------------------------------- scales that are judged by the values
@@ -183,6 +224,13 @@ def test_fewer_bits_than_the_file_could_hold_are_said_and_not_guessed():
     assert notes(tiff(samples([0, 2048, 40950], "u2", "<"), 3, 16)) == ""
 
 
+def test_floats_without_a_number_are_refused():
+    for kind, bits in (("f2", 16), ("f4", 32), ("f8", 64)):
+        for count in (1, 3):
+            data = tiff(samples([np.nan, -np.inf, np.inf] * count, kind, "<"), 3, [bits] * count, t339=[3] * count)
+            refused("none of its values is a finite number", open_rgb, data)
+
+
 # ---------------------------------------------------------------- PNG
 
 
@@ -211,6 +259,7 @@ FAULTS = {
     "pHYs": chunk(b"pHYs", b"\0", spoiled=7),
     "tIME": chunk(b"tIME", bytes(7), spoiled=7),
     "prIv": chunk(b"prIv", bytes(7), spoiled=7),
+    "cICP": chunk(b"cICP", b"\x0c\x0d"),
     "acTL": chunk(b"acTL", b"\0"),
     "fcTL": chunk(b"fcTL", b"\0\0\0\1" + bytes(22)),
 }
@@ -367,6 +416,15 @@ def test_the_last_bytes_of_a_jpeg_may_be_missing():
         open_rgb(progressive[: len(progressive) // 2])
 
 
+@pytest.mark.parametrize("stray", [b"\0", b"\r\n", b"\xef\xbb\xbf", bytes(15)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_stray_bytes_before_a_picture_are_left_out(stray, kind):
+    file = io.BytesIO()
+    noise().save(file, kind)
+    assert np.array_equal(open_rgb(stray + file.getvalue()), open_rgb(file.getvalue()))
+    assert notes(stray + file.getvalue()) == f"{len(stray)} bytes before its beginning are left out"
+
+
 def test_too_much_exif_is_left_out():
     """Pillow puts segments together one by one: 800 take most of a minute."""
     orientation = Image.Exif()
@@ -405,6 +463,18 @@ def test_what_is_no_picture_is_named(start, what, monkeypatch):
     monkeypatch.setattr("graftlab.images.plugins.find_spec", lambda name: None)  # a machine without the helpers
     with pytest.raises(GraftError, match=what):
         open_rgb(start + bytes(200))
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "JXL", "AVIF", "JPEG2000", "WEBP", "PNG", "JPEG"])
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_damaged_picture_is_called_one(kind, share):
+    """In one line, whatever the reader has to say; not a video, though HEIC and those begin alike."""
+    if kind in ("HEIF", "JXL"):
+        helper = pytest.importorskip({"HEIF": "pillow_heif", "JXL": "pillow_jxl"}[kind])
+        getattr(helper, "register_heif_opener", lambda: None)()
+    file = io.BytesIO()
+    noise(16).save(file, kind)
+    refused("damaged", open_rgb, file.getvalue()[: int(share * len(file.getvalue()))], "x")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")

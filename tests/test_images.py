@@ -180,7 +180,8 @@ def test_gray_profiles(mode):
 def test_profiles_that_do_not_fit_are_ignored():
     red = Image.new("RGB", (4, 4), (255, 0, 0))
     for profile in (b"nonsense", LINEAR_GRAY, BLACK_INK_ONLY, SRGB[:200], RED_IS_BLUE[:400]):
-        assert pixel(open_rgb(encoded(red, "PNG", icc_profile=profile))) == (255, 0, 0)
+        assert pixel(found := open_rgb(encoded(red, "PNG", icc_profile=profile))) == (255, 0, 0)
+        assert found.info["notes"] == ["its colour profile is broken or for other pictures, and is not used"]
     gray = Image.new("L", (4, 4), 77)
     assert pixel(open_rgb(encoded(gray, "PNG", icc_profile=SRGB))) == (77, 77, 77)
 
@@ -271,7 +272,9 @@ def test_the_first_frame_of_an_animation(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    assert pixel(open_rgb(data)) == (255, 0, 0)
+    first = open_rgb(data)
+    assert pixel(first) == (255, 0, 0)
+    assert first.info["notes"] == ["it holds several pictures, of which the first is read"]
 
 
 # ---------------------------------------------------------------- what is refused

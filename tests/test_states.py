@@ -53,6 +53,8 @@ def test_an_optimiser_goes_on_among_others():
         ("1.exp_avg", torch.zeros(3)),
         ("1.exp_avg", None),
         ("0.step", torch.zeros(0)),
+        ("0.step", torch.zeros((), dtype=torch.bool)),
+        ("1.exp_avg", torch.zeros(1, 3, dtype=torch.int64)),
         ("2.step", torch.zeros(())),
         ("0.momentum", torch.zeros(2)),
         ("x", torch.zeros(2)),

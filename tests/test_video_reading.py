@@ -162,18 +162,36 @@ MATRICES = {
 }
 
 
+def shown_by(path: Path, *matrix: float) -> Path:
+    """A .mp4 with another display matrix in its header (ISO 14496-12, 8.3.2: nine numbers, 16.16 and 2.30)."""
+    data, (a, b, c, d) = bytearray(path.read_bytes()), (round(number * 2**16) for number in matrix)
+    start = data.index(b"tkhd") + 4 + 40
+    data[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_the_display_matrix_turns_and_mirrors_pictures_upright(tmp_path, matrix):
     pixels = gray(0)
     pixels[:8, :16] = 255  # the corner from which all eight are seen
-    path = write_video(tmp_path / "phone.mp4", [pixels] * 3)
-    data, (a, b, c, d) = bytearray(path.read_bytes()), matrix
-    start = data.index(b"tkhd") + 4 + 40  # ISO 14496-12, 8.3.2: nine numbers, 16.16 and 2.30
-    data[start : start + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-    path.write_bytes(data)
+    path = shown_by(write_video(tmp_path / "phone.mp4", [pixels] * 3), *matrix)
     video, wanted = Video.open(path), MATRICES[matrix](pixels)
+    assert video.note == ""
     assert video.size == wanted.shape[:2]
     assert np.abs(to_uint8(video.frame(1))[0].astype(int) - wanted).mean() < 6
+
+
+@pytest.mark.parametrize(
+    "matrix", [(1, 0, 0.5, 1), (1, 0.5, 0, 1), (0.8, 0.6, -0.6, 0.8), (0.5, 1, 0, 1), (1, 1, 1, 1)]
+)
+def test_a_matrix_that_is_askew_is_not_followed_and_said(tmp_path, matrix):
+    path = shown_by(write_video(tmp_path / "askew.mp4", [gray(i) for i in range(3)]), *matrix)
+    video = Video.open(path)
+    assert video.size == (32, 48)
+    assert video.note == f"{path}: its header has it shown askew, which is not followed"
+    stretched = Video.open(shown_by(path, 2, 0, 0, 1))
+    assert (stretched.size, stretched.note) == ((32, 96), "")
 
 
 def test_colours_of_a_tagged_video_are_true(tmp_path):
@@ -319,12 +337,15 @@ def test_a_hold_keeps_the_frames_around_it(tmp_path):
     assert numbers([video.frame(479), video.frame(483)]) == [9, 13]
 
 
-def test_the_pictures_of_a_gif_are_all_there_at_their_delays(tmp_path):
+@pytest.mark.parametrize("name", ["v.gif", "v.webp", "v.png", "v.apng"])
+def test_the_pictures_of_an_animation_are_all_there_at_their_delays(tmp_path, name):
     delays = [20, 30, 500, 20, 20, 1000, 40, 40, 40, 40]  # milliseconds
     pictures = [Image.fromarray(gray(i)) for i in range(10)]
-    pictures[0].save(tmp_path / "v.gif", save_all=True, append_images=pictures[1:], duration=delays)
-    video = Video.open(tmp_path / "v.gif")
+    options = {"save_all": True, "append_images": pictures[1:], "duration": delays, "lossless": True}
+    pictures[0].save(tmp_path / name, None if name != "v.apng" else "PNG", **options)
+    video = Video.open(tmp_path / name)
     assert sorted(set(numbers(video.play()))) == list(range(10))
+    assert numbers([video.frame(3), video.frame(87)]) == [2, 9]
     assert (video.fps, video.duration) == (50, Fraction(88, 50))
     assert "10 distinct frames, 50 fps" in video.note
 
@@ -338,6 +359,8 @@ def test_the_pictures_of_a_gif_are_all_there_at_their_delays(tmp_path):
         ([0, 15, 30, 100, 150, 166, 250], [1000], 60, 7),
         ([0, 10, 20, 30, 1000], [1000], 50, 4),  # 100 would keep all, but 60 is the ceiling
         ([i * 100 // 12 for i in range(240)], [120], 120, 240),  # a constant rate may be higher
+        ([0, 4, 16, 20, 32, 36, 48], [125], 60, 4),  # not though it varies
+        ([i * 1000 // 240 for i in range(480)], [1000], 240, 480),
         ([0, 500, 1100, 1500, 2300, 2900], [2, 30], Fraction(50, 29), 6),  # slides
         ([0, 3_600_000, 7_200_000], [], Fraction(1, 1001), 3),
         ([0], [1000], 25, 1),
@@ -347,6 +370,20 @@ def test_the_rate_keeps_every_picture_up_to_sixty_a_second(ticks, told, rate, ke
     found = best_rate(ticks, Fraction(1, 1000), [Fraction(each) for each in told])
     assert frame_rate(found) == pytest.approx(rate, rel=0.002)
     assert distinct(ticks, Fraction(1, 1000), found) == kept
+
+
+def test_an_animated_webp_is_upright_srgb_as_far_as_it_can_be_read(tmp_path):
+    """What is transparent is laid over white; a picture shown for no time is shown for a tenth of a second."""
+    clear = [Image.new("RGBA", (16, 16), (10 * i, 0, 0, 255 * (i % 2))) for i in range(6)]
+    clear[0].save(tmp_path / "v.webp", save_all=True, append_images=clear[1:], duration=0, lossless=True)
+    video = Video.open(tmp_path / "v.webp")
+    assert (video.fps, video.frames) == (10, 6)
+    shown = [to_uint8(frame)[0, 0, 0].tolist() for frame in video.play()]
+    assert shown == [[255] * 3, [10, 0, 0], [255] * 3, [30, 0, 0], [255] * 3, [50, 0, 0]]
+    data = (tmp_path / "v.webp").read_bytes()
+    (tmp_path / "cut.webp").write_bytes(data[:60])
+    with pytest.raises(GraftError, match=r"cut\.webp"):
+        Video.open(tmp_path / "cut.webp")
 
 
 def test_a_stated_rate_is_obeyed_and_a_loss_is_said(tmp_path):

@@ -147,7 +147,7 @@ class Clusters:
             for row, mean, deviation in zip(self.membership, self.mean, self.deviation, strict=True)
         ]
         text = (
-            f'{{\n"layer": {json.dumps(self.layer)},\n"model": {json.dumps(self.model)},\n'
+            f'{{\n"made by": "graftlab",\n"layer": {json.dumps(self.layer)},\n"model": {json.dumps(self.model)},\n'
             f'"clusters": [\n{_lines(clusters)}\n],\n"channels": [\n{_lines(rows)}\n]\n}}\n'
         )
         return atomic_write(path, lambda file: file.write(text.encode()))

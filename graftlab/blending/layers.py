@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 from graftlab.config import StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
-from graftlab.networks.local import LocalStyleGAN2
+from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -132,8 +132,9 @@ def check_alike(*models: Network) -> None:
             )
 
 
-@places_of.register
-def _(model: LocalStyleGAN2) -> dict[str, Place]:
+@places_of.register(LocalStyleGAN2)
+@places_of.register(LocalAutoencoder)
+def _(model: Network) -> dict[str, Place]:
     raise GraftError("A local blend is of two networks, and blends with no other; blend those, and then in that place.")
 
 

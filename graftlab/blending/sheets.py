@@ -135,7 +135,7 @@ def sheet(
     for choice in where.choices:
         if sentence := doubt(choice.path, choice.clusters, [base]):
             tell(sentence)
-    codes_in, names = inputs.codes_in(base, codes), inputs.names(base)
+    codes_in, names = inputs.codes_in(base, where.whose(codes)), inputs.names(base)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
     grid = Grid(
         read_axis(rows, "--rows", snapshots, base, names),

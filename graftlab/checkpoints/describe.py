@@ -1,4 +1,4 @@
-"""What a file is, told without building a network or reading a weight."""
+"""What a file is, told without building a network."""
 
 import json
 from collections import Counter
@@ -15,6 +15,7 @@ from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 
+NAMED = 3  # tensors in a sentence
 RECORDS = {"blend": "rule", "local": "drawn in"}  # of a blend, and what people read before them
 NO_PARAMETERS = (
     ".noise",
@@ -31,7 +32,10 @@ NO_PARAMETERS = (
 )  # endings of buffers
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(
+    path: Path,
+    weights: bool = True,  # look whether all are finite, which reads the whole file
+) -> dict[str, Any]:
     """Kind, architecture, parameters and records of a file, as JSON; GraftError if it is damaged or hostile.
 
     Of a file that holds no model: the container, and what lies at its top."""
@@ -53,8 +57,16 @@ def describe(path: Path) -> dict[str, Any]:
         "config": file.config.to_dict(),
         "about": dict(file.about),
         "parents": parents(file.about),
-        "notes": list(file.notes),
+        "notes": [*file.notes, *(not_finite(file) if weights else ())],
     }
+
+
+def not_finite(file: ModelFile) -> list[str]:
+    """A sentence if some of a model's weights are no finite numbers, with which it is refused."""
+    every = [*file.tensors.items(), *file.discriminators.items()]
+    bad = [name for name, tensor in every if tensor.is_floating_point() and not tensor.float().isfinite().all()]
+    told = f"{len(bad)} of its tensors hold weights that are not finite ({', '.join(bad[:NAMED])}"
+    return [f"{told}{', ...' if len(bad) > NAMED else ''}): it is damaged"] if bad else []
 
 
 def size_of(file: ModelFile) -> int:

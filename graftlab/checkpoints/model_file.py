@@ -1,7 +1,7 @@
 """A model as its file describes it, before any network is built and any weight is read.
 
 Every format has a reader, which turns what the file holds into a `ModelFile`: a table over our parameter names whose
-tensors are views of the file on the disk. So `inspect` costs nothing, and `load` copies each weight once.
+tensors are views of the file on the disk. So looking costs nothing, and `load` copies each weight once.
 """
 
 from collections.abc import Callable, Mapping

@@ -33,7 +33,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         index, _, name = key.partition(".")
         place = int(index) if index.isdecimal() else len(parameters)
         shape = parameters[place].shape if place < len(parameters) else None
-        if name not in REMEMBERED or tensor.shape != (shape if name != REMEMBERED[0] else ()):
+        wanted = () if name == REMEMBERED[0] else shape
+        if name not in REMEMBERED or tensor.shape != wanted or tensor.dtype != torch.float32:
             raise GraftError(f"{prefix}{key} belongs to no such optimiser.")
         state.setdefault(place, {})[name] = tensor
     if missing := [place for place, entry in state.items() if len(entry) < len(REMEMBERED)]:

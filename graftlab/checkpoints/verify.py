@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from graftlab.artifacts import check_digest, opened, parsed
+from graftlab.artifacts import check_digest, parsed
 from graftlab.checkpoints.build import checked, identified
 from graftlab.checkpoints.catalogue import registry
-from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.readers import read_model
 from graftlab.errors import refuse
 from graftlab.networks.model import BESIDE
@@ -29,7 +29,7 @@ def verify(path: Path, check: Callable[[], bool] | None = None) -> dict[str, Any
     file = read_model(contents)
     told: dict[str, Any] = {"file": str(path), "sha256": (digest := sha256(path)), "fingerprint": None}
     if file is None:
-        check = check or (partial(verified, path) if contents.container == "safetensors" else contents.check)
+        check = check or (partial(verified, contents) if contents.container == "safetensors" else contents.check)
         return {**told, "recorded": False, "proven": check is not None and check(), "known_as": None}
     proven = checked(file)
     weights = {**file.tensors, **{BESIDE + name: tensor for name, tensor in file.discriminators.items()}}
@@ -45,11 +45,11 @@ def verify(path: Path, check: Callable[[], bool] | None = None) -> dict[str, Any
     }
 
 
-def verified(path: Path) -> bool:
+def verified(contents: Contents) -> bool:
     """Whether a file of ours that is no model proves what it holds. GraftError if it is damaged."""
-    tensors, metadata = opened(path)
-    parsed(path, metadata)
-    return check_digest(path, tensors, metadata)
+    tree: Any = contents.tree
+    parsed(contents.path, tree["metadata"])
+    return check_digest(contents.path, tree["tensors"], tree["metadata"])
 
 
 def sha256(path: Path) -> str:

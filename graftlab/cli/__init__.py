@@ -14,6 +14,7 @@ from graftlab.cli.options import command_line
 from graftlab.cli.table import COMMANDS
 from graftlab.errors import GraftError
 from graftlab.work.examples import by_name, with_examples
+from graftlab.work.files import replacing
 from graftlab.work.memory import keep_freed_memory
 
 
@@ -44,6 +45,7 @@ def tell_version(wanted: bool) -> None:
 @app.callback()
 def options(
     debug: bool = typer.Option(False, "--debug", help="Show the full traceback of an error."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Write over files that graftlab did not write."),
     version: bool = typer.Option(False, "--version", is_eager=True, callback=tell_version, help="Show the version."),
 ) -> None:
     """What holds for every command."""
@@ -83,13 +85,14 @@ class Told(logging.Handler):
 
 def answered(arguments: list[str]) -> int:
     """What `run` returns."""
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    debug, overwrite = "--debug" in arguments, "--overwrite" in arguments
+    arguments = [argument for argument in arguments if argument not in ("--debug", "--overwrite")]
     command_line.set(arguments)
     if not debug:  # of odd metadata, which cost nothing: what costs something is in our own words
         warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     try:
-        app([with_examples(argument) for argument in arguments], prog_name="graft")
+        with replacing(overwrite):
+            app([with_examples(argument) for argument in arguments], prog_name="graft")
     except SystemExit as stop:  # Typer's own: 0 done, 2 wrong usage, 130 interrupted
         return int(stop.code or 0)
     except Exception as error:

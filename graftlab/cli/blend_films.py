@@ -48,7 +48,7 @@ def blend(
     where.require_place()
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)
     family = Family(models, force, shooting.device, shooting.precision, bar, say)
-    codes_in, across = inputs.codes_in(family.base, codes), grid_shape(len(inputs.names(family.base)))[1]
+    codes_in, across = inputs.codes_in(family.base, where.whose(codes)), grid_shape(len(inputs.names(family.base)))[1]
     frames, fps = shooting.length(3 * (len(models) - (not circle)) if alpha is swap_at is None else 4)
     networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed, where)
     film = blends.blends(desk, networks, change, codes_in, frames, fps, circle, across, confine=where.confine)

@@ -24,6 +24,7 @@ from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.choice import feature_network
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.files import spare_others
 from graftlab.work.texts import LARGEST_SEED
 
 DEFAULT_FEATURES, DEFAULT_JUDGE = "efficientnet-lite0", "efficientnet-lite2"
@@ -33,6 +34,8 @@ def folder_for(path: Path) -> Path:
     """The path, if it is a folder or may become one."""
     if path.exists() and not path.is_dir():
         raise GraftError(f"--out {path} is a file; name a folder.")
+    page = path / "report.html"
+    spare_others(page if page.exists() else path / "results.json")
     return path
 
 

@@ -12,6 +12,7 @@ from graftlab.checkpoints.load import locate
 from graftlab.cli.output import Json, print_figures, spare, writable
 from graftlab.cli.progress import say
 from graftlab.data.pack import Pack, is_pack
+from graftlab.errors import GraftError
 
 AnyFile = Annotated[str, typer.Argument(help="A model file of any format, or a model's name; no code in it is run.")]
 
@@ -28,12 +29,17 @@ def inspect(file: AnyFile, as_json: Json = False) -> None:
 
 def convert(
     source: AnyFile,
+    target: Annotated[
+        Path | None, typer.Argument(metavar="[OUT]", help="The file to write; the same as --out.", show_default=False)
+    ] = None,
     out: Annotated[
-        Path,
-        typer.Argument(
-            help=".safetensors: graftlab's format; .pt: rosinality's StyleGAN2; .pkl: NVIDIA's.", callback=writable
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: .safetensors (graftlab), .pt (rosinality's StyleGAN2) or .pkl (NVIDIA's).",
         ),
-    ],
+    ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     allow_nan: Annotated[bool, typer.Option("--allow-nan", help="Accept weights that are not finite.")] = False,
     delta: Annotated[
@@ -45,18 +51,21 @@ def convert(
 ) -> None:
     """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.
 
-    graft convert network-snapshot-000500.pkl metfaces.safetensors
+    graft convert network-snapshot-000500.pkl -o metfaces.safetensors
 
     graft convert blend.safetensors blend.pkl --checkout stylegan3
 
     graft convert runs/woodblock/models/000002000.safetensors woodblock/2000.safetensors --delta alpine-128
     """
 
-    spare(out, source)
-    file = conversion.convert(locate(source), out, half, allow_nan, None, locate(delta) if delta else None, checkout)
+    if (target is None) == (out is None):
+        raise GraftError(f"Name one file to write: graft convert {source} model.safetensors, or -o model.safetensors.")
+    written, parent = writable(out or target or Path()), locate(delta) if delta else None
+    spare(written, source)
+    file = conversion.convert(locate(source), written, half, allow_nan, None, parent, checkout)
     for note in file.notes:
         say(note)
-    say(f"{out}: {file.kind}, from {file.format}")
+    say(f"{written}: {file.kind}, from {file.format}")
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:

@@ -20,6 +20,7 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM
 from graftlab.video.film import Film, boomerang, enlarge, frame_rate, preview, render, reverse, slow
 from graftlab.video.films.timeline import Mark, Timeline, encode_marks, parse_mark, read_marks
+from graftlab.video.moving import is_moving
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
 
@@ -111,8 +112,11 @@ class Shooting(ModelOptions):
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is taken for a picture, and not for a video."""
-    return path.suffix.lower() in FORMATS
+    """Whether a file is a picture that does not move, and not a video; of what cannot be read its name decides."""
+    try:
+        return not is_moving(path)
+    except Exception:  # damaged pictures make Pillow raise nearly every type there is
+        return path.suffix.lower() in FORMATS
 
 
 @dataclass(frozen=True, kw_only=True)

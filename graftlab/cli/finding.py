@@ -21,15 +21,18 @@ SYNONYMS = {
     "golden": "sunset sunrise warm warmer orange glow",
     "season": "snow snowy winter summer spring ice",
     "dryness": "dry autumn fall ochre brown green lush wet",
-    "haze": "weather cloud clouds cloudy overcast hazy fog foggy mist",
-    "guide": "text words phrase prompt clip sentence caption",
-    "swap": "style transfer apply repaint hybrid",
-    "interpolate": "morph between fade",
+    "haze": "weather cloud cloudy overcast rain rainy storm stormy hazy fog foggy mist",
+    "guide": "text words phrase prompt clip sentence caption cloud cloudy overcast rain rainy storm stormy",
+    "text": "cloud cloudy overcast rain rainy storm stormy",
+    "swap": "style transfer apply repaint hybrid mix two combine exchange own",
+    "encode": "own",
+    "scan": "own dataset",
+    "interpolate": "morph between fade two",
     "film": "video movie animation animate gif mp4 clip",
     "recurse": "zoom endless infinite dream",
     "upscale": "larger bigger enlarge resolution sharper superresolution",
-    "train": "learn dataset",
-    "finetune": "transfer adapt further",
+    "train": "learn dataset own",
+    "finetune": "transfer adapt further own",
     "blend": "merge interpolate layers toonify",
     "toonify": "cartoon redraw face",
     "invert": "project projection encode",
@@ -40,7 +43,7 @@ SYNONYMS = {
     "convert": "export import pkl pickle format safetensors",
     "directions": "slider sliders edit attribute",
 }
-MEANT = {word.removesuffix("s"): meant.removesuffix("s") for meant, words in SYNONYMS.items() for word in words.split()}
+NO_SLIDER = "cloud cloudy overcast rain rainy storm stormy"  # that people look for
 IDLE = "a an and the of on to in with by from for it i is my me make how do can what more less graft photo picture"
 
 
@@ -59,7 +62,8 @@ def find(
     graft help more snow
     """
 
-    said = tokens(" ".join(words or []))
+    sentence = " ".join(words or [])
+    said = tokens(sentence)
     if not said:
         raise GraftError(
             "Say what you would like to do, as in 'graft help more snow'; 'graft --help' lists all commands."
@@ -68,7 +72,9 @@ def find(
     scored = sorted(((score(said, answer), answer) for answer in answers), key=lambda pair: -pair[0])
     found = [answer for points, answer in scored[:BEST] if points]
     if not found:
-        raise GraftError(f"No command or slider matches '{' '.join(words or [])}'; 'graft --help' lists all commands.")
+        raise GraftError(f"No command or slider matches '{sentence}'; 'graft --help' lists all commands.")
+    if missing := [word for word in sentence.split() if tokens(word) & {*NO_SLIDER.split()}]:
+        typer.echo(f"There is no slider for {missing[0]}. What comes near:")
     for answer in found:
         typer.echo(f"{answer.command}\n    {answer.help}")
     console.print("Any of them with --help tells the rest.")
@@ -96,7 +102,11 @@ def sliders() -> Iterator[Answer]:
 def score(said: set[str], answer: Answer) -> int:
     """How much an answer is about some words: its name, and what they mean, counts more than its description."""
     name, text = tokens(answer.command), tokens(answer.help)
-    return sum(3 * (word in name) + 3 * (MEANT.get(word) in name) + (word in text) for word in said)
+    meant = [(tokens(each), tokens(words)) for each, words in SYNONYMS.items()]
+    return sum(
+        3 * (word in name) + 3 * any(word in words and each & name for each, words in meant) + (word in text)
+        for word in said
+    )
 
 
 def tokens(text: str) -> set[str]:

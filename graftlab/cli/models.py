@@ -21,10 +21,10 @@ from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
-from graftlab.images.others import spare_others
 from graftlab.language import OFFERS
 from graftlab.rendering.sheets import draw_swaps
 from graftlab.work.examples import example
+from graftlab.work.files import spare_others
 from graftlab.work.progress import Progress
 
 models_app = typer.Typer(rich_markup_mode="markdown")
@@ -46,7 +46,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     entries: list[dict[str, Any]] = []
     for name in [*bundled, *(name for name in here if name not in bundled)]:
         try:
-            entries.append({"name": name, **describe(here[name])})
+            entries.append({"name": name, **describe(here[name], weights=False)})
         except GraftError as error:  # one damaged file does not hide the others
             say(error)
     if as_json:

@@ -12,15 +12,22 @@ from graftlab.data.image_source import printable, printable_lines
 from graftlab.errors import GraftError
 from graftlab.figures.tables import plain
 from graftlab.images import FORMATS
+from graftlab.work.files import spare_others
 
 
-def writable(path: Path) -> Path:
-    """The path, if a file can be written there: a night's work is not to end in this error."""
+def place(path: Path) -> Path:
+    """The path, if a file can be made there: a night's work is not to end in this error."""
     if path.is_dir():
         raise GraftError(f"{path} is a folder; name a file in it.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
+    return path
+
+
+def writable(path: Path) -> Path:
+    """The same; and what is there already must be a file of graftlab's, unless --overwrite was said."""
+    spare_others(place(path))
     return path
 
 
@@ -32,8 +39,10 @@ def picture(path: Path) -> Path:
 
 
 def film_file(path: Path) -> Path:
-    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names."""
-    return path if path.is_dir() else writable(path)
+    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names.
+
+    Which files that would be, and whether they are the ones it is made of, is known later (`spare`)."""
+    return path if path.is_dir() else place(path)
 
 
 def new_file(help: str, check: Callable[[Path], Path] = writable, *names: str) -> Any:
@@ -47,10 +56,13 @@ def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
 
 
 def spare(out: Path | None, *inputs: str | Path | None) -> None:
-    """Refuse to write over a file that the command reads, None being one that was not given."""
+    """Refuse to write over a file that the command reads, or that is none of graftlab's; None is one that was not
+    given."""
     for path in inputs:
         if out and path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
+    if out:
+        spare_others(out)
 
 
 def numbered(out: Path, count: int) -> list[Path]:

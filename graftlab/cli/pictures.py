@@ -162,7 +162,10 @@ def decode(
     desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
-    for i, name in enumerate(numbered(out, len(loaded))):
+    names = numbered(out, len(loaded))
+    for name in names:
+        spare(name, codes)
+    for i, name in enumerate(names):
         desk.write(desk.decode(loaded[i]), name)
 
 

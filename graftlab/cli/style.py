@@ -11,7 +11,7 @@ import typer
 from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file
+from graftlab.cli.output import Out, new_file, spare
 from graftlab.cli.progress import bar, say
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
@@ -81,6 +81,9 @@ def sample(
 
     numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
+    alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
+    for name in alone.values():
+        spare(name)
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
@@ -95,7 +98,7 @@ def sample(
         images = steps(made, progress, len(numbers))
         if separate:
             for number, image in zip(numbers, images, strict=True):
-                desk.write(image, out.with_stem(f"{out.stem}-{number:04d}"))
+                desk.write(image, alone[number])
             return
         found = sheet_of_seeds(desk, list(images), numbers, psi, scale)
     desk.write(found, out)

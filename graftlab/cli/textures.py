@@ -103,12 +103,16 @@ def novelty(
     for entry in figures:
         parts = {part: entry[part]["percentile"] for part in ("texture", "structure")}
         places = " and ".join(f"{part} at percentile {percentile:.1f}" for part, percentile in parts.items())
+        unusual = " and ".join(part for part, percentile in parts.items() if percentile > BEYOND)
+        verdict = f": unusual in its {unusual}, which does not tell how it comes out" if unusual else ""
         if drawn := entry.get(RECONSTRUCTION):
             level = f"{-20 * log10(drawn['distance'] or 1e-6):.1f} dB"
             places += f", reconstructed with {level} at percentile {drawn['percentile']:.1f}"
             if drawn["percentile"] > BEYOND:
-                places += f": worse than {BEYOND} of 100 photos"
-        lines.append(printable(f"{entry['photo']}: {places}"))
+                verdict = f": worse than {BEYOND} of 100 photos"
+            elif unusual:
+                verdict = f": unusual in its {unusual}, and yet it comes out as other photos do"
+        lines.append(printable(f"{entry['photo']}: {places}{verdict}"))
     print_figures(figures, "\n".join(lines), as_json)
 
 

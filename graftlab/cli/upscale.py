@@ -11,7 +11,7 @@ from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import is_still
 from graftlab.cli.output import film_file, numbered, spare
 from graftlab.cli.progress import bar, say
-from graftlab.data import open_source
+from graftlab.data.sources import open_photos
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
@@ -79,7 +79,7 @@ def pictures_in(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source]
 
-    return [source / name for name in open_source(source).names]
+    return [source / name for name in open_photos(source).names]
 
 
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:

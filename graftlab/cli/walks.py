@@ -8,10 +8,11 @@ import typer
 
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
-from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
+from graftlab.data.pack import looks_like_safetensors
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
@@ -214,9 +215,17 @@ def sweep(
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 
+def holds_codes(path: Path) -> bool:
+    """Whether a file is one of tensors, and not a picture."""
+    if not path.is_file():
+        return path.suffix == ".safetensors"
+    with path.open("rb") as file:
+        return looks_like_safetensors(file.read(9), path.stat().st_size)
+
+
 def open_keys(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
-    loaded = {path: Codes.load(path) for path in paths if not is_still(path)}
+    loaded = {path: Codes.load(path) for path in paths if holds_codes(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
     if styles and len(loaded) < len(paths):
         raise GraftError("Pictures and the codes of a StyleGAN2 do not go together; choose one kind.")

@@ -13,7 +13,7 @@ from graftlab.data.image_source import ImageSource
 from graftlab.data.left_out import Finding, LeftOut
 from graftlab.errors import GraftError
 from graftlab.images import MAX_PIXELS, TooLargeError, identified, open_rgb
-from graftlab.images.srgb import OVER_WHITE, orientation, upright_size
+from graftlab.images.srgb import FIRST, OVER_WHITE, orientation, upright_size
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, silent, steps
 
@@ -118,7 +118,8 @@ def _look(source: ImageSource, index: int) -> _Look:
         picture = open_rgb(data, name, shrink_to=TINY)  # all of the file is decoded, at the smallest size it offers
     except GraftError as error:
         return _Look(None, {**traits, "unreadable": str(error)}, digest)
-    if notes := [note for note in picture.info.get("notes", ()) if note != OVER_WHITE]:  # which `alpha` tells
+    told = (OVER_WHITE, FIRST)  # by `alpha` and `animated`
+    if notes := [note for note in picture.info.get("notes", ()) if note not in told]:
         traits["noted"] = "; ".join(notes)
     return _Look((width, height), traits, digest)
 

@@ -19,6 +19,7 @@ from graftlab.data.lmdb_source import ACCEPTED, LMDB_MAGIC, LmdbSource
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
 from graftlab.errors import GraftError
+from graftlab.images import LOG
 from graftlab.images.plugins import HEAD
 from graftlab.work.parallel import PerProcess
 
@@ -48,6 +49,14 @@ def open_source(path: str | Path) -> ImageSource:
     except OSError as error:
         raise GraftError(f"{path} cannot be opened ({error.strerror or error}); give {ACCEPTED}.") from error
     raise GraftError(f"{path} is no collection of images; unpack it into a folder, or give {ACCEPTED}.")
+
+
+def open_photos(path: str | Path) -> ImageSource:
+    """`open_source`, which tells the log of pictures what it leaves out."""
+    source = open_source(path)
+    if told := source.left_out.told():
+        LOG.warning("%s: %s", source.path, told)
+    return source
 
 
 # ---------------------------------------------------------------------------------------------------------- folders

@@ -22,7 +22,7 @@ from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.load import TEXTURES, bundled_textures, locate
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose, read_squares
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import FLAT, Moments, cells, eigen
@@ -233,7 +233,7 @@ def distribution(
     GraftError for fewer than FEWEST readable photos for each cluster, and for photos that are all the same."""
     if clusters > 1:
         check_clusters()
-    source = open_source(photos) if isinstance(photos, str | Path) else photos
+    source = open_photos(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, most, seed)
     moments = {part: Moments() for part in SwapCodes.parts}
     held_out: list[tuple[SwapCodes, Tensor]] = []
@@ -282,7 +282,7 @@ def calibrate(
     """The same distribution with the percentiles of other photos, best of those that the model did not learn from.
 
     GraftError for fewer than FEWEST readable ones."""
-    source = open_source(photos)
+    source = open_photos(photos)
     found: list[tuple[SwapCodes, Tensor]] = []
     for _, squares in read_squares(source, range(len(source)), size, progress):
         images = from_uint8(squares)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose, read_squares
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
@@ -152,7 +152,7 @@ def principal(
     """The principal components of the textures or structures of photos. Memory does not grow with their number."""
     if part not in SwapCodes.parts:
         raise GraftError(f"Components are those of {' or '.join(SwapCodes.parts)}, not of '{part}'.")
-    source = open_source(photos)
+    source = open_photos(photos)
     if part == "texture":  # one of each picture
         _check_count(k, min(len(source), most))
     chosen = choose(source, most, seed)
@@ -188,7 +188,7 @@ def between(
     progress: Progress = silent,  # of pictures
 ) -> Directions:
     """The direction from the textures of some photos to those of others, as of `difference`."""
-    sources = [open_source(photos) for photos in (before, after)]
+    sources = [open_photos(photos) for photos in (before, after)]
     choices = [choose(source, most, seed) for source in sources]
     first, total = len(choices[0]), len(choices[0]) + len(choices[1])
     one, owner = _textures(model, sources[0], choices[0], size, part(progress, 0, total))

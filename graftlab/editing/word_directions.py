@@ -23,7 +23,7 @@ from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.catalogue.cache import writable_folder
 from graftlab.codes import Autoencoder, StyleCodes, SwapCodes
 from graftlab.data.image_source import ImageSource
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution
@@ -132,7 +132,7 @@ def probe_textures(
     """Look at random textures on a few structures, or remember what was seen when this was done before.
 
     GraftError for the textures of another model, or photos of which none can be read."""
-    source = open_source(photos) if isinstance(photos, str | Path) else photos
+    source = open_photos(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, STRUCTURES, seed)
     keys = [source.key(index)[:16] for index in chosen]
     about = {"text_model": words.name, "pictures": count, "seed": seed, "size": size, "photos": keys}

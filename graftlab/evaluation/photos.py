@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graftlab.data.sources import open_source
+from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose, read_squares
 from graftlab.errors import GraftError
 
@@ -13,7 +13,7 @@ def read_photos(photos: str | Path, size: int, most: int, seed: int = 0) -> tupl
     """At most so many photos as uint8 squares (N, size, size, 3), and how many could not be read."""
     if most < 2:
         raise GraftError(f"Swapping needs at least two photos, not {most}.")
-    source = open_source(photos)
+    source = open_photos(photos)
     chosen = choose(source, most, seed)
     squares = [batch for _, batch in read_squares(source, chosen, size)]
     count = sum(map(len, squares))

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageFile, PngImagePlugin, UnidentifiedImageErr
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.images.channels import deep_colour
 from graftlab.images.depth import corrected
 from graftlab.images.headers import is_jpeg, sound, what_else, with_an_end
 from graftlab.images.plugins import assisted
@@ -81,9 +82,7 @@ def _decoded(file: BinaryIO, name: str, shrink_to: int | None) -> Image.Image:
 
 
 def _name(source: str | Path | bytes | BinaryIO) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    return str(getattr(source, "name", "the picture"))
+    return str(source if isinstance(source, str | Path) else getattr(source, "name", "the picture"))
 
 
 @contextmanager
@@ -102,7 +101,8 @@ def _explained(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise GraftError(f"{name} does not fit in memory: make the picture smaller.") from error
     except Exception as error:  # on damaged files Pillow's readers raise nearly every type there is
-        raise GraftError(f"{name} is damaged or cut short ({error}): fetch or export it again.") from error
+        reason = " ".join(str(error).split())  # of some readers a paragraph
+        raise GraftError(f"{name} is damaged or cut short ({reason}): fetch or export it again.") from error
 
 
 @contextmanager
@@ -133,9 +133,10 @@ def identified(file: BinaryIO, name: str) -> Image.Image:
     with _pillow_cap:  # Pillow's own cap is a global, warns at 89 and fails at 179 million pixels: ours stands alone
         cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            image = assisted(file, name) or Image.open(file)
+            image: Any = assisted(file, name) or Image.open(file)
         except UnidentifiedImageError as error:
-            raise GraftError(f"{name} {what_else(file)}.") from error
+            if (image := deep_colour(file, name, MAX_PIXELS)) is None:
+                raise GraftError(f"{name} {what_else(file)}.") from error
         finally:
             Image.MAX_IMAGE_PIXELS = cap
     image.info.update(facts)

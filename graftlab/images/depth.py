@@ -69,35 +69,29 @@ def eight_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
     Full scale is what the header says: 2^bits - 1, or 2^(bits - 1) - 1 of signed samples. Of floats nothing is said:
     it is the first of REAL_SCALES that fits 99 of 100 values, else what those do not exceed. Of 32-bit integers it is
-    65535 if those do not exceed it. Values below 0 and NaN are black, values above full scale and infinity white."""
+    65535 if those do not exceed it. Values below 0 and NaN are black, values above full scale and infinity white.
+    ValueError if no value is finite."""
     tags: Any = getattr(image, "tag_v2", {})
-    values, alpha = np.asarray(image), None
-    bits = tags.get(BITS, (8 * values.dtype.itemsize,))
-    kind = {"I": SIGNED, "F": REAL}.get(image.mode, UNSIGNED) if not tags else tags.get(SAMPLE_FORMAT, (UNSIGNED,))[0]
-    if len(bits) == 2:  # gray and alpha, which were decoded as one number
+    values, kind, bits = samples(image)
+    alpha = None
+    if len(tags.get(BITS, ())) == 2:  # gray and alpha, which were decoded as one number
         halves = np.ascontiguousarray(values).view(np.uint16).reshape(*values.shape, 2)  # views, not copies
         high, low = halves[..., int(sys.byteorder == "little")], halves[..., int(sys.byteorder == "big")]
         whole = tags.prefix == b"MM" and image.info["compression"] == "raw"
         values, alpha = (high, low) if whole else (low, high)
         alpha = alpha if tags.get(EXTRA_SAMPLES) in ((1,), (2,)) else None
-    elif kind == REAL and values.dtype.itemsize == 2:
-        values = values.view(values.dtype.str.replace("u", "f"))
-    elif kind == SIGNED and values.dtype.itemsize == 1:
-        values = values.view(np.int8)
-    elif kind == UNSIGNED and values.dtype == np.int32:
-        values = values.view(np.uint32)
     if tags.get(PHOTOMETRIC) == PALETTE:
         colours = np.array(tags[COLORMAP], np.uint16).reshape(3, -1).T
         return Image.fromarray((colours >> 8).astype(np.uint8)[values]), []
 
     with np.errstate(invalid="ignore"):  # NaN of any kind
-        full, notes = _full_scale(values, kind, bits[0])
-        gray, told = _scaled(values, full)
+        full, notes = full_scale(values, kind, bits)
+        gray, told = scaled(values, full)
     if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         gray = 255 - gray
     result = Image.fromarray(gray)
     if alpha is not None:
-        both = Image.merge("LA", (result, Image.fromarray(_scaled(alpha, full)[0])))
+        both = Image.merge("LA", (result, Image.fromarray(scaled(alpha, full)[0])))
         associated = tags.get(EXTRA_SAMPLES) == (1,)
         result = Image.frombytes("La", both.size, both.tobytes()).convert("LA") if associated else both
     elif (key := image.info.get("transparency")) is not None:
@@ -105,7 +99,22 @@ def eight_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return result, notes + told
 
 
-def _full_scale(values: np.ndarray, kind: int, bits: int) -> tuple[float, list[str]]:
+def samples(image: Image.Image) -> tuple[np.ndarray, int, int]:
+    """The values of one channel as its file means them, which kind they are (as of SAMPLE_FORMAT), and their bits."""
+    tags: Any = getattr(image, "tag_v2", {})
+    values = np.asarray(image)
+    bits = tags.get(BITS, (8 * values.dtype.itemsize,))
+    kind = {"I": SIGNED, "F": REAL}.get(image.mode, UNSIGNED) if not tags else tags.get(SAMPLE_FORMAT, (UNSIGNED,))[0]
+    if kind == REAL and values.dtype.itemsize == 2:
+        values = values.view(values.dtype.str.replace("u", "f"))
+    elif kind == SIGNED and values.dtype.itemsize == 1:
+        values = values.view(np.int8)
+    elif kind == UNSIGNED and values.dtype == np.int32:
+        values = values.view(np.uint32)
+    return values, kind, bits[0]
+
+
+def full_scale(values: np.ndarray, kind: int, bits: int) -> tuple[float, list[str]]:
     """The value that is white, or black if white is 0; and what to know about it."""
     if kind != REAL and bits < 32:
         full = 2 ** (bits - (kind == SIGNED)) - 1
@@ -115,6 +124,8 @@ def _full_scale(values: np.ndarray, kind: int, bits: int) -> tuple[float, list[s
         return full, []
     some = values.ravel()[:: max(1, values.size // SAMPLED)].astype(np.float64)
     some = some[np.isfinite(some)]
+    if kind == REAL and not some.size and not np.isfinite(values).any():
+        raise ValueError("none of its values is a finite number")
     usual = float(np.quantile(some, 0.99, method="higher")) if some.size else 0.0
     if kind == REAL:
         full = next((scale for scale, most in REAL_SCALES if usual <= most), usual)
@@ -122,7 +133,7 @@ def _full_scale(values: np.ndarray, kind: int, bits: int) -> tuple[float, list[s
     return (65535 if usual <= 65535 else 2 ** (bits - (kind == SIGNED)) - 1), []
 
 
-def _scaled(values: np.ndarray, full: float) -> tuple[np.ndarray, list[str]]:
+def scaled(values: np.ndarray, full: float) -> tuple[np.ndarray, list[str]]:
     """Values from 0 to full scale -> uint8, a strip at a time; and how many were none of these."""
     result, counts = np.empty(values.shape, np.uint8), np.zeros(3, int)
     rows = max(1, STRIP // values.shape[1])

@@ -9,11 +9,16 @@ from typing import Any, BinaryIO
 
 from PIL import PngImagePlugin
 
+from graftlab.images.plugins import HEAD, VIDEO, recognise
+
 MOST_EXIF = 2**20  # bytes in a JPEG; Pillow's time for it grows with the square
 MOST_PROFILE = 2**24  # bytes of an unpacked ICC profile in a PNG
 BT2100_PQ = (9, 16, 0, 1)  # primaries, transfer, matrix and range (ITU-T H.273)
 MOST_BOXES = 2**24  # bytes at the beginning of an AVIF, HEIC or JPEG 2000 that are looked through
+AGAIN = "fetch it again, or export it as JPEG or PNG"
 MISSING = bytes(64)  # what may be missing at the end of a JPEG: a few of its blocks
+STRAY = 15  # bytes that may stand before a picture, such as ends of lines; from 16 on, formats that hold others begin
+BEHIND = re.compile(rb"(.{1,%d}?)(?:\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP)" % STRAY, re.DOTALL)
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 # How files begin that people take for pictures and Pillow does not read, and what to do about them.
@@ -21,11 +26,8 @@ _OTHERS = {
     rb"\x76\x2f\x31\x01": "is in OpenEXR: convert it to PNG",
     rb"#\?R(ADIANCE|GBE)": "is in Radiance HDR: convert it to PNG",
     rb"8BP[SB]": "is a Photoshop file of a kind not read here: export it as PNG",
-    rb"....ftypavi[fs]|RIFF....WEBP": "is damaged in its header: fetch or export it again",
-    rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ": "is a video: name a picture",
     rb"%PDF": "is a PDF: export its pictures as PNG",
     rb"\s*<(\?xml|svg)": "is a drawing (SVG), not a picture of pixels: export it as PNG",
-    rb"\x89PNG|\xff\xd8\xff": "is damaged in its header: fetch or export it again",
     rb"II[*+]\0|MM\0[*+]": "is a damaged TIFF, or of a kind not read here: export it with 8 or 16 bits per channel",
 }
 
@@ -34,6 +36,7 @@ def sound(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
     """A picture file without the metadata at which Pillow would fail or tarry, and what its header says besides.
 
     Of the facts, `cicp` are primaries, transfer, matrix and full range (ITU-T H.273), and `notes` are for people."""
+    file, stray = _from_its_beginning(file)
     file.seek(0)
     start = file.read(12)
     if start.startswith(PNG):
@@ -51,6 +54,8 @@ def sound(file: BinaryIO) -> tuple[BinaryIO, dict[str, Any]]:
             pieces.append(data[at:begin])
             at = end
         file = BytesIO(b"".join([*pieces, data[at:]]))
+    if stray:
+        facts["notes"] = [f"{stray} bytes before its beginning are left out", *facts.get("notes", ())]
     return file, facts
 
 
@@ -82,14 +87,31 @@ def what_else(file: BinaryIO) -> str:
     """What a file is that Pillow does not know, and the remedy."""
     file.seek(0)
     start = file.read(64)
-    found = (what for begin, what in _OTHERS.items() if re.match(begin, start, re.DOTALL))
-    return next(found, "is not an image in a format known here: convert it to PNG or JPEG")
+    if what := next((what for begin, what in _OTHERS.items() if re.match(begin, start, re.DOTALL)), None):
+        return what
+    kind = recognise(start)
+    if kind == VIDEO:
+        return "is a video: name a picture"
+    if kind:
+        return f"is {kind} by its first bytes, but damaged in its header, or of a kind not read here: {AGAIN}"
+    return "is not an image in a format known here: convert it to PNG or JPEG"
+
+
+def _from_its_beginning(file: BinaryIO) -> tuple[BinaryIO, int]:
+    """A picture file without the few bytes that came before it, and how many those were: 0 where nothing is found."""
+    file.seek(0)
+    start = file.read(HEAD)
+    if recognise(start) or not (found := BEHIND.match(start)):
+        return file, 0
+    file.seek(found.end(1))
+    return BytesIO(file.read()), found.end(1)
 
 
 def _png(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
     """Chunks that nobody needs for the pixels and Pillow would fail at; facts."""
     holes, facts, faults = [], dict[str, Any](), dict[str, str]()
-    reader, at = PngImagePlugin.PngStream(BytesIO()), len(PNG)
+    reader: Any = PngImagePlugin.PngStream(BytesIO())
+    at = len(PNG)
     file.seek(at)
     while len(head := file.read(8)) == 8 and re.fullmatch(rb"[A-Za-z]{4}", head[4:]) and head[4:] != b"IEND":
         kind, end = head[4:], at + 12 + int.from_bytes(head[:4], "big")
@@ -105,8 +127,10 @@ def _png(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
                 facts["icc_profile"] = _profile(data)
             if kind == b"iCCP" and data.startswith(b"ITUR_2100_PQ_FULL\0"):  # by its name (W3C, before there was cICP)
                 facts.setdefault("cicp", BT2100_PQ)
-            if kind == b"cICP" and whole and len(data) == 4:
+            if kind == b"cICP" and not fault:
                 facts["cicp"] = tuple(data)
+        elif kind == b"fdAT":  # pictures of an animation are counted with its `fcTL`
+            reader._seq_num = int.from_bytes(file.read(4))
         at = end
         file.seek(at)
     if faults:
@@ -116,7 +140,9 @@ def _png(file: BinaryIO) -> tuple[list[tuple[int, int]], dict[str, Any]]:
 
 
 def _fault(reader: Any, kind: bytes, data: bytes) -> str:
-    """Why Pillow would refuse a chunk, "" if it would not."""
+    """Why Pillow would refuse a chunk, or we could not use it; "" if neither."""
+    if kind == b"cICP":  # which it does not read
+        return "" if len(data) == 4 else f"{len(data)} bytes instead of 4"
     reader.fp = BytesIO(data)
     try:
         reader.call(kind, 0, len(data))

@@ -10,6 +10,8 @@ from graftlab.images.colours import BT709, HIGH_DYNAMIC_RANGE, Colour, from_narr
 from graftlab.images.depth import eight_bit, is_deep
 
 OVER_WHITE = "it is transparent in places, which are laid over white"
+FIRST = "it holds several pictures, of which the first is read"
+OF_SEVERAL = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}  # formats of animations and pages; in others there are icons, ...
 STRIP = 2**22  # pixels converted at a time
 
 
@@ -18,28 +20,34 @@ def to_srgb(image: Image.Image) -> Image.Image:
     icc, stated = image.info.get("icc_profile"), _stated(image)
     cicp = image.info.get("cicp") or (_numbers_in(icc) if isinstance(icc, bytes) else None)
     notes = list(image.info.get("notes", ()))
+    if image.format in OF_SEVERAL and getattr(image, "is_animated", False):
+        notes.append(FIRST)
     gray = image.mode[0] in "1LIF" and image.mode != "LAB"
     if is_deep(image):
         image, told = eight_bit(image)
         notes += told
     transform = _transform(icc) if isinstance(icc, bytes) and not cicp else None
+    space = transform.input_mode if transform else ""
+    if (space == "CMYK") != (image.mode == "CMYK") or (space == "L" and not gray):
+        transform = None
+    if isinstance(icc, bytes) and not cicp and not transform:
+        notes.append("its colour profile is broken or for other pictures, and is not used")
     if cicp and (kind := Colour(*cicp[:2]).high_dynamic_range):
         notes.append(f"{kind} is tone-mapped to sRGB")
     rows, (width, height) = max(1, STRIP // image.width), image.size
     if rows >= height:
-        result = _converted(image, gray, transform, cicp, stated, notes)
+        result = _converted(image, transform, cicp, stated, notes)
     else:  # so that there are never more than two copies of a large picture
         result = Image.new("RGB", image.size)
         for top in range(0, height, rows):
             strip = image.crop((0, top, width, min(top + rows, height)))
-            result.paste(_converted(strip, gray, transform, cicp, stated, notes), (0, top))
+            result.paste(_converted(strip, transform, cicp, stated, notes), (0, top))
     result.info = {"notes": notes} if notes else {}
     return result
 
 
 def _converted(
     image: Image.Image,  # of 8 bits
-    gray: bool,  # whether it was so in its file
     transform: ImageCms.ImageCmsTransform | None,  # of its profile
     cicp: tuple[int, int, int, int] | None,  # colours in numbers
     stated: Colour,  # what else it says of them
@@ -52,9 +60,8 @@ def _converted(
     if image.has_transparency_data:
         image = image.convert("RGBA")
         alpha = image.getchannel("A")
-    space = transform.input_mode if transform else ""
-    if transform and ((space == "CMYK") == (image.mode == "CMYK")) and (space != "L" or gray):
-        image = transform.apply(image.convert(space))
+    if transform:
+        image = transform.apply(image.convert(transform.input_mode))
     elif image.mode == "LAB":
         image = _from_lab().apply(image)
     else:

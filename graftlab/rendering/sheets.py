@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import Codes, SwapCodes
-from graftlab.data import open_source
+from graftlab.data.sources import open_photos
 from graftlab.editing import directions as editing
 from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
@@ -45,7 +45,7 @@ def read_named(
     if path.is_file() and not zipfile.is_zipfile(path):
         return [(path.stem, renderer.read(path))]
 
-    source = open_source(path)
+    source = open_photos(path)
     files = {i: path / name for i, name in enumerate(source.names)}
     for i in [i for i, file in files.items() if file.absolute() == out.absolute()]:
         if read_recipe(out) is None:  # not an earlier sheet of ours

@@ -89,7 +89,7 @@ def list_models(here: Here, whose: Whose) -> list[ModelAnswer]:
     found = []
     for name, path in here.networks.files_of(whose.id).items():
         try:
-            found.append(ModelAnswer(**known(here, name, describe(path))))
+            found.append(ModelAnswer(**known(here, name, describe(path, weights=False))))
         except GraftError:  # one damaged file does not hide the others
             continue
     return found

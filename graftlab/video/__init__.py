@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from graftlab.errors import needs
+from graftlab.video.moving import playable
 
 # How FFmpeg turns RGB into luminance and colour difference and back: bicubic, a colour for every pixel, exact rounding.
 # Without, films lose twice as much here as in their codec.
@@ -28,4 +29,6 @@ def open_video(
 
     Whatever av raises, if it cannot be opened."""
     options = {"protocol_whitelist": "file"} | ({"format_whitelist": formats} if formats else {})
-    return pyav().open(str(source) if isinstance(source, Path) else source, options=options, metadata_errors="replace")
+    av = pyav()
+    found = str(playable(source)) if isinstance(source, Path) else source
+    return av.open(found, options=options, metadata_errors="replace")

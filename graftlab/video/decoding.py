@@ -127,6 +127,8 @@ def notes(frame: Any) -> list[str]:
         told.append(f"its colours are coded by a matrix not known here (number {frame.colorspace}) and may be wrong")
     if frame.interlaced_frame:
         told.append("it is interlaced, two moments in each frame, and stays so")
+    if is_skewed(frame):
+        told.append("its header has it shown askew, which is not followed")
     return told
 
 
@@ -155,12 +157,26 @@ def _is_high(frame: Any) -> bool:
     return frame.height >= 720 or frame.width >= 1280
 
 
-def _turned(image: Image.Image, frame: Any) -> Image.Image:
-    """As the display matrix says (ISO 14496-12, 8.3.2): a transposition if x becomes y, then mirrors, so all eight."""
+def matrix(frame: Any) -> tuple[int, int, int, int]:
+    """How a pixel at x, y is shown at ax + cy, bx + dy (ISO 14496-12, 8.3.2), in numbers of any scale."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return image
+        return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def is_skewed(frame: Any) -> bool:
+    """Whether its matrix is none of those that turn by quarters, mirror and stretch."""
+    a, b, c, d = map(abs, matrix(frame))
+    return max(min(a, d), min(b, c)) < 100 * max(min(a, b), min(c, d)) or (a > b) != (d > c)
+
+
+def _turned(image: Image.Image, frame: Any) -> Image.Image:
+    """As the display matrix says: a transposition if x becomes y, then mirrors, so all eight."""
+    a, b, c, d = matrix(frame)
+    if is_skewed(frame):
+        return image
     swapped = abs(b) > abs(a)
     if swapped:
         image = image.transpose(Image.Transpose.TRANSPOSE)

@@ -19,7 +19,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.video import pyav
-from graftlab.video.decoding import decoded, notes, opened, upright
+from graftlab.video.decoding import decoded, is_skewed, notes, opened, upright
 from graftlab.video.film import frame_rate
 from graftlab.video.times import BROADCAST, Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
@@ -69,7 +69,8 @@ class Video:
             frame = next(decoded(container, stream), None)
             if frame is None:
                 raise GraftError(f"{path} holds no frame that can be read: fetch or export it again.")
-            stated = stream.sample_aspect_ratio or Fraction(1)
+            shown = stream.codec_context if is_skewed(frame) else stream  # FFmpeg takes what is askew for wide pixels
+            stated = shown.sample_aspect_ratio or Fraction(1)
             aspect = stated if 1 / WIDEST <= stated <= WIDEST else Fraction(1)
             shape = upright(frame, aspect, size, square).shape
             if size is None and most is not None and min(shape[:2]) > most:

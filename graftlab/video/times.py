@@ -175,9 +175,13 @@ def distinct(
     return sum(0 <= after != before and after < end for before, after in pairs)
 
 
-def is_constant(ticks: Iterable[int], base: Fraction, fps: Fraction) -> bool:
-    """Whether each number at this rate, from 0 on, has one picture."""
-    return all(number == place for place, number in enumerate(numbers(ticks, base, fps)))
+def is_constant(ticks: Sequence[int], base: Fraction, fps: Fraction) -> bool:
+    """Whether each number at this rate, from 0 on, has one picture; above CEILING, whether they are evenly apart."""
+    if any(number != place for place, number in enumerate(numbers(ticks, base, fps))):
+        return False
+    step = float(1 / (fps * base))
+    uneven = max(step / 4, 1)  # ticks, more or less
+    return fps <= CEILING or all(abs(after - before - step) <= uneven for before, after in pairwise(ticks))
 
 
 def best_rate(ticks: Sequence[int], base: Fraction, told: Sequence[Fraction]) -> Fraction:

@@ -20,11 +20,10 @@ from torch import Tensor
 
 from graftlab import images
 from graftlab.errors import GraftError
-from graftlab.images.others import spare_others
 from graftlab.video import CONVERSION, pyav
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.sound import add_sound
-from graftlab.work.files import atomic_write
+from graftlab.work.files import atomic_write, spare_others
 from graftlab.work.parallel import ordered_map, worker_count
 from graftlab.work.parts import Parts, seal
 

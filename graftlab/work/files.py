@@ -1,9 +1,10 @@
-"""Files that are either whole or not there, and that one process at a time may work on; tables that people write."""
+"""Files that are whole or not there, that one process at a time works on, that spare others'; tables of people."""
 
 import contextlib
 import errno
 import io
 import json
+import mmap
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +28,9 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file and not a folder: choose another folder",
     errno.EEXIST: "a part of the path is a file and not a folder: choose another folder",
 }
+
+MARKS = (b"graftlab", b'"graft ')  # the program that wrote a file, or the command in its recipe
+_replacing: ContextVar[bool] = ContextVar("replacing", default=False)
 
 LARGEST_TABLE = 8 << 20  # bytes
 PART = ".part-"  # between the name of a file and the number of the process that writes it
@@ -60,6 +65,31 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
             part.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return path
+
+
+def spare_others(path: str | Path) -> None:
+    """GraftError if a file is there that does not say that graftlab wrote it, as pictures, films, pages and tensors of
+    ours do in their metadata. An empty one holds nothing to be spared; inside `replacing` none is."""
+    path = Path(path)
+    if _replacing.get() or not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            ours = any(data.find(mark) >= 0 for mark in MARKS)
+    except OSError:  # nobody knows what it is
+        ours = False
+    if not ours:
+        raise GraftError(f"{path} does not say that graftlab wrote it; choose another name, or add --overwrite.")
+
+
+@contextmanager
+def replacing(wanted: bool = True) -> Iterator[None]:
+    """Files of others may be written over meanwhile, if that is wanted."""
+    token = _replacing.set(wanted)
+    try:
+        yield
+    finally:
+        _replacing.reset(token)
 
 
 def _sweep(folder: Path) -> None:

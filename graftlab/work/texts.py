@@ -1,6 +1,6 @@
 """Numbers that people write in one text: lists and ranges, from-to, numbers by resolution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf, nan
 from typing import TypeVar
 
@@ -68,6 +68,18 @@ def parse_numbers(text: str, option: str) -> list[float]:
     return [first + (last - first) * i / 4 for i in range(5)]
 
 
+def parse_named(texts: Iterable[str], wanted: str) -> dict[str, float]:
+    """Numbers by name, each given as NAME=NUMBER. GraftError that begins with what is wanted, for anything else."""
+    numbers: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            numbers[name] = float(number if name else "")
+        except ValueError:
+            raise GraftError(f"{wanted}, not '{text}'.") from None
+    return numbers
+
+
 def parse_length(text: str, option: str, stride: int) -> float:
     """A length in cells: "4", or in pixels "16px", of which a cell has `stride`. GraftError for anything else."""
     try:
@@ -85,25 +97,23 @@ def parse_lengths(text: str, option: str, stride: int) -> float | list[float]:
     return lengths if len(lengths) > 1 else lengths[0]
 
 
-def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:
+def parse_curve(text: str) -> dict[int, float]:
     """ "4:0,16:0.2" as numbers. GraftError for anything else, and for a resolution that is named twice."""
     try:
         named = [(int(key), float(value)) for key, value in (part.split(":") for part in text.split(","))]
     except ValueError:
-        raise GraftError(
-            f"{option} takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'."
-        ) from None
+        raise GraftError(f"--curve takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'.") from None
     if len(dict(named)) < len(named):
-        raise GraftError(f"{option} {text} names a resolution twice; leave one of the two out.")
+        raise GraftError(f"--curve {text} names a resolution twice; leave one of the two out.")
     return dict(named)
 
 
-def parse_band(text: str, option: str = "--band") -> tuple[int, int]:
+def parse_band(text: str) -> tuple[int, int]:
     """ "16-64" as numbers. GraftError for anything else."""
     try:
         low, high = map(int, text.split("-"))
     except ValueError:
-        raise GraftError(f"{option} takes two resolutions such as 16-64, not '{text}'.") from None
+        raise GraftError(f"--band takes two resolutions such as 16-64, not '{text}'.") from None
     return low, high
 
 

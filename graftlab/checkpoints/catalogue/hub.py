@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from graftlab.checkpoints.containers.shards import INDEX, shards
 from graftlab.errors import GraftError
 
 PREFIX = "hf:"
@@ -48,7 +49,13 @@ def fetch(text: str) -> Path:
         raise GraftError(f"Fetching {text} needs the package huggingface_hub: pip install 'graftlab[hub]'.") from None
     name = wanted.file or choose(wanted, listed(wanted))
     try:
-        return Path(hf_hub_download(wanted.repository, name, revision=wanted.revision))
+        path = Path(hf_hub_download(wanted.repository, name, revision=wanted.revision))
+        if name.endswith(INDEX):  # the files that it names lie beside it, in the cache too
+            for shard in sorted(shards(path)):
+                hf_hub_download(wanted.repository, f"{name[: -len(path.name)]}{shard}", revision=wanted.revision)
+        return path
+    except GraftError:
+        raise
     except Exception as error:  # of the network, of the hub, of the disk
         raise GraftError(refusal(wanted, error, name)) from None
 
@@ -70,7 +77,9 @@ def listed(wanted: HubId) -> list[str]:
 
 
 def choose(wanted: HubId, files: list[str]) -> str:
-    """The only file that can hold the model: the only .safetensors, else the only pickle."""
+    """The only file that can hold the model: the index of several, the only .safetensors, else the only pickle."""
+    if len(indices := [name for name in files if name.endswith(INDEX)]) == 1:
+        return indices[0]
     models = sorted(name for name in files if name.endswith(MODELS))
     for found in ([name for name in models if name.endswith(SAFE)], models):
         if len(found) == 1:

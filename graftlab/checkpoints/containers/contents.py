@@ -20,6 +20,7 @@ from graftlab.checkpoints.containers.mistakes import recognise, unreadable
 from graftlab.checkpoints.containers.module_text import KEYS, suspicious_uses
 from graftlab.checkpoints.containers.pickles import parts, survey
 from graftlab.checkpoints.containers.records import TENSORS, Allowance, Record, damaged, refuse
+from graftlab.checkpoints.containers.shards import read_shards, weight_map
 from graftlab.checkpoints.containers.tensors import Storage, array
 from graftlab.errors import GraftError
 
@@ -57,7 +58,7 @@ class Contents:
 
 def open_contents(path: Path) -> Contents:
     """Read a checkpoint without running anything in it: pickles of all protocols, PyTorch's files new and old,
-    safetensors, numpy's .npy and .npz.
+    safetensors, in one file or by the index of several, numpy's .npy and .npz.
 
     Tensors are views of the file. GraftError, in one sentence, for anything else, and for files that are damaged, ask
     for code to be run, or would take more memory than their size explains."""
@@ -85,6 +86,8 @@ def _open(path: Path, data: memoryview) -> Contents:
         container, tree = "safetensors", read_safetensors(path, data)
     elif re.match(rb"\x80[\0-\5]", start) or OLD_PICKLE.match(start):
         container, tree = read_pickle_file(data, where)
+    elif places := weight_map(data, where):
+        container, tree = "safetensors", read_shards(path, places, shard)
     else:
         raise GraftError(f"{path} {recognise(data)}.")
     survey(tree, where)
@@ -185,6 +188,13 @@ def read_safetensors(path: Path, data: memoryview) -> dict[str, object]:
             return {"tensors": tensors, "metadata": file.metadata() or {}}
     except SafetensorError as error:
         raise GraftError(f"{path} is a safetensors file that is damaged ({error}); fetch or make it again.") from None
+
+
+def shard(path: Path) -> dict[str, object]:
+    """One of several safetensors files."""
+    unreadable(path)
+    with path.open("rb") as file:
+        return read_safetensors(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)))
 
 
 def examine_text(tree: object, where: str) -> tuple[str, ...]:
