@@ -34,7 +34,6 @@ Role = Literal[
 to-rgb: all of those layers; strength: of the noise; noise: the constant one; constant: what the first layer is given, a
 StyleGAN3's waves too; magnitude: of a StyleGAN3 layer's input; average: of w, for truncation."""
 ROLES: tuple[Role, ...] = get_args(Role)
-WITHOUT_EFFECT = ("discriminator", "patch", "clamp")  # how the names of fields begin that blends may differ in
 
 ENDINGS: dict[str, Role] = {  # how the names of tensors end
     **{"noise_strength": "strength", "noise": "noise", "bias": "bias", "magnitude": "magnitude"},
@@ -108,28 +107,6 @@ def role_of(name: str) -> Role:
     if ".affine." in name or ".modulation.s" in name:  # generator.modulation.scale, .shift
         return "affine"
     return ENDINGS.get(name.rpartition(".")[2], "convolution")
-
-
-def check_alike(*models: Network) -> None:
-    """GraftError unless all models have the same layers, for pictures of the same size."""
-    first, *others = models
-    for other in others:
-        if type(other) is not type(first):
-            raise GraftError(
-                f"The layers of {first.title} and of {other.title} ({first.kind}, {other.kind}) have nothing in "
-                "common; take two models of one kind."
-            )
-        mine, theirs = ({"size": each.config.size, **each.config.to_dict()} for each in (first, other))
-        differing = [
-            f"{field} ({value} and {theirs[field]})"
-            for field, value in mine.items()
-            if value != theirs[field] and not field.startswith(WITHOUT_EFFECT)
-        ]
-        if differing:
-            raise GraftError(
-                f"These models are built differently, in {', '.join(differing)}; take two of which one was fine-tuned "
-                "from the other."
-            )
 
 
 @places_of.register(LocalStyleGAN2)

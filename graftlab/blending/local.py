@@ -24,10 +24,10 @@ from graftlab.blending.blend import ModelT, lineage
 from graftlab.blending.channels import features_at
 from graftlab.blending.choices import Choice
 from graftlab.blending.clusters import Clusters
-from graftlab.blending.layers import check_alike
 from graftlab.config import LocalStyleGAN2Config, LocalSwappingConfig
 from graftlab.editing import masks
 from graftlab.errors import GraftError
+from graftlab.networks.alike import check_alike
 from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network, fingerprint
 from graftlab.networks.stylegan2 import StyleGAN2

@@ -57,6 +57,14 @@ def parse_shifts(text: str, option: str) -> tuple[tuple[float, float], tuple[flo
     return (x, y), (to_x, to_y)
 
 
+def parse_classes(text: str, option: str = "--class") -> int | tuple[int, int]:
+    """ "3" as a class, "3:5" as two. GraftError for anything else."""
+    first, colon, last = text.partition(":")
+    if not all(each.isascii() and each.isdigit() for each in ([first, last] if colon else [first])):
+        raise GraftError(f"{option} takes a class, such as 3, or two, such as 3:5, not '{text}'.")
+    return (int(first), int(last)) if colon else int(first)
+
+
 def parse_numbers(text: str, option: str) -> list[float]:
     """ "-3,0,3" as numbers, and "-3:3" as five at even distances. GraftError for anything else."""
     try:
@@ -115,6 +123,17 @@ def parse_band(text: str) -> tuple[int, int]:
     except ValueError:
         raise GraftError(f"--band takes two resolutions such as 16-64, not '{text}'.") from None
     return low, high
+
+
+def parse_aspect(text: str, option: str = "--aspect") -> tuple[int, int]:
+    """ "2:1" as width and height. GraftError for anything else."""
+    try:
+        width, height = map(int, text.split(":"))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 1:
+        raise GraftError(f"{option} takes width and height in proportion, such as 2:1, not '{text}'.")
+    return width, height
 
 
 def parse_axis(text: str, option: str, kind: Callable[[str], NumberT]) -> list[NumberT]:
