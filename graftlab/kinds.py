@@ -10,7 +10,8 @@ from graftlab.config import (
     Config,
     DistillConfig,
     DualEncoderConfig,
-    LocalConfig,
+    LocalStyleGAN2Config,
+    LocalSwappingConfig,
     RDNConfig,
     RosinalityConfig,
     RRDBConfig,
@@ -23,7 +24,7 @@ from graftlab.config import (
     TranslatorConfig,
 )
 from graftlab.networks.dual_encoder import DualEncoder
-from graftlab.networks.local import LocalStyleGAN2
+from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -55,7 +56,8 @@ TABLE = (
     Kind(SwappingAutoencoder, SwappingConfig, SwappingTrainConfig),
     Kind(RosinalityAutoencoder, RosinalityConfig),
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
-    Kind(LocalStyleGAN2, LocalConfig),
+    Kind(LocalStyleGAN2, LocalStyleGAN2Config),
+    Kind(LocalAutoencoder, LocalSwappingConfig),
     Kind(StyleGAN3, StyleGAN3Config),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import lay_beside, new_model, pictures
+from web import Web
 
 from graftlab import cli
 from graftlab.checkpoints import load
@@ -40,6 +41,21 @@ def photo_folder(tmp_path_factory) -> Path:
 def photos(photo_folder, tmp_path) -> Path:
     """A copy of the photos that a test may change."""
     return Path(shutil.copytree(photo_folder, tmp_path / "photos"))
+
+
+@pytest.fixture
+def model(bundle):
+    """The tiny model in the place of the bundled ones."""
+    return load.load(bundle / "landscapes-128.safetensors", device="cpu")
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A server on this machine, without pages yet."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    web = Web()
+    yield web
+    web.close()
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,11 @@ ROOMS = {
     "language": "errors config hardware networks checkpoints perception",
     "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints blending editing perception evaluation language",
-    "blending": "errors work artifacts config images figures codes networks checkpoints editing",
+    "blending": "errors work artifacts config images figures codes networks checkpoints editing inversion",
     "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
-    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints blending editing "
+    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints editing "
     "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",

@@ -88,6 +88,40 @@ def test_cutout_is_a_grey_square_of_half_the_side():
     assert rows.any(0).all()
 
 
+def test_hue_and_luma_keep_what_they_should():
+    images = pictures(50)
+    turned = augment.draw(["hue"], 50, 16, CPU)(images)
+    torch.testing.assert_close(turned.mean(1), images.mean(1))  # grays are the axis
+    torch.testing.assert_close(turned.square().sum(1), images.square().sum(1))
+    flipped = augment.draw(["luma"], 50, 16, CPU)(images)
+    mean = images.mean(1, keepdim=True)
+    own = (flipped - images).abs().flatten(1).amax(1) < 1e-6
+    other = (flipped - (images - 2 * mean)).abs().flatten(1).amax(1) < 1e-6
+    assert (own ^ other).all()
+    assert own.any()
+    assert other.any()
+
+
+def test_flips_and_quarter_turns_lose_no_pixel():
+    image = pictures(1)
+    ways = {"flip": [image, image.flip(3)], "quarter": [image.rot90(k, (2, 3)) for k in range(4)]}
+    for name, wanted in ways.items():
+        changed = augment.draw([name], 40, 16, CPU)(image.expand(40, -1, -1, -1))
+        found = torch.stack([(changed == way).flatten(1).all(1) for way in wanted])
+        assert found.sum(0).eq(1).all()
+        assert found.any(1).all()
+
+
+def test_rotation_keeps_the_middle_and_noise_has_its_deviation():
+    rings = torch.linspace(-1, 1, 33).square()
+    disk = (rings[:, None] + rings).clamp(max=1).expand(20, 3, 33, 33)
+    turned = augment.draw(["rotation"], 20, 33, CPU)(disk)
+    assert (turned - disk)[:, :, 8:25, 8:25].abs().max() < 0.02
+    grain = augment.draw(["noise"], 4000, 4, CPU)(torch.zeros(4000, 3, 4, 4))
+    assert abs(grain.square().mean().sqrt() - 0.1) < 0.005
+    assert grain.flatten(1).std(1).min() < 0.01  # of some hardly any
+
+
 def test_none_and_unknown():
     images = pictures()
     assert augment.draw((), 6, 16, CPU)(images) is images

@@ -207,7 +207,7 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
         ((A, B, *SWAP, "--seeds", "x"), "--seeds"),
         ((A, B, *SWAP, "--samples", "s.txt"), "s.txt"),
         ((A, B, *SWAP, "--samples", "s.png", "--class", "1"), "knows no classes"),
-        ((A, B, *SWAP, "--photo", "photos/hill.png"), "--photo is for autoencoders"),
+        ((A, B, *SWAP, "--samples", "s.png", "--photo", "none.png"), "none.png"),
         ((A, B, *SWAP, "-o", A), A),
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),

@@ -13,11 +13,12 @@ from tiny import differ
 from torch import Tensor
 
 from graftlab.blending.blend import adopt, blend, blend_many, lineage
-from graftlab.blending.layers import ROLES, Layer, check_alike, layers_of
+from graftlab.blending.layers import ROLES, Layer, layers_of
 from graftlab.blending.weights import held, interpolate, layer_swap, matrix, pinkney, reversed_
 from graftlab.checkpoints.load import load
 from graftlab.codes import StyleCodes
 from graftlab.config import RosinalityConfig, SwappingConfig, preset
+from graftlab.networks.alike import check_alike
 from graftlab.networks.model import Network, fingerprint
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2

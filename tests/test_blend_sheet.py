@@ -336,7 +336,7 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
         ((A, B, "--part", "generator"), "--part"),
         ((A, B, "--seeds", "4-1"), "--seeds"),
         ((A, B, "--seeds", "a"), "--seeds"),
-        ((A, B, "--photo", "photos/hill.png"), "--photo"),
+        ((A, B, "--photo", "photos/hill.png", "--codes", "own"), "--codes own"),
         ((A, B, "--codes", "hers"), "--codes"),
         ((A, "empty"), "holds no models"),
         ((A, "broken"), "000001000.safetensors"),

@@ -367,7 +367,8 @@ def test_pictures_of_others_are_not_written_over(graft):
 
 
 def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
-    def dying(*given, **named):
+    def dying(film, out, quality, progress, *rest):
+        progress(1)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("graftlab.cli.filming.render", dying)

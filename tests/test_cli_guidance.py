@@ -113,7 +113,7 @@ def test_a_stylegan2_begins_with_seeds_or_a_photo(graft, words, monkeypatch):
 
 def test_what_words_mean_is_told_before_codes_of_a_photo_are_searched_for(graft, words, monkeypatch):
     save_model(Path("base.safetensors"), tiny.stylegan2())
-    monkeypatch.setattr("graftlab.rendering.guiding.invert", lambda *told, **options: pytest.fail("searched"))
+    monkeypatch.setattr("graftlab.inversion.sources.invert", lambda *told, **options: pytest.fail("searched"))
     photo = ("guide", "photos/hill.png", "-m", "base.safetensors", *FAST)
     for wishes, sentence in (((), "Say what to become"), (("-t", "qwertz"), "knows none of the words")):
         refused = graft(*photo, *wishes)

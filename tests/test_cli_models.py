@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from web import Page, Web
+from web import Page
 
 from graftlab.checkpoints.catalogue import registry
 from graftlab.checkpoints.catalogue.registry import Entry
@@ -27,20 +27,17 @@ def file(bundle, tmp_path) -> Path:
 
 
 @pytest.fixture
-def offered(file, monkeypatch):
+def offered(file, web, monkeypatch):
     """A server that offers the tiny model under the name `tiny`."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(
         "graftlab.checkpoints.catalogue.download.check_address", lambda *arguments: None
     )  # http, for once
-    web = Web()
     web.pages["/tiny.safetensors"] = Page(file.read_bytes())
     source = web.url("/tiny.safetensors")
     tiny = Entry("tiny", "swapping-autoencoder", "ours", source, "CC0-1.0", "https://page", "Tiny hills, 32 px")
     hand = Entry("hand", "stylegan2", "pickle", "https://drive.google.com/x", "MIT", "https://page", "x", by_hand=True)
     monkeypatch.setattr(registry, "known", lambda: [tiny, hand])
-    yield web
-    web.close()
+    return web
 
 
 def test_the_list(graft, home, file, offered):
@@ -80,15 +77,12 @@ def test_get(graft, home, offered):
     assert graft("reconstruct", "photos/hill.png", "--model", "tiny").code == 0
 
 
-def test_get_over_http_is_asked_for_and_warned_of(graft, home, file, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    web = Web()
+def test_get_over_http_is_asked_for_and_warned_of(graft, home, file, web, monkeypatch):
     web.pages["/tiny.safetensors"] = Page(file.read_bytes())
     source = web.url("/tiny.safetensors").replace("http:", "https:")  # of a server that has no https
     tiny = Entry("tiny", "swapping-autoencoder", "ours", source, "CC0-1.0", "https://page", "Tiny hills, 32 px")
     monkeypatch.setattr(registry, "known", lambda: [tiny])
     result = graft("models", "get", "tiny", "--insecure")
-    web.close()
     assert result.code == 0, result
     assert "anybody on the way can change what is sent; its hash is not known" in result.err
     assert (home / "models" / "tiny.safetensors").exists()

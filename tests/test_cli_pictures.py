@@ -14,7 +14,6 @@ from claims import shows
 from PIL import Image
 
 import graftlab
-from graftlab.checkpoints.load import load
 from graftlab.cli import run
 from graftlab.cli.desk import PictureOptions
 from graftlab.cli.models import DEMO_PAIR
@@ -24,11 +23,6 @@ from graftlab.images import l1, psnr, read, read_recipe, to_uint8, write
 from graftlab.work.examples import example, with_examples
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
-
-
-@pytest.fixture
-def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 def pixels(path):

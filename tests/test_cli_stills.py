@@ -21,11 +21,6 @@ BESIDE = ((Directions, directions_beside), (Distribution, beside))
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
 
 
-@pytest.fixture
-def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", device="cpu")
-
-
 def codes(model, *paths, square=False):
     return [model.encode(read(path, 32, square)) for path in paths]
 

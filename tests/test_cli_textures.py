@@ -12,7 +12,6 @@ from claims import shows
 from tiny import new_model, pictures, stylegan2
 
 from graftlab.checkpoints import load as loading
-from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.distributions import Distribution, distribution, draw_samples
 from graftlab.editing.novelty import measure
@@ -23,11 +22,6 @@ HILL = "photos/hill.png"
 KNOWN = "@render-sunset"
 FILE = "w.safetensors"
 NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
-
-
-@pytest.fixture
-def model(bundle):
-    return load(bundle / "landscapes-128.safetensors", device="cpu")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import random
 
 import pytest
 from claims import refused
-from web import Page, Web
+from web import Page
 
 from graftlab.checkpoints.catalogue import download as module
 from graftlab.checkpoints.catalogue.download import PAUSES, REDIRECTS, download
@@ -19,12 +19,9 @@ HASH = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
-def web(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    web = Web()
+def web(web):
     web.pages["/model.pkl"] = Page(DATA)
-    yield web
-    web.close()
+    return web
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
         ((A, B, "-m", A), "--model"),
         ((A, "apart.safetensors"), "apart.safetensors does not go with"),
         ((A, "none.safetensors"), "none.safetensors"),
-        ((A, B, "--photo", "photos/hill.png"), "--photo"),
+        ((A, B, "--photo", "photos/hill.png", "--codes", "own"), "--codes own"),
         ((A, B, "-o", B), B),
     ],
 )

@@ -12,7 +12,7 @@ from graftlab.codes import Codes
 from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.errors import GraftError
 from graftlab.inversion import Guidance, Guiding, carry_out, guide, work
-from graftlab.inversion.guidance import variation
+from graftlab.inversion.guidance import FAR, variation
 from graftlab.objectives.words import Aim, Prompt
 from graftlab.work.parts import forget
 
@@ -86,6 +86,19 @@ def test_structures_and_both_follow_too(codes):
     assert variation(steps).item() == pytest.approx((1 + 0 + 0 + 2 + 2 + 1 + 1) / 12)
 
 
+def test_along_axes_going_farther_counts(codes, textures, monkeypatch):
+    settings = replace(FAST, candidates=0)
+
+    def moved(**options):
+        guided = follow(codes[0], settings, **options)
+        return float((WORDS.images(guided.images) - WORDS.images(guided.before)).norm())
+
+    far, free = moved(textures=textures), moved()
+    monkeypatch.setattr("graftlab.inversion.guidance.FAR", 0.01)
+    assert far > 1.2 * moved(textures=textures)
+    assert moved() == free  # where textures go astray, only the angle counts
+
+
 def test_textures_move_along_the_axes_of_a_distribution(codes, textures):
     settings = replace(FAST, candidates=0)
     moved = follow(codes, settings, textures=textures).codes.texture - codes.texture
@@ -124,10 +137,11 @@ def test_it_begins_with_the_nearest_of_many_textures(codes, textures):
     aim = Aim.of(WORDS, [Prompt("red")], "grey")
     before = WORDS.images(tiny.model().decode(codes[0]))
     made = [WORDS.images(tiny.model().decode(replace(codes[0], texture=each[None]))) for each in drawn]
-    away = torch.cat([aim.away(each, before) for each in made])
+    away = torch.cat([aim.away(each, before, FAR) for each in made])
     nearest = drawn[away.topk(3, largest=False).indices].mean(0, keepdim=True)
     assert differ(guided.codes.texture, torch.nn.functional.normalize(nearest, dim=1)) < 1e-5
-    assert follow(codes[0], replace(settings, steps=12), textures=textures).towards[0] > guided.towards[0]
+    better = follow(codes[0], replace(settings, steps=12), textures=textures)
+    assert aim.away(WORDS.images(better.images), before, FAR) < aim.away(WORDS.images(guided.images), before, FAR)
     assert differ(follow(codes[0], settings).codes.texture, codes[0].texture) < 1e-6  # of a model without
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., :16] = 1

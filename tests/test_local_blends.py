@@ -9,14 +9,14 @@ import tiny
 import torch
 import torch.nn.functional as F
 from claims import refused, shows
-from test_blend_networks import moved
+from test_blend_networks import moved, rosinality
 
 import graftlab
 from graftlab import films
 from graftlab.blending.blend import blend, doubt_noise
 from graftlab.blending.channels import channels, features_at
 from graftlab.blending.clusters import Clusters, fit, observe
-from graftlab.blending.inputs import probe_seeds
+from graftlab.blending.inputs import probe_photos, probe_seeds
 from graftlab.blending.local import Where, confine
 from graftlab.blending.weights import band, held, interpolate, layer_swap, pair
 from graftlab.checkpoints.load import load
@@ -134,6 +134,32 @@ def test_a_film_of_a_blend_that_grows_in_a_place(pair_of_kin):
     assert torch.equal(last, confine(a, blend(a, b, 1.0), half(), soft=0).decode(codes))
 
 
+@pytest.mark.parametrize("layer", ["generator.head.0.conv1", 16, 32])
+def test_autoencoders(layer, tmp_path):
+    a = ready(tiny.new_model())
+    b = ready(moved(a, far=0.1))
+    pictures, blended = tiny.pictures(3, 32, 48), blend(a, b, layer_swap(8))
+    codes = a.encode(pictures)
+    before, after = a.decode(codes), blended.decode(codes)
+    assert torch.equal(confine(a, blended, torch.zeros(1, 1, 32, 32)).decode(codes), before)
+    assert torch.equal(confine(a, blended, torch.ones(1, 1, 32, 32), soft=0).decode(codes), after)
+    features = features_at(a, layer)
+    found = fit(a, features, 3, probe_photos([*pictures.split(1)]))
+    local = confine(a, blended, half(), found, ["0", "1"], soft=0)
+    read = load(local.save(tmp_path / "local.safetensors"), device="cpu")
+    assert torch.equal(read.decode(read.encode(pictures)), local.decode(codes))
+    seen = torch.cat([observe(a, features, lambda model, each=each: model.decode(each))[1] for each in codes])
+    cells = torch.zeros(seen.shape[0], 3, *seen.shape[2:])
+    standard = (seen - found.mean[:, None, None]) / found.deviation[:, None, None]
+    for cluster, centre in enumerate(found.centres):
+        cells[:, cluster] = (standard * centre[:, None, None]).sum(1)
+    near = F.interpolate(cells, (32, 48), mode="bilinear", align_corners=False)
+    where = (near.argmax(1) < 2) & (torch.arange(48) >= 23)  # where the mask, stretched, is above 0
+    changed = (local.decode(codes) != before).any(1)
+    assert not (changed & ~where).any()
+    assert (changed & where).sum() > 0.9 * where.sum() > 0
+
+
 def test_half_precision(pair_of_kin, parts):
     a, b = pair_of_kin
     local = confine(a, b, clusters=parts, names=["1"], soft=4)
@@ -178,7 +204,7 @@ def test_what_cannot_be_a_place_is_refused(pair_of_kin, parts):
     refused("clusters fit --layer 16", confine, a, b, clusters=inner, names=["0"])
     other = tiny.stylegan2(channels=(16, 16, 16, 8))
     refused("makes 16 channels, and these clusters are of 8", confine, other, other, clusters=parts, names=["0"])
-    refused("made of StyleGAN2s", confine, tiny.model(), tiny.model(), half())
+    refused("made of StyleGAN2s or", confine, other := rosinality(), other, half(64))
 
 
 def test_a_query_takes_the_clusters_own_channels_first(parts):
@@ -270,6 +296,26 @@ def test_sheets_and_films_of_places(graft, files):
     assert graft("film", "walk", "-m", "l.safetensors", "--seeds", "3,5", "--psi", "1", *size).code == 0
     want = confine(a, b, clusters=found, names=["1"]).decode(codes).clamp(-1, 1)
     assert (graftlab.read("frames/00.png") - want).abs().max() < 0.01  # which was drawn with the other frame
+
+
+def test_places_in_photos(graft):
+    a = ready(tiny.new_model())
+    b = ready(moved(a, far=0.1))
+    save_model(Path(A), a)
+    save_model(Path(B), b)
+    write((2 * half() - 1).expand(1, 3, 32, 32), "m.png")
+    masked = ("--mask", "m.png", "--soft", 0)
+    assert graft("blend", A, B, *masked, "-o", "l.safetensors", "--samples", "s.png", "--photo", "photos").code == 0
+    local = load("l.safetensors", device="cpu")
+    picture = graftlab.read("photos/hill.png", 32, square=True)
+    want = confine(a, blend(a, b, held(interpolate(1.0))), half(), soft=0).decode(a.encode(picture))
+    assert torch.equal(local.decode(local.encode(picture)), want)
+    assert "generators are blended" in graft("blend", A, B, *masked, "--part", "both").refusal()
+    axes = ("--rows", "alpha:1", "--columns", "photos", "--photo", "photos")
+    assert graft("sheet", A, B, *axes, *masked, "-o", "sheet.png").code == 0
+    film = ("--alpha", "0:1", "--photo", "photos/hill.png", "--frames", 2, "-o", "frames/%02d.png")
+    assert graft("film", "blend", A, B, *film, *masked).code == 0
+    assert shows("frames/01.png", want)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from claims import refused
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows, get_win_folder_from_env_vars
-from web import Page, Web
+from web import Page
 
 from graftlab.checkpoints.catalogue import cache, registry
 from graftlab.checkpoints.catalogue.registry import Entry
@@ -31,12 +31,9 @@ def home(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def web(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    web = Web()
+def web(web):
     web.pages["/a.pkl"] = Page(DATA)
-    yield web
-    web.close()
+    return web
 
 
 @pytest.fixture

@@ -77,10 +77,11 @@ def test_r1_of_a_linear_discriminator_is_its_squared_weight():
     assert torch.allclose(terms["D_R1"], weights.square().sum().expand(5) / 2)
 
 
-def test_r1_sees_pictures_as_the_discriminator_does():
+def test_r1_is_the_slope_at_the_raw_picture():
+    """As published with ADA: of the discriminator of augmented pictures, with respect to the pictures before that."""
     weights = torch.randn(3, 8, 8)
     doubled = r1_penalty(Weighing(weights), torch.rand(2, 3, 8, 8), augment=lambda x: x * 2)
-    assert torch.allclose(doubled["D_R1"], weights.square().sum().expand(2) / 2)  # the slope at the changed picture
+    assert torch.allclose(doubled["D_R1"], 4 * weights.square().sum().expand(2) / 2)
 
 
 def test_path_length_of_a_linear_synthesis():

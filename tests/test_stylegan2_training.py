@@ -235,6 +235,16 @@ def test_fine_tuning_starts_from_the_base_and_names_its_parent(tmp_path, photos)
     assert longer.trainer.seen == 16
 
 
+def test_frozen_blocks_of_the_generator_stay(tmp_path, photos):
+    run = start(tmp_path / "run", photos, frozen_generator=1, augment=("hue", "noise"), adapt_from=0.25)
+    assert run.trainer.strength == 0.25
+    before = {name: tensor.clone() for name, tensor in run.trainer.model.named_parameters()}
+    run.train()
+    for name, tensor in run.trainer.model.named_parameters():
+        frozen = name.startswith(("mapping.", "synthesis.blocks.0.", "synthesis.constant"))
+        assert torch.equal(tensor, before[name]) == frozen, name
+
+
 def test_a_base_without_discriminators_is_told(tmp_path, photos):
     model = StyleGAN2(style_preset("tiny", 16))
     save_model(tmp_path / "base.safetensors", model)
@@ -259,6 +269,8 @@ def test_another_base_and_another_kind_of_run_are_refused(tmp_path, photos):
         ({"network": replace(style_preset("tiny", 16), constant=(4, 6))}, "Training takes square pictures"),
         ({"adapt": 1.0}, "adapt must be between 0 and 0.99"),
         ({"frozen": -1}, "frozen must be between 0 and 12"),
+        ({"frozen_generator": 3}, "3 blocks one must learn"),
+        ({"adapt": 0.0, "adapt_from": 0.5}, "--adapt-from is for"),
     ],
 )
 def test_contradictions_are_refused(changes, sentence):

@@ -15,6 +15,9 @@ from tiny import differ
 from torch import Tensor
 
 from graftlab.blending.blend import adopt, blend
+from graftlab.blending.channels import features_at
+from graftlab.blending.clusters import observe
+from graftlab.blending.inputs import probe_seeds
 from graftlab.blending.weights import held, interpolate, layer_swap
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.containers.contents import open_contents
@@ -28,6 +31,7 @@ from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.photos import invert
 from graftlab.inversion.search import Centre
 from graftlab.networks.affines import affines
+from graftlab.networks.filters import filtered_rectify, filtered_rectify_in_phases, lowpass
 from graftlab.networks.stylegan3 import StyleGAN3
 
 FIXTURES = Path(__file__).parent / "fixtures" / "stylegan3"
@@ -99,6 +103,21 @@ def test_blends(kind: str) -> None:
     assert differ(halfway.decode(adopt(codes, a, halfway)), expected[f"{kind}.interp0.5.mapA.img_psi1"]) < NEAR
 
 
+@pytest.mark.parametrize(("pad", "up", "radial"), [((9, 8), 2, True), ((-6, -9), 4, False), ((-11, -12), 2, False)])
+def test_phases_do_what_the_plain_form_does(pad: tuple[int, int], up: int, radial: bool) -> None:
+    x = torch.randn(2, 19, 38, 38, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    filters = lowpass(6 * up, 2.0, 12.0, 32), lowpass(12, 3.0, 9.6, 32, radial)
+    slopes = []
+    for form in (filtered_rectify, filtered_rectify_in_phases):
+        free = x.clone().requires_grad_()
+        made = form(free, up, filters[0], 2, filters[1], pad, 0.5)
+        (slope,) = torch.autograd.grad(made.square().sum(), free)
+        slopes += [made.detach(), slope]
+    plain, plain_slope, phases, phases_slope = slopes
+    assert differ(phases, plain) < 1e-12
+    assert differ(phases_slope, plain_slope) < 1e-12
+
+
 # -- our own use of them ----------------------------------------------------------------------------------------------
 
 
@@ -138,6 +157,13 @@ def test_pictures_and_films_that_turn_and_shift(graft) -> None:
     assert "finite" in graft(*moving[:4], "nan", "-m", "net.safetensors").refusal()
 
 
+def test_bfloat16() -> None:
+    network = tiny.stylegan3()
+    exact = network.sample([7])
+    network.precision = torch.bfloat16
+    assert 1e-6 < differ(network.sample([7]), exact) < 0.05
+
+
 def test_noise_is_no_matter_and_none_is_searched_for() -> None:
     network = tiny.stylegan3()
     codes = network.codes_of([3])
@@ -164,6 +190,19 @@ def test_directions_and_encoder(tmp_path: Path) -> None:
     encoder.save(tmp_path / "encoder.safetensors")
     again = Encoder.load(tmp_path / "encoder.safetensors").fitting(network)
     assert torch.equal(again.encode(tiny.pictures()).w, encoder.encode(tiny.pictures()).w)
+
+
+def test_clusters_lie_within_the_picture() -> None:
+    network = tiny.stylegan3()
+    features = features_at(network, 16)
+    assert (features.name, features.readers, features.margin) == ("synthesis.layers.1", ("synthesis.layers.2",), 4)
+    whole = []
+    handle = network.synthesis.layers[1].register_forward_hook(lambda module, inputs, output: whole.append(output))
+    (probe,) = probe_seeds([3])
+    _, seen = observe(network, features, probe)
+    handle.remove()
+    assert torch.equal(seen, whole[0][:, :, 4:-4, 4:-4])
+    assert seen.shape[2:] == (16, 16)
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------

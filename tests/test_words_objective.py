@@ -28,6 +28,9 @@ def test_a_change_counts_by_the_angle_between_it_and_the_words():
     assert aim.away(hint[None], grey[None]) == pytest.approx(
         1 - 10 * float((hint - grey) @ wish / wish.norm()), abs=1e-4
     )
+    assert 1 - aim.away(hint[None], grey[None], 0.8) == pytest.approx(
+        (1 - aim.away(hint[None], grey[None])) / 8, rel=1e-3
+    )  # the longer, the better
     from_green = Aim.of(MODEL, [Prompt("red")], neutral="green")
     assert from_green.away(red[None], green[None]) < 0.01 < aim.away(red[None], green[None])
 

@@ -100,7 +100,14 @@ def check_axes(rows: str, columns: str, count: int, switch: Switch) -> None:
         raise GraftError("--reverse, --width and --level belong to a swap; add --swap-at, or an axis of levels.")
 
 
-def read_axis(text: str, option: str, snapshots: Sequence[Snapshot], base: Network, names: Sequence[str]) -> Axis:
+def read_axis(
+    text: str,
+    option: str,
+    snapshots: Sequence[Snapshot],
+    base: Network,
+    names: Sequence[str],  # of what is shown
+    shown: Sequence[str],  # what that is called
+) -> Axis:
     """ "levels:4,8" as an axis. GraftError for another word, or values that it does not take."""
     kind, listed = kind_of(text), ":" in text
     if kind == "levels":
@@ -116,9 +123,9 @@ def read_axis(text: str, option: str, snapshots: Sequence[Snapshot], base: Netwo
     if kind == "models" and not listed:
         letter = "a" if option == "--rows" else "b"
         return models([each.path for each in snapshots], letter, f"model {letter.upper()}")
-    if kind == base.takes and not listed:
-        return one_by_one(names, base.takes.removesuffix("s"))
-    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {base.takes}, not '{text}'.")
+    if kind in shown and not listed:
+        return one_by_one(names, kind.removesuffix("s"))
+    raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {shown[0]}, not '{text}'.")
 
 
 def _generated(base: Network) -> list[int]:

@@ -4,21 +4,20 @@ blended = blend(a, b, layer_swap(32))
 blended.save(path)
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from graftlab.blending.layers import Layer, check_alike, layers_of
-from graftlab.blending.weights import Share, interpolate, pair
-from graftlab.codes import Codes
+from graftlab.blending.layers import Layer, layers_of
+from graftlab.blending.weights import Share, interpolate, layer_swap, pair
 from graftlab.errors import GraftError
+from graftlab.networks.alike import adopt as adopt
+from graftlab.networks.alike import check_alike
 from graftlab.networks.model import Network, fingerprint
 
 ModelT = TypeVar("ModelT", bound=Network)
-CodesT = TypeVar("CodesT", bound=Codes)
 INHERITED = ("trained_on", "licence")
 SHRUNK = 0.9  # of the spread of constant noise, below which a blend is told to be softer
 ROUNDING = 1e-5  # by which shares may miss a sum of 1
@@ -67,6 +66,11 @@ def blend_many(
     return into.eval().requires_grad_(False)
 
 
+def swapped(a: ModelT, others: Mapping[str, ModelT], levels: Sequence[int]) -> dict[str, ModelT]:
+    """Layer swaps of a model with others, by their names, up to each of some resolutions, which their names tell."""
+    return {f"{name}-{level}": blend(a, other, layer_swap(level)) for name, other in others.items() for level in levels}
+
+
 def check_resolutions(rule: Callable[[Layer], Any], layers: Sequence[Layer]) -> None:
     """GraftError if a rule names a resolution that none of the layers has."""
     known = sorted({layer.resolution for layer in layers})
@@ -88,17 +92,6 @@ def lineage(models: Sequence[Network], rule: Callable[[Layer], Any]) -> dict[str
     about: dict[str, Any] = {**inherited, "parents": parents, "parent_names": [model.name for model in models]}
     about["blend"] = dict(getattr(rule, "about", {}))
     return about | ({"ancestors": before} if before else {})
-
-
-def adopt(codes: CodesT, base: Network, blended: Network) -> CodesT:
-    """Codes of one model for another to decode, on purpose: the same w, or the same textures, in a blend.
-
-    They look alike in both where the blend has the base's coarse layers. GraftError if the codes are not the base's, or
-    the two models differ in more than their weights."""
-    check_alike(base, blended)
-    if codes.model not in (None, base.fingerprint):
-        raise GraftError("These codes belong to another model than the base; draw, project or encode them with that.")
-    return replace(codes, model=blended.fingerprint)
 
 
 def doubt_noise(models: Sequence[Network], shares: Callable[[Layer], Sequence[Share]]) -> str:

@@ -41,11 +41,13 @@ class Family:
         self.base = self.load(self.names[0])
         self.fingerprints = [self.base.fingerprint]
         self.kinships: list[Kinship] = []  # of every other model with A
+        self.kin = {self.base.fingerprint, *self.base.ancestors}  # of whom codes mean the same to all
         with watch("opening models", count := len(self.names), 1, "models") as progress:
             for name in steps(self.names[1:], part(progress, 1, count), count - 1):
                 network = self.load(name)
                 self.kinships.append(self._compare(name, network, force, tell))
                 self.fingerprints.append(network.fingerprint)
+                self.kin |= {network.fingerprint, *network.ancestors}
 
     def _compare(self, name: str, network: Network, force: bool, tell: Tell) -> Kinship:
         apart = f"{name} does not go with {self.names[0]}."

@@ -5,7 +5,7 @@ blended.save("toon.safetensors")
 print(blended.summarize())
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,11 +22,15 @@ from graftlab.blending.kinship import Kinship
 from graftlab.blending.layers import Layer, layers_of
 from graftlab.blending.rules import LETTERS, BlendConfig
 from graftlab.blending.weights import Share
+from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import fit_scale, sheet
+from graftlab.inversion.sources import USUAL, Finding
+from graftlab.networks.alike import adopt
 from graftlab.networks.model import Network
 from graftlab.work.progress import Watch, unwatched
 
+Column = tuple[str, Tensor | None, Callable[[Any], Tensor]]
 Shares = Sequence[tuple[Layer, Sequence[list[float]]]]
 """Every tensor with the shares that each model has in it: one number, or one for each of its channels."""
 
@@ -71,33 +75,54 @@ class Blended:
         kin = [found.to_dict() for found in self.kinships]
         return {"fingerprint": self.network.fingerprint, "kinship": kin, "tensors": tensors}
 
-    def draw_samples(self, inputs: Inputs, watch: Watch = unwatched) -> Tensor:
+    def draw_samples(
+        self, inputs: Inputs, watch: Watch = unwatched, tell: Tell = ignore, finding: Finding = USUAL
+    ) -> Tensor:
         """A sheet (1, 3, H, W) of the same latents, or the same photos, by all models: a row for each.
 
-        GraftError for inputs of the other kind of model, and for a sheet that would be too large."""
-        inputs.check(self.network)
+        Codes of a StyleGAN2's photos are searched for in A (`find_codes`), and all models draw those. GraftError for
+        inputs of the other kind of model, and for a sheet that would be too large."""
         first, *others = self.parents
         networks: Sequence[Any] = [first, self.network, *others]
-        images = [] if self.network.takes == "seeds" else inputs.read(self.network)
-        across = len(images) or len(inputs.numbers)
-        scale = fit_scale(len(networks) + bool(images), across, self.network.config.size)
-        rows: list[list[Tensor | None]] = [list(images)] if images else []
-        with watch("drawing", len(networks) * across) as progress:
+        columns = self._columns(inputs, watch, tell, finding)
+        pictured = any(picture is not None for _, picture, _ in columns)
+        scale = fit_scale(len(networks) + pictured, len(columns), self.network.config.size)
+        rows: list[list[Tensor | None]] = [[picture for _, picture, _ in columns]] if pictured else []
+        with watch("drawing", len(networks) * len(columns)) as progress:
             for number, network in enumerate(networks):
                 rows.append([])
-                for each in images or inputs.numbers:
-                    made = (
-                        network.decode(network.encode(each))
-                        if images
-                        else network.sample([each], inputs.psi, inputs.label)
-                    )
-                    rows[-1].append(made)
-                    progress(number * across + len(rows[-1]))
+                for _, _, drawn_by in columns:
+                    rows[-1].append(drawn_by(network))
+                    progress(number * len(columns) + len(rows[-1]))
         one, *rest = [
             f"{letter} {each.name}".rstrip() for letter, each in zip(LETTERS.upper(), self.parents, strict=False)
         ]
-        labels = [*(["photo"] if images else []), one, "blend", *rest]
-        return sheet(rows, labels, [] if images else inputs.names(self.network), scale=scale)
+        labels = [*(["photo"] if pictured else []), one, "blend", *rest]
+        heads = [] if self.network.takes == "photos" else [name for name, _, _ in columns]
+        return sheet(rows, labels, heads, scale=scale)
+
+    def _columns(self, inputs: Inputs, watch: Watch, tell: Tell, finding: Finding) -> list[Column]:
+        """What is drawn: its name, its picture if there is one, and how a network draws it."""
+        first: Any = self.parents[0]
+        if first.takes == "photos":
+            return [("", image, _recode(image)) for image in inputs.read(first)]
+        if not inputs.photo:
+            return [(str(seed), None, _sample(seed, inputs)) for seed in inputs.numbers]
+        kin = {each.fingerprint for each in self.parents}.union(*(each.ancestors for each in self.parents))
+        shown = inputs.shown(first, None, kin, finding, watch, tell)
+        return [(each.name, each.picture, _draw(each.codes, first)) for each in shown.sources]
+
+
+def _recode(image: Tensor) -> Callable[[Any], Tensor]:
+    return lambda network: network.decode(network.encode(image))
+
+
+def _sample(seed: int, inputs: Inputs) -> Callable[[Any], Tensor]:
+    return lambda network: network.sample([seed], inputs.psi, inputs.label)
+
+
+def _draw(codes: Codes, base: Network) -> Callable[[Any], Tensor]:
+    return lambda network: network.decode(adopt(codes, base, network))
 
 
 def blend_files(

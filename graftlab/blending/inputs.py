@@ -1,23 +1,25 @@
 """The same latents, or the same photos, for any number of models."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from graftlab.blending.blend import adopt
-from graftlab.codes import Codes
+from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS, read
+from graftlab.images import read
+from graftlab.inversion.sources import USUAL, Finding, Latent, Source, Tell, pictures_in, read_sources
+from graftlab.networks.alike import adopt
 from graftlab.networks.model import Network
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.work.examples import examples
+from graftlab.work.progress import Watch, unwatched
 from graftlab.work.texts import parse_seeds
 
 FEW_PHOTOS = 6  # of the bundled ones, for who gives none
@@ -39,7 +41,7 @@ class Inputs:
     label: int | None = None
     """Class, of conditional models."""
     photo: list[Path] | None = None
-    """Pictures, or folders of them, for autoencoders; bundled ones by default."""
+    """Pictures, or folders of them; for StyleGAN2s also files of codes. Autoencoders have bundled ones by default."""
 
     def __post_init__(self) -> None:
         if self.seeds is not None:
@@ -53,52 +55,67 @@ class Inputs:
     def files(self) -> list[Path]:
         """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
         paths = self.photo or examples()[:FEW_PHOTOS]
-        found = [*chain(*(_pictures_in(path) if path.is_dir() else [path] for path in paths))]
-        if not found:
-            raise GraftError(f"{paths[0]} holds no pictures; name another folder, or pictures (--photo).")
-        return found
-
-    def check(self, network: Network) -> None:
-        """GraftError for photos that a model cannot be shown."""
-        if self.photo and network.takes == "seeds":
-            raise GraftError(f"--photo is for autoencoders, and these are {network.kind}; choose --seeds.")
+        return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
 
     def read(self, network: Network) -> list[Tensor]:
         """The photos as squares (1, 3, S, S) of a model's size."""
         return [read(path, network.config.size, square=True) for path in self.files]
 
-    def names(self, network: Network) -> list[str]:
-        """What each is called on a sheet."""
-        return (
-            [str(number) for number in self.numbers] if network.takes == "seeds" else [each.stem for each in self.files]
-        )
+    def axes(self, network: Network) -> list[str]:
+        """What the inputs of a model are called as an axis."""
+        if network.takes == "photos":
+            return ["photos"]
+        return [*(["seeds"] if self.seeds is not None or not self.photo else []), *(["photos"] if self.photo else [])]
 
     def probes(self, network: Network) -> list[Probe]:
-        """One for each, without truncation."""
-        self.check(network)
-        return list(probe_seeds(self.numbers) if network.takes == "seeds" else probe_photos(self.read(network)))
+        """One for each, without truncation. GraftError for photos of StyleGAN2s."""
+        if network.takes == "photos":
+            return list(probe_photos(self.read(network)))
+        if self.photo:
+            raise GraftError("--photo is for autoencoders here, and these are StyleGAN2s; choose --seeds.")
+        return list(probe_seeds(self.numbers))
 
-    def codes_in(self, base: Network, whose: str | None = None) -> CodesIn:
+    def shown(
+        self,
+        base: Network,
+        whose: str | None = None,
+        kin: Collection[str | None] = (),  # as of `read_sources`
+        finding: Finding = USUAL,
+        watch: Watch = unwatched,
+        tell: Tell = lambda sentence: None,
+    ) -> "Shown":
         """What blends of a base decode: its own codes ("base"), or what each makes of the inputs ("own").
 
-        By default StyleGAN2s decode the base's and autoencoders their own. GraftError for other words, and for inputs
-        of the other kind of model."""
+        By default StyleGAN2s decode the base's and autoencoders their own; codes of a StyleGAN2's photos are searched
+        for (`find_codes`). GraftError for other words, and for inputs of the other kind of model."""
         if whose not in (None, "base", "own"):
             raise GraftError(f"--codes is base or own, not '{whose}'.")
-        self.check(base)
-        if isinstance(base, StyleGAN):
-            return seeds_in(base, self.numbers, self.psi, self.label, whose == "own")
-        if self.seeds is not None or self.label is not None:
-            raise GraftError(
-                "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
-            )
-        assert isinstance(base, SwappingModel)  # there are no other kinds
-        return photos_in(base, self.read(base), whose != "base")
+        if not isinstance(base, StyleGAN):
+            if self.seeds is not None or self.label is not None:
+                raise GraftError(
+                    "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
+                )
+            assert isinstance(base, SwappingModel)  # there are no other kinds
+            return Shown([each.stem for each in self.files], photos_in(base, self.read(base), whose != "base"))
+        if not self.photo:
+            names = [str(number) for number in self.numbers]
+            return Shown(names, seeds_in(base, self.numbers, self.psi, self.label, whose == "own"))
+        if whose == "own":
+            raise GraftError("With --codes own every blend would search for the photos anew; leave it out.")
+        seeds = [] if self.seeds is None else map(Latent, self.numbers)
+        sources = read_sources(
+            base, [*seeds, *self.photo], self.psi, self.label, finding, kin=kin, watch=watch, tell=tell
+        )
+        codes = Codes.cat([each.codes for each in sources])
+        return Shown([each.name for each in sources], lambda blended: adopt(codes, base, blended), sources)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    """Files that end as pictures do, without the hidden ones that some systems put beside them."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS and not file.name.startswith("."))
+class Shown(NamedTuple):
+    """What models are shown, read."""
+
+    names: list[str]  # on sheets
+    codes_in: CodesIn
+    sources: Sequence[Source[StyleCodes]] = ()  # where photos, or files of codes, are shown to StyleGAN2s
 
 
 def seeds_in(

@@ -16,8 +16,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from graftlab.blending.layers import Layer, check_alike, layers_of
+from graftlab.blending.layers import Layer, layers_of
 from graftlab.errors import GraftError
+from graftlab.networks.alike import check_alike
 from graftlab.networks.model import Network
 
 Verdict = Literal["same", "kin", "likely", "doubtful", "unrelated"]

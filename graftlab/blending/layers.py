@@ -20,7 +20,7 @@ from typing import Literal, get_args
 
 from graftlab.config import StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
-from graftlab.networks.local import LocalStyleGAN2
+from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
@@ -34,7 +34,6 @@ Role = Literal[
 to-rgb: all of those layers; strength: of the noise; noise: the constant one; constant: what the first layer is given, a
 StyleGAN3's waves too; magnitude: of a StyleGAN3 layer's input; average: of w, for truncation."""
 ROLES: tuple[Role, ...] = get_args(Role)
-WITHOUT_EFFECT = ("discriminator", "patch", "clamp")  # how the names of fields begin that blends may differ in
 
 ENDINGS: dict[str, Role] = {  # how the names of tensors end
     **{"noise_strength": "strength", "noise": "noise", "bias": "bias", "magnitude": "magnitude"},
@@ -64,6 +63,7 @@ class Place:
     resolution: int
     step: float
     readers: tuple[str, ...] = ()  # modules: all that its features go to
+    margin: int = 0  # pixels that its features have beyond the picture's border, on every side
 
     @property
     def position(self) -> float:
@@ -109,30 +109,9 @@ def role_of(name: str) -> Role:
     return ENDINGS.get(name.rpartition(".")[2], "convolution")
 
 
-def check_alike(*models: Network) -> None:
-    """GraftError unless all models have the same layers, for pictures of the same size."""
-    first, *others = models
-    for other in others:
-        if type(other) is not type(first):
-            raise GraftError(
-                f"The layers of {first.title} and of {other.title} ({first.kind}, {other.kind}) have nothing in "
-                "common; take two models of one kind."
-            )
-        mine, theirs = ({"size": each.config.size, **each.config.to_dict()} for each in (first, other))
-        differing = [
-            f"{field} ({value} and {theirs[field]})"
-            for field, value in mine.items()
-            if value != theirs[field] and not field.startswith(WITHOUT_EFFECT)
-        ]
-        if differing:
-            raise GraftError(
-                f"These models are built differently, in {', '.join(differing)}; take two of which one was fine-tuned "
-                "from the other."
-            )
-
-
-@places_of.register
-def _(model: LocalStyleGAN2) -> dict[str, Place]:
+@places_of.register(LocalStyleGAN2)
+@places_of.register(LocalAutoencoder)
+def _(model: Network) -> dict[str, Place]:
     raise GraftError("A local blend is of two networks, and blends with no other; blend those, and then in that place.")
 
 
@@ -166,14 +145,16 @@ def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:
 
 
 def _stylegan3(config: StyleGAN3Config) -> Iterator[tuple[str, Place]]:
-    sides = [stage.rate for stage in config.stages]
+    stages = config.stages
+    sides = [stage.rate for stage in stages]
     yield "mapping", Place(sides[0], 0)
     yield "synthesis.input", Place(sides[0], 0)
     names = [*(f"synthesis.layers.{layer}" for layer in range(len(config.channels))), "synthesis.to_rgb"]
     count, met = Counter(sides), Counter[int]()
-    for name, side, reader in zip(names, sides, [*names[1:], None], strict=True):
-        yield name, Place(side, met[side] / max(1, count[side] - 1), (reader,) if reader else ())
-        met[side] += 1
+    for name, stage, readers in zip(names, stages, [*((name,) for name in names[1:]), ()], strict=True):
+        step = met[stage.rate] / max(1, count[stage.rate] - 1)
+        yield name, Place(stage.rate, step, readers, (stage.size - stage.rate) // 2)
+        met[stage.rate] += 1
 
 
 def _autoencoder(model: SwappingAutoencoder | RosinalityAutoencoder) -> Iterator[tuple[str, Place]]:

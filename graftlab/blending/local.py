@@ -4,9 +4,9 @@
     local = confine(a, blended, clusters=Clusters.load("parts.json"), names=["3"])
     local = confine(a, blended, mask=graftlab.editing.masks.read("brushed.png"), soft=12)
 
-A blend of weights changes the whole picture, for no channel draws one part alone. Here both networks decode the same w,
-and outside of the place the features stay A's (`networks.local`). What comes of it decodes, samples and is saved as
-every StyleGAN2 of ours.
+A blend of weights changes the whole picture, for no channel draws one part alone. Here both networks decode the same
+codes, and outside of the place the features stay A's (`networks.local`). What comes of it decodes and is saved as every
+StyleGAN2 or Swapping Autoencoder of ours.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +20,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.blending.blend import lineage
+from graftlab.blending.blend import ModelT, lineage
 from graftlab.blending.channels import features_at
 from graftlab.blending.choices import Choice
 from graftlab.blending.clusters import Clusters
-from graftlab.blending.layers import check_alike
-from graftlab.config import LocalConfig
+from graftlab.config import LocalStyleGAN2Config, LocalSwappingConfig
 from graftlab.editing import masks
 from graftlab.errors import GraftError
-from graftlab.networks.local import LocalStyleGAN2
+from graftlab.networks.alike import check_alike
+from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network, fingerprint
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.swapping import SwappingAutoencoder
 
 SOFTNESS = 16  # edges to the side of a picture, if nothing is said
 SOFTEST = 4096  # pixels
@@ -39,39 +40,47 @@ Confine = Callable[[Any, Any], Any]
 """A, and a blend of it, to what is drawn: `confine` with a place, or `Where.confine`."""
 
 
+KINDS: dict[type[Network], tuple[Any, Any, str]] = {  # what comes of two of them, and where in a model its generator is
+    StyleGAN2: (LocalStyleGAN2, LocalStyleGAN2Config, "synthesis."),
+    SwappingAutoencoder: (LocalAutoencoder, LocalSwappingConfig, "generator."),
+}
+
+
 @torch.no_grad()
 def confine(
-    a: StyleGAN2,
-    blended: StyleGAN2,  # a blend of A, or any model that blends with it
+    a: ModelT,
+    blended: ModelT,  # a blend of A, or any model that blends with it
     mask: Tensor | None = None,  # (1, 1, h, w) in [0, 1], of the picture's shape: 1 where the blend is drawn
     clusters: Clusters | None = None,  # of a resolution's last features
     names: Sequence[str] = (),  # of those in whose positions it is drawn
     soft: float | None = None,  # width of the edges, pixels; None: a sixteenth of the picture's side
-) -> LocalStyleGAN2:
-    """A, but in a place, that of the clusters, of the mask, or of both at once, the blend. Both read A's w.
+) -> ModelT:
+    """A, but in a place, that of the clusters, of the mask, or of both at once, the blend. Both read A's codes.
 
     It shares the memory of both. GraftError if the two differ in more than their weights, there is no place, the mask
     is of another shape, or the clusters are of other features than the last ones of a resolution."""
     check_alike(a, blended)
-    if not isinstance(a, StyleGAN2) or isinstance(a, LocalStyleGAN2):
-        raise GraftError(f"Local blends are made of StyleGAN2s, and this is {a.title}.")
+    if type(a) not in KINDS:
+        raise GraftError(f"Local blends are made of StyleGAN2s or Swapping Autoencoders, and this is {a.title}.")
+    network, settings, part = KINDS[type(a)]
     if clusters is None and mask is None:
         raise GraftError("Say where the blend is drawn: in clusters (--local), under a mask (--mask), or both.")
     soft = a.config.size / SOFTNESS if soft is None else soft
     check_soft(soft)
     parts = {} if clusters is None else _told_apart(a, clusters, names)
     if mask is not None:
-        parts["mask"] = _fitted(mask, a.config.resolutions[-1])
-    block = 0 if clusters is None else int(clusters.layer.split(".")[2])
+        parts["mask"] = _fitted(mask, getattr(a.config, "resolutions", [(a.config.size, a.config.size)])[-1])
     count, masked = 0 if clusters is None else len(clusters.names), mask is not None
-    config = LocalConfig(**a.config.to_dict(), clusters=count, block=block, masked=masked, soft=float(soft))
+    block = 0 if clusters is None else _block(a, clusters.layer)
+    config = settings(**a.config.to_dict(), clusters=count, block=block, masked=masked, soft=float(soft))
     with torch.device("meta"):
-        local = LocalStyleGAN2(config)
+        local = network(config)
     device = next(a.parameters()).device
-    tensors = {f"synthesis.place.{name}": tensor.to(device) for name, tensor in parts.items()}
+    tensors = {name: own for name, own in a.state_dict().items() if not name.startswith(part)}
+    tensors |= {f"{part}place.{name}": tensor.to(device) for name, tensor in parts.items()}
     for which, model in (("outside", a), ("inside", blended)):
-        tensors |= {name.replace("synthesis.", f"synthesis.{which}."): own for name, own in model.state_dict().items()}
-    tensors |= a.mapping.state_dict(prefix="mapping.")
+        its = {name.removeprefix(part): own for name, own in model.state_dict().items() if name.startswith(part)}
+        tensors |= {f"{part}{which}.{name}": own for name, own in its.items()}
     local.load_state_dict(tensors, assign=True)
     local.precision, local.name, local.fingerprint = a.precision, a.name, fingerprint(tensors)
     told = blended.about if a.fingerprint in blended.about.get("parents", ()) else lineage([a, blended], lambda _: 1)
@@ -88,9 +97,15 @@ def check_soft(soft: float) -> None:
         raise GraftError(f"A soft edge is 0 to {SOFTEST} pixels wide, not {soft:g} (--soft).")
 
 
-def _told_apart(a: StyleGAN2, clusters: Clusters, names: Sequence[str]) -> dict[str, Tensor]:
+def _block(a: Network, layer: str) -> int:
+    """The number of the generator's block that a layer is in."""
+    _, group, number, *_ = layer.split(".")
+    return int(number) + (a.config.head_blocks if group == "up" else 0)
+
+
+def _told_apart(a: Network, clusters: Clusters, names: Sequence[str]) -> dict[str, Tensor]:
     features = features_at(a, clusters.layer)
-    if not features.name.endswith(".conv"):
+    if features.name.endswith(".up"):
         raise GraftError(
             f"A local blend follows the last features of a resolution, and these clusters are of {clusters.layer}; "
             f"make others with 'graft clusters fit --layer {features.resolution}'."
@@ -189,4 +204,8 @@ class Where:
                 "A local blend follows the clusters of one file; name one, as parts.json:3,5 (--clusters)."
             )
         clusters, names = (chosen[0].clusters, chosen[0].names) if chosen else (None, [])
-        return confine(a, blended, self.white, clusters, names, self.soft)  # type: ignore[arg-type]  # which checks
+        return confine(a, blended, self.white, clusters, names, self.soft)
+
+    def whose(self, codes: str | None) -> str | None:
+        """Whose codes are drawn, as of `Inputs.codes_in`: in a part of the picture A's, if nothing is said."""
+        return codes or ("base" if self.somewhere else None)

@@ -152,6 +152,8 @@ class BlendConfig(Where, Switch):
         GraftError for resolutions, parts, clusters and letters that they do not have."""
         self.check(network)
         rule = self._with_switches(self._shares(network), count)
+        if self.somewhere and network.takes == "photos":  # which A encodes
+            rule = shares.only("generator", rule, _all_of("a", "part", count))
         check_resolutions(rule, self.layers(network))
         return rule
 
@@ -159,6 +161,8 @@ class BlendConfig(Where, Switch):
         super().check(network)
         if self.clusters and self.part == "encoder":
             raise GraftError("--clusters are of a generator's channels; leave --part encoder out.")
+        if self.somewhere and self.part not in (None, "generator"):
+            raise GraftError("In a part of the picture only generators are blended; leave --part out.")
         if self.compat and network.kind != "stylegan2":
             raise GraftError(f"--compat is for StyleGAN2s, and these are {network.kind}; leave it out.")
 

@@ -33,6 +33,7 @@ from graftlab.figures.deepzoom import check as check_page
 from graftlab.figures.deepzoom import write as write_page
 from graftlab.figures.sheets import EASY, Layout, block, grid_shape
 from graftlab.images import to_image, to_tensor
+from graftlab.inversion.sources import USUAL, Finding
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
 from graftlab.work.parts import Parts, open_parts, seal
@@ -109,6 +110,7 @@ def sheet(
     inputs: Inputs = FEW,  # which all cells show; some seeds, or bundled photos
     where: Where = EVERYWHERE,  # the part of the picture in which blends are drawn
     codes: str | None = None,  # whose codes all blends decode: "base" or "own", as of `Inputs.codes_in`
+    finding: Finding = USUAL,  # how codes of a StyleGAN2's photos are searched for
     force: bool = False,  # go on with networks that seem unrelated
     device: str | None = None,
     resume: bool = True,  # go on where the same call was interrupted
@@ -135,11 +137,11 @@ def sheet(
     for choice in where.choices:
         if sentence := doubt(choice.path, choice.clusters, [base]):
             tell(sentence)
-    codes_in, names = inputs.codes_in(base, codes), inputs.names(base)
+    names, codes_in, _ = inputs.shown(base, where.whose(codes), family.kin, finding, watch, tell)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
     grid = Grid(
-        read_axis(rows, "--rows", snapshots, base, names),
-        read_axis(columns, "--columns", snapshots, base, names),
+        read_axis(rows, "--rows", snapshots, base, names, inputs.axes(base)),
+        read_axis(columns, "--columns", snapshots, base, names, inputs.axes(base)),
         Cell(a=snapshots[0].path, b=snapshots[-1].path, **common),
         f"{base.name}{' ... ' if len(snapshots) > 2 else ' and '}{called(Path(snapshots[-1].path))}",
     )
@@ -148,9 +150,16 @@ def sheet(
         check_resolutions(cell.rule(), layers)
     rendering = {"noise": base.usual_noise, "seed": 0}
     made = {"model": base.fingerprint, **rendering, "models": family.fingerprints, **where.recipe}
+    if base.takes == "seeds" and codes != "own":
+        made["w"] = base.fingerprint  # whose codes all cells draw
     drawing = _Drawing(out, grid, Artist(family.load, codes_in, where, **rendering), {**(recipe or {}), **made})
     cells = [asdict(cell) for cell in grid.cells()]
-    plan = {"recipe": drawing.recipe, "size": drawing.layout.size, "codes": codes, "inputs": asdict(inputs)}
+    plan = {
+        "recipe": drawing.recipe,
+        "size": drawing.layout.size,
+        "codes": codes,
+        "inputs": {**asdict(inputs), **vars(finding)},
+    }
     with open_parts(out, ".png", 1, {**plan, "cells": cells}, resume) as parts:
         with watch("drawing cells", len(cells), unit="cells") as progress:
             drawing.draw_rows(parts, progress)

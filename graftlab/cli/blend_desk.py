@@ -21,6 +21,14 @@ Photos = Annotated[
     list[Path] | None,
     typer.Option("--photo", help="A picture or folder, for autoencoders; may be repeated; bundled photos by default."),
 ]
+PhotosToo = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--photo",
+        help="A picture or folder, or for StyleGAN2s a file of codes; may be repeated. A StyleGAN2's codes of pictures "
+        "are searched for in the first model, once. Bundled photos for autoencoders by default.",
+    ),
+]
 CodesOf = Annotated[
     str | None,
     typer.Option(
@@ -37,7 +45,7 @@ class InputOptions(Inputs):
 
     psi: Psi = 0.7
     label: Class = None
-    photo: Photos = None
+    photo: PhotosToo = None
 
 
 @dataclass(frozen=True, kw_only=True)

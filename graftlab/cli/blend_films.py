@@ -7,12 +7,13 @@ import typer
 from graftlab.blending.family import Family
 from graftlab.blending.local import Where
 from graftlab.cli.blend_desk import WHERE, CodesOf, FamilyDesk, Force, InputOptions
-from graftlab.cli.desk import DEFAULT_MODEL
+from graftlab.cli.desk import DEFAULT_MODEL, PhotoSearch
 from graftlab.cli.filming import Ease, Shooting
 from graftlab.cli.options import spread
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape
+from graftlab.inversion.sources import Finding
 from graftlab.video.films import blends
 
 
@@ -28,11 +29,14 @@ def blend(
     where: Annotated[Where, WHERE] = Where(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
+    finding: PhotoSearch = Finding(),
     force: Force = False,
 ) -> None:
     """Change the network while the latents, or photos, stay fixed: from model to model, or by the level of a swap.
 
     graft film blend faces.pkl cartoons.pkl --seeds 1-6 -o cartoons.mp4
+
+    graft film blend faces.pkl cartoons.pkl --photo me.jpg -o me.mp4
 
     graft film blend faces.pkl cartoons.pkl --swap-at 64:4 -o finer.mp4
 
@@ -48,8 +52,9 @@ def blend(
     where.require_place()
     change = blends.schedule(len(models), alpha, swap_at, width, circle, ease)
     family = Family(models, force, shooting.device, shooting.precision, bar, say)
-    codes_in, across = inputs.codes_in(family.base, codes), grid_shape(len(inputs.names(family.base)))[1]
+    names, codes_in, _ = inputs.shown(family.base, where.whose(codes), family.kin, finding, bar, say)
     frames, fps = shooting.length(3 * (len(models) - (not circle)) if alpha is swap_at is None else 4)
     networks, desk = [family.load(name) for name in models], FamilyDesk.of(family, shooting.noise, shooting.seed, where)
+    across = grid_shape(len(names))[1]
     film = blends.blends(desk, networks, change, codes_in, frames, fps, circle, across, confine=where.confine)
     shooting.finish(film, desk, *models, *inputs.files, *where.files)

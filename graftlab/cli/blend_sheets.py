@@ -12,12 +12,13 @@ from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
 from graftlab.cli.blend_desk import HOW, WHERE, CodesOf, Force, InputOptions
-from graftlab.cli.desk import Device, made_by
+from graftlab.cli.desk import Device, PhotoSearch, made_by
 from graftlab.cli.options import spread
 from graftlab.cli.output import out_file, spare, writable
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
+from graftlab.inversion.sources import Finding
 
 
 def sheet_file(path: Path) -> Path:
@@ -44,6 +45,7 @@ def sheet(
     where: Annotated[Where, WHERE] = Where(),
     inputs: InputOptions = InputOptions(),
     codes: CodesOf = None,
+    finding: PhotoSearch = Finding(),
     force: Force = False,
     resume: Annotated[bool, typer.Option(help="Continue where the same command was interrupted.")] = True,
     device: Device = None,
@@ -51,6 +53,8 @@ def sheet(
     """Draw a grid of blends of the same latents or photos: snapshots by swap level, share by level, model by model.
 
     graft sheet faces.pkl runs/cartoons --columns levels:4,8,16,32 --seeds 1-4
+
+    graft sheet faces.pkl runs/cartoons --photo me.jpg -o me.png
 
     graft sheet faces.pkl cartoons.pkl --rows alpha:0,0.25,0.5,0.75,1 -o sheet.html
 
@@ -61,4 +65,5 @@ def sheet(
 
     spare(out, *models, *inputs.files, *where.files)
     with resumable("at its row") if resume else nullcontext():
-        say(draw(models, out, rows, columns, switch, inputs, where, codes, force, device, resume, made_by(), bar, say))
+        made, shown = made_by(), (inputs, where, codes, finding)
+        say(draw(models, out, rows, columns, switch, *shown, force, device, resume, made, bar, say))

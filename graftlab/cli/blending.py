@@ -1,10 +1,12 @@
 """`graft blend` and `graft diff`: several networks in one, and how far one has moved from another."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from graftlab.blending import resizing
 from graftlab.blending.chart import chart
 from graftlab.blending.diff import diff as compare
 from graftlab.blending.diff import tabulate
@@ -14,15 +16,19 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device
+from graftlab.cli.desk import Desk, Device, PhotoSearch
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare, writable
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
+from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.progress import steps
+from graftlab.work.texts import parse_aspect
 
 EXTENSION = ".safetensors"
 BLEND = "blend.safetensors"
+FEW = "0-5"  # seeds of --samples
 
 
 @spread
@@ -36,13 +42,16 @@ def blend(
     force: Force = False,
     half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
     samples: Annotated[Path | None, new_file("Picture: the same latents, or photos, of all models.", picture)] = None,
-    inputs: InputOptions = InputOptions(seeds="0-5"),
+    inputs: InputOptions = InputOptions(),
+    finding: PhotoSearch = Finding(),
     as_json: Json = False,
     device: Device = None,
 ) -> None:
     """Blend networks of which one was fine-tuned from the other: layer swap, interpolation and everything in between.
 
     graft blend faces.pkl cartoons.pkl --swap-at 32 -o toon.safetensors --samples toon.png
+
+    graft blend faces.pkl cartoons.pkl --swap-at 32 --samples me.png --photo me.jpg
 
     graft blend faces.pkl cartoons.pkl --curve 4:0,16:0.2,64:1 --mapping a --explain
 
@@ -56,12 +65,13 @@ def blend(
         spare(writable(out), *models, *rule.files)
     if samples is not None:
         spare(samples, *inputs.files, *rule.files)
+    if inputs.seeds is inputs.photo is None:
+        inputs = replace(inputs, seeds=FEW)
     blended = blend_files(models, rule, force, device, bar, say)
     for found in blended.kinships:
         say(found.sentence)
-    inputs.check(blended.network)
     if samples is not None:
-        Desk(blended.network).write(blended.draw_samples(inputs, bar), samples)
+        Desk(blended.network).write(blended.draw_samples(inputs, bar, say, finding), samples)
     if out is not None:
         blended.save(out, half)
     figures = {"file": out and str(out), **blended.to_dict()}
@@ -96,3 +106,24 @@ def diff(
     layers = [each.to_dict() for each in moved]
     figures = {"kinship": found.to_dict(), "inputs": len(probes), "layers": layers}
     print_figures(figures, tabulate(moved, found.sentence).text(), as_json)
+
+
+def resize_model(
+    model: Annotated[str, typer.Argument(help="A StyleGAN2: a file or a name.")],
+    out: Annotated[Path, out_file("Model to write.")] = Path("resized.safetensors"),
+    size: Annotated[int | None, typer.Option(min=1, help="Larger side of the pictures, pixels.")] = None,
+    aspect: Annotated[str | None, typer.Option(help="Width and height in proportion: 2:1, 2:3.")] = None,
+    device: Device = None,
+) -> None:
+    """Give a StyleGAN2 another resolution or shape, to fine-tune it there: blocks are added, or left out.
+
+    graft resize-model faces-256.pkl --size 512 -o faces-512.safetensors
+
+    graft resize-model alpine-128 --aspect 2:1 --size 256 -o wide.safetensors
+    """
+
+    spare(out, model)
+    if size is None and aspect is None:
+        raise GraftError("Say what is to change: --size, --aspect, or both.")
+    sides = None if aspect is None else parse_aspect(aspect)
+    say(resizing.resize_model(load(model, StyleGAN2, device=device), size, sides).save(out))

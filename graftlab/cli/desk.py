@@ -13,6 +13,7 @@ from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
@@ -54,6 +55,7 @@ Square = Annotated[bool, typer.Option(help="Crop pictures to their central squar
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
 Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
+PhotoSearch = Annotated[Finding, "How a StyleGAN2's codes of photos are found"]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,
@@ -95,10 +97,15 @@ def stylegan(
     precision: str = "float32",
     refine: int = 0,
 ) -> Desk[StyleGAN]:
-    """A desk with a StyleGAN2 on it, which has no photos. GraftError if the model is another."""
-    if refine:
-        raise GraftError("A StyleGAN2 draws no photos whose codes could be refined; leave out --refine.")
+    """A desk with a StyleGAN2 on it. GraftError if the model is another, and for --refine."""
+    refuse_refining(refine)
     return Desk.open(model, StyleGAN, noise, seed, device, precision)
+
+
+def refuse_refining(refine: int) -> None:
+    """GraftError if codes of a StyleGAN2's photos are to be refined as an encoder's are."""
+    if refine:
+        raise GraftError("A StyleGAN2 has no encoder whose codes could be refined; leave out --refine.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import typer
 from graftlab.cli.output import Json, out_file, print_figures, spare
 from graftlab.cli.progress import say
 from graftlab.editing.directions import Directions
-from graftlab.errors import GraftError
+from graftlab.work.texts import parse_named
 
 File = Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")]
 OutFile = Annotated[Path, out_file("File of directions to write.")]
@@ -50,13 +50,7 @@ def compose(
     """
 
     spare(out, file)
-    gains: dict[str, float] = {}
-    for term in terms:
-        part, _, gain = term.rpartition("=")
-        try:
-            gains[part] = float(gain)
-        except ValueError:
-            raise GraftError(f"A term is a direction and its gain, such as hour=1.5, not '{term}'.") from None
+    gains = parse_named(terms, "A term is a direction and its gain, such as hour=1.5")
     say(Directions.load(file).compose(name, gains).save(out))
 
 

@@ -12,6 +12,7 @@ from graftlab.cli.desk import (
     Device,
     FittingOptions,
     Model,
+    PhotoSearch,
     Precision,
     Refine,
     Seed,
@@ -34,6 +35,7 @@ from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import principal
 from graftlab.editing.style_directions import SEEDS
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
 from graftlab.networks.affines import affines
 from graftlab.networks.model import Decoder
@@ -209,10 +211,13 @@ def keep(found: Directions, out: Path, as_json: bool) -> None:
     say(out)
 
 
+@spread
 def sweep(
     pictures: Annotated[
         list[Path],
-        typer.Argument(help="Pictures; for directions of a StyleGAN2's w, seeds such as 7 or 0-3, or files of codes."),
+        typer.Argument(
+            help="Pictures or files of codes; for directions of a StyleGAN2's w, seeds such as 7 or 0-3 too."
+        ),
     ],
     file: File,
     name: Annotated[list[str] | None, typer.Option(help="A direction; may be repeated. All by default.")] = None,
@@ -238,6 +243,7 @@ def sweep(
     device: Device = None,
     precision: Precision = "float32",
     refine: Refine = 0,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Draw a strip of gains for each picture and direction, with the original in the margin.
 
@@ -259,7 +265,7 @@ def sweep(
         stylegan(model, **opening) if styles else autoencoder(model=model, size=size, square=square, **opening)
     )
     desk.scale(len(pictures) * len(names), len(steps) + 1)  # refuses too many
-    starts = [start for source in pictures for start in find_starts(desk, source, psi)]
+    starts = find_starts(desk, pictures, psi, finding)
     region = None if mask is None else read_mask(desk, mask, starts)
     rows = None if layers is None else parse_seeds(layers, "--layers")
     with bar("rendering", len(starts) * len(names) * len(steps)) as progress:

@@ -9,12 +9,22 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab.cli.desk import Desk, FilmSize, ModelOptions, Refine, Resume, autoencoder, stylegan
+from graftlab.cli.desk import (
+    Desk,
+    FilmSize,
+    ModelOptions,
+    Refine,
+    Resume,
+    autoencoder,
+    refuse_refining,
+    stylegan,
+)
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
 from graftlab.cli.output import film_file, out_file, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
+from graftlab.networks.model import Decoder
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM
@@ -54,10 +64,20 @@ class Shooting(ModelOptions):
     upscale: Upscale = None
     upscaler: UpscalerName = None
 
+    def reading(self, square: bool, own: bool) -> dict[str, Any]:
+        """How pictures are read."""
+        return {"size": self.size, "square": square, "own": OWN_FILM if own else None, "refine": self.refine}
+
     def desk(self, square: bool = False, own: bool = True) -> Desk[SwappingModel]:
         """A desk with a Swapping Autoencoder on it, on which pictures keep their `own` size, or have the model's."""
-        reading = {"size": self.size, "square": square, "own": OWN_FILM if own else None, "refine": self.refine}
-        return autoencoder(**self.opening, **reading)
+        return autoencoder(**self.opening, **self.reading(square, own))
+
+    def any_desk(self, square: bool = False, own: bool = True) -> Desk[Any]:
+        """A desk with a model of either kind on it. GraftError for --refine with a StyleGAN2."""
+        desk: Desk[Any] = Desk.open(kind=Decoder, **self.opening, **self.reading(square, own))
+        if isinstance(desk.model, StyleGAN):
+            refuse_refining(self.refine)
+        return desk
 
     def style_desk(self) -> Desk[StyleGAN]:
         """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""

@@ -19,15 +19,15 @@ from graftlab.cli.words import TextModelName, open_words
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
 from graftlab.inversion.guidance import Guiding
+from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
 from graftlab.networks.model import Decoder
 from graftlab.objectives.words import NEUTRAL, Aim, Prompt, notices
-from graftlab.rendering.guiding import draw_steps, own_textures, read_starts
-from graftlab.rendering.sheets import read_mask
+from graftlab.rendering.guiding import draw_steps, own_textures
+from graftlab.rendering.sheets import find_starts, read_mask
 from graftlab.video.film import render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
-from graftlab.work.parts import forget
 
 SETTINGS = "steps hold smooth cutouts candidates mixed patience learning_rate structure_rate space"
 
@@ -109,7 +109,7 @@ def guide(
         raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
     if film:
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
-    desk, found_in = options.desk(), out.with_stem(f"{out.stem}-inverted")
+    desk = options.desk()
     enlarging, how, liked = larger.on(desk), Guiding(**settings, seed=options.seed), desk.read_all(like or [])
     seeing, tell = open_words(words, options.device, options.precision), cache(say)  # each sentence once
     if wishes or not liked:  # before a photo's codes are searched for
@@ -117,7 +117,7 @@ def guide(
     for notice in notices(seeing, wishes, neutral):
         tell(notice)
     with kept_beside(out):
-        starts = read_starts(desk, source, psi, space=how.space, seed=how.seed, state=found_in, resume=resume)
+        starts = find_starts(desk, [source], psi, Finding(space=how.space), how.seed)
         larger.refuse_sheet(len(starts) > 1, "guide one picture, or enlarge what 'graft decode' draws of --codes")
         guided = inversion.guide(
             desk.model,
@@ -149,7 +149,6 @@ def guide(
             enlarging.write(guided.images, out)
         else:
             desk.write(draw_steps(desk, guided, starts), out)
-    forget(found_in)
     entries = [
         {"picture": name, "towards": cosine, "notices": guided.notices}
         for (name, _, _), cosine in zip(starts, guided.towards, strict=True)

@@ -3,55 +3,43 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from graftlab import inversion
-from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
+from graftlab.blending.axes import short_names
+from graftlab.blending.blend import swapped
+from graftlab.cli.desk import Device, Model, PhotoSearch, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, Out, film_file, new_file, picture, print_each, spare
+from graftlab.cli.output import Json, NewFile, film_file, new_file, out_file, picture, print_each, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
-from graftlab.inversion.photos import STEPS
+from graftlab.inversion.redrawing import draw_comparison, redraw
+from graftlab.inversion.sources import Finding, pictures_in
 from graftlab.inversion.training import EncoderTraining
 from graftlab.video.film import frame_rate, render
 from graftlab.video.films.search import follow_search
 from graftlab.video.writing import Target
 from graftlab.work.examples import by_name
 from graftlab.work.parts import forget
+from graftlab.work.texts import parse_numbers
 
 FRAMES = 100  # of the film of a search
 FPS = frame_rate(25)
 
+SearchSeed = Annotated[int, seed_option("Seed of the search.")]
+
 
 @dataclass(frozen=True, kw_only=True)
-class SearchOptions:
+class SearchOptions(Finding):
     """How codes are searched for: the options of `graftlab.invert`."""
 
-    space: Annotated[
-        str, typer.Option(help="w+ (one w per layer: closer to the photo) or w (one for all: easier to edit).")
-    ] = "w+"
-    steps: Annotated[
-        int | None, typer.Option(min=0, help=f"Of the search; {STEPS}, with --encoder none unless they are asked for.")
-    ] = None
-    encoder: Annotated[Path | None, typer.Option(help="An encoder for this model, from 'graft train-encoder'.")] = None
-    features: Annotated[float, typer.Option(min=0, help="Weight of the deep-feature distance.")] = 1.0
-    pixels: Annotated[float, typer.Option(min=0, help="Weight of the squared difference of pixels.")] = 1.0
-    free_noise: Annotated[
-        bool,
-        typer.Option(
-            "--free-noise", help="Optimise the noise too, so that grain does not affect w (the noise is not kept)."
-        ),
-    ] = False
-    enlarge: Annotated[
-        bool,
-        typer.Option("--enlarge", help="Enlarge photos smaller than the model's pictures instead of refusing them."),
-    ] = False
     resume: Resume = True
-    seed: Annotated[int, seed_option("Seed of the search.")] = 0
+    seed: SearchSeed = 0
 
 
 @contextmanager
@@ -133,39 +121,61 @@ def invert(
 
 @spread
 def toonify(
-    photo: Annotated[Path, typer.Argument(help="The photo.")],
-    base: Annotated[str, typer.Option(help="A StyleGAN2 trained on photos like this one.")],
-    blend: Annotated[str, typer.Option(help="A StyleGAN2 made from it, which draws the result.")],
-    out: Out = Path("toon.png"),
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.")],
+    base: Annotated[str, typer.Option(help="A StyleGAN2 trained on photos like these.")],
+    blend: Annotated[
+        list[str], typer.Option(help="A StyleGAN2 made from it, which draws the result; may be repeated.")
+    ],
+    out: Annotated[Path, out_file("Picture to write; several become NAME-PHOTO-BLEND.", picture)] = Path("toon.png"),
+    levels: Annotated[
+        str | None,
+        typer.Option(help="8,16,32: up to each of these resolutions the layers of --base, finer ones of --blend."),
+    ] = None,
     box: Annotated[
         str | None,
         typer.Option(
             help="left,top,width,height in pixels of the region to redraw; by default only the centre is drawn."
         ),
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Without --box: the whole photo at its own size, its centre redrawn.")
+    ] = False,
     soft: Annotated[float, typer.Option(help="Width of the box's soft edge, as a share of the box.")] = 0.1,
+    sheet: Annotated[Path | None, new_file("Sheet of photos before and after to write.", picture)] = None,
     codes: Annotated[
-        Path | None, typer.Option(help="Codes of this photo, from 'graft invert' with the --base model.")
+        Path | None, typer.Option(help="Codes of the photos, from 'graft invert' with the --base model.")
     ] = None,
-    search: SearchOptions = SearchOptions(),
+    finding: PhotoSearch = Finding(),
+    seed: SearchSeed = 0,
     device: Device = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
     """Redraw a photo: find its codes in one StyleGAN2, and decode them with another that was made from it.
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
+
+    graft toonify photos/ --base faces.pkl --blend toons.pkl --levels 8,16,32 --whole --sheet toons.png -o toon.jpg
     """
 
-    spare(out, photo, base, blend, search.encoder, codes)
-    if codes and replace(search, enlarge=False, resume=True) != SearchOptions():
+    files = [*chain(*(pictures_in(each) if each.is_dir() else [each] for each in photos))]
+    inputs = [*files, base, *blend, finding.encoder, codes]
+    if codes and replace(finding, enlarge=False) != Finding():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
-    model, desk = (stylegan(name, "const", 0, device, "float32") for name in (base, blend))
-    desk = larger.on(desk)
-    with kept_beside(out):
-        redrawn = inversion.toonify(
-            photo, model.model, desk.model, box, soft, codes, **vars(search), state=out, watch=bar
-        )
-        desk.write(redrawn, out)
+    desk, *desks = (stylegan(name, "const", 0, device, "float32") for name in (base, *blend))
+    named = dict(zip(short_names(blend), (each.model for each in desks), strict=True))
+    blends = swapped(desk.model, named, [int(each) for each in parse_numbers(levels, "--levels")]) if levels else named
+    several = len(files) * len(blends) > 1
+    for target in (sheet, None if several else out):
+        spare(target, *inputs)
+    drawing, found = larger.on(desk), []
+    with resumable("from the last state, half a minute ago at most"):
+        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
+            target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
+            spare(target, *inputs)
+            replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)
+            found.append(each)
+    if sheet:
+        desk.write(draw_comparison(found), sheet)
 
 
 @spread

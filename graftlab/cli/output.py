@@ -15,16 +15,19 @@ from graftlab.images import FORMATS
 from graftlab.work.files import spare_others
 
 
-def writable(path: Path) -> Path:
-    """The path, if a file can be written there: a night's work is not to end in this error.
-
-    What is there already must be a file of graftlab's, unless --overwrite was said."""
+def place(path: Path) -> Path:
+    """The path, if a file can be made there: a night's work is not to end in this error."""
     if path.is_dir():
         raise GraftError(f"{path} is a folder; name a file in it.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise GraftError(f"{path} cannot be written, because {folder} is no folder you may write to; name another.")
-    spare_others(path)
+    return path
+
+
+def writable(path: Path) -> Path:
+    """The same; and what is there already must be a file of graftlab's, unless --overwrite was said."""
+    spare_others(place(path))
     return path
 
 
@@ -36,8 +39,10 @@ def picture(path: Path) -> Path:
 
 
 def film_file(path: Path) -> Path:
-    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names."""
-    return path if path.is_dir() else writable(path)
+    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names.
+
+    Which files that would be, and whether they are the ones it is made of, is known later (`spare`)."""
+    return path if path.is_dir() else place(path)
 
 
 def new_file(help: str, check: Callable[[Path], Path] = writable, *names: str) -> Any:

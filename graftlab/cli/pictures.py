@@ -162,6 +162,7 @@ def decode(
     desk: Desk[Any] = larger.on(opened(**options.opening))
     if loaded is None:
         loaded = StyleCodes(read_latents(codes, desk.model.config.layers, desk.model.config.w_channels))
+    desk = desk.drawing(loaded.model)
     names = numbered(out, len(loaded))
     for name in names:
         spare(name, codes)

@@ -8,18 +8,20 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
+from graftlab.cli.desk import Desk, Device, Model, PhotoSearch, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.output import Out, new_file, spare
 from graftlab.cli.progress import bar, say
+from graftlab.codes import Codes
 from graftlab.editing.swaps import mix_grid
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
+from graftlab.inversion.sources import Finding, Latent, parse_sources, read_sources
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import sheet_of_seeds
 from graftlab.work.progress import part, steps
-from graftlab.work.texts import name_seeds, parse_seeds, parse_shifts
+from graftlab.work.texts import parse_seeds, parse_shifts
 
 BATCH = 8  # pictures made at a time
 
@@ -32,6 +34,8 @@ def finite(psi: float) -> float:
         raise GraftError(f"--psi is a finite number, such as 0.7, not {psi:g}.")
     return psi
 
+
+SOURCES = "Seeds such as 0-3, a picture, a folder or a file of codes "
 
 Psi = Annotated[
     float, typer.Option(help="Truncation psi: 1 as trained, towards 0 more typical and less varied.", callback=finite)
@@ -107,27 +111,35 @@ def sample(
 @spread
 def mix_styles(
     options: StyleOptions,
-    rows: Annotated[str, typer.Option(help="Seeds that supply the other layers.")] = "0-3",
-    columns: Annotated[str, typer.Option(help="Seeds that supply the layers of --layers.")] = "4-9",
+    rows: Annotated[list[str], typer.Option(help=SOURCES + "that supply the other layers; may be repeated.")] = ["0-3"],  # noqa: B006
+    columns: Annotated[
+        list[str], typer.Option(help=SOURCES + "that supply the layers of --layers; may be repeated.")
+    ] = ["4-9"],  # noqa: B006
     layers: Annotated[str, typer.Option(help="Rows of w that come from the columns; 0 is the coarsest.")] = "0-6",
     out: Out = Path("mixed-styles.png"),
     psi: Psi = 0.7,
     label: Class = None,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
+
+    graft mix-styles -m metfaces.pkl --rows me.jpg --columns 4-9 --columns codes.safetensors --layers 7-13 -o me.png
     """
 
-    down, across = parse_seeds(rows, "--rows"), parse_seeds(columns, "--columns")
     chosen = parse_seeds(layers, "--layers")
+    named = [parse_sources(texts) for texts in (rows, columns)]
+    spare(out, *(each.path for each in chain(*named) if not isinstance(each, Latent)))
     desk = options.desk()
     network = desk.model
+    desk.scale(len(named[0]) + 1, len(named[1]) + 1)  # refuses too many
+    down, across = (read_sources(network, each, psi, label, finding, watch=bar, tell=say) for each in named)
     scale = desk.scale(len(down) + 1, len(across) + 1)
-    left, top = (network.codes_of(numbers, psi, labels=label) for numbers in (down, across))
+    left, top = (Codes.cat([each.codes for each in sources]) for sources in (down, across))
     with bar("mixing", total := (len(down) + 1) * len(across)) as progress:
         each = part(progress, 0, total, len(across))
         lines = list(steps(mix_grid(network, left, top, chosen, **desk.rendering), each, len(down) + 1))
-    left_names, top_names = (["", *(name_seeds([seed]) for seed in seeds)] for seeds in (down, across))
+    left_names, top_names = (["", *(each.name for each in sources)] for sources in (down, across))
     title = desk.title(f"layers {layers} of the columns")
     desk.write(sheet(lines, left_names, top_names, title, scale=scale), out)

@@ -52,7 +52,7 @@ def train(
         dict[str, Any],
         Fields(
             StyleTrainConfig,
-            f"adapt crop keep_models {COMMON}",
+            f"adapt adapt_from crop keep_models {COMMON}",
             {
                 **UNSET,
                 "augment": "colour,geometry,translation, or translation with --recipe projected; none with ''",
@@ -105,8 +105,8 @@ def finetune(
     *,
     r1: Annotated[dict[str, float], Fields(StyleRecipe, "r1", "the recipe's")],
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
-    augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt", ALONE)],
-    frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen", "0; of a StyleGAN2 alone")],
+    augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt adapt_from", ALONE)],
+    frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen frozen_generator", "0; of a StyleGAN2 alone")],
     looking: Annotated[
         dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
     ],

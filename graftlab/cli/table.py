@@ -70,6 +70,7 @@ COMMANDS: Panels = {
         "blend": "blending.blend",
         "diff": "blending.diff",
         "sheet": "blend_sheets.sheet",
+        "resize-model": "blending.resize_model",
         "clusters": Group(
             "Find the parts of pictures that a network distinguishes, for `graft blend --clusters`.",
             {

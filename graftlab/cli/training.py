@@ -18,6 +18,7 @@ from graftlab.hardware import choose_device
 from graftlab.training import start
 from graftlab.training.estimate import estimate
 from graftlab.training.run import check
+from graftlab.work.texts import parse_named
 
 
 def scan(
@@ -122,14 +123,7 @@ def train(
 
 def weigh(given: list[str] | None) -> dict[str, float]:
     """Numbers of a recipe by name, each given as NAME=NUMBER."""
-    weights = {}
-    for text in given or []:
-        name, _, number = text.partition("=")
-        try:
-            weights[name] = float(number)
-        except ValueError:
-            raise GraftError(f"--weight takes a number by its name, such as texture=2, not '{text}'.") from None
-    return weights
+    return parse_named(given or (), "--weight takes a number by its name, such as texture=2")
 
 
 def warn(sentence: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.checkpoints.load import bundled_directions
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
+from graftlab.cli.desk import DEFAULT_MODEL, Desk, PhotoSearch, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
 from graftlab.cli.options import spread
 from graftlab.cli.style import Psi
@@ -16,15 +16,17 @@ from graftlab.data.pack import looks_like_safetensors
 from graftlab.editing.directions import Directions
 from graftlab.editing.swaps import WHAT
 from graftlab.errors import GraftError
+from graftlab.inversion.sources import Finding
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import find_starts
+from graftlab.video.curves import read_curve
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
-from graftlab.work.texts import parse_range, parse_seeds, parse_shifts
+from graftlab.work.texts import parse_classes, parse_range, parse_seeds, parse_shifts
 
 PATHS = ("linear", "spherical", "spline", *TURNS)
 
@@ -90,7 +92,10 @@ def recurse(
 @spread
 def walk(
     shooting: Shooting,
-    keys: Annotated[list[Path] | None, typer.Argument(help="Pictures, or files of codes.")] = None,
+    keys: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Pictures or files of codes, for a StyleGAN2 seeds and folders too."),
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
     path: Annotated[
         str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
@@ -103,10 +108,18 @@ def walk(
         str | None, typer.Option(help="Directions of the circle or noise; by default the model's.")
     ] = None,
     psi: Annotated[
-        str | None, typer.Option(help="Truncation psi of seeds: 0.7, or 0.3:1 (in a loop also back).")
+        str | None,
+        typer.Option(
+            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time from a file, curve.csv."
+        ),
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
-    label: Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--class", help="Class of a conditional model: 3, or from one to another, 3:5 (in a loop also back)."
+        ),
+    ] = None,
     rotate: Annotated[
         str | None, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise: 15, or 0:360.")
     ] = None,
@@ -114,6 +127,7 @@ def walk(
         str | None, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift: 0.1,0, or 0,0:0.3,0.")
     ] = None,
     square: Square = True,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Walk from picture to picture through their codes; a circle, or noise, leaves one picture and returns.
 
@@ -123,7 +137,11 @@ def walk(
 
     graft film walk @peaks --path noise --radius 3 --seconds 20 -o wandering.mp4
 
+    graft film walk me.jpg you.jpg 7 -m faces.pkl --loop -o us.mp4
+
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
+
+    graft film walk --seeds 1-6 -m metfaces.pkl --psi loudness.csv --seconds 30 -o loud.mp4
 
     graft film walk --seeds 7 -m stylegan3-t-metfaces.pkl --rotate 0:360 --loop -o turning.mp4
     """
@@ -140,14 +158,15 @@ def walk(
     way: Way
     if seeds is not None:
         desk = shooting.style_desk()
-        numbers, drawn_to = parse_seeds(seeds), parse_range(psi or "0.7", "--psi")
+        numbers, classes = parse_seeds(seeds), None if label is None else parse_classes(label)
+        drawn_to = read_curve(psi) if psi and Path(psi).is_file() else parse_range(psi or "0.7", "--psi")
         if moves and len(numbers) == 1:  # which stays what it is, and moves
             numbers *= 2
-        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, label), len(numbers)
+        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, classes), len(numbers)
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
-        desk, codes = open_keys(shooting, keys or [], square)
+        desk, codes = open_keys(shooting, keys or [], square, finding)
         codes = codes * 2 if moves and len(codes) == 1 and path not in TURNS else codes
         legs = TURNS.get(path, len(codes))
         styles = isinstance(codes[0], StyleCodes)
@@ -183,13 +202,16 @@ def sweep(
     file: Annotated[str, typer.Argument(help="File of directions, or the name of a bundled model that has one.")],
     shooting: Shooting,
     name: Annotated[list[str] | None, typer.Option(help="A direction, may be repeated; the first by default.")] = None,
-    gains: Annotated[str, typer.Option(help="First and last gain, in standard deviations.")] = "-3:3",
+    gains: Annotated[
+        str, typer.Option(help="First and last gain, in standard deviations, or all over time from a file, curve.csv.")
+    ] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
     layers: Annotated[
         str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
     ] = None,
     psi: Psi = 0.7,
+    finding: PhotoSearch = Finding(),
 ) -> None:
     """Sweep a direction's gain from one number to another and back.
 
@@ -198,16 +220,17 @@ def sweep(
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
 
-    found, ends = Directions.load(file), parse_range(gains, "--gains")
+    found, over_time = Directions.load(file), Path(gains).is_file()
+    ends, once = read_curve(gains) if over_time else parse_range(gains, "--gains"), once or over_time
     if file in bundled_directions() and shooting.model == DEFAULT_MODEL:  # they are another model's, by that name
         shooting = replace(shooting, model=file)
     rows = None if layers is None else parse_seeds(layers, "--layers")
     desk: Desk[Any]
     if found.part == "w":
         desk = shooting.style_desk()
-        codes = [start for _, start, _ in find_starts(desk, picture, psi)]
+        codes = [start.codes for start in find_starts(desk, [picture], psi, finding)]
     else:
-        desk, codes = open_keys(shooting, [picture], square=False)
+        desk, codes = open_keys(shooting, [picture], False, finding)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
@@ -223,13 +246,13 @@ def holds_codes(path: Path) -> bool:
         return looks_like_safetensors(file.read(9), path.stat().st_size)
 
 
-def open_keys(shooting: Shooting, paths: list[Path], square: bool) -> tuple[Desk[Any], list[Codes]]:
+def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Finding) -> tuple[Desk[Any], list[Codes]]:
     """The codes of pictures and of files, one by one, and the model that decodes them."""
     loaded = {path: Codes.load(path) for path in paths if holds_codes(path)}
     styles = any(isinstance(codes, StyleCodes) for codes in loaded.values())
-    if styles and len(loaded) < len(paths):
-        raise GraftError("Pictures and the codes of a StyleGAN2 do not go together; choose one kind.")
-    desk: Desk[Any] = shooting.style_desk() if styles else shooting.desk(square, own=not loaded)
+    desk: Desk[Any] = shooting.style_desk() if styles else shooting.any_desk(square, own=not loaded)
+    if isinstance(desk.model, StyleGAN):
+        return desk, [start.codes for start in find_starts(desk, paths, finding=finding)]
     pictures = [path for path in paths if path not in loaded]
     desk = desk.together(pictures) if pictures else desk
     found: list[Codes] = []

@@ -8,9 +8,10 @@ configuration.
 from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.dual_encoder import DualEncoderConfig
+from graftlab.config.local import LocalConfig, LocalStyleGAN2Config, LocalSwappingConfig
 from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
-from graftlab.config.stylegan2 import STYLE_PRESETS, LocalConfig, StyleGAN2Config, style_preset
+from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
 from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TrainConfig
@@ -29,6 +30,8 @@ __all__ = [
     "DistillRecipe",
     "DualEncoderConfig",
     "LocalConfig",
+    "LocalStyleGAN2Config",
+    "LocalSwappingConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",

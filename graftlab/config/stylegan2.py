@@ -67,21 +67,6 @@ class StyleGAN2Config(Config):
         return 2 * len(self.channels)
 
 
-@dataclass(frozen=True)
-class LocalConfig(StyleGAN2Config):
-    """Two generators of the same sizes, and where the second draws: in clusters of features, under a mask, or both."""
-
-    clusters: Annotated[int, Within(0, 2**10)] = 0  # into which features are divided; 0: the mask alone says where
-    block: Annotated[int, Within(0, 11)] = 0  # whose last features they are
-    masked: bool = False  # whether there is a mask
-    soft: Annotated[float, Within(0, 2**12)] = 0.0  # width of edges, pixels
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(bool(self.clusters or self.masked), "A local blend needs clusters or a mask.")
-        require(self.block < len(self.channels), f"block must be below {len(self.channels)}, not {self.block}.")
-
-
 # fmt: off
 STYLE_PRESETS: dict[str, dict[str, Any]] = {  # size: by default; base: channels × resolution; most: channels
     "tiny":   {"size": 32,   "base": 256,   "most": 16,  "w_channels": 16,  "mapping_layers": 2},  # for tests

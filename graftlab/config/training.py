@@ -37,7 +37,7 @@ class TrainConfig(Config):
     """bfloat16 or float32, of the ordinary steps; regularisation is always float32."""
     augment: tuple[str, ...] = ()
     """Changes of photos before discriminators see them, for small folders, with commas between: colour, translation,
-    cutout, geometry."""
+    cutout, geometry, flip, quarter, rotation, hue, luma, noise."""
     crop: str = "short"
     """How photos become squares: short, resize or random."""
     mirror: bool = True
@@ -152,6 +152,10 @@ class StyleTrainConfig(TeachableConfig):
     """Images in which its probability can rise from 0 to 1."""
     frozen: Annotated[int, Within(0, 12)] = 0
     """Blocks of the discriminator, from the picture on, that do not learn (FreezeD)."""
+    frozen_generator: Annotated[int, Within(0, 12)] = 0
+    """Blocks of the generator, from the coarsest on, that do not learn, nor does the mapping network (FreezeG)."""
+    adapt_from: Share = 0.0
+    """Probability with which augmentation that is adapted begins."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -164,6 +168,12 @@ class StyleTrainConfig(TeachableConfig):
             not (self.frozen and self.recipe.projected),
             "--frozen is for a discriminator of pictures; leave it out with --recipe projected.",
         )
+        blocks = len(self.network.channels)
+        require(
+            self.frozen_generator < blocks,
+            f"Of the generator's {blocks} blocks one must learn; freeze fewer than {self.frozen_generator}.",
+        )
+        require(self.adapt > 0 or not self.adapt_from, "--adapt-from is for augmentation that is adapted (--adapt).")
         require(self.network.classes == 0, "Training with classes is not supported; choose networks without (classes).")
         height, width = self.network.constant
         require(height == width, f"Training takes square pictures, and these networks make {height}:{width} ones.")

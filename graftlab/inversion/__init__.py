@@ -5,23 +5,32 @@ from graftlab.inversion.encoding import train_encoder
 from graftlab.inversion.following import Guided, guide
 from graftlab.inversion.guidance import Guidance, Guiding
 from graftlab.inversion.likeness import Likeness
-from graftlab.inversion.photos import Inversion, invert, toonify
+from graftlab.inversion.photos import Inversion, invert
+from graftlab.inversion.redrawing import Redrawing, redraw, toonify
 from graftlab.inversion.search import Search, Settings
+from graftlab.inversion.sources import Finding, Source, find_codes, parse_sources, read_sources
 from graftlab.inversion.tuning import Tuning
 from graftlab.inversion.work import carry_out
 
 __all__ = [
+    "Finding",
     "Guidance",
     "Guided",
     "Guiding",
     "Inversion",
     "Likeness",
+    "Redrawing",
     "Search",
     "Settings",
+    "Source",
     "Tuning",
     "carry_out",
+    "find_codes",
     "guide",
     "invert",
+    "parse_sources",
+    "read_sources",
+    "redraw",
     "toonify",
     "train_encoder",
 ]

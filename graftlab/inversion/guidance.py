@@ -22,7 +22,7 @@ from graftlab.hardware import exact_convolutions
 from graftlab.inversion.descent import Descent, parts
 from graftlab.language import TextModel
 from graftlab.networks.model import Decoder
-from graftlab.objectives.words import Aim, look
+from graftlab.objectives.words import SLIGHT, Aim, look
 from graftlab.work.progress import Progress, silent
 
 PLACES = 8  # draws of cut-outs, which take turns: what the pictures were like there is looked at once
@@ -30,6 +30,7 @@ SEEN = 128  # pixels of the short side at which sampled textures are tried
 TRIED = 16  # textures at once
 UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
 SPACES = ("w", "w+")
+FAR = 0.8  # length of a change up to which going farther counts, too, where every texture is one that can be drawn
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Guidance(Generic[CodesT]):
         self.normal = {name for name in self.moving if _normal(getattr(self.start, name))}
         self.textures = textures if "texture" in self.moving else None
         self.axes = None if self.textures is None else self.textures.texture.axes.to(self.start.texture)
+        self.whole = SLIGHT if self.axes is None else FAR
         free = {name: self._still(name, getattr(self.start, name)) for name in self.moving}
         rates = {name: settings.structure_rate if name == "structure" else settings.learning_rate for name in free}
         self.best = {name: each.clone() for name, each in free.items()}
@@ -176,7 +178,7 @@ class Guidance(Generic[CodesT]):
             self._placed(here[torch.zeros(len(textures), dtype=torch.long)], textures), **self.rendering
         )
         before = self._before(0)[0, item : item + 1]
-        return self.aim[item : item + 1].away(self.words.images(made), before)
+        return self.aim[item : item + 1].away(self.words.images(made), before, self.whole)
 
     def _still(self, name: str, code: Tensor) -> Tensor:
         """What is free of a part of the codes, before it has moved."""
@@ -226,7 +228,7 @@ class Guidance(Generic[CodesT]):
         codes = self._codes(which, self.descent.free)
         draw = self.done % PLACES
         seen = self._look(self.model.decode(codes, **self.rendering), draw)
-        away = self.aim[which].away(seen, self._before(draw)[:, which])
+        away = self.aim[which].away(seen, self._before(draw)[:, which], self.whole)
         moved = {
             name: (getattr(codes, name) - getattr(self.start, name)[which]) / self.units[name][which]
             for name in self.moving

@@ -1,4 +1,4 @@
-"""`invert`: photos to the codes of a StyleGAN2 in one call; `toonify`: and from these to what a blend of it draws.
+"""`invert`: photos to the codes of a StyleGAN2 in one call.
 
 found = invert(model, ["@peaks", "@autumn-hills"], state="codes.safetensors")
 found.codes.save("codes.safetensors")
@@ -9,18 +9,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from graftlab.blending.blend import adopt
-from graftlab.blending.layers import check_alike
-from graftlab.codes import Codes, StyleCodes
-from graftlab.errors import GraftError
+from graftlab.codes import StyleCodes
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.images import l1, psnr, read
-from graftlab.inversion.crops import Box, cut, paste
+from graftlab.inversion.crops import Box, cut
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Search, Settings, draw
@@ -88,12 +84,12 @@ def invert(
     those, unless they may be enlarged, for settings that make no sense, and for another model's encoder."""
     steps = (0 if encoder else STEPS) if steps is None else steps
     settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
-    images, place = _middles(model, photos, enlarge), next(model.parameters()).device
+    images, place = cut_middles(model, photos, enlarge), next(model.parameters()).device
     network = efficientnet_lite(DEFAULT, place) if features else None
     likeness = Likeness(images.to(place), network, features, pixels, batch)
     plan = {
         **{"model": model.fingerprint, "photos": hashlib.sha256(images.contiguous().numpy().data).hexdigest()},
-        **{"encoder": _name_encoder(encoder), **settings.to_dict(), "features": features, "pixels": pixels},
+        **{"encoder": name_encoder(encoder), **settings.to_dict(), "features": features, "pixels": pixels},
         **{"tune": tune, "frames": frames},
     }
     encoder = Encoder.load(encoder) if isinstance(encoder, str | Path) else encoder
@@ -122,54 +118,14 @@ def invert(
     return Inversion(codes, images, made, model, untuned, _compare(images, made, network), history, note)
 
 
-def toonify(
-    photo: Photo,
-    base: StyleGAN,  # that knows photos like this one
-    blend: StyleGAN,  # made of it, which draws them in its own way
-    box: Box | str | None = None,  # left,top,width,height of what is redrawn in the photo; None: its middle, alone
-    soft: float = 0.1,  # of the box, the share over which its edge is soft
-    codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for
-    enlarge: bool = False,
-    **search: Any,  # of `invert`
-) -> Tensor:
-    """Redraw a photo: its codes in one StyleGAN2, rendered by another (Pinkney and Adler 2020): (1, 3, H, W).
-
-    GraftError, before any search, for models of different layers, and for a box that does not fit photo and model."""
-    image, name = (photo, "the photo") if isinstance(photo, Tensor) else (read(photo), str(photo))
-    wanted = Box.parse(box) if isinstance(box, str) else box
-    check_alike(base, blend)
-    size = base.config.resolutions[-1]
-    crop = wanted or Box.central(image, size)
-    piece = cut(image, crop, size, name, enlarge)
-    paste(image, piece, crop, soft)  # refuses what it would refuse after the search
-    if codes is None:
-        codes = invert(base, piece, **search).codes
-    elif not isinstance(codes, StyleCodes):
-        codes = load_codes(codes, base)
-    redrawn = draw(blend, adopt(codes, base, blend)).clamp(-1, 1)
-    return paste(image, redrawn, crop, soft) if wanted else redrawn
-
-
-def load_codes(path: str | Path, model: StyleGAN) -> StyleCodes:
-    """The codes of one picture in a file. GraftError if they are another model's."""
-    codes = Codes.load(path)
-    if not isinstance(codes, StyleCodes) or len(codes) != 1:
-        raise GraftError(f"{path} holds {len(codes)} {type(codes).__name__}, and this needs StyleCodes of one photo.")
-    if codes.model not in (None, model.fingerprint):
-        raise GraftError(
-            f"{path} holds codes of another model than --base; find them with 'graft invert' and that one."
-        )
-    return codes
-
-
-def _middles(model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
+def cut_middles(model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
     """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
     size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
     named = [(each, "the photo") if isinstance(each, Tensor) else (read(each), str(each)) for each in several]
     return torch.cat([cut(image, Box.central(image, size), size, name, enlarge) for image, name in named])
 
 
-def _name_encoder(encoder: Encoder | str | Path | None) -> str | None:
+def name_encoder(encoder: Encoder | str | Path | None) -> str | None:
     """What tells encoders apart."""
     if isinstance(encoder, Encoder):
         return hashlib.sha256(

@@ -86,7 +86,10 @@ class StyleGAN(Decoder[StyleCodes]):
 
     title = "a StyleGAN2 or StyleGAN3"
     codes = StyleCodes
-    remake = "draw or project them again with this one (graft invert)"
+    remake = (
+        "find the photo's with this one ('graft invert PHOTO -m MODEL'), or, if the two are kin, draw them by blends "
+        "('graft sheet A B --photo CODES')"
+    )
     takes = "seeds"
 
     moves: ClassVar[bool] = False  # whether what it draws can be turned and shifted

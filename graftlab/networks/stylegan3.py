@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config.stylegan3 import Stage, StyleGAN3Config
-from graftlab.networks.filters import filtered_rectify, lowpass
+from graftlab.networks.filters import filtered_rectify, filtered_rectify_in_phases, lowpass
 from graftlab.networks.layers import EPSILON, GAIN, Equalized, Linear, Noise, full, gaussian
 from graftlab.networks.style import StyleGAN
 
@@ -120,7 +120,8 @@ class FilteredConv(Equalized):
         with torch.autocast(x.device.type, enabled=False):
             power = style.square() @ self.kept("power", 1.0, self.weight.dtype).T
         y = torch.addcmul(bias.to(y.dtype), y, torch.rsqrt(power + EPSILON)[:, :, None, None].to(y.dtype))
-        return filtered_rectify(y, self.up, self.filters[0], self.down, self.filters[1], self.pad, self.clamp)
+        rectify = filtered_rectify if self.up % self.down else filtered_rectify_in_phases
+        return rectify(y, self.up, self.filters[0], self.down, self.filters[1], self.pad, self.clamp)
 
     @property
     def filters(self) -> tuple[Tensor, Tensor]:

@@ -141,11 +141,20 @@ class Generator(nn.Module):
         """structure (N, Cs, h, w), texture (N, Ct) or (N, Ct, h', w'), of any length: both are normalised here again.
 
         So only the direction of a code counts: adding to it rotates it. Returns (N, 3, h * stride, w * stride)."""
-        structure, texture = normalize(structure), normalize(texture)
-        x = self.modulation(structure, texture)
-        for block in [*self.head, *self.up]:
+        x, texture = self.start(structure, texture)
+        for block in self.blocks:
             x = block(x, texture, noise)
         return self.to_rgb(x, texture, self.rgb_bias)
+
+    def start(self, structure: Tensor, texture: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first block reads, and the texture that all of them are given."""
+        texture = normalize(texture)
+        return self.modulation(normalize(structure), texture), texture
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """Those of the head, and those that double."""
+        return [*self.head, *self.up]
 
 
 class SwappingModel(Decoder[SwapCodes]):

@@ -33,8 +33,9 @@ def adversarial(
 
 
 def r1_penalty(discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment) -> Terms:
-    """R1 (Mescheder et al. 2018, eq. 9) at pictures as the discriminator sees them, one value per picture."""
-    return {"D_R1": squared_slope(discriminator, augment(images)) / 2}
+    """R1 (Mescheder et al. 2018, eq. 9) at pictures, of what the discriminator says once they are augmented, one value
+    per picture (Karras et al. 2020b)."""
+    return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw)), images) / 2}
 
 
 def path_penalty(

@@ -97,10 +97,10 @@ class Aim:
         share = torch.tensor(weights) / sum(map(abs, weights))
         return cls(torch.stack([F.normalize(each, dim=-1) for each in _alike(changes)]), share.to(start))
 
-    def away(self, now: Tensor, before: Tensor) -> Tensor:
+    def away(self, now: Tensor, before: Tensor, whole: float = SLIGHT) -> Tensor:
         """1 - cosine between the change of pictures, whose vectors (..., N, D) are given, and that of the words,
-        weighed: (..., N) in [0, 2]. Changes that are slight count in proportion."""
-        change = F.normalize(now - before, dim=-1, eps=SLIGHT)
+        weighed: (..., N) in [0, 2]. Changes that are shorter than `whole` count in proportion."""
+        change = F.normalize(now - before, dim=-1, eps=whole)
         cosines = (change[..., None, :] * self.targets.transpose(0, 1)).sum(-1)
         return 1 - torch.einsum("...nk,k->...n", cosines, self.weights)
 

@@ -1,4 +1,4 @@
-"""Pictures that follow words: what they begin with, and the sheet of how they got there."""
+"""Pictures that follow words: the textures that they may try, and the sheet of how they got there."""
 
 from pathlib import Path
 from typing import Any
@@ -8,31 +8,11 @@ from torch import Tensor
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.figures.sheets import sheet
 from graftlab.inversion.following import Guided
-from graftlab.inversion.photos import invert
 from graftlab.inversion.search import draw
-from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
-from graftlab.rendering.sheets import SEEDS, Start, find_starts
-from graftlab.work.texts import parse_seeds
+from graftlab.rendering.sheets import Start
 
 STEPS = 5  # on a sheet
-CODES = ".safetensors"
-
-
-def read_starts(
-    renderer: Renderer[Any],
-    source: Path,  # a file of codes, a picture, or of a StyleGAN2 seeds
-    psi: float = 0.7,
-    **search: Any,  # of `invert`, for the picture of a StyleGAN2
-) -> list[Start]:
-    """What pictures begin with that follow words (`find_starts`); a StyleGAN2's codes of a photo are searched for."""
-    style = isinstance(renderer.model, StyleGAN)
-    if style and not source.exists():
-        parse_seeds(str(source), f"{source} is no file, and beside files a StyleGAN2")  # refuses what are no seeds
-    if not style or source.suffix == CODES or SEEDS.fullmatch(str(source)):
-        return find_starts(renderer, source, psi)
-    found = invert(renderer.model, [source], watch=renderer.watch, **search)
-    return [(source.stem, found.codes, found.photos)]
 
 
 def own_textures(renderer: Renderer[Any], model: str | Path) -> Distribution | None:

@@ -94,6 +94,10 @@ class Renderer(Generic[NetworkT]):
         larger = {} if self.larger is None else {"upscaler": self.larger.model.fingerprint}
         return {**self.about, "model": self.model.fingerprint, **self.rendering, **larger}
 
+    def drawing(self, w: str | None) -> Self:
+        """The same, whose recipes tell whose codes are drawn, if they are another model's."""
+        return self if w in (None, self.model.fingerprint) else replace(self, about={**self.about, "w": w})
+
     def title(self, what: str = "") -> str | None:
         """What stands above a sheet: the model's name, and what is to be seen."""
         return ": ".join(filter(None, (self.model.name, what))) or None

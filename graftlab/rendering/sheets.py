@@ -21,18 +21,19 @@ from graftlab.editing.distributions import Distribution, draw_samples
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import dimensions, read_recipe
+from graftlab.inversion.sources import USUAL, Finding, Source, read_sources
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.work.progress import Progress, silent, steps
-from graftlab.work.texts import name_seeds, parse_seeds
+from graftlab.work.texts import name_seeds
 
 SEEDS = re.compile(r"[\d,\s-]+")
 Named = Sequence[tuple[str, Tensor]]
 """Pictures (1, 3, H, W) in [-1, 1], and what to call them."""
 
-Start = tuple[str, Codes, Tensor | None]
-"""Where a strip begins: its name, the codes of one picture, and the picture if there is one."""
+Start = Source[Any]
+"""Where a strip begins."""
 
 
 def read_named(
@@ -112,21 +113,29 @@ def draw_interpolation(
 
 
 @torch.no_grad()
-def find_starts(renderer: Renderer[Any], source: Path, psi: float = 0.7) -> list[Start]:
-    """What strips can begin with: a file of codes; a picture and its codes; of a StyleGAN2, seeds such as 0-3."""
-    style = isinstance(renderer.model, StyleGAN)
-    if source.is_file() and (style or source.suffix == ".safetensors"):
-        codes = Codes.load(source)
-        return [(f"{source.stem} {i}" if len(codes) > 1 else source.stem, codes[i], None) for i in range(len(codes))]
-    if not style:
-        if SEEDS.fullmatch(str(source)) and not source.exists():
-            raise GraftError(
-                f"{source} is no file; seeds are for a StyleGAN2, and this model is {renderer.model.title}."
-            )
-        picture = renderer.read(source)
-        return [(source.stem, renderer.network(picture).encode(picture), picture)]
-    seeds = parse_seeds(str(source), "A StyleGAN2 has no pictures to begin with; it")
-    return [(f"seed {seed}", renderer.model.codes_of([seed], psi), None) for seed in seeds]
+def find_starts(
+    renderer: Renderer[Any],
+    named: Sequence[Path],  # files of codes, pictures, and of a StyleGAN2 seeds and folders too (`parse_sources`)
+    psi: float = 0.7,  # truncation of seeds
+    finding: Finding = USUAL,  # how a StyleGAN2's codes of pictures are searched for
+    seed: int = 0,  # of that search
+) -> list[Start]:
+    """What strips, films and sheets begin with, picture by picture: codes, and the picture if there is one."""
+    if isinstance(renderer.model, StyleGAN):
+        watch, tell = renderer.watch, renderer.tell
+        return [*read_sources(renderer.model, named, psi, None, finding, seed, watch=watch, tell=tell)]
+    starts: list[Start] = []
+    for path in named:
+        if path.is_file() and path.suffix == ".safetensors":
+            codes = Codes.load(path)
+            names = [f"{path.stem} {i}" if len(codes) > 1 else path.stem for i in range(len(codes))]
+            starts += [Source(name, codes[i]) for i, name in enumerate(names)]
+        elif SEEDS.fullmatch(str(path)) and not path.exists():
+            raise GraftError(f"{path} is no file; seeds are for a StyleGAN2, and this model is {renderer.model.title}.")
+        else:
+            picture = renderer.read(path)
+            starts.append(Source(path.stem, renderer.network(picture).encode(picture), picture))
+    return starts
 
 
 def read_mask(renderer: Renderer[Any], path: Path, starts: Sequence[Start]) -> Tensor:

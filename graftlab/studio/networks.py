@@ -42,7 +42,8 @@ from graftlab.work.progress import Watch, unwatched
 MOST_OF_MODELS = 2 << 30  # bytes
 MOST_OF_MIXTURES = 512 << 20  # bytes
 MOST_OF_CODES = 64 << 20  # bytes
-MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and masks
+MOST_OF_FILES = 64 << 20  # bytes of directions, distributions and what words mean
+MOST_OF_MASKS = 16 << 20  # bytes
 MOST_REELS = 4  # videos that are being read
 MOST_FILMS = 8  # whose moments are looked at
 
@@ -57,6 +58,7 @@ class Networks(ModelFiles):
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
         self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
+        self._masks = Kept[Tensor](MOST_OF_MASKS, size_of)
         self._reels = Kept[Reel](MOST_REELS, lambda reel: 1)
         self.films = Kept[Film](MOST_FILMS, lambda film: 1)
 
@@ -154,7 +156,7 @@ class Networks(ModelFiles):
 
     def mask(self, mask: Photo) -> Tensor:
         """(1, 1, h, w) in [0, 1]."""
-        return self._files.get(("mask", mask.id), lambda: masks.read(mask.path, "The mask"))
+        return self._masks.get(mask.id, lambda: masks.read(mask.path, "The mask"))
 
     @torch.no_grad()
     def _encoded(

@@ -69,11 +69,60 @@ def geometry(count: int, size: int, device: torch.device) -> Augment:
         torch.stack([angle.cos() * scale * aspect, angle.sin() * scale * aspect, zero], 1),
         torch.stack([-angle.sin() * scale / aspect, angle.cos() * scale / aspect, zero], 1),
     ]
-    where = torch.stack(rows, 1)  # (count, 2, 3), from the places of the new picture to those of the old
+    return sampled(torch.stack(rows, 1))
+
+
+def flip(count: int, size: int, device: torch.device) -> Augment:
+    """Half of the pictures left to right."""
+    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    return lambda images: torch.where(turned[: len(images)], images.flip(3), images)
+
+
+def quarter(count: int, size: int, device: torch.device) -> Augment:
+    """Turned by 0, 90, 180 or 270 degrees."""
+    turns = torch.randint(4, (count, 1, 1, 1), device=device)
 
     def change(images: Tensor) -> Tensor:
-        n = len(images)
-        grid = F.affine_grid(where[:n].to(images), list(images.shape), align_corners=False)
+        half = torch.where(turns[: len(images)] >= 2, images.flip(2, 3), images)
+        return torch.where(turns[: len(images)] % 2 == 1, half.rot90(1, (2, 3)), half)
+
+    return change
+
+
+def rotation(count: int, size: int, device: torch.device) -> Augment:
+    """Turned by any angle, reflected beyond the border."""
+    angle = (torch.rand(count, device=device) * 2 - 1) * pi
+    zero = torch.zeros_like(angle)
+    rows = [torch.stack([angle.cos(), angle.sin(), zero], 1), torch.stack([-angle.sin(), angle.cos(), zero], 1)]
+    return sampled(torch.stack(rows, 1))
+
+
+def hue(count: int, size: int, device: torch.device) -> Augment:
+    """Colours turned about the axis of grays, by any angle (Rodrigues' formula)."""
+    angle = (torch.rand(count, 1, 1, device=device) * 2 - 1) * pi
+    unit, gray = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
+    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
+    matrices = angle.cos() * unit + (1 - angle.cos()) * gray + angle.sin() * cross
+    return lambda images: torch.einsum("nij,njhw->nihw", matrices[: len(images)].to(images), images)
+
+
+def luma(count: int, size: int, device: torch.device) -> Augment:
+    """Light and dark exchanged in half of the pictures, while hues stay."""
+    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    return lambda images: torch.where(turned[: len(images)], images - 2 * images.mean(1, keepdim=True), images)
+
+
+def noise(count: int, size: int, device: torch.device) -> Augment:
+    """Grain, whose deviation is that of a normal distribution of 0.1, without its sign."""
+    grain = 0.1 * torch.randn(count, 1, 1, 1, device=device).abs() * torch.randn(count, 3, size, size, device=device)
+    return lambda images: images + grain[: len(images)].to(images)
+
+
+def sampled(where: Tensor) -> Augment:
+    """Pictures as they look through `where` (count, 2, 3), from the places of the new picture to those of the old."""
+
+    def change(images: Tensor) -> Tensor:
+        grid = F.affine_grid(where[: len(images)].to(images), list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
 
     return change
@@ -84,6 +133,7 @@ CHANGES: dict[str, Callable[[int, int, torch.device], Augment]] = {
     "translation": translation,
     "cutout": cutout,
     "geometry": geometry,
+    **{"flip": flip, "quarter": quarter, "rotation": rotation, "hue": hue, "luma": luma, "noise": noise},
 }
 
 

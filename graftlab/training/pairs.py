@@ -19,8 +19,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graftlab.blending.blend import adopt
-from graftlab.blending.layers import check_alike
 from graftlab.codes import StyleCodes
 from graftlab.config import PairsConfig
 from graftlab.data.image_source import content_key
@@ -30,6 +28,7 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions, require_space
 from graftlab.images import from_uint8, to_uint8
+from graftlab.networks.alike import adopt, check_alike
 from graftlab.networks.style import StyleGAN
 from graftlab.work.files import atomic_write, lock, taken_back
 from graftlab.work.parallel import ordered_map

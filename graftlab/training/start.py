@@ -69,7 +69,20 @@ SOON = 100_000  # images in which augmentation can rise to its full strength in 
 ADAPTED: dict[str, Any] = {"augment": ("colour", "geometry", "translation"), "adapt": 0.6}  # for a StyleGAN2
 SHIFTED: dict[str, Any] = {"augment": ("translation",), "adapt": 0.0}  # for one whose teacher is a frozen network
 NOTHING: Mapping[str, Any] = {}
-OF_PHOTOS = {"recipe", "r1", "path_length", "mixing", "adapt", "adapt_images", "frozen", "augment", "side", "views"}
+OF_PHOTOS = {
+    "recipe",
+    "r1",
+    "path_length",
+    "mixing",
+    "adapt",
+    "adapt_images",
+    "frozen",
+    "frozen_generator",
+    "adapt_from",
+    "augment",
+    "side",
+    "views",
+}
 OPTIONS = {"neutral": "--from", "text_model": "--words"}  # names of settings on the command line
 
 # -- configurations by names ------------------------------------------------------------------------------------------

@@ -42,11 +42,16 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
-        self.strength = 0.0 if config.adapt else 1.0  # p: probability of every change of augmentation
+        self.strength = config.adapt_from if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
         self._features: FeatureNetwork | None = None
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
+        if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
+            kept = [self.model.mapping, *self.model.synthesis.blocks[: config.frozen_generator]]
+            for part in kept:
+                part.requires_grad_(False)
+            self.model.synthesis.constant.requires_grad_(False)
 
     def adopt(self, base: ModelFile) -> bool:
         """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
@@ -66,6 +71,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         recipe = self.config.recipe
         with exact_convolutions():
             w = self._draw_codes(max(1, len(images) // PATH_SHRINK))
+            w = w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
             terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
             self.path_mean = distributed.mean(mean)
             return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}

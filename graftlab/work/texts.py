@@ -1,6 +1,6 @@
 """Numbers that people write in one text: lists and ranges, from-to, numbers by resolution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf, nan
 from typing import TypeVar
 
@@ -57,6 +57,14 @@ def parse_shifts(text: str, option: str) -> tuple[tuple[float, float], tuple[flo
     return (x, y), (to_x, to_y)
 
 
+def parse_classes(text: str, option: str = "--class") -> int | tuple[int, int]:
+    """ "3" as a class, "3:5" as two. GraftError for anything else."""
+    first, colon, last = text.partition(":")
+    if not all(each.isascii() and each.isdigit() for each in ([first, last] if colon else [first])):
+        raise GraftError(f"{option} takes a class, such as 3, or two, such as 3:5, not '{text}'.")
+    return (int(first), int(last)) if colon else int(first)
+
+
 def parse_numbers(text: str, option: str) -> list[float]:
     """ "-3,0,3" as numbers, and "-3:3" as five at even distances. GraftError for anything else."""
     try:
@@ -66,6 +74,18 @@ def parse_numbers(text: str, option: str) -> list[float]:
     except ValueError:
         raise GraftError(f"{option} takes numbers such as -3,0,3, or a range such as -3:3, not '{text}'.") from None
     return [first + (last - first) * i / 4 for i in range(5)]
+
+
+def parse_named(texts: Iterable[str], wanted: str) -> dict[str, float]:
+    """Numbers by name, each given as NAME=NUMBER. GraftError that begins with what is wanted, for anything else."""
+    numbers: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            numbers[name] = float(number if name else "")
+        except ValueError:
+            raise GraftError(f"{wanted}, not '{text}'.") from None
+    return numbers
 
 
 def parse_length(text: str, option: str, stride: int) -> float:
@@ -85,26 +105,35 @@ def parse_lengths(text: str, option: str, stride: int) -> float | list[float]:
     return lengths if len(lengths) > 1 else lengths[0]
 
 
-def parse_curve(text: str, option: str = "--curve") -> dict[int, float]:
+def parse_curve(text: str) -> dict[int, float]:
     """ "4:0,16:0.2" as numbers. GraftError for anything else, and for a resolution that is named twice."""
     try:
         named = [(int(key), float(value)) for key, value in (part.split(":") for part in text.split(","))]
     except ValueError:
-        raise GraftError(
-            f"{option} takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'."
-        ) from None
+        raise GraftError(f"--curve takes resolutions with shares of B such as 4:0,16:0.2,64:1, not '{text}'.") from None
     if len(dict(named)) < len(named):
-        raise GraftError(f"{option} {text} names a resolution twice; leave one of the two out.")
+        raise GraftError(f"--curve {text} names a resolution twice; leave one of the two out.")
     return dict(named)
 
 
-def parse_band(text: str, option: str = "--band") -> tuple[int, int]:
+def parse_band(text: str) -> tuple[int, int]:
     """ "16-64" as numbers. GraftError for anything else."""
     try:
         low, high = map(int, text.split("-"))
     except ValueError:
-        raise GraftError(f"{option} takes two resolutions such as 16-64, not '{text}'.") from None
+        raise GraftError(f"--band takes two resolutions such as 16-64, not '{text}'.") from None
     return low, high
+
+
+def parse_aspect(text: str, option: str = "--aspect") -> tuple[int, int]:
+    """ "2:1" as width and height. GraftError for anything else."""
+    try:
+        width, height = map(int, text.split(":"))
+    except ValueError:
+        width = height = 0
+    if min(width, height) < 1:
+        raise GraftError(f"{option} takes width and height in proportion, such as 2:1, not '{text}'.")
+    return width, height
 
 
 def parse_axis(text: str, option: str, kind: Callable[[str], NumberT]) -> list[NumberT]:

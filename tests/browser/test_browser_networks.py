@@ -119,7 +119,7 @@ def test_parts_come_from_b_and_a_walk_goes_through_seeds(networks):
     page.get_by_label("Seconds, number").fill("1")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Save film").click()
-    expect(page.get_by_label("walk.mp4", exact=True)).to_be_visible()
+    page.wait_for_selector("video[aria-label='walk.mp4']")
     page.get_by_role("button", name="Back to the blend").click()
     assert part(page, "networks")["seeds"] == [3, 5]
 
@@ -131,7 +131,7 @@ def test_a_photo_is_drawn_by_the_blend_and_a_sheet_opens(networks, tab):
     steps.fill("5")
     steps.press("Enter")
     page.get_by_role("button", name="Look for it in alpine-128").click()
-    expect(page.get_by_role("button", name="Look again")).to_be_visible()
+    page.wait_for_selector("text=Look again")
     expect(page.locator(".box:not(.waiting)")).to_have_count(1)
     drawn = pixels(page, VIEW)
     picture = saved(page, "Save picture")

@@ -72,7 +72,7 @@ class BlendFilm(Blend):
 
     def _passage(self, models: list[StyleGAN]) -> Film:
         change = blends.schedule(len(models), swap_at=self._levels(models[0]), circle=self.loop, ease=EASE)
-        codes_in = Inputs(seeds=str(self.seed), psi=self.psi).codes_in(models[0])
+        codes_in = Inputs(seeds=str(self.seed), psi=self.psi).shown(models[0]).codes_in
         return blends.blends(Renderer(models[0]), models, change, codes_in, self.frames, Fraction(self.fps), self.loop)
 
     def _levels(self, model: StyleGAN) -> str | None:
@@ -116,6 +116,6 @@ class BlendFilm(Blend):
             "import graftlab\nfrom graftlab import films\nfrom graftlab.blending import Inputs\n"
             "from graftlab.video.films import blends\n\n"
             f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
-            f"codes = Inputs(seeds={str(self.seed)!r}, psi={number(self.psi)}).codes_in(models[0])\n"
+            f"codes = Inputs(seeds={str(self.seed)!r}, psi={number(self.psi)}).shown(models[0]).codes_in\n"
             f"film = films.blend(models, codes, {how}, {length}, loop={self.loop})\n{end}"
         )

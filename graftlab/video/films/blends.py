@@ -14,11 +14,12 @@ from torch import Tensor
 
 from graftlab.blending.blend import ModelT, blend_many, check_resolutions
 from graftlab.blending.inputs import CodesIn
-from graftlab.blending.layers import check_alike, layers_of
+from graftlab.blending.layers import layers_of
 from graftlab.blending.local import Confine
 from graftlab.blending.weights import MIDDLE, Rule, Share, check_share, interpolate, logistic, pair
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import block
+from graftlab.networks.alike import check_alike
 from graftlab.rendering.renderer import AT_ONCE, Renderer
 from graftlab.video.easing import between
 from graftlab.video.film import Film

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from graftlab.codes import Codes
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
+from graftlab.video.curves import Curve
 from graftlab.video.easing import between
 from graftlab.video.films.drawing import Way
 
@@ -12,7 +13,7 @@ from graftlab.video.films.drawing import Way
 def sweep(
     codes: Codes,  # of one picture
     directions: Directions,
-    gains: Mapping[str, tuple[float, float]],  # by the name of a direction: at the beginning, and at half time
+    gains: Mapping[str, tuple[float, float] | Curve],  # of a direction: at first and at half time; or over time
     ease: str = "smooth",
     and_back: bool = True,  # a closed way; else the second gain comes at the end
     layers: Sequence[int] | None = None,  # rows of w that change; None: those that the directions are meant for
@@ -20,8 +21,8 @@ def sweep(
     """The way along directions, in standard deviations. GraftError for gains, names or a model that do not fit."""
     if not gains:
         raise GraftError("A sweep needs a direction; name one (--name).")
-    curves = {name: between(start, end, ease, and_back) for name, (start, end) in gains.items()}
-    for side in (0, 1):
-        moved = {name: ends[side] for name, ends in gains.items()}
+    curves = {name: gain if callable(gain) else between(*gain, ease, and_back) for name, gain in gains.items()}
+    for share in (0, 0.5 if and_back else 1):
+        moved = {name: curve(share) for name, curve in curves.items()}
         directions.apply(codes, moved, layers=layers)  # refuses before any work is done
     return lambda share: directions.apply(codes, {name: curve(share) for name, curve in curves.items()}, layers=layers)

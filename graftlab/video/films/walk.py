@@ -20,6 +20,7 @@ from graftlab.editing.blends import slerp, spherical
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
 from graftlab.networks.style import StyleGAN
+from graftlab.video.curves import Curve
 from graftlab.video.easing import between, easing
 from graftlab.video.films.drawing import Way, check_finite
 
@@ -162,10 +163,14 @@ def through_seeds(
     path: str = "linear",  # or "spline", both in w; "spherical" in z; "circle" or "noise", of two seeds for each turn
     closed: bool = False,
     ease: str = "linear",  # from key to key
-    psi: tuple[float, float] = (0.7, 0.7),  # truncation, from and to, in a closed way and back
-    label: int | None = None,  # class of a conditional model
+    psi: tuple[float, float] | Curve = (0.7, 0.7),  # truncation, from and to, in a closed way and back; or over time
+    label: int | tuple[int, int] | None = None,  # class of a conditional model, or from one to another and back
 ) -> StyleWay:
     """The way through numbered latent vectors. GraftError for seeds that do not make such a path."""
+    if isinstance(label, tuple):
+        first, second = (through_seeds(model, seeds, path, closed, ease, psi, each) for each in label)
+        share_of = between(0, 1, and_back=closed)
+        return lambda share: first(share).mix(second(share), w=share_of(share))
     mapped = partial(model.map, labels=label)
     if path == "circle" and len(seeds) != 2:
         raise GraftError(f"A circle goes through two seeds, not {len(seeds)} (--seeds 1,2).")
@@ -179,7 +184,7 @@ def through_seeds(
         codes = model.codes_of(seeds, labels=label)
         way = through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return truncating(way, average, between(*psi, and_back=closed))
+    return truncating(way, average, psi if callable(psi) else between(*psi, and_back=closed))
 
 
 # -- ways of ways, for a StyleGAN -------------------------------------------------------------------------------------

@@ -1,0 +1,103 @@
+"""`redraw`: photos to what blends of a StyleGAN2 draw of their codes (Pinkney and Adler 2020); `toonify`: one to one.
+
+for made in redraw(["@peaks", "@autumn-hills"], base, {"prints": prints, "neon": neon}, whole=True):
+    graftlab.write(made.image, f"{made.name}-{made.by}.png")
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from graftlab.codes import StyleCodes
+from graftlab.errors import GraftError
+from graftlab.figures.sheets import fit_scale, sheet
+from graftlab.images import read
+from graftlab.inversion.crops import Box, cut, paste
+from graftlab.inversion.photos import Photo
+from graftlab.inversion.search import draw
+from graftlab.inversion.sources import USUAL, Finding, Tell, find_codes, read_codes
+from graftlab.networks.alike import adopt, check_alike
+from graftlab.networks.style import StyleGAN
+from graftlab.work.progress import Watch, unwatched
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawing:
+    """A photo as one blend draws it."""
+
+    name: str  # of the photo
+    by: str  # which blend
+    before: Tensor  # (1, 3, H, W) in [-1, 1]: the part that is redrawn, at the size of the model's pictures
+    after: Tensor  # the same, redrawn
+    image: Tensor  # the result: `after`, or the whole photo (1, 3, H, W) with it
+
+
+def redraw(
+    photos: Sequence[Photo],
+    base: StyleGAN,  # that knows photos like these
+    blends: Mapping[str, StyleGAN],  # made of it, which draw them in their own way, by what they are called
+    box: Box | str | None = None,  # left,top,width,height of what is redrawn in each photo; None: its middle
+    soft: float = 0.1,  # of the box, the share over which its edge is soft
+    whole: bool = False,  # the photo around the middle too, at its own size; of a box always
+    codes: StyleCodes | str | Path | None = None,  # of the photos in the base; None: they are searched for
+    finding: Finding = USUAL,
+    seed: int = 0,  # of the search
+    watch: Watch = unwatched,
+    tell: Tell = lambda sentence: None,
+) -> Iterator[Redrawing]:
+    """Redraw photos by blends: of each photo each blend, in order. All codes are found, once, before the first.
+
+    GraftError, before any search, for models of different layers, and for a box that does not fit photos and model."""
+    wanted = Box.parse(box) if isinstance(box, str) else box
+    check_alike(base, *blends.values())
+    size = base.config.resolutions[-1]
+    pictures = [each if isinstance(each, Tensor) else read(each) for each in photos]
+    names = ["the photo" if isinstance(each, Tensor) else str(each) for each in photos]
+    boxes = [wanted or Box.central(picture, size) for picture in pictures]
+    pieces = []
+    for picture, crop, name in zip(pictures, boxes, names, strict=True):
+        pieces.append(cut(picture, crop, size, name, finding.enlarge))
+        paste(picture, pieces[-1], crop, soft)  # refuses what it would refuse after the search
+    if codes is None:
+        found = find_codes(base, pieces, finding, seed, names, watch, tell)
+        codes = StyleCodes.cat([each.codes for each in found])
+    elif not isinstance(codes, StyleCodes):
+        codes = read_codes(codes, base)
+    if len(codes) != len(photos):
+        raise GraftError(f"There are {len(codes)} codes and {len(photos)} photos; give one for each.")
+    with watch("redrawing", total := len(photos) * len(blends)) as progress:
+        for number, (i, by) in enumerate(product(range(len(photos)), blends), 1):
+            after = draw(blends[by], adopt(codes[i], base, blends[by])).clamp(-1, 1)
+            image = paste(pictures[i], after, boxes[i], soft) if wanted or whole else after
+            progress(number, total)
+            yield Redrawing(Path(names[i]).stem, by, pieces[i], after, image)
+
+
+def toonify(
+    photo: Photo,
+    base: StyleGAN,  # that knows photos like this one
+    blend: StyleGAN,  # made of it, which draws them in its own way
+    box: Box | str | None = None,  # left,top,width,height of what is redrawn in the photo; None: its middle, alone
+    soft: float = 0.1,  # of the box, the share over which its edge is soft
+    codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for
+    seed: int = 0,
+    watch: Watch = unwatched,
+    **finding: Any,  # of `Finding`: steps, space and the like
+) -> Tensor:
+    """One photo by one blend (`redraw`): (1, 3, H, W)."""
+    how = Finding(**finding)
+    (made,) = redraw([photo], base, {"": blend}, box, soft, codes=codes, finding=how, seed=seed, watch=watch)
+    return made.image
+
+
+def draw_comparison(made: Sequence[Redrawing]) -> Tensor:
+    """Photos beside what blends made of them, a row for each: (1, 3, H, W)."""
+    heads = list(dict.fromkeys(each.by for each in made))
+    rows = [made[i : i + len(heads)] for i in range(0, len(made), len(heads))]
+    cells = [[row[0].before, *(each.after for each in row)] for row in rows]
+    scale = fit_scale(len(rows), len(heads) + 1, max(made[0].before.shape[2:]))
+    return sheet(cells, [row[0].name for row in rows], ["photo", *heads], scale=scale)
