@@ -194,7 +194,7 @@ def test_a_mask_is_read_as_the_picture_is(graft, model, found):
     assert shows("sweep.png", sheet([[image, *strip]], ["night"], ["original", "+2"], "landscapes-256: night", scale=4))
     assert graft(*command, "--no-square").code == 0
     said = graft("directions", "sweep", SEA, *command[3:], "--no-square").refusal()
-    assert "--mask mask.png is 43 x 32 pixels beside a picture of 32 x 78" in said
+    assert "--mask mask.png of 50 x 37 pixels has another shape than 海, which is read as one of 32 x 78" in said
 
 
 def test_between_writes_what_python_finds(graft, model, bundle):
@@ -319,7 +319,7 @@ def mistakes():
     yield ("between", "photos", "empty"), "empty holds no images"
     yield ("between", "single", "photos"), "single has 1 readable picture; a mean needs two"
     yield ("between", "photos", "single", "-m", "net"), "net is a StyleGAN2"
-    yield ("sweep", HILL, FILE, "--mask", "black.png"), "The mask is 0 everywhere"
+    yield ("sweep", HILL, FILE, "--mask", "black.png"), "--mask black.png is black all over"
     yield ("sweep", HILL, FILE, "--mask", "nowhere.png"), "nowhere.png"
     yield ("sweep", HILL, FILE, "--mask", "black.png", "-o", "black.png"), "a file that this command reads"
     yield ("sweep", HILL, FILE, "-m", "net"), "net is a StyleGAN2"

@@ -197,7 +197,7 @@ def test_words_lead_a_part_of_a_picture(studio, colours):
     mask, _ = left_half(browser)
     order = {"kind": "guide", "text": ["red"], "avoid": ["blue"], "neutral": "grey", "mask": mask, "soft": 0}
     job = ended(browser, browser.post("/api/jobs", json={**order, "scene": scene}).json())
-    assert job["state"] == "done", job
+    assert job["state"] == "done", str(job)
     with browser.live() as live:
         plain, led = (pixels(live.picture(each)).astype(float) for each in (scene, {**scene, "found": job["found"]}))
         changed = np.abs(led - plain).mean((0, 2))

@@ -15,6 +15,9 @@ from tiny import differ
 from torch import Tensor
 
 from graftlab.blending.blend import adopt, blend
+from graftlab.blending.channels import features_at
+from graftlab.blending.clusters import observe
+from graftlab.blending.inputs import probe_seeds
 from graftlab.blending.weights import held, interpolate, layer_swap
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.containers.contents import open_contents
@@ -187,6 +190,19 @@ def test_directions_and_encoder(tmp_path: Path) -> None:
     encoder.save(tmp_path / "encoder.safetensors")
     again = Encoder.load(tmp_path / "encoder.safetensors").fitting(network)
     assert torch.equal(again.encode(tiny.pictures()).w, encoder.encode(tiny.pictures()).w)
+
+
+def test_clusters_lie_within_the_picture() -> None:
+    network = tiny.stylegan3()
+    features = features_at(network, 16)
+    assert (features.name, features.readers, features.margin) == ("synthesis.layers.1", ("synthesis.layers.2",), 4)
+    whole = []
+    handle = network.synthesis.layers[1].register_forward_hook(lambda module, inputs, output: whole.append(output))
+    (probe,) = probe_seeds([3])
+    _, seen = observe(network, features, probe)
+    handle.remove()
+    assert torch.equal(seen, whole[0][:, :, 4:-4, 4:-4])
+    assert seen.shape[2:] == (16, 16)
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Features:
     resolution: int  # larger side, pixels; an autoencoder's of a picture of the training size
     channels: int
     readers: tuple[str, ...]  # modules: all that it goes to
+    margin: int = 0  # pixels beyond the picture's border, on every side
 
 
 def features_of(model: Network) -> list[Features]:
@@ -39,7 +40,7 @@ def features_of(model: Network) -> list[Features]:
     between the two convolutions: what leaves a block is a sum, to which the skip brings the channels of the block
     before. GraftError for a model of another kind than those that graftlab has."""
     return [
-        Features(name, place.resolution, model.get_parameter(f"{name}.bias").numel(), place.readers)
+        Features(name, place.resolution, model.get_parameter(f"{name}.bias").numel(), place.readers, place.margin)
         for name, place in places_of(model).items()
         if place.readers
     ]

@@ -279,8 +279,11 @@ def _made(model: Network, features: Features, probe: Probe) -> Tensor:
 
 @contextmanager
 def _watched(model: Network, features: Features, see: Callable[[Tensor], None]) -> Iterator[None]:
-    """In which `see` is shown what the layer makes, at least in float32."""
-    handle = model.get_submodule(features.name).register_forward_hook(lambda module, inputs, output: see(full(output)))
+    """In which `see` is shown what the layer makes within the picture, at least in float32."""
+    crop = (-features.margin,) * 4
+    handle = model.get_submodule(features.name).register_forward_hook(
+        lambda module, inputs, output: see(F.pad(full(output), crop))
+    )
     try:
         yield
     finally:

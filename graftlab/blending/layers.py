@@ -63,6 +63,7 @@ class Place:
     resolution: int
     step: float
     readers: tuple[str, ...] = ()  # modules: all that its features go to
+    margin: int = 0  # pixels that its features have beyond the picture's border, on every side
 
     @property
     def position(self) -> float:
@@ -144,14 +145,16 @@ def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:
 
 
 def _stylegan3(config: StyleGAN3Config) -> Iterator[tuple[str, Place]]:
-    sides = [stage.rate for stage in config.stages]
+    stages = config.stages
+    sides = [stage.rate for stage in stages]
     yield "mapping", Place(sides[0], 0)
     yield "synthesis.input", Place(sides[0], 0)
     names = [*(f"synthesis.layers.{layer}" for layer in range(len(config.channels))), "synthesis.to_rgb"]
     count, met = Counter(sides), Counter[int]()
-    for name, side, reader in zip(names, sides, [*names[1:], None], strict=True):
-        yield name, Place(side, met[side] / max(1, count[side] - 1), (reader,) if reader else ())
-        met[side] += 1
+    for name, stage, readers in zip(names, stages, [*((name,) for name in names[1:]), ()], strict=True):
+        step = met[stage.rate] / max(1, count[stage.rate] - 1)
+        yield name, Place(stage.rate, step, readers, (stage.size - stage.rate) // 2)
+        met[stage.rate] += 1
 
 
 def _autoencoder(model: SwappingAutoencoder | RosinalityAutoencoder) -> Iterator[tuple[str, Place]]:

@@ -121,8 +121,8 @@ def guide(
     images = draw(model, codes, batch, **rendering)
     with torch.no_grad():
         towards = [
-            1 - aim[item : item + 1].away(*(seeing.images(each[item : item + 1]) for each in (images, before))).item()
-            for item in range(len(codes))
+            1 - aim[item : item + 1].away(seeing.images(now), seeing.images(then)).item()
+            for item, (now, then) in enumerate(zip(images.split(1), before.split(1), strict=True))
         ]
     if still := sum(cosine < NEARER for cosine in towards):
         which = "The picture has" if len(codes) == 1 else f"{still} of {len(codes)} pictures have"

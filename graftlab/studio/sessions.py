@@ -125,17 +125,15 @@ class Visitor:
         return self.mask(id)
 
     def add_codes(self, data: bytes) -> str:
-        """Keep the file of codes with one texture, or of one picture of a StyleGAN2. Returns its id; GraftError if it
-        is none."""
+        """Keep the file of one picture's codes. Returns its id; GraftError if it is none."""
         if (id := digest(data)) not in self.codes:
             if len(data) > LARGEST_CODES:
                 raise GraftError(f"These codes have more than {LARGEST_CODES >> 20} MiB: take those of one picture.")
             atomic_write(path := self.folder / f"{id}.safetensors", lambda file: file.write(data))
             try:
                 codes = Codes.load(path)
-                whole = codes.texture.ndim == 2 if isinstance(codes, SwapCodes) else isinstance(codes, StyleCodes)
-                if len(codes) != 1 or not whole:
-                    raise GraftError("These codes are not those of one picture with one texture: choose others.")
+                if len(codes) != 1 or not isinstance(codes, SwapCodes | StyleCodes):
+                    raise GraftError("These codes are not those of one picture: choose others.")
             except GraftError:
                 path.unlink()
                 raise

@@ -11,7 +11,8 @@ extra `clusters`.
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ from graftlab.codes import StyleCodes
 from graftlab.figures.tables import Cell, Table
 from graftlab.networks.local import LocalStyleGAN2
 
-ROUNDS = 15  # of the clock, of which the fastest counts
+ROUNDS = 25  # of the clock, of which the median counts
 
 
 def main() -> None:
@@ -71,12 +72,11 @@ def mean_over(change: Tensor, where: Tensor) -> float:
 
 def overhead(a: StyleGAN2, b: StyleGAN2, parts: Clusters, codes: StyleCodes) -> float:
     local = confine(a, b, clusters=parts, names=parts.names[:1])
-    models: Sequence[StyleGAN2] = (a, b, local)
-    fastest = [float("inf")] * len(models)
+    ratios = []
     for _ in range(ROUNDS):
-        for i, model in enumerate(models):
-            fastest[i] = min(fastest[i], timed(lambda model=model: model.decode(codes, noise="none")))
-    return fastest[2] / (fastest[0] + fastest[1])
+        mine, theirs, both = (timed(lambda model=model: model.decode(codes, noise="none")) for model in (a, b, local))
+        ratios.append(both / (mine + theirs))
+    return median(ratios)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -30,6 +30,8 @@ from graftlab.checkpoints.formats.stylegan2_config import (
     discriminator_config,
     drawn_noise,
     generator_config,
+    generator_of,
+    left_out,
     silence,
     without_noise,
 )
@@ -96,7 +98,7 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     networks, path = networks_of(contents.tree), contents.path
     if not networks:
         return None
-    generator, notes = generator_of(path, networks, part)
+    generator, notes = generator_of(path, networks, part, "G_ema")
     config, tensors, found = read_generator(path, flatten(path, generator))
     notes += found
     discriminator: Mapping[str, Tensor] = {}
@@ -104,7 +106,7 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
         try:
             config, discriminator = read_discriminator(path, flatten(path, networks["D"]), config)
         except GraftError as error:
-            notes.append(f"The discriminator is left out: {str(error).removeprefix(str(path)).strip()}")
+            notes.append(left_out(path, error))
     return ModelFile(
         path, FORMAT, StyleGAN2.kind, config, tensors, discriminator, background(contents.tree), tuple(notes)
     )
@@ -118,15 +120,6 @@ def networks_of(tree: object) -> dict[str, Record]:
         return {}
     networks = {name: tree[name] for name in ("G_ema", "G", "D") if persistent(tree.get(name)) or plain(tree.get(name))}
     return networks if networks.keys() & {"G_ema", "G"} else {}
-
-
-def generator_of(path: Path, networks: Mapping[str, Record], part: str) -> tuple[Record, list[str]]:
-    """The averaged generator "G_ema", or "G", the one in training, and what is to be said about the choice."""
-    if part in networks:
-        return networks[part], []
-    if part != "G_ema":
-        raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
-    return networks["G"], ["There is no averaged generator (G_ema); the one in training (G) is used."]
 
 
 def persistent(item: object) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.formats import nvidia
-from graftlab.checkpoints.formats.stylegan2_config import ESTIMATED, estimate_average
+from graftlab.checkpoints.formats.stylegan2_config import ESTIMATED, estimate_average, left_out
 from graftlab.checkpoints.formats.wrapping import is_average, notes_on, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.errors import GraftError
@@ -53,6 +53,6 @@ def read(contents: Contents) -> ModelFile | None:
         try:
             config, discriminator = nvidia.read_discriminator(path, network, config)
         except GraftError as error:
-            notes.append(f"The discriminator is left out: {str(error).removeprefix(str(path)).strip()}")
+            notes.append(left_out(path, error))
     notes += notes_on(prefix, ("", "G_ema", "G"), state)
     return ModelFile(path, FORMAT, StyleGAN2.kind, config, tensors, discriminator, notes=tuple(notes))

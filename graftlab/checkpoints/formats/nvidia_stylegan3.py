@@ -23,13 +23,12 @@ from graftlab.checkpoints.formats.nvidia import (
     background,
     clamp_of,
     flatten,
-    generator_of,
     mapping_layers,
     networks_of,
     odd_options,
 )
 from graftlab.checkpoints.formats.nvidia_names import linear, mapping_names
-from graftlab.checkpoints.formats.stylegan2_config import UNKNOWN, check
+from graftlab.checkpoints.formats.stylegan2_config import UNKNOWN, check, generator_of
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN3Config
 from graftlab.config.stylegan3 import PICTURE
@@ -67,7 +66,7 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     networks, path = networks_of(contents.tree), contents.path
     if not networks:
         return None
-    generator, notes = generator_of(path, networks, part)
+    generator, notes = generator_of(path, networks, part, "G_ema")
     network = flatten(path, generator)
     if {*STRANGERS} & {*network.classes.values()} != {INPUT}:
         return None

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from graftlab.checkpoints.containers.records import Record
 from graftlab.checkpoints.formats.fitting import misfits, shapes_of
 from graftlab.config import Config, StyleGAN2Config
 from graftlab.errors import GraftError, refuse
@@ -28,6 +29,21 @@ NOT_RGB = {  # channels of somebody's pictures -> what becomes of them
     2: "Its pictures are gray with alpha: gray is repeated for three colours, and alpha left out, being none.",
     4: "Its pictures are of four channels, of which the last, alpha, is left out: a picture here has no transparency.",
 }
+
+
+def generator_of(path: Path, networks: Mapping[str, Record], part: str, averaged: str) -> tuple[Record, list[str]]:
+    """Of the networks in one of NVIDIA's files the averaged generator, or "G", the one in training, as `part` names it,
+    and what is to be said if the first is missing. GraftError if the file has no such part."""
+    if part in networks:
+        return networks[part], []
+    if part != averaged:
+        raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
+    return networks["G"], [f"There is no averaged generator ({averaged}); the one in training (G) is used."]
+
+
+def left_out(path: Path, error: GraftError) -> str:
+    """What is to be said of a discriminator that cannot be read."""
+    return f"The discriminator is left out: {str(error).removeprefix(str(path)).strip()}"
 
 
 def generator_config(path: Path, tensors: Mapping[str, Tensor], clamp: float) -> StyleGAN2Config:

@@ -39,6 +39,8 @@ from graftlab.checkpoints.formats.stylegan2_config import (
     coloured,
     discriminator_config,
     generator_config,
+    generator_of,
+    left_out,
     silence,
 )
 from graftlab.checkpoints.model_file import ModelFile
@@ -88,22 +90,17 @@ def read(contents: Contents, part: str = "Gs") -> ModelFile | None:
     `part` is the averaged generator "Gs", or "G", the one in training. GraftError if the networks are of another
     design, or have variables, shapes or options that ours has not."""
     networks, path = networks_of(contents.tree), contents.path
-    notes: list[str] = []
     if not networks:
         return None
-    if part not in networks:
-        if part != "Gs":
-            raise GraftError(f"{path} holds no network '{part}', only {', '.join(networks)}.")
-        part = "G"
-        notes.append("There is no averaged generator (Gs); the one in training (G) is used.")
-    config, tensors, found = read_generator(path, collect(path, networks[part]))
+    generator, notes = generator_of(path, networks, part, "Gs")
+    config, tensors, found = read_generator(path, collect(path, generator))
     notes += found
     discriminator: Mapping[str, Tensor] = {}
     if "D" in networks:
         try:
             config, discriminator = read_discriminator(path, collect(path, networks["D"]), config)
         except GraftError as error:
-            notes.append(f"The discriminator is left out: {str(error).removeprefix(str(path)).strip()}")
+            notes.append(left_out(path, error))
     return ModelFile(path, FORMAT, StyleGAN2.kind, config, tensors, discriminator, notes=tuple(notes))
 
 
