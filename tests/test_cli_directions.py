@@ -323,7 +323,6 @@ def mistakes():
     yield ("sweep", HILL, FILE, "--mask", "nowhere.png"), "nowhere.png"
     yield ("sweep", HILL, FILE, "--mask", "black.png", "-o", "black.png"), "a file that this command reads"
     yield ("sweep", HILL, FILE, "-m", "net"), "net is a StyleGAN2"
-    yield ("sweep", HILL, "w", "-m", "net"), "hill.png is damaged or no safetensors file"
     yield ("sweep", "many", "w", "-m", "net"), "takes numbers and ranges such as 1,4,10-20, not 'many'"
     yield ("sweep", "1", "w", "-m", "net", "--layers", "8"), "layers 0 to 7, not 8"
     yield ("sweep", "1", "w", "-m", "net", "--mask", "black.png"), "mask"

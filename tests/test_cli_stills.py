@@ -14,7 +14,7 @@ from graftlab.editing import blends, masks
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.editing.tiles import Tiled
-from graftlab.images import read, read_recipe, to_uint8
+from graftlab.images import read, read_recipe, to_tensor, to_uint8, write
 from graftlab.networks.swapping import SwappingAutoencoder
 
 BESIDE = ((Directions, directions_beside), (Distribution, beside))
@@ -26,11 +26,11 @@ def codes(model, *paths, square=False):
 
 
 def paint(name, where, size=(20, 10)):
-    """A mask file: white in this box, shares of the sides."""
+    """A mask file, which says that graftlab wrote it: white in this box, shares of the sides."""
     image = Image.new("L", size)
     box = tuple(int(share * side) for share, side in zip(where, size * 2, strict=True))
     image.paste(255, box)
-    image.save(name)
+    write(to_tensor(image.convert("RGB")), name)
 
 
 # -- what is written --------------------------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def test_dry_run(graft, monkeypatch):
         (("--size", "8"), "size"),
         (("--preset", "huge"), "huge"),
         (("--recipe", "pie"), "pie"),
-        (("--augment", "colour,noise"), "noise"),
+        (("--augment", "colour,glitter"), "glitter"),
         (("--crop", "tall"), "tall"),
         (("--images", "lots"), "--images"),
         (("--images", ""), "--images"),
