@@ -79,9 +79,9 @@ def to_nvidia(
         raise GraftError(
             "NVIDIA's StyleGAN2 draws square pictures only, from a constant of 4 x 4; this model does not."
         )
-    networks = {name: generator(model, nested=checkout != "stylegan3") for name in ("G", "G_ema")}
     judge = judge_of(config, discriminator) if discriminator else nn.Identity()
-    content = {"training_set_kwargs": None, "augment_pipe": None, "D": judge, **networks}
+    network = generator(model, nested=checkout != "stylegan3")
+    content = {"training_set_kwargs": None, "augment_pipe": None, "D": judge, "G": network, "G_ema": network}
     return START + written(content, CHECKOUTS[checkout]) + pickle.STOP
 
 
