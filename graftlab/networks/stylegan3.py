@@ -19,7 +19,7 @@ from graftlab.networks.style import StyleGAN
 
 TAPS = 6  # of a filter, for each step of the higher rate between two of the lower
 OVERSAMPLING = 2  # of the rectifier, beyond the rates before and after it
-WIDE = 2**16  # inputs times outputs of a layer, from which on Winograd's method pays
+WIDE = 2**14  # inputs times outputs of a layer, from which on Winograd's method pays
 SCALE = 0.25  # of what leaves the last layer
 
 
