@@ -186,7 +186,7 @@ STYLE_RECIPES = ("stylegan2", "projected")
 def style_recipe(name: str, size: int, batch: int) -> StyleRecipe:
     """A recipe by name, for pictures and batches of a size."""
     if name not in STYLE_RECIPES:
-        raise GraftError(f"There is no recipe '{name}' of a StyleGAN2; choose one of {', '.join(STYLE_RECIPES)}.")
+        raise GraftError(f"There is no recipe '{name}' of a StyleGAN; choose one of {', '.join(STYLE_RECIPES)}.")
     if name == "projected":
         return StyleRecipe(r1=0.0, path_length=0.0, projected=True)
     return StyleRecipe.for_size(size, batch)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from graftlab.config.base import Config, Images, Seed, Share, Within, require
 from graftlab.config.recipes import Recipe, StyleRecipe
 from graftlab.config.stylegan2 import StyleGAN2Config
+from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import SwappingConfig
 
 PRECISIONS = ("float32", "bfloat16")
@@ -140,7 +141,9 @@ class SwappingTrainConfig(TeachableConfig):
 
 @dataclass(frozen=True)
 class StyleTrainConfig(TeachableConfig):
-    """A run that trains a StyleGAN2. A step trains the discriminator on a batch, then the generator on as many."""
+    """A run that trains a StyleGAN2, or another StyleGAN as one.
+
+    A step trains the discriminator on a batch, then the generator on as many."""
 
     network: StyleGAN2Config
     recipe: StyleRecipe
@@ -175,5 +178,12 @@ class StyleTrainConfig(TeachableConfig):
         )
         require(self.adapt > 0 or not self.adapt_from, "--adapt-from is for augmentation that is adapted (--adapt).")
         require(self.network.classes == 0, "Training with classes is not supported; choose networks without (classes).")
-        height, width = self.network.constant
+        height, width = self.network.judge.constant
         require(height == width, f"Training takes square pictures, and these networks make {height}:{width} ones.")
+
+
+@dataclass(frozen=True)
+class StyleGAN3TrainConfig(StyleTrainConfig):
+    """A run that trains a StyleGAN3 on, by the same steps."""
+
+    network: StyleGAN3Config  # type: ignore[assignment]  # which tells all of StyleGAN2's that the steps ask for

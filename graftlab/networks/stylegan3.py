@@ -170,6 +170,11 @@ class Synthesis(nn.Module):
             x = layer(x, row)
         return full(self.to_rgb(x, w[:, -1])) * SCALE
 
+    def coarsest(self, layers: int) -> Iterator[nn.Module | nn.Parameter]:
+        """What draws first: the waves and some layers."""
+        yield self.input
+        yield from self.layers[:layers]
+
     def affines(self) -> Iterator[tuple[int, Linear]]:
         """The affine layer of every convolution but that to red, green, blue, and the row of w that it reads."""
         for row, layer in enumerate(self.layers, 1):

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from graftlab.networks.layers import Noise
 from graftlab.networks.noise import noise_source
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.objectives.terms import Augment, Player, Terms, fake, no_augment, real, squared_slope
 
 
 def adversarial(
     player: Player,
-    model: StyleGAN2,
+    model: StyleGAN,
     discriminator: StyleDiscriminator,
     w: Tensor,
     images: Tensor,
@@ -39,7 +39,7 @@ def r1_penalty(discriminator: StyleDiscriminator, images: Tensor, augment: Augme
 
 
 def path_penalty(
-    model: StyleGAN2,
+    model: StyleGAN,
     w: Tensor,
     mean: Tensor,
     decay: float,  # share of the latest lengths in their running mean

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graftlab import kinds
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
@@ -17,8 +18,10 @@ from graftlab.evaluation.metrics import kernel_distance
 from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
+from graftlab.networks.layers import full
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import FilteredConv
 from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
@@ -29,11 +32,12 @@ from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
 ADAPT_EVERY = 4  # steps
+MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
-    """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
+class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
+    """What all ways to train a StyleGAN have in common: how codes are drawn, adaptive augmentation, path lengths, its
     pictures and its figures."""
 
     settings = StyleTrainConfig
@@ -48,16 +52,19 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         self._features: FeatureNetwork | None = None
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
         if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
-            kept = [self.model.mapping, *self.model.synthesis.blocks[: config.frozen_generator]]
-            for part in kept:
+            for part in (self.model.mapping, *self.model.synthesis.coarsest(config.frozen_generator)):
                 part.requires_grad_(False)
-            self.model.synthesis.constant.requires_grad_(False)
+        for layer in self.model.synthesis.modules() if self.photos else ():
+            if isinstance(layer, FilteredConv):
+                layer.register_forward_pre_hook(self._measure)
 
     def adopt(self, base: ModelFile) -> bool:
         """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
         these (progressive growing: Karras et al. 2018). Those that are new begin by adding nothing to the picture."""
         network, known = self.config.network, base.config
         blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        if not isinstance(network, StyleGAN2Config):
+            return super().adopt(base)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
             return super().adopt(base)
         own = self.model.state_dict()
@@ -66,6 +73,19 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         fill(base, self.model, {**own, **base.tensors})
         self.ema.load_state_dict(self.model.state_dict())
         return self._adopt_discriminators(base)
+
+    def _generator(self) -> StyleGAN:
+        """A new one, of the configuration's kind."""
+        network: StyleGAN = kinds.new(self.config.network)  # type: ignore[assignment]  # the run's kind says so
+        return network
+
+    def _measure(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Move the mean square of a layer's input, by which StyleGAN3 scales it, towards that of a batch that the
+        generator learns from (appendix C.1)."""
+        if torch.is_grad_enabled():
+            latest = distributed.mean(full(inputs[0].detach()).square().mean())
+            keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
+            layer.magnitude.lerp_(latest, 1 - keep)  # type: ignore[operator]  # it is a FilteredConv
 
     def path_step(self, images: Tensor) -> dict[str, float]:
         recipe = self.config.recipe
@@ -207,8 +227,8 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         for layer in layers[: config.frozen]:
             layer.requires_grad_(False)
 
-    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
-        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
+    def networks(self) -> tuple[StyleGAN, StyleDiscriminator]:
+        return self._generator(), StyleDiscriminator(self.config.network.judge)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
