@@ -40,6 +40,8 @@ COMMANDS: Panels = {
                 "sample": "textures.sample",
             },
         ),
+        "index": "library.index",
+        "find": "library.find",
         "guide": "guidance.guide",
         "novelty": "textures.novelty",
         "studio": "studio.studio",
