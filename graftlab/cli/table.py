@@ -114,6 +114,7 @@ COMMANDS: Panels = {
         "help": "finding.find",
         "models": "models.models_app",
         "inspect": "files.inspect",
+        "card": "models.card",
         "convert": "files.convert",
         "verify": "files.verify",
         "bench": "bench.bench",
