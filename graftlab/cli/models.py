@@ -23,7 +23,7 @@ from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.language import OFFERS
-from graftlab.rendering.presentation import give, present
+from graftlab.rendering.presentation import give, swapped_examples
 from graftlab.work.examples import example
 from graftlab.work.files import atomic_write, spare_others
 from graftlab.work.progress import Progress
@@ -255,7 +255,7 @@ def demo(
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    desk.write(present(desk), out / "grid.png")
+    desk.write(swapped_examples(desk), out / "grid.png")
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 

@@ -28,10 +28,13 @@ def present(renderer: Renderer[Any]) -> Tensor | None:
     if isinstance(model, StyleGAN):
         images = [renderer.decode(model.codes_of([seed], PSI)) for seed in SEEDS]
         return sheet_of_seeds(renderer, images, SEEDS, PSI, renderer.scale(3, 4, images[:1]))
-    if isinstance(model, SwappingModel):
-        rows, columns = ([(name, renderer.read(example(name))) for name in names] for names in (ROWS, COLUMNS))
-        return draw_swaps(renderer, rows, columns)
-    return None
+    return swapped_examples(renderer) if isinstance(model, SwappingModel) else None
+
+
+def swapped_examples(renderer: Renderer[SwappingModel]) -> Tensor:
+    """Bundled photographs with each other's textures, on a sheet (1, 3, H, W)."""
+    rows, columns = ([(name, renderer.read(example(name))) for name in names] for names in (ROWS, COLUMNS))
+    return draw_swaps(renderer, rows, columns)
 
 
 def give(
