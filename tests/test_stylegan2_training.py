@@ -265,8 +265,10 @@ def test_another_base_and_another_kind_of_run_are_refused(tmp_path, photos):
     ("changes", "sentence"),
     [
         ({"batch": 6}, "batch must divide into groups of 4"),
-        ({"network": replace(style_preset("tiny", 16), classes=3)}, "Training with classes is not supported"),
-        ({"network": replace(style_preset("tiny", 16), constant=(4, 6))}, "Training takes square pictures"),
+        (
+            {"network": replace(style_preset("tiny", 16), classes=3)},
+            "Networks of 3 classes learn from photos of as many",
+        ),
         ({"adapt": 1.0}, "adapt must be between 0 and 0.99"),
         ({"frozen": -1}, "frozen must be between 0 and 12"),
         ({"frozen_generator": 3}, "3 blocks one must learn"),
@@ -284,3 +286,8 @@ def test_presets():
     refused("no preset 'huge'; choose one of tiny, small, medium, full", style_preset, "huge")
     for size in (4, 48, 0):
         refused("power of two", style_preset, "small", size)
+    for size, constant, blocks in (((128, 256), (4, 8), 6), ((512, 768), (4, 6), 8), ((576, 1024), (9, 16), 7)):
+        wide = style_preset("small", size)
+        assert (wide.resolutions[-1], wide.constant, len(wide.channels)) == (size, constant, blocks)
+    for size in ((360, 640), (128, 1024), (4, 8)):
+        refused("choose sides that halve more often", style_preset, "small", size)

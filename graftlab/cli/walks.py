@@ -117,7 +117,7 @@ def walk(
     label: Annotated[
         str | None,
         typer.Option(
-            "--class", help="Class of a conditional model: 3, or from one to another, 3:5 (in a loop also back)."
+            "--class", help="Class of a conditional model: rose, or from one to another, 3:5 (in a loop also back)."
         ),
     ] = None,
     rotate: Annotated[

@@ -175,7 +175,7 @@ class StyleRecipe(Config):
         return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0, "G_path": self.path_length}
 
     @classmethod
-    def for_size(cls, size: int, batch: int) -> Self:
+    def for_size(cls, size: float, batch: int) -> Self:
         """R1 by the rule of thumb of StyleGAN2-ADA: more for larger pictures, less for larger batches."""
         return cls(r1=0.0002 * size**2 / max(1, batch))  # a batch of 0 is refused by the run
 
@@ -183,8 +183,8 @@ class StyleRecipe(Config):
 STYLE_RECIPES = ("stylegan2", "projected")
 
 
-def style_recipe(name: str, size: int, batch: int) -> StyleRecipe:
-    """A recipe by name, for pictures and batches of a size."""
+def style_recipe(name: str, size: float, batch: int) -> StyleRecipe:
+    """A recipe by name, for batches and pictures of a size: the root of their pixels, if they are no squares."""
     if name not in STYLE_RECIPES:
         raise GraftError(f"There is no recipe '{name}' of a StyleGAN2; choose one of {', '.join(STYLE_RECIPES)}.")
     if name == "projected":

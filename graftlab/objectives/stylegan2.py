@@ -21,21 +21,25 @@ def adversarial(
     images: Tensor,
     noise: Noise | None = None,  # None: random
     augment: Augment = no_augment,
+    labels: Tensor | None = None,  # classes of both, (N, classes)
 ) -> Terms:
-    """Pictures of codes w (M, L, Cw) look real to the discriminator, which tells them from pictures (N, 3, S, S).
+    """Pictures of codes w (M, L, Cw) look real to the discriminator, which tells them from pictures (N, 3, H, W).
 
     It sees reals and fakes apart, for minibatch deviation compares a picture with others of its own sort."""
     with nullcontext() if player == "generator" else torch.no_grad():
         fakes = model.synthesis(w, noise or noise_source("random"))
     if player == "generator":
-        return {"G_GAN": real(discriminator(augment(fakes)))}
-    return {"D_real": real(discriminator(augment(images))), "D_fake": fake(discriminator(augment(fakes)))}
+        return {"G_GAN": real(discriminator(augment(fakes), labels))}
+    told, made = discriminator(augment(images), labels), discriminator(augment(fakes), labels)
+    return {"D_real": real(told), "D_fake": fake(made)}
 
 
-def r1_penalty(discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment) -> Terms:
+def r1_penalty(
+    discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment, labels: Tensor | None = None
+) -> Terms:
     """R1 (Mescheder et al. 2018, eq. 9) at pictures, of what the discriminator says once they are augmented, one value
     per picture (Karras et al. 2020b)."""
-    return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw)), images) / 2}
+    return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw), labels), images) / 2}
 
 
 def path_penalty(

@@ -164,7 +164,7 @@ def through_seeds(
     closed: bool = False,
     ease: str = "linear",  # from key to key
     psi: tuple[float, float] | Curve = (0.7, 0.7),  # truncation, from and to, in a closed way and back; or over time
-    label: int | tuple[int, int] | None = None,  # class of a conditional model, or from one to another and back
+    label: int | str | tuple[int | str, int | str] | None = None,  # class, or from one to another, in a loop also back
 ) -> StyleWay:
     """The way through numbered latent vectors. GraftError for seeds that do not make such a path."""
     if isinstance(label, tuple):
