@@ -119,7 +119,10 @@ def finetune(
     r1: Annotated[dict[str, float], Fields(StyleRecipe, "r1", "the recipe's")],
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
     augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt adapt_from", ALONE)],
-    frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen frozen_generator", "0; of a StyleGAN2 alone")],
+    frozen: Annotated[
+        dict[str, Any],
+        Fields(StyleTrainConfig, "frozen frozen_generator structure_blocks", "0; of a StyleGAN2 alone"),
+    ],
     looking: Annotated[
         dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
     ],

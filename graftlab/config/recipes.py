@@ -155,6 +155,8 @@ class StyleRecipe(Config):
     """Share of the latest lengths in their running mean."""
     mixing: Share = 0.9
     """Share of pictures drawn of two latent vectors (style mixing: StyleGAN, section 3.1)."""
+    structure: Weight = 1.0
+    """Weight of the structure loss, in fine-tuning that holds coarse pictures to the base's."""
     average_decay: Share = 0.998
     """Decay of the mean of w, per step; truncation draws towards it."""
     projected: bool = False
@@ -172,7 +174,10 @@ class StyleRecipe(Config):
     @property
     def weights(self) -> dict[str, float]:
         """Of the objective's terms, by their names."""
-        return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0, "G_path": self.path_length}
+        return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0} | {
+            "G_path": self.path_length,
+            "G_structure": self.structure,
+        }
 
     @classmethod
     def for_size(cls, size: float, batch: int) -> Self:

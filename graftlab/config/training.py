@@ -159,6 +159,8 @@ class StyleTrainConfig(TeachableConfig):
     """Blocks of the discriminator, from the picture on, that do not learn (FreezeD)."""
     frozen_generator: Annotated[int, Within(0, 12)] = 0
     """Blocks of the generator, from the coarsest on, that do not learn, nor does the mapping network (FreezeG)."""
+    structure_blocks: Annotated[int, Within(0, 12)] = 0
+    """Blocks of the generator, from the coarsest on, whose pictures are held to the base's (structure loss)."""
     adapt_from: Share = 0.0
     """Probability with which augmentation that is adapted begins."""
     classes: tuple[str, ...] = ()
@@ -179,6 +181,14 @@ class StyleTrainConfig(TeachableConfig):
         require(
             self.frozen_generator < blocks,
             f"Of the generator's {blocks} blocks one must learn; freeze fewer than {self.frozen_generator}.",
+        )
+        require(
+            self.structure_blocks <= blocks,
+            f"The generator has {blocks} blocks, not {self.structure_blocks} (--structure-blocks).",
+        )
+        require(
+            bool(self.base and not self.text) or not self.structure_blocks,
+            "--structure-blocks holds a model to the one it is fine-tuned from, with photos; leave it out.",
         )
         require(self.adapt > 0 or not self.adapt_from, "--adapt-from is for augmentation that is adapted (--adapt).")
         named = isinstance(self.classes, list | tuple) and all(isinstance(name, str) for name in self.classes)

@@ -6,10 +6,10 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from graftlab.networks.layers import Noise
+from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
 from graftlab.objectives.terms import Augment, Player, Terms, fake, no_augment, real, squared_slope
 
 
@@ -40,6 +40,17 @@ def r1_penalty(
     """R1 (Mescheder et al. 2018, eq. 9) at pictures, of what the discriminator says once they are augmented, one value
     per picture (Karras et al. 2020b)."""
     return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw), labels), images) / 2}
+
+
+def structure(model: Synthesis, source: Synthesis, w: Tensor) -> Terms:
+    """Structure loss (Cartoon-StyleGAN: Back 2021): codes w (N, L, Cw) become the same coarse pictures as by a frozen
+    source, at each of its resolutions. Mean square in RGB, one value per picture."""
+    blocks, noise = len(source.blocks), noise_source("none")
+    with torch.no_grad():
+        wanted = source.pictures(w, noise, blocks)
+    made = model.pictures(w, noise, blocks)
+    apart = [(full(a) - full(b)).square().mean((1, 2, 3)) for a, b in zip(made, wanted, strict=True)]
+    return {"G_structure": torch.stack(apart).sum(0)}
 
 
 def path_penalty(

@@ -60,7 +60,7 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
         with self._freeze_discriminators():
             terms = self._adversarial("generator", self.discriminators, real, made, classes)
-            figures |= self._minimise("model", terms)
+            figures |= self._minimise("model", terms | self._structure(w))
         self._average(self.config.batch)
         return figures
 

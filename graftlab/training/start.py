@@ -81,6 +81,7 @@ OF_PHOTOS = {
     "adapt_images",
     "frozen",
     "frozen_generator",
+    "structure_blocks",
     "adapt_from",
     "augment",
     "side",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.states import under
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
 from graftlab.data.classes import listed, numbered
@@ -20,8 +21,8 @@ from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.style import class_matrix, names_of_classes
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
+from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
+from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty, structure
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
@@ -56,6 +57,9 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             for part in kept:
                 part.requires_grad_(False)
             self.model.synthesis.constant.requires_grad_(False)
+        self.source: Synthesis | None = None  # the base's coarse blocks, to which this generator's are held
+        if config.structure_blocks:
+            self.source = Synthesis(lower(config.network, config.structure_blocks)).to(device).requires_grad_(False)
 
     def adopt(self, base: ModelFile) -> bool:
         """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
@@ -64,6 +68,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         if named != self.config.classes and not (numbered(named) or numbered(self.config.classes)):
             raise GraftError(f"{base.path} draws {listed(named)}, and this run's are {listed(self.config.classes)}.")
         blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        self._hold(base, blocks)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
             return super().adopt(base)
         own = self.model.state_dict()
@@ -72,6 +77,18 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         fill(base, self.model, {**own, **base.tensors})
         self.ema.load_state_dict(self.model.state_dict())
         return self._adopt_discriminators(base)
+
+    def _hold(self, base: ModelFile, blocks: int) -> None:
+        """Remember the base's coarse blocks, if the generator is held to them. GraftError if it has fewer."""
+        if self.source is None:
+            return
+        if blocks < len(self.source.blocks):
+            raise GraftError(f"{base.path} has {blocks} blocks; hold no more of them (--structure-blocks).")
+        self.source.load_state_dict({name: base.tensors[f"synthesis.{name}"] for name in self.source.state_dict()})
+
+    def _structure(self, w: Tensor) -> Terms:
+        """How far coarse pictures are from the base's, if they are held to those."""
+        return structure(self.model.synthesis, self.source, w) if self.source else {}
 
     def path_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, count = self.config.recipe, max(1, len(images) // PATH_SHRINK)
@@ -183,7 +200,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
     @classmethod
     def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
         """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
-        seen = {"real": "real", "samples": "fake"}
+        seen, held = {"real": "real", "samples": "fake"}, config.structure_blocks
         return [
             ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
             (
@@ -204,12 +221,15 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             ),
             ("R1", {"R1": points("D_R1")}, RAW),
             ("Path length", {"penalty": points("G_path")}, RAW),
+            *([("Distance to the base's structure", {"structure": points("G_structure")}, RAW)] if held else []),
         ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, header = super().state()
+        if self.source is not None:  # so that a run goes on without its base
+            tensors |= {f"source.{name}": tensor for name, tensor in self.source.state_dict().items()}
         return tensors, header | {
             "strength": self.strength,
             "signs": self._signs,
@@ -218,6 +238,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         super().restore(tensors, header)
+        if self.source is not None:
+            self.source.load_state_dict(under(tensors, "source."))
         self.strength, self._signs = float(header["strength"]), list(map(float, header["signs"]))
         self.path_mean = torch.tensor(float(header["path_mean"]), device=self.device)
 
@@ -281,7 +303,7 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
                     augment=self._augment(images, self.strength),
                     labels=classes,
                 )
-            figures = self._minimise("model", terms)
+            figures = self._minimise("model", terms | self._structure(w))
         self._average(self.config.batch)
         return figures
 
