@@ -13,6 +13,7 @@ Options of skipped blocks are checked by test_docs.py all the same."""
 import os
 import shutil
 import subprocess
+import wave
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -160,6 +161,10 @@ def lay_out(given: str, shelf: Path) -> None:
         elif name.endswith((".mp4", ".mov")):
             frames = [read(shelf / "photos" / f"{photo}.jpg", 32, True) for photo in ("peaks", "render-winter")]
             render(Film(90, Fraction(25), lambda number, frames=frames: frames[number // 45]), path)
+        elif path.suffix == ".wav":
+            with wave.open(name, "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes(bytes(range(256)) * 200)
         elif path.suffix:
             shutil.copy(shelf / "photos" / "autumn-hills.jpg", path)
         else:

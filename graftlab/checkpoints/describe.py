@@ -15,7 +15,7 @@ from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
 
-NAMED = 3  # tensors in a sentence
+NAMED = 3  # tensors, or classes, in a sentence
 RECORDS = {"blend": "rule", "local": "drawn in"}  # of a blend, and what people read before them
 NO_PARAMETERS = (
     ".noise",
@@ -116,6 +116,8 @@ def summary(told: Mapping[str, Any]) -> str:
     if told["kind"] is None:
         return f"{lines[0]}; no model, it holds {told['holds']}"
     classes = f", {told['classes']} classes" if told["classes"] else ""
+    if names := told["about"].get("class_names"):
+        classes += f" ({', '.join(map(str, names[:NAMED]))}{', ...' if len(names) > NAMED else ''})"
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
     lines.append(f"  {told['kind']}, {extent(told)}{classes}; parameters: {parts}")
     about = told["about"]

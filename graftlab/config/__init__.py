@@ -14,7 +14,7 @@ from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
-from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TeachableConfig, TrainConfig
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "StyleTrainConfig",
     "SwappingConfig",
     "SwappingTrainConfig",
+    "TeachableConfig",
     "TrainConfig",
     "TranslatorConfig",
     "preset",

@@ -114,7 +114,7 @@ def read_sources(
     model: StyleGAN,
     named: Sequence[str | Path | Named],  # of `parse_sources`
     psi: float = 0.7,  # truncation of seeds
-    label: int | None = None,  # class of seeds, of a conditional model
+    label: int | str | None = None,  # class of seeds, of a conditional model
     finding: Finding = USUAL,
     seed: int = 0,  # of the search
     kin: Collection[str | None] = (),  # fingerprints of models whose codes mean the same to this one
