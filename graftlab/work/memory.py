@@ -11,8 +11,8 @@ def keep_freed_memory() -> bool:
 
     Left alone, the C library hands large pieces back at once and gets them again page by page, zeroed. With pictures of
     512 px and more that takes longer than the convolutions. The price is a process that never shrinks, which is why
-    `graft` does it and the library leaves it to you. All threads take from one heap: with one for each, as the C library
-    has it, what one thread has freed would be of no use to the others."""
+    `graft` does it and the library leaves it to you. All threads take from one heap: with one for each, as the C
+    library has it, what one thread has freed would be of no use to the others."""
     if sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
