@@ -151,6 +151,8 @@ def test_what_is_refused(tmp_path):
     other.fingerprint = "b" * 64
     says = r"encoder of another model \(a{12}\) cannot be used with this one \(b{12}\)"
     refused(says, Encoder.load(file).fitting, other)
+    other.about = {"parent": "a" * 64}
+    other.decode(Encoder.load(file).fitting(other).encode(PHOTOS))
     tensors, header = read_tensors(file)
     for broken, says in (({"kind": "model"}, "holds no encoder"), ({"width": 10**9}, "holds no sensible encoder")):
         write_tensors(file, tensors, {**header, **broken})

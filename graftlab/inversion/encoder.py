@@ -13,6 +13,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion.crops import rescale
 from graftlab.inversion.search import Centre
 from graftlab.networks.layers import Conv, Linear, ResidualBlock
+from graftlab.networks.model import fingerprint
 from graftlab.networks.style import StyleGAN
 
 HALVE = (1, 3, 3, 1)  # taps of the filter before every halving
@@ -77,9 +78,15 @@ class Encoder(nn.Module, Artifact):
         """Pictures (N, 3, H, W) of the generator's size to codes W+."""
         return StyleCodes(self(images.to(self.mean)), model=self.model)
 
+    @property
+    def digest(self) -> str:
+        """What tells it from others."""
+        return fingerprint(self.state_dict())
+
     def fitting(self, generator: StyleGAN) -> Self:
-        """This one, on the device of its generator. GraftError if it is another's."""
-        self.check_owner(generator.fingerprint, "this one")
+        """This one, on the device of its generator, or of one made from that. GraftError if it is another's."""
+        if self.model not in generator.ancestors:
+            self.check_owner(generator.fingerprint, "this one")
         if self.config != generator.config:
             raise GraftError(f"The encoder is of another configuration than this model; {self.remedy}.")
         return self.to(next(generator.parameters()).device)
