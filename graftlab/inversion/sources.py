@@ -73,7 +73,7 @@ class Finding:
     steps: int | None = None
     """Of the search; 500, with --encoder none unless they are asked for."""
     encoder: Path | None = None
-    """An encoder for this model, from 'graft train-encoder'."""
+    """An encoder of this model: from 'graft train-encoder', or a checkpoint of pSp, e4e or ReStyle."""
     features: float = 1.0
     """Weight of the deep-feature distance."""
     pixels: float = 1.0
