@@ -9,6 +9,7 @@ from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.local import LocalConfig, LocalStyleGAN2Config, LocalSwappingConfig
+from graftlab.config.psp import PSPConfig
 from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
@@ -19,6 +20,7 @@ from graftlab.config.training import (
     StyleGAN3TrainConfig,
     StyleTrainConfig,
     SwappingTrainConfig,
+    TeachableConfig,
     TrainConfig,
 )
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
@@ -38,6 +40,7 @@ __all__ = [
     "LocalConfig",
     "LocalStyleGAN2Config",
     "LocalSwappingConfig",
+    "PSPConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "StyleTrainConfig",
     "SwappingConfig",
     "SwappingTrainConfig",
+    "TeachableConfig",
     "TrainConfig",
     "TranslatorConfig",
     "preset",

@@ -3,6 +3,7 @@
 source --scan--> report      source --pack--> one memory-mapped file      source or pack --TrainingImages--> batches
 """
 
+from graftlab.data.classes import Classes, classes_of
 from graftlab.data.crops import CROPS
 from graftlab.data.image_source import ImageSource
 from graftlab.data.pack import Pack, pack
@@ -10,4 +11,15 @@ from graftlab.data.scan import ScanReport, scan
 from graftlab.data.sources import open_source
 from graftlab.data.training_images import TrainingImages
 
-__all__ = ["CROPS", "ImageSource", "Pack", "ScanReport", "TrainingImages", "open_source", "pack", "scan"]
+__all__ = [
+    "CROPS",
+    "Classes",
+    "ImageSource",
+    "Pack",
+    "ScanReport",
+    "TrainingImages",
+    "classes_of",
+    "open_source",
+    "pack",
+    "scan",
+]

@@ -31,34 +31,36 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
 
     def networks(self) -> tuple[StyleGAN, ProjectedDiscriminator]:
-        return self._generator(), ProjectedDiscriminator(channels(self.config.recipe.teacher))
+        maps = channels(self.config.recipe.teacher)
+        return self._generator(), ProjectedDiscriminator(maps, self.config.network.classes)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
         return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": inf}
 
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures = self.both_step(images)
+        figures = self.both_step(images, labels)
         if recipe.path_length and turn % recipe.path_interval == 0:
-            figures |= self.path_step(images)
+            figures |= self.path_step(images, labels)
         return figures | self._count(turn)
 
-    def both_step(self, images: Tensor) -> dict[str, float]:
+    def both_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """First the discriminator learns, then the generator by what it has learnt."""
-        augment = self._augment(images, self.strength)
-        w = self._draw_codes(len(images), learn=True)
+        augment, classes = self._augment(images, self.strength), self._classes(labels, len(images))
+        w = self._draw_codes(len(images), learn=True, labels=classes)
         with self._autocast():
             made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
         with torch.no_grad():
             real = self._maps(images, augment)
         seen = tuple(maps.detach() for maps in made)
-        terms = self._adversarial("discriminators", self.discriminators, real, seen)
+        terms = self._adversarial("discriminators", self.discriminators, real, seen, classes)
         figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
         with self._freeze_discriminators():
-            figures |= self._minimise("model", self._adversarial("generator", self.discriminators, real, made))
+            terms = self._adversarial("generator", self.discriminators, real, made, classes)
+            figures |= self._minimise("model", terms | self._structure(w))
         self._average(self.config.batch)
         return figures
 

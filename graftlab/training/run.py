@@ -133,8 +133,8 @@ class Run:
         stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                truths = self.data.truths(trainer.seen + mine, self.share) if self.data.views else None
-                self.stats.add(distributed.average(trainer.step(next(stream), truths)))
+                told = self.data.told(trainer.seen + mine, self.share)
+                self.stats.add(distributed.average(trainer.step(next(stream), told)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
                 if self._due(config.snapshot_every) or trainer.seen >= config.images:
@@ -177,6 +177,8 @@ class Run:
         about: dict[str, Any] = {"images_seen": self.trainer.seen, "training": named.to_dict()}
         if (words := about["training"].get("text_model")) and exists(words):
             about["training"]["text_model"] = Path(words).name
+        if classes := getattr(self.config, "classes", ()):
+            about["class_names"] = list(classes)
         return about | ({"parent": self.config.parent} if self.config.parent else {})
 
     def _show(self) -> None:

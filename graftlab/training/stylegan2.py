@@ -11,18 +11,21 @@ from torch import Tensor, nn
 
 from graftlab import kinds
 from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.states import under
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
+from graftlab.data.classes import listed, numbered
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_distance
 from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.layers import full
-from graftlab.networks.style import StyleGAN
+from graftlab.networks.style import StyleGAN, class_matrix, names_of_classes
 from graftlab.networks.style_discriminator import StyleDiscriminator
+from graftlab.networks.stylegan2 import Synthesis
 from graftlab.networks.stylegan3 import FilteredConv
-from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
+from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty, structure
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
@@ -31,6 +34,7 @@ from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
+MOST_ROWS = 12  # classes on a sheet
 ADAPT_EVERY = 4  # steps
 MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
@@ -50,6 +54,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
         self._features: FeatureNetwork | None = None
+        self._compared: Tensor | None = None  # classes of the samples that are compared
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
         if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
             for part in (self.model.mapping, *self.model.synthesis.coarsest(config.frozen_generator)):
@@ -57,14 +62,20 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         for layer in self.model.synthesis.modules() if self.photos else ():
             if isinstance(layer, FilteredConv):
                 layer.register_forward_pre_hook(self._measure)
+        self.source: Synthesis | None = None  # the base's coarse blocks, to which this generator's are held
+        if config.structure_blocks:
+            self.source = Synthesis(lower(config.network, config.structure_blocks)).to(device).requires_grad_(False)
 
     def adopt(self, base: ModelFile) -> bool:
         """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
         these (progressive growing: Karras et al. 2018). Those that are new begin by adding nothing to the picture."""
-        network, known = self.config.network, base.config
+        network, known, named = self.config.network, base.config, names_of_classes(base.about, len(self.config.classes))
+        if named != self.config.classes and not (numbered(named) or numbered(self.config.classes)):
+            raise GraftError(f"{base.path} draws {listed(named)}, and this run's are {listed(self.config.classes)}.")
         blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
         if not isinstance(network, StyleGAN2Config):
             return super().adopt(base)
+        self._hold(base, blocks)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
             return super().adopt(base)
         own = self.model.state_dict()
@@ -87,22 +98,35 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
             keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
             layer.magnitude.lerp_(latest, 1 - keep)  # type: ignore[operator]  # it is a FilteredConv
 
-    def path_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
+    def _hold(self, base: ModelFile, blocks: int) -> None:
+        """Remember the base's coarse blocks, if the generator is held to them. GraftError if it has fewer."""
+        if self.source is None:
+            return
+        if blocks < len(self.source.blocks):
+            raise GraftError(f"{base.path} has {blocks} blocks; hold no more of them (--structure-blocks).")
+        self.source.load_state_dict({name: base.tensors[f"synthesis.{name}"] for name in self.source.state_dict()})
+
+    def _structure(self, w: Tensor) -> Terms:
+        """How far coarse pictures are from the base's, if they are held to those."""
+        return structure(self.model.synthesis, self.source, w) if self.source else {}
+
+    def path_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+        recipe, count = self.config.recipe, max(1, len(images) // PATH_SHRINK)
         with exact_convolutions():
-            w = self._draw_codes(max(1, len(images) // PATH_SHRINK))
+            w = self._draw_codes(count, labels=self._classes(None if labels is None else labels[:count], count))
             w = w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
             terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
             self.path_mean = distributed.mean(mean)
             return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}
 
-    def _draw_codes(self, count: int, learn: bool = False) -> Tensor:
-        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
+    def _draw_codes(self, count: int, learn: bool = False, labels: Tensor | None = None) -> Tensor:
+        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1),
+        and of classes (count, classes), where the networks have them.
 
         `learn` moves the mean of w, which truncation draws towards."""
         model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
         z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
-        first, second = model.mapping(z).chunk(2)
+        first, second = model.mapping(z, None if labels is None else labels.repeat(2, 1)).chunk(2)
         if learn:
             mean = distributed.mean(first.detach().mean(0))
             model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
@@ -110,6 +134,14 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+    def _classes(self, labels: Tensor | None, count: int) -> Tensor | None:
+        """Classes of so many pictures as (count, classes), of any where nothing is known of the pictures; None where
+        the networks know no classes."""
+        if (classes := self.config.network.classes) and labels is None:
+            labels = torch.randint(classes, (count,))
+        table = class_matrix(labels, count, classes)
+        return None if table is None else table.to(self.device)
 
     def _count(self, turn: int) -> dict[str, float]:
         """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
@@ -138,7 +170,9 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
 
     def references(self, data: TrainingImages) -> Tensor:
         held_out = data.held_out(VALIDATION_IMAGES)
-        return held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
+        known = held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
+        self._compared = data.labels(0, len(known))  # classes of the samples: as many of each as there are photos
+        return known
 
     @torch.no_grad()
     def validate(self, references: Tensor) -> dict[str, float]:
@@ -154,7 +188,10 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         if self._known is None or self._known[0] is not references:
             self._known = (references, self._pool(self._features, references.split(16)))
         seeds = range(len(references))
-        samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
+        samples = (
+            self.ema.sample(seeds[i : i + 16], labels=None if self._compared is None else self._compared[i : i + 16])
+            for i in range(0, len(seeds), 16)
+        )
         distance = kernel_distance(self._pool(self._features, samples), self._known[1])
         return {"validation_kernel": distance, "validation_error": distance}
 
@@ -164,10 +201,15 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
 
     @torch.no_grad()
     def samples(self, images: Tensor) -> Tensor:
-        """Pictures of seeds 0 to 35."""
-        rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
+        """Pictures of seeds 0 to 35, or of seeds 0 to 5 in each class."""
+        names, side = self.config.classes[:MOST_ROWS], SHEET_SIDE
+        if names:
+            rows = [self.ema.sample(range(side), labels=number) for number in range(len(names))]
+        else:
+            rows = [self.ema.sample(range(i * side, (i + 1) * side)) for i in range(side)]
+        title = f"{self.seen:,} images seen: seeds 0 to {side - 1 if names else side**2 - 1}"
         scale = max(1, 128 // self.config.network.size)
-        return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
+        return sheet([row.cpu().split(1) for row in rows], list(names), title=title, scale=scale)
 
     # -- report --------------------------------------------------------------------------------------------------------
 
@@ -178,7 +220,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
     @classmethod
     def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
         """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
-        seen = {"real": "real", "samples": "fake"}
+        seen, held = {"real": "real", "samples": "fake"}, config.structure_blocks
         return [
             ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
             (
@@ -199,12 +241,15 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
             ),
             ("R1", {"R1": points("D_R1")}, RAW),
             ("Path length", {"penalty": points("G_path")}, RAW),
+            *([("Distance to the base's structure", {"structure": points("G_structure")}, RAW)] if held else []),
         ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, header = super().state()
+        if self.source is not None:  # so that a run goes on without its base
+            tensors |= {f"source.{name}": tensor for name, tensor in self.source.state_dict().items()}
         return tensors, header | {
             "strength": self.strength,
             "signs": self._signs,
@@ -213,6 +258,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         super().restore(tensors, header)
+        if self.source is not None:
+            self.source.load_state_dict(under(tensors, "source."))
         self.strength, self._signs = float(header["strength"]), list(map(float, header["signs"]))
         self.path_mean = torch.tensor(float(header["path_mean"]), device=self.device)
 
@@ -234,44 +281,49 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         recipe = self.config.recipe
         return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": recipe.r1_interval}
 
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures = self.discriminator_step(images)
+        figures = self.discriminator_step(images, labels)
         if turn % recipe.r1_interval == 0:
-            figures |= self.r1_step(images)
-        figures |= self.generator_step(images)
+            figures |= self.r1_step(images, labels)
+        figures |= self.generator_step(images, labels)
         if recipe.path_length and turn % recipe.path_interval == 0:
-            figures |= self.path_step(images)
+            figures |= self.path_step(images, labels)
         return figures | self._count(turn)
 
-    def discriminator_step(self, images: Tensor) -> dict[str, float]:
+    def discriminator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+        """Photos, and as many fakes of the same classes: so both have the classes of the photos, as often."""
+        classes = self._classes(labels, len(images))
         with torch.no_grad():
-            w = self._draw_codes(len(images))
+            w = self._draw_codes(len(images), labels=classes)
         with self._autocast():
             terms = self._adversarial(
                 *("discriminators", self.model, self.discriminators, w, images),
                 augment=self._augment(images, self.strength),
+                labels=classes,
             )
         return self._minimise("discriminators", terms) | self._accuracies(terms, LOGISTIC_CHANCE)
 
-    def r1_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
+    def r1_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+        recipe, classes = self.config.recipe, self._classes(labels, len(images))
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength))
+            terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength), classes)
             return self._minimise("discriminators", terms, recipe.r1_interval)
 
-    def generator_step(self, images: Tensor) -> dict[str, float]:
+    def generator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
+        classes = self._classes(labels, len(images))
         with self._freeze_discriminators():
-            w = self._draw_codes(len(images), learn=True)
+            w = self._draw_codes(len(images), learn=True, labels=classes)
             with self._autocast():
                 terms = self._adversarial(
                     *("generator", self.model, self.discriminators, w, images),
                     augment=self._augment(images, self.strength),
+                    labels=classes,
                 )
-            figures = self._minimise("model", terms)
+            figures = self._minimise("model", terms | self._structure(w))
         self._average(self.config.batch)
         return figures
 

@@ -107,7 +107,7 @@ class StyleFromWords(FromWords[StyleTrainConfig, StyleGAN], StyleTraining[StyleG
 
     def draw(self, images: Tensor) -> StyleCodes:
         z = torch.randn(len(images), self.config.network.z_channels, device=self.device)
-        return self.discriminators.map(z, psi=PSI)
+        return self.discriminators.map(z, self._classes(None, len(images)), PSI)
 
 
 class SwappingFromWords(FromWords[SwappingTrainConfig, SwappingAutoencoder], Autoencoding[SwappingAutoencoder]):
