@@ -16,7 +16,7 @@ from graftlab.training.start import FINETUNING, LEARNING_WORDS, configure, confi
 from graftlab.work.texts import parse_size
 
 LIKE_TRAIN = "as in 'graft stylegan train'"
-ALONE = f"{LIKE_TRAIN}; of a StyleGAN2 alone"
+ALONE = f"{LIKE_TRAIN}; of a StyleGAN alone"
 BY_TEACHER = {
     name: f"{FINETUNING.get(name, getattr(TrainConfig, name))}, with --text {LEARNING_WORDS[name]}"
     for name in ("images", "batch", "snapshot_every", "record_every")
@@ -92,7 +92,7 @@ def finetune(
     photos: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder, zip, LSUN LMDB or pack of photos. With --text a StyleGAN2 takes none, and a Swapping "
+            help="Folder, zip, LSUN LMDB or pack of photos. With --text a StyleGAN takes none, and a Swapping "
             "Autoencoder by default the bundled photographs."
         ),
     ] = None,
@@ -121,7 +121,7 @@ def finetune(
     augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt adapt_from", ALONE)],
     frozen: Annotated[
         dict[str, Any],
-        Fields(StyleTrainConfig, "frozen frozen_generator structure_blocks", "0; of a StyleGAN2 alone"),
+        Fields(StyleTrainConfig, "frozen frozen_generator structure_blocks", "0; of a StyleGAN alone"),
     ],
     looking: Annotated[
         dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
@@ -132,13 +132,13 @@ def finetune(
         Fields(
             TeachableConfig,
             f"crop mirror_vertical keep_models {COMMON}",
-            {**UNSET, **BY_TEACHER, "augment": f"none; of a StyleGAN2 {LIKE_TRAIN}"},
+            {**UNSET, **BY_TEACHER, "augment": f"none; of a StyleGAN {LIKE_TRAIN}"},
             FINETUNING,
         ),
     ],
     machine: Machine = Machine(),
 ) -> None:
-    """Continue training a StyleGAN2 or a Swapping Autoencoder on photos, or by a phrase; the same command resumes.
+    """Continue training a StyleGAN or a Swapping Autoencoder on photos, or by a phrase; the same command resumes.
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 

@@ -15,7 +15,14 @@ from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
-from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TeachableConfig, TrainConfig
+from graftlab.config.training import (
+    PRECISIONS,
+    StyleGAN3TrainConfig,
+    StyleTrainConfig,
+    SwappingTrainConfig,
+    TeachableConfig,
+    TrainConfig,
+)
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
 __all__ = [
@@ -41,6 +48,7 @@ __all__ = [
     "RosinalityConfig",
     "StyleGAN2Config",
     "StyleGAN3Config",
+    "StyleGAN3TrainConfig",
     "StyleRecipe",
     "StyleTrainConfig",
     "SwappingConfig",

@@ -191,7 +191,7 @@ STYLE_RECIPES = ("stylegan2", "projected")
 def style_recipe(name: str, size: float, batch: int) -> StyleRecipe:
     """A recipe by name, for batches and pictures of a size: the root of their pixels, if they are no squares."""
     if name not in STYLE_RECIPES:
-        raise GraftError(f"There is no recipe '{name}' of a StyleGAN2; choose one of {', '.join(STYLE_RECIPES)}.")
+        raise GraftError(f"There is no recipe '{name}' of a StyleGAN; choose one of {', '.join(STYLE_RECIPES)}.")
     if name == "projected":
         return StyleRecipe(r1=0.0, path_length=0.0, projected=True)
     return StyleRecipe.for_size(size, batch)

@@ -1,7 +1,7 @@
 """StyleGAN2's sizes."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from graftlab.config.base import Config, Within, require
 from graftlab.errors import GraftError
@@ -35,13 +35,10 @@ class StyleGAN2Config(Config):
             f"not {len(self.discriminator_channels)}.",
         )
 
-    def _whole_numbers(self, name: str, most: int, top: int) -> None:
-        """A field of whole numbers from 1 to `top`, made a tuple: JSON brings a list."""
-        value = getattr(self, name)
-        numbers = isinstance(value, list | tuple) and len(value) <= most and all(type(item) is int for item in value)
-        require(numbers, f"{name} must be at most {most} whole numbers, not {value!r:.40}.")
-        require(all(1 <= item <= top for item in value), f"{name} must be between 1 and {top}, not {value!r:.40}.")
-        object.__setattr__(self, name, tuple(value))
+    @property
+    def judge(self) -> Self:
+        """What the discriminator is made by."""
+        return self
 
     @property
     def resolutions(self) -> tuple[tuple[int, int], ...]:

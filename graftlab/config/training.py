@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from graftlab.config.base import Config, Images, Seed, Share, Within, require
 from graftlab.config.recipes import Recipe, StyleRecipe
 from graftlab.config.stylegan2 import StyleGAN2Config
+from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import SwappingConfig
 
 PRECISIONS = ("float32", "bfloat16")
@@ -145,7 +146,9 @@ class SwappingTrainConfig(TeachableConfig):
 
 @dataclass(frozen=True)
 class StyleTrainConfig(TeachableConfig):
-    """A run that trains a StyleGAN2. A step trains the discriminator on a batch, then the generator on as many."""
+    """A run that trains a StyleGAN2, or another StyleGAN as one.
+
+    A step trains the discriminator on a batch, then the generator on as many."""
 
     network: StyleGAN2Config
     recipe: StyleRecipe
@@ -205,3 +208,17 @@ class StyleTrainConfig(TeachableConfig):
 
     def sampling(self) -> dict[str, Any]:
         return super().sampling() | {"size": self.shape, "classes": () if self.text else self.classes}
+
+
+@dataclass(frozen=True)
+class StyleGAN3TrainConfig(StyleTrainConfig):
+    """A run that trains a StyleGAN3 on, by the same steps."""
+
+    network: StyleGAN3Config  # type: ignore[assignment]  # which tells all of StyleGAN2's that the steps ask for
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            not self.structure_blocks,
+            "--structure-blocks is for a StyleGAN2, whose blocks each draw a picture; leave it out.",
+        )

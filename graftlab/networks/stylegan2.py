@@ -93,6 +93,11 @@ class Synthesis(nn.Module):
         """The constant, for each item of a batch: what the first block reads."""
         return self.constant.expand(len(w), *self.constant.shape).contiguous(memory_format=torch.channels_last)
 
+    def coarsest(self, blocks: int) -> Iterator[nn.Module | nn.Parameter]:
+        """What draws first: the constant and some blocks."""
+        yield self.constant
+        yield from self.blocks[:blocks]
+
     def affines(self) -> Iterator[tuple[int, Linear]]:
         """The affine layer of every convolution but those to red, green, blue, and the row of w that it reads."""
         for block in self.blocks:

@@ -8,14 +8,15 @@ from torch import Tensor
 
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
+from graftlab.networks.stylegan2 import Synthesis
 from graftlab.objectives.terms import Augment, Player, Terms, fake, no_augment, real, squared_slope
 
 
 def adversarial(
     player: Player,
-    model: StyleGAN2,
+    model: StyleGAN,
     discriminator: StyleDiscriminator,
     w: Tensor,
     images: Tensor,
@@ -54,7 +55,7 @@ def structure(model: Synthesis, source: Synthesis, w: Tensor) -> Terms:
 
 
 def path_penalty(
-    model: StyleGAN2,
+    model: StyleGAN,
     w: Tensor,
     mean: Tensor,
     decay: float,  # share of the latest lengths in their running mean

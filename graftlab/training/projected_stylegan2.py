@@ -1,4 +1,4 @@
-"""Training a StyleGAN2 under a frozen teacher (Projected GAN: Sauer et al. 2021): another discriminator, hinge loss."""
+"""Training a StyleGAN under a frozen teacher (Projected GAN: Sauer et al. 2021): another discriminator, hinge loss."""
 
 from collections.abc import Iterable
 from math import inf
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graftlab.config import StyleTrainConfig
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
 from graftlab.objectives.terms import HINGE_CHANCE, Augment
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
@@ -30,9 +30,9 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         self._adversarial = self._compile(adversarial)
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
 
-    def networks(self) -> tuple[StyleGAN2, ProjectedDiscriminator]:
-        network, maps = self.config.network, channels(self.config.recipe.teacher)
-        return StyleGAN2(network), ProjectedDiscriminator(maps, network.classes)
+    def networks(self) -> tuple[StyleGAN, ProjectedDiscriminator]:
+        maps = channels(self.config.recipe.teacher)
+        return self._generator(), ProjectedDiscriminator(maps, self.config.network.classes)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe

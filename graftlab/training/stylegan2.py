@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graftlab import kinds
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.states import under
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
@@ -19,9 +20,11 @@ from graftlab.evaluation.metrics import kernel_distance
 from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
-from graftlab.networks.style import class_matrix, names_of_classes
+from graftlab.networks.layers import full
+from graftlab.networks.style import StyleGAN, class_matrix, names_of_classes
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
+from graftlab.networks.stylegan2 import Synthesis
+from graftlab.networks.stylegan3 import FilteredConv
 from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty, structure
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
@@ -33,11 +36,12 @@ VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
 MOST_ROWS = 12  # classes on a sheet
 ADAPT_EVERY = 4  # steps
+MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
-    """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
+class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
+    """What all ways to train a StyleGAN have in common: how codes are drawn, adaptive augmentation, path lengths, its
     pictures and its figures."""
 
     settings = StyleTrainConfig
@@ -53,10 +57,11 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         self._compared: Tensor | None = None  # classes of the samples that are compared
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
         if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
-            kept = [self.model.mapping, *self.model.synthesis.blocks[: config.frozen_generator]]
-            for part in kept:
+            for part in (self.model.mapping, *self.model.synthesis.coarsest(config.frozen_generator)):
                 part.requires_grad_(False)
-            self.model.synthesis.constant.requires_grad_(False)
+        for layer in self.model.synthesis.modules() if self.photos else ():
+            if isinstance(layer, FilteredConv):
+                layer.register_forward_pre_hook(self._measure)
         self.source: Synthesis | None = None  # the base's coarse blocks, to which this generator's are held
         if config.structure_blocks:
             self.source = Synthesis(lower(config.network, config.structure_blocks)).to(device).requires_grad_(False)
@@ -68,6 +73,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         if named != self.config.classes and not (numbered(named) or numbered(self.config.classes)):
             raise GraftError(f"{base.path} draws {listed(named)}, and this run's are {listed(self.config.classes)}.")
         blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        if not isinstance(network, StyleGAN2Config):
+            return super().adopt(base)
         self._hold(base, blocks)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
             return super().adopt(base)
@@ -77,6 +84,19 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         fill(base, self.model, {**own, **base.tensors})
         self.ema.load_state_dict(self.model.state_dict())
         return self._adopt_discriminators(base)
+
+    def _generator(self) -> StyleGAN:
+        """A new one, of the configuration's kind."""
+        network: StyleGAN = kinds.new(self.config.network)  # type: ignore[assignment]  # the run's kind says so
+        return network
+
+    def _measure(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Move the mean square of a layer's input, by which StyleGAN3 scales it, towards that of a batch that the
+        generator learns from (appendix C.1)."""
+        if torch.is_grad_enabled():
+            latest = distributed.mean(full(inputs[0].detach()).square().mean())
+            keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
+            layer.magnitude.lerp_(latest, 1 - keep)  # type: ignore[operator]  # it is a FilteredConv
 
     def _hold(self, base: ModelFile, blocks: int) -> None:
         """Remember the base's coarse blocks, if the generator is held to them. GraftError if it has fewer."""
@@ -254,8 +274,8 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         for layer in layers[: config.frozen]:
             layer.requires_grad_(False)
 
-    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
-        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
+    def networks(self) -> tuple[StyleGAN, StyleDiscriminator]:
+        return self._generator(), StyleDiscriminator(self.config.network.judge)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
