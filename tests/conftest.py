@@ -1,5 +1,6 @@
 """What the tests share: a tiny model in the place of the bundled ones, photos, `graft` itself, one thread."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from graftlab import cli
 from graftlab.checkpoints import load
 from graftlab.checkpoints.native import save_model
 from graftlab.images import write
+
+torch.set_num_threads(1)  # networks as small as these gain nothing by a second one
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 
 PHOTOS = {"hill.png": (50, 37), "lake at dusk.jpg": (64, 64), "海.png": (33, 80)}  # name: width, height
 
@@ -88,14 +92,6 @@ def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result
         return Result(code, *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def start(bundle, photos, monkeypatch):
     """Start a command beside photos/, the tiny model in the place of the bundled one."""
     monkeypatch.chdir(photos.parent)
     shutil.copy(bundle / "landscapes-128.safetensors", "landscapes-128")
-    environment = {"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", "FORCE_COLOR": "1"}
+    environment = {"PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "", "FORCE_COLOR": "1"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 

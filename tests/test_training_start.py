@@ -12,8 +12,6 @@ from graftlab.networks.translator import Translator
 from graftlab.training.pairs import Drawing, make_pairs
 from graftlab.training.start import configure, configure_finetuning
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SHORT = {"images": 8, "batch": 4, "precision": "float32", "snapshot_every": 8, "record_every": 4}
 
 
