@@ -26,6 +26,8 @@ from graftlab.training import run as training
 from graftlab.training.run import Run
 from graftlab.work.files import lock
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory) -> Path:

@@ -20,6 +20,8 @@ from graftlab.training.monitor import Stats
 from graftlab.training.swapping import SwappingTrainer
 from graftlab.training.trainer import accuracies
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 def pictures(seed=0, count=4):
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
