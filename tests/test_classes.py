@@ -22,8 +22,6 @@ from graftlab.training.run import Run
 from graftlab.training.start import configure, configure_finetuning
 from graftlab.training.stylegan2 import StyleGAN2Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SHORT = {"images": 16, "batch": 4, "precision": "float32", "record_every": 8, "snapshot_every": 16, "augment": ()}
 
 

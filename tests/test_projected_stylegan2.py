@@ -19,7 +19,7 @@ from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
 from graftlab.training.run import Run
 from graftlab.training.trainers import new_trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RECIPE = StyleRecipe(projected=True, r1=0.0, path_length=0.0, average_decay=0.5)
 

@@ -26,8 +26,6 @@ from graftlab.inversion.photos import name_encoder
 from graftlab.inversion.published import read_encoder
 from graftlab.networks.psp import PSPEncoder
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SMALL = {"blocks": (2, 1, 1, 1), "widths": (16, 32, 48, 64), "styles": 8, "w_channels": 16, "size": 64}
 CLASSES = {  # the authors' names -> what they are made of
     "GradualStyleEncoder": {},

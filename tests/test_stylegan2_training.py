@@ -24,7 +24,7 @@ from graftlab.training import augment
 from graftlab.training.run import Run
 from graftlab.training.stylegan2 import StyleGAN2Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RECIPE = StyleRecipe(r1=0.5, r1_interval=2, path_interval=3, average_decay=0.5)
 

@@ -41,8 +41,6 @@ FILES = {"t.A": "t", "t.B": "t_finetuned", "r.A": "r", "r.B": "r_finetuned", "co
 NEAR = 5e-5  # of a tensor's largest value
 LAYERS = {"L0_36_48": "layers.0", "L1_36_48": "layers.1", "L4_84_40": "layers.4", "L8_64_3": "to_rgb"}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @cache
 def model(name: str) -> StyleGAN3:

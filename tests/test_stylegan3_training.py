@@ -22,8 +22,6 @@ from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.training.run import Run
 from graftlab.training.start import configure_finetuning
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 FEW = {"images": 8, "batch": 4, "precision": "float32", "record_every": 4, "snapshot_every": 8, "keep_models": False}
 
 

@@ -15,7 +15,7 @@ from graftlab.training.run import Run
 from graftlab.training.start import configure_finetuning
 from graftlab.training.trainers import new_trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RED = {"text": "red", "neutral": "grey"}
 SHORT = {"precision": "float32", "record_every": 2, "snapshot_every": 8}

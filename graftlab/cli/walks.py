@@ -24,6 +24,7 @@ from graftlab.video.curves import Curve, names_curve, parse_curve
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
+from graftlab.video.films.detail import Detail
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
@@ -85,7 +86,7 @@ def recurse(
         ramp,
         ease,
         soften,
-        detail=recursion.Detail(recall, novelty) if preset == "detailed" else None,
+        detail=Detail(recall, novelty) if preset == "detailed" else None,
     )
     shooting.finish(film, desk, picture, *over_time.files(), backwards=True)
 

@@ -17,7 +17,7 @@ from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
-from graftlab.objectives.terms import Terms, total
+from graftlab.objectives.terms import Augment, Terms, total
 from graftlab.training import augment, distributed, ema
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
@@ -194,7 +194,7 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
     def _seed(self) -> None:
         torch.manual_seed((self.config.seed * 1_000_003 + self.seen) * 4_099 + distributed.rank() + 1)
 
-    def _augment(self, images: Tensor, share: float = 1.0) -> augment.Augment:
+    def _augment(self, images: Tensor, share: float = 1.0) -> Augment:
         size = images.shape[2], images.shape[3]
         return augment.draw(self.config.augment, len(images), size, self.device, share)
 
