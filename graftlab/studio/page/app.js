@@ -162,6 +162,7 @@ function Title() {
 const ENDED = "This studio has ended. Start 'graft studio' again, and open the address that it prints.";
 
 function Tabs({ open }) {
+  useEffect(() => document.getElementById(`tab-${open.name}`).scrollIntoView({ block: "nearest", inline: "nearest" }), [open]);
   const key = (event) => {
     const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!way) return;
