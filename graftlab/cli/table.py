@@ -114,6 +114,12 @@ COMMANDS: Panels = {
         "inspect": "files.inspect",
         "convert": "files.convert",
         "verify": "files.verify",
+        "export": Group(
+            "Write models for other programs and for browsers.",
+            {
+                "onnx": "export.onnx",
+            },
+        ),
         "bench": "bench.bench",
     },
 }
