@@ -51,7 +51,7 @@ ROOMS = {
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
-    "exporting": "errors work networks",
+    "exporting": "errors work images networks editing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "studio": "errors work config images figures codes networks objectives checkpoints training blending language "
     "editing rendering video graftlab",

@@ -117,6 +117,7 @@ COMMANDS: Panels = {
         "export": Group(
             "Write models for other programs and for browsers.",
             {
+                "web": "export.web",
                 "onnx": "export.onnx",
             },
         ),
