@@ -32,7 +32,10 @@ class Graph:
         from onnx import helper
 
         name = f"{op.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, [self.named(one) for one in inputs], [name], **attributes))
+        names = [self.named(one) for one in inputs]
+        while not names[-1]:  # WebGPU takes the empty name of what is left out for an empty tensor
+            names.pop()
+        self.nodes.append(helper.make_node(op, names, [name], **attributes))
         return name
 
     def named(self, value: "Value | Tensor | str | None") -> str:

@@ -140,8 +140,12 @@ def bordered(graph: Graph, result: Tensor, x: Value, pads: list[int], value: flo
         starts = [max(-start, 0) for start in before]
         name = graph.add("Slice", name, graph.whole(*starts), graph.whole(*ends), graph.whole(*axes))
     if max(pads) > 0:
-        sides = [max(pad, 0) for pad in [*before, *after]]
-        name = graph.add("Pad", name, graph.whole(*sides), alike(graph, value, x), graph.whole(*axes), mode="constant")
+        sides = [
+            [max(ends[axes.index(axis)], 0) if axis in axes else 0 for axis in range(x.tensor.ndim)]
+            for ends in (before, after)
+        ]
+        # of all axes: where some are named instead, WebGPU's layout of pictures takes the wrong ones
+        name = graph.add("Pad", name, graph.whole(*sides[0], *sides[1]), alike(graph, value, x), mode="constant")
     return graph.add("Identity", name) if name is x else name
 
 

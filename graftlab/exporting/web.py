@@ -40,7 +40,9 @@ def export_web(model: Network, folder: Path, directions: Directions | None = Non
         raise GraftError("The page lacks its libraries in this checkout; run 'make javascript' (npm).")
     spare_others(folder / "index.html")
     made = exported(model, half)
-    files = {f"model/{one.part.name}.onnx": one.data for one in made}
+    files = {
+        f"model/{one.part.name}.onnx": one.data for one in made if one.part.name != "noise"
+    }  # the page draws its own
     files["model/model.json"] = json.dumps(description(model, made), indent=1).encode()
     files["site.json"] = json.dumps(told(model, directions)).encode()
     files["NOTICE"] = notice().encode()

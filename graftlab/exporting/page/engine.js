@@ -1,12 +1,11 @@
 // The model, in a worker: pictures to codes, arithmetic on codes, codes to a picture. What `editing.edits.edit` does.
 
-const NETWORKS = ["encoder", "generator", "noise"];
+const NETWORKS = ["encoder", "generator"];
 let [ort, site, sessions] = [null, null, null];
 const codes = new Map(); // key of a picture -> { structure, texture, size, pad }
 const noises = new Map(); // grid -> the generator's noise
 
 const run = (name, given) => sessions[name].run(given);
-const whole = (...numbers) => BigInt64Array.from(numbers.map(BigInt));
 
 /** Open the model by WebGPU if that is wanted, else by WebAssembly. Returns what computes, for people. */
 async function open({ told, gpu, threads }) {
@@ -14,12 +13,17 @@ async function open({ told, gpu, threads }) {
   ort = await import(`./lib/onnxruntime-web/${gpu ? "ort.jspi.min.mjs" : "ort.wasm.min.mjs"}`);
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = "error";
-  const opened = NETWORKS.map((name) => ort.InferenceSession.create(new URL(`./model/${name}.onnx`, location.href).href, {
-    executionProviders: [gpu && name !== "noise" ? "webgpu" : "wasm"],
-  }));
-  const made = [];
-  for (const one of opened) made.push(await one);
-  sessions = Object.fromEntries(NETWORKS.map((name, i) => [name, made[i]]));
+  const coming = NETWORKS.map(async (name) => (await fetch(`./model/${name}.onnx`)).arrayBuffer());
+  sessions = {};
+  for (const [i, name] of NETWORKS.entries()) // one by one: the first starts what computes
+    sessions[name] = await ort.InferenceSession.create(await coming[i], {
+      executionProviders: [gpu ? "webgpu" : "wasm"], logSeverityLevel: 3,
+    });
+  if (gpu) { // some fail only when they compute: then the caller takes the processor
+    const [width, height] = [site.size, site.size];
+    const grey = { pixels: { width, height, data: new Uint8ClampedArray(4 * width * height).fill(128) } };
+    await draw({ first: grey, second: null, texture: 0, structure: 0, directions: {} });
+  }
   return gpu ? "graphics processor" : `processor, ${threads} ${threads === 1 ? "thread" : "threads"}`;
 }
 
@@ -47,18 +51,37 @@ async function encode({ key, pixels }) {
   return made;
 }
 
-async function noiseOf([, , rows, columns]) {
-  const grid = `${rows} ${columns}`;
-  if (noises.has(grid)) return noises.get(grid);
-  const given = {};
-  for (const [layer, times] of Object.entries(site.fineness)) {
-    const places = (cells) => new ort.Tensor("int64", whole(...Array(cells * times).keys()), [cells * times]);
-    const [seed, number] = [0, layer].map((one) => new ort.Tensor("int64", whole(one), []));
-    given[`noise_${layer}`] = (await run("noise", { seed, layer: number, y: places(rows), x: places(columns) })).noise;
+/** The noise of a layer by position, seed 0: `networks.noise` in Python, whose formula this is. */
+function field(layer, rows, columns) {
+  const key = Math.imul(layer, 0x85ebca77) + 1;
+  const across = Array.from({ length: columns }, (_, x) => scramble(x ^ 0x5bd1e995));
+  const values = new Float32Array(rows * columns);
+  for (let y = 0, i = 0; y < rows; y++) {
+    const down = scramble(y ^ key);
+    for (let x = 0; x < columns; x++, i++) {
+      const cell = scramble(down + across[x]);
+      const [a, b] = [0x27220a95, 0x165667b1].map((salt) => (scramble(cell ^ salt) + 0.5) / 2 ** 32);
+      values[i] = Math.sqrt(-2 * Math.log(a)) * Math.cos(2 * Math.PI * b);
+    }
   }
-  noises.clear(); // that of one grid at a time
-  noises.set(grid, given);
-  return given;
+  return new ort.Tensor("float32", values, [1, 1, rows, columns]);
+}
+
+/** A bijection of 32-bit words in which every bit moves every other. */
+function scramble(word) {
+  word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
+  return (word ^ (word >>> 16)) >>> 0;
+}
+
+function noiseOf([, , rows, columns]) {
+  const grid = `${rows} ${columns}`;
+  if (!noises.has(grid)) {
+    noises.clear(); // that of one grid at a time
+    noises.set(grid, Object.fromEntries(Object.entries(site.fineness).map(([layer, times]) =>
+      [`noise_${layer}`, field(Number(layer), rows * times, columns * times)])));
+  }
+  return noises.get(grid);
 }
 
 /** `a` with a share of `b`, then moved along directions, each the same everywhere. */
@@ -81,7 +104,7 @@ async function draw({ first, second, texture, structure, directions }) {
   const { images } = await run("generator", {
     structure: mixed(a.structure, b?.structure, structure, moves("structure")),
     texture: mixed(a.texture, b?.texture, texture, moves("texture")),
-    ...(await noiseOf(a.structure.dims)),
+    ...noiseOf(a.structure.dims),
   });
   const [, , high, wide] = images.dims;
   const { size: { width, height }, pad: { left, top } } = a;
