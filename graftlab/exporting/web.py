@@ -19,7 +19,7 @@ from graftlab.exporting.networks import description, exported
 from graftlab.images import read, write
 from graftlab.networks.model import Network
 from graftlab.networks.swapping import SwappingModel
-from graftlab.work.examples import FOLDER, example
+from graftlab.work.examples import example
 from graftlab.work.files import atomic_write, spare_others
 
 PACKAGE = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ def export_web(model: Network, folder: Path, directions: Directions | None = Non
     files["mark.svg"] = (STUDIO / "mark.svg").read_bytes()
     for library in LIBRARIES:
         files |= {f"lib/{library}/{path.name}": path.read_bytes() for path in sorted((BUNDLED / library).iterdir())}
-    files["photos/CREDITS.md"] = (FOLDER / "CREDITS.md").read_bytes()
+    files["photos/CREDITS.md"] = (BUNDLED / "photos" / "CREDITS.md").read_bytes()
     files["index.html"] = allowing_imports(files.pop("index.html").decode()).encode()  # last: all of it is there
     for name, data in files.items():
         atomic_write(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
