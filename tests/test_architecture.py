@@ -51,12 +51,13 @@ ROOMS = {
     "films": "codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
+    "exporting": "errors work images networks editing",
     "benchmarking": "errors work figures hardware networks editing evaluation graftlab",
     "studio": "errors work config images figures codes networks objectives checkpoints training blending language "
     "editing rendering video graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
     "training blending editing video inversion rendering perception evaluation language graftlab benchmarking "
-    "studio",
+    "exporting studio",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

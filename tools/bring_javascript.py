@@ -19,6 +19,11 @@ SHIPPED = {
     "@preact/signals": ["dist/signals.mjs", "LICENSE"],
     "@preact/signals-core": ["dist/signals-core.mjs", "LICENSE"],
     "htm": ["dist/htm.mjs", "LICENSE"],
+    "onnxruntime-web": [  # by WebAssembly alone, and by WebGPU too; its licence is in NOTICE, which the package lacks
+        *("dist/ort.wasm.min.mjs", "dist/ort-wasm-simd-threaded.mjs", "dist/ort-wasm-simd-threaded.wasm"),
+        *("dist/ort.jspi.min.mjs", "dist/ort-wasm-simd-threaded.jspi.mjs", "dist/ort-wasm-simd-threaded.jspi.wasm"),
+        "README.md",
+    ],
 }
 TESTS = ROOT / "tests" / "browser"  # which no wheel contains, nor what one is built from
 TESTED_WITH = {"axe-core": ["axe.min.js", "LICENSE"]}  # the same for tests, in tests/browser/LIBRARY
@@ -40,8 +45,7 @@ def bring() -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise MissingError(
-            "the pages of 'graft sheet' and 'graft studio' need npm at build time: install Node.js, then run "
-            "'make javascript'."
+            "the pages that graftlab writes need npm at build time: install Node.js, then run 'make javascript'."
         )
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json", ".npmrc"):
@@ -51,8 +55,7 @@ def bring() -> None:
         )
         if run.returncode:
             raise MissingError(
-                "'npm ci' failed, so the pages of 'graft sheet' and 'graft studio' lack their libraries: "
-                f"{run.stderr.strip()}"
+                f"'npm ci' failed, so the pages that graftlab writes lack their libraries: {run.stderr.strip()}"
             )
         for target, (library, files) in brought.items():
             target.mkdir(parents=True, exist_ok=True)

@@ -117,6 +117,13 @@ COMMANDS: Panels = {
         "card": "models.card",
         "convert": "files.convert",
         "verify": "files.verify",
+        "export": Group(
+            "Write models for other programs and for browsers.",
+            {
+                "web": "export.web",
+                "onnx": "export.onnx",
+            },
+        ),
         "bench": "bench.bench",
     },
 }

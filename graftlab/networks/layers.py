@@ -141,6 +141,11 @@ class Equalized(nn.Module):
         return known[2]
 
 
+def across_channels(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A matrix (outputs, inputs) times x (N, inputs), or times every place of x (N, inputs, h, w); then the bias."""
+    return F.linear(x, weight, bias) if x.ndim == 2 else F.conv2d(x, weight[:, :, None, None], bias)
+
+
 class Linear(Equalized):
     """Equalised linear layer. x (N, C), or (N, C, h, w) as a 1x1 convolution; returns the same with other channels.
 
@@ -154,11 +159,7 @@ class Linear(Equalized):
 
     def forward(self, x: Tensor) -> Tensor:
         gain = self.rate * (GAIN if self.activate else 1.0)
-        weight, bias = self.used(gain), self.bias * gain
-        if x.ndim == 2:
-            y = F.linear(x, weight, bias)
-        else:
-            y = F.conv2d(x, weight[:, :, None, None], bias)
+        y = across_channels(x, self.used(gain), self.bias * gain)
         return rectify(y) if self.activate else y
 
     def scaled(self, gain: float) -> Tensor:
@@ -307,7 +308,7 @@ class StyleConv(ModulatedConv):
         style = full(self.modulation.affine(texture))
         y = self.convolved(x * spread(style, x).to(x.dtype), None, gain)
         with torch.autocast(x.device.type, enabled=False):
-            power = torch.einsum("nc...,oc->no...", style.square(), self.kept("power", 1.0, self.weight.dtype))
+            power = across_channels(style.square(), self.kept("power", 1.0, self.weight.dtype))
         factor, bias = torch.rsqrt(spread(power, y) + EPSILON), (bias * gain)[:, None, None]
         return torch.addcmul(bias.to(y.dtype), y, factor.to(y.dtype))
 

@@ -7,7 +7,7 @@ seams.
 from collections.abc import Sequence
 from functools import lru_cache
 from math import pi
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from graftlab.errors import GraftError
 from graftlab.networks.layers import Noise
 
 NoiseMode = Literal["none", "fixed", "random"]
+N = TypeVar("N", int, Tensor)
 _WORD = 0xFFFFFFFF
 
 
@@ -61,7 +62,12 @@ def field(seed: int, layer: int, size: tuple[int, int], origin: tuple[int, int],
     """Standard normal noise (1, 1, H, W) whose value depends on seed, layer and absolute position alone."""
     where = device if device.type == "cuda" else None  # Apple's GPUs have no float64
     y, x = (torch.arange(start, start + count, device=where) for start, count in zip(origin, size, strict=True))
-    return _normal(_key(seed, layer), y[:, None], x[None]).to(device)[None, None]
+    return at_crossings(seed, layer, y, x).to(device)
+
+
+def at_crossings(seed: N, layer: N, y: Tensor, x: Tensor) -> Tensor:
+    """The same (1, 1, H, W) at rows y (H,) and columns x (W,); seed and layer may be int64 tensors ()."""
+    return _normal(_key(seed, layer), y[:, None], x[None])[None, None]
 
 
 def scattered(seed: int, layers: Sequence[int], y: Tensor, x: Tensor) -> Tensor:
@@ -70,7 +76,7 @@ def scattered(seed: int, layers: Sequence[int], y: Tensor, x: Tensor) -> Tensor:
     return _normal(keys.reshape(-1, *[1] * y.ndim), y, x)
 
 
-def _key(seed: int, layer: int) -> int:
+def _key(seed: N, layer: N) -> N:
     return (seed * 0x9E3779B1 + layer * 0x85EBCA77 + 1) & _WORD
 
 

@@ -4,14 +4,14 @@ import { signal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
 import { Sign, html } from "./html.js";
 import { apply, doc } from "./store.js";
-import { call } from "./wire.js";
+import { call, photoAddress } from "./wire.js";
 import { say } from "./words.js";
 
 export const photos = signal({}); // id -> { id, name, width, height }
 export const coming = signal({}); // shelf -> how many photos are on their way to it
 
-export const thumbnail = (id) => `/api/photos/${id}?side=160`;
-export const picture = (id) => id && `/api/photos/${id}`;
+export const thumbnail = (id) => photoAddress(id, 160);
+export const picture = (id) => id && photoAddress(id);
 export const named = (id) => (photos.value[id]?.name ?? "photo").replace(/^@|\.\w{1,5}$/g, "");
 
 /** Whether two photos are to be cropped to squares: their structures are mixed, and they differ in shape. */

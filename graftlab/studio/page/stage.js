@@ -5,6 +5,7 @@
 // the server can draw the same show again.
 
 import { signal } from "@preact/signals";
+import { seen as cameraTime, shot } from "./camera.js";
 import { unpack } from "./wire.js";
 
 export const frame = signal({ bitmap: null, waiting: false, notice: null, error: null });
@@ -26,7 +27,6 @@ let reel = { video: null, since: 0, place: 0 }; // the same of a video, in its s
 let still = null; // what the clock shows while it is stopped
 let lag = 0; // s that it has been stopped
 let last = 0; // time of the last picture that was asked for
-let camera = null; // { video, stream, canvas }
 let running = 0;
 let wake = () => {};
 
@@ -93,41 +93,6 @@ function note() {
   known = scene;
 }
 
-// -- the camera -----------------------------------------------------------------------------------------------------
-
-/** Throws an Error whose message is a sentence for people. */
-export async function openCamera() {
-  if (!navigator.mediaDevices) throw new Error("Cameras are for pages of this machine only: open the studio by its address 127.0.0.1.");
-  let stream;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, frameRate: { ideal: 30 } } });
-  } catch (error) {
-    throw new Error(error.name === "NotFoundError" ? "There is no camera: plug one in, or take the walk."
-      : "The browser does not let the page see the camera: allow it beside the address, and choose it again.");
-  }
-  closeCamera();
-  const video = Object.assign(document.createElement("video"), { srcObject: stream, muted: true, playsInline: true });
-  camera = { video, stream, canvas: new OffscreenCanvas(1, 1) };
-  await video.play();
-}
-
-export function closeCamera() {
-  for (const track of camera?.stream.getTracks() ?? []) track.stop();
-  camera = null;
-}
-
-/** The camera's picture as JPEG, its short side `side` pixels. */
-function shot({ video, canvas }, side) {
-  const { videoWidth: width, videoHeight: height } = video;
-  const scale = side / Math.min(width, height);
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(height * scale);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(video, 0, 0, canvas.width, canvas.height);
-  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
-}
-
 // -- pictures -------------------------------------------------------------------------------------------------------
 
 const address = (path) => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/${path}`;
@@ -178,7 +143,7 @@ export function perform(side, heard) {
       const now = performance.now();
       for (const [id, since] of asked) if (now - since > LATEST) asked.delete(id);
       const timed = Boolean(scene?.walk || scene?.film);
-      const seen = timed ? clock() : camera?.video.readyState >= 2 ? camera.video.currentTime : null;
+      const seen = timed ? clock() : cameraTime();
       const key = `${seen} ${JSON.stringify(scene)}`;
       if (!scene || seen === null || key === before || asked.size >= AHEAD || now - when < LEAST
         || socket.readyState !== WebSocket.OPEN) {
@@ -195,7 +160,7 @@ export function perform(side, heard) {
       const text = JSON.stringify({ view: "stage", id, quality: 90, scene: { ...scene, time: timed ? last : 0 } });
       if (timed) socket.send(text);
       else {
-        const picture = await shot(camera, side());
+        const picture = await shot(side()).convertToBlob({ type: "image/jpeg", quality: 0.92 });
         const words = new TextEncoder().encode(text);
         if (socket.readyState === WebSocket.OPEN) socket.send(new Blob([new Uint32Array([words.length]), words, picture]));
       }

@@ -25,6 +25,9 @@ export async function call(path, body = undefined, method = body === undefined ?
   throw new Error(told.error ?? `The studio refused this (${answer.status}).`);
 }
 
+/** Where a photo is, its short side at least `side` pixels; null: as it was brought. */
+export const photoAddress = (id, side = null) => `/api/photos/${id}${side ? `?side=${side}` : ""}`;
+
 // -- pictures -------------------------------------------------------------------------------------------------------
 
 const AT_ONCE = 2; // pictures of patient views that the server is asked for

@@ -3,9 +3,11 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Button, Choice, Group, Menu, Slider } from "../controls.js";
+import { Button, Choice, Group, Menu } from "../controls.js";
 import { Details } from "../details.js";
 import { html } from "../html.js";
+import { openCamera, closeCamera } from "../camera.js";
+import { Controllers, Faders } from "../faders.js";
 import * as midi from "../midi.js";
 import { Picture } from "../picture.js";
 import { Shelf, laid, named, photos, squared } from "../shelf.js";
@@ -123,13 +125,13 @@ function Stage({ part, model, change, take }) {
   useEffect(() => {
     if (part.source !== "camera") return;
     let wanted = true;
-    stage.openCamera().then(() => wanted || stage.closeCamera(), (error) => {
+    openCamera().then(() => wanted || closeCamera(), (error) => {
       say(error.message, "trouble");
       if (wanted) change("no camera", { source: "walk" });
     });
     return () => {
       wanted = false;
-      stage.closeCamera();
+      closeCamera();
     };
   }, [part.source]);
   return html`<div class="room live">
@@ -155,7 +157,10 @@ function Stage({ part, model, change, take }) {
       <${Faders} title="Faders" rows=${controls.filter(({ direction }) => !direction)} links=${part.links} />
       <${Faders} title="Directions" rows=${controls.filter(({ direction }) => direction)} links=${part.links} />
       <${Show} part=${part} take=${take} ready=${Boolean(scene)} />
-      <${Controllers} part=${part} change=${change} latest=${latest} />
+      <${Controllers} part=${part} change=${change} latest=${latest}>
+        <p class="hint">${stage.told.value.osc ? html`OSC: port ${stage.told.value.osc}, <code>/graftlab/NAME NUMBER</code>`
+          : html`OSC: start with <code>--osc 9000</code>.`}</p>
+      <//>
       <${Elsewhere} />
     </aside>
   </div>`;
@@ -187,51 +192,6 @@ function Actions({ part, change }) {
       sign=${quiet ? "play" : "pause"} pressed=${quiet} onClick=${() => stage.pause(!quiet)} />`}
     <${Button} name="Mirror" keys="M" data-key="m" sign="exchange" pressed=${part.mirror}
       onClick=${() => change("the mirror", { mirror: !part.mirror })} />`;
-}
-
-function Faders({ title, rows, links }) {
-  const learning = midi.learning.value;
-  const knob = (name) => Object.keys(links).find((one) => links[one] === name);
-  if (!rows.length) return null;
-  return html`<${Group} title=${title}>
-    ${rows.map(({ name, title, direction, ...control }) => html`<div key=${name} onFocusIn=${() => midi.touch(name)}
-        onPointerDown=${() => midi.touch(name)} class=${`fader ${learning === name ? "learning" : ""}`}>
-      <${Slider} name=${title} ...${control} />
-      ${learning !== null && (learning === name || knob(name)) && html`<span class="knob">
-        ${learning === name ? "move a knob" : knob(name)}</span>`}
-    </div>`)}
-  <//>`;
-}
-
-function Controllers({ part, change, latest }) {
-  const learning = midi.learning.value;
-  const moved = (knob, share) => {
-    const { controls, part, change } = latest.current;
-    if (midi.learning.value) {
-      change("learning a knob", { links: { [knob]: midi.learning.value } });
-      midi.learning.value = "";
-      return;
-    }
-    const one = controls.find(({ name }) => name === part.links[knob]);
-    if (one) one.set(one.min + share * (one.max - one.min));
-  };
-  const begin = () => midi.listen(moved).then(() => (midi.learning.value = ""), (error) => say(error.message, "trouble"));
-  useEffect(() => {
-    if (Object.keys(latest.current.part.links).length) midi.listen(moved).catch(() => {});
-  }, []);
-  const links = Object.keys(part.links).length;
-  const devices = midi.devices.value;
-  return html`<${Group} title="Controllers">
-    <div class="row">
-      <${Button} pressed=${learning !== null} onClick=${() => (learning === null ? begin() : (midi.learning.value = null))}>
-        ${learning === null ? "Learn MIDI" : "Done"}<//>
-      ${links > 0 && html`<${Button} onClick=${() => change("forgetting knobs", { links: () => ({}) })}>Forget ${links}<//>`}
-    </div>
-    <p class="hint" role="status">${learning !== null ? "Touch a fader here, then move a knob of the controller."
-      : devices?.length ? devices.join(", ") : devices ? "No controller is plugged in." : "Knobs move faders once they are learnt."}</p>
-    <p class="hint">${stage.told.value.osc ? html`OSC: port ${stage.told.value.osc}, <code>/graftlab/NAME NUMBER</code>`
-      : html`OSC: start with <code>--osc 9000</code>.`}</p>
-  <//>`;
 }
 
 function Show({ part, take, ready }) {
