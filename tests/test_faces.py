@@ -5,8 +5,10 @@ import math
 import pytest
 import tiny
 import torch
+from claims import refused
 
 from graftlab.images.frames import Frame
+from graftlab.inversion import faces, redraw
 from graftlab.inversion.faces import Face, find_faces
 from graftlab.perception.mtcnn import LAYERS, network
 
@@ -82,3 +84,20 @@ def test_the_last_layers_see_the_map_as_tensorflow_flattens_it(name):
 
 def test_where_there_is_no_face_none_is_found():
     assert find_faces(smooth(48, 64)) == []
+
+
+def test_all_faces_of_a_photo_are_redrawn_where_they_are(monkeypatch):
+    base, photo = tiny.stylegan2(), smooth(120, 200)
+    pair = [Face(UPRIGHT, 50, 1.0), Face(UPRIGHT + torch.tensor([90.0, 10.0]), 40, 1.0)]
+    monkeypatch.setattr(faces, "find_faces", lambda picture: pair)
+    codes = base.codes_of([1, 2], 1.0)
+    (made,) = redraw([photo], base, {"": base}, codes=codes, faces="all")
+    changed = (made.image != photo).any(1)[0]
+    assert len(made.after) == 2
+    assert changed[32, 50]
+    assert changed[42, 140]
+    assert not changed[:, 91:99].any()
+    refused("leave out --box", lambda: [*redraw([photo], base, {"": base}, "0,0,64,64", faces="all")])
+    refused("largest or all", lambda: [*redraw([photo], base, {"": base}, faces="most")])
+    monkeypatch.setattr(faces, "find_faces", lambda picture: [])
+    refused("the photo shows no face", lambda: [*redraw([photo], base, {"": base}, faces="all")])

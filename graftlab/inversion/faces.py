@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graftlab.errors import GraftError
 from graftlab.images.frames import Frame
 from graftlab.perception.mtcnn import MTCNN
 
+WHICH = ("largest", "all")
 SIDE = 640  # pixels of the longer side, at which faces are looked for
 TURNS = (0, 60, -60, 120, -120, 180)  # degrees by which a picture is turned: faces are seen up to 40 from upright
 APART = 0.5  # of a face's side: middles that are closer belong to one face
@@ -70,8 +72,8 @@ def find_faces(picture: Tensor) -> list[Face]:
     the border. GraftError if the extra `faces` is not installed."""
     scale = min(1.0, SIDE / max(picture.shape[2:]))
     if scale < 1:
-        size = [max(1, round(side * scale)) for side in picture.shape[2:]]
-        picture = F.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+        small = [max(1, round(side * scale)) for side in picture.shape[2:]]
+        picture = F.interpolate(picture, size=small, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
     height, width = picture.shape[2:]
     found: list[Face] = []
     for turn in TURNS:
@@ -91,6 +93,15 @@ def find_faces(picture: Tensor) -> list[Face]:
             kept.append(face)
     kept.sort(key=lambda face: face.side, reverse=True)
     return [Face(face.points / scale, face.side / scale, face.score) for face in kept]
+
+
+def frame_faces(picture: Tensor, which: str, name: str, aspect: float = 1.0) -> list[Frame]:
+    """Frames of the "largest" face of a picture, or of "all". GraftError if it has none, and for another word."""
+    if which not in WHICH:
+        raise GraftError(f"Faces are {' or '.join(WHICH)}, not '{which}'.")
+    if not (found := find_faces(picture)):
+        raise GraftError(f"{name} shows no face that was found; give its box by hand (--box), or another photo.")
+    return [face.frame(aspect) for face in (found if which == "all" else found[:1])]
 
 
 def _upright(picture: Tensor, face: Face) -> list[Face]:
