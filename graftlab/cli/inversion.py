@@ -137,6 +137,12 @@ def toonify(
             help="left,top,width,height in pixels of the region to redraw; by default only the centre is drawn."
         ),
     ] = None,
+    faces: Annotated[
+        str | None,
+        typer.Option(
+            help="Redraw the 'largest' face of each photo, or 'all', upright as in FFHQ's pictures (extra 'faces')."
+        ),
+    ] = None,
     whole: Annotated[
         bool, typer.Option("--whole", help="Without --box: the whole photo at its own size, its centre redrawn.")
     ] = False,
@@ -154,6 +160,8 @@ def toonify(
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
 
+    graft toonify family.jpg --base faces.pkl --blend toons.pkl --faces all -o toons.png
+
     graft toonify photos/ --base faces.pkl --blend toons.pkl --levels 8,16,32 --whole --sheet toons.png -o toon.jpg
     """
 
@@ -169,7 +177,7 @@ def toonify(
         spare(target, *inputs)
     drawing, found = larger.on(desk), []
     with resumable("from the last state, half a minute ago at most"):
-        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
+        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, faces, bar, say):
             target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
             spare(target, *inputs)
             replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)

@@ -2,6 +2,7 @@
 from codes to those that follow words."""
 
 from graftlab.inversion.encoding import train_encoder
+from graftlab.inversion.faces import Face, find_faces
 from graftlab.inversion.following import Guided, guide
 from graftlab.inversion.guidance import Guidance, Guiding
 from graftlab.inversion.likeness import Likeness
@@ -14,6 +15,7 @@ from graftlab.inversion.tuning import Tuning
 from graftlab.inversion.work import carry_out
 
 __all__ = [
+    "Face",
     "Finding",
     "Guidance",
     "Guided",
@@ -27,6 +29,7 @@ __all__ = [
     "Tuning",
     "carry_out",
     "find_codes",
+    "find_faces",
     "guide",
     "invert",
     "parse_sources",

@@ -1,4 +1,4 @@
-"""A box of a photo, cut out at the size of a model, and put back with a soft edge."""
+"""A box of a photo, or the frame of a face, cut out at the size of a model, and put back with a soft edge."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graftlab.editing.masks import soften
 from graftlab.errors import GraftError
+from graftlab.images.frames import Frame
 
 ASPECT = 0.02  # by which a box may differ from a model's aspect, of which nobody sees the stretching
 
@@ -47,11 +48,14 @@ class Box:
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 
-def cut(image: Tensor, box: Box, size: tuple[int, int], name: str, enlarge: bool = False) -> Tensor:
+def cut(image: Tensor, box: Box | Frame, size: tuple[int, int], name: str, enlarge: bool = False) -> Tensor:
     """What the box shows of a picture (1, 3, H, W), at the size (height, width): (1, 3, height, width).
 
     GraftError if the box reaches beyond the picture, is of another aspect, or, unless `enlarge`, has fewer pixels."""
     height, width = image.shape[2:]
+    if isinstance(box, Frame):
+        _large_enough(box, size, name, enlarge)
+        return box.cut(image, size)
     if box.x + box.width > width or box.y + box.height > height:
         raise GraftError(f"The box {box.x},{box.y},{box.width},{box.height} reaches beyond {name}, {width} x {height}.")
     if abs(box.width * size[0] / (box.height * size[1]) - 1) > ASPECT:
@@ -59,21 +63,27 @@ def cut(image: Tensor, box: Box, size: tuple[int, int], name: str, enlarge: bool
             f"The box is {box.width} x {box.height} pixels, and the model draws {size[1]} x {size[0]}: "
             "give a box of the same shape."
         )
-    if not enlarge and (box.height < size[0] or box.width < size[1]):
-        raise GraftError(
-            f"{name} shows {box.width} x {box.height} pixels, fewer than the {size[1]} x {size[0]} that the model "
-            "draws: give a larger photo or box, or enlarge it (--enlarge)."
-        )
+    _large_enough(box, size, name, enlarge)
     return rescale(image[:, :, *box.area], size)
 
 
-def paste(image: Tensor, piece: Tensor, box: Box, soft: float = 0.1) -> Tensor:
+def _large_enough(box: Box | Frame, size: tuple[int, int], name: str, enlarge: bool) -> None:
+    if not enlarge and (box.height < size[0] or box.width < size[1]):
+        raise GraftError(
+            f"{name} shows {box.width:.0f} x {box.height:.0f} pixels, fewer than the {size[1]} x {size[0]} that the "
+            "model draws: give a larger photo or box, or enlarge it (--enlarge)."
+        )
+
+
+def paste(image: Tensor, piece: Tensor, box: Box | Frame, soft: float = 0.1) -> Tensor:
     """The picture (1, 3, H, W) with a piece (1, 3, h, w), scaled to the box, in it.
 
     Along the box's edge the picture turns into the piece over `soft` of its shorter side, in a straight line.
     GraftError for a share outside of [0, 0.5]."""
     if not 0 <= soft <= 0.5:
         raise GraftError(f"The soft edge is a share of the box from 0 to 0.5, not {soft:g}.")
+    if isinstance(box, Frame):
+        return box.paste(image, piece, soft, match=True)
     piece = rescale(piece, (box.height, box.width))
     half = round(soft * min(box.height, box.width) / 2)
     mask = torch.zeros(1, 1, box.height, box.width)

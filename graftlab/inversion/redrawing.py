@@ -6,17 +6,20 @@ for made in redraw(["@peaks", "@autumn-hills"], base, {"prints": prints, "neon":
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graftlab.codes import StyleCodes
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.images import read
+from graftlab.images.frames import Frame
 from graftlab.inversion.crops import Box, cut, paste
+from graftlab.inversion.faces import frame_faces
 from graftlab.inversion.photos import Photo
 from graftlab.inversion.search import draw
 from graftlab.inversion.sources import USUAL, Finding, Tell, find_codes, read_codes
@@ -31,7 +34,7 @@ class Redrawing:
 
     name: str  # of the photo
     by: str  # which blend
-    before: Tensor  # (1, 3, H, W) in [-1, 1]: the part that is redrawn, at the size of the model's pictures
+    before: Tensor  # (N, 3, H, W) in [-1, 1]: the N parts that are redrawn, at the size of the model's pictures
     after: Tensor  # the same, redrawn
     image: Tensor  # the result: `after`, or the whole photo (1, 3, H, W) with it
 
@@ -46,6 +49,7 @@ def redraw(
     codes: StyleCodes | str | Path | None = None,  # of the photos in the base; None: they are searched for
     finding: Finding = USUAL,
     seed: int = 0,  # of the search
+    faces: str | None = None,  # "largest" or "all": upright, and back into the whole photo; None: the box or middle
     watch: Watch = unwatched,
     tell: Tell = lambda sentence: None,
 ) -> Iterator[Redrawing]:
@@ -53,28 +57,42 @@ def redraw(
 
     GraftError, before any search, for models of different layers, and for a box that does not fit photos and model."""
     wanted = Box.parse(box) if isinstance(box, str) else box
+    if wanted and faces:
+        raise GraftError("What is redrawn is a box or faces; leave out --box, or --faces.")
     check_alike(base, *blends.values())
     size = base.config.resolutions[-1]
     pictures = [each if isinstance(each, Tensor) else read(each) for each in photos]
     names = ["the photo" if isinstance(each, Tensor) else str(each) for each in photos]
-    boxes = [wanted or Box.central(picture, size) for picture in pictures]
-    pieces = []
-    for picture, crop, name in zip(pictures, boxes, names, strict=True):
-        pieces.append(cut(picture, crop, size, name, finding.enlarge))
-        paste(picture, pieces[-1], crop, soft)  # refuses what it would refuse after the search
+    boxes: list[Sequence[Box | Frame]] = [
+        frame_faces(picture, faces, name, size[0] / size[1]) if faces else [wanted or Box.central(picture, size)]
+        for picture, name in zip(pictures, names, strict=True)
+    ]
+    pieces, shown = list[Tensor](), list[str]()
+    for picture, crops, name in zip(pictures, boxes, names, strict=True):
+        for crop in crops:
+            pieces.append(cut(picture, crop, size, name, finding.enlarge))
+            paste(picture, pieces[-1], crop, soft)  # refuses what it would refuse after the search
+            shown.append(name)
     if codes is None:
-        found = find_codes(base, pieces, finding, seed, names, watch, tell)
+        found = find_codes(base, pieces, finding, seed, shown, watch, tell)
         codes = StyleCodes.cat([each.codes for each in found])
     elif not isinstance(codes, StyleCodes):
         codes = read_codes(codes, base)
-    if len(codes) != len(photos):
-        raise GraftError(f"There are {len(codes)} codes and {len(photos)} photos; give one for each.")
+    if len(codes) != len(pieces):
+        what = "faces" if faces else "photos"
+        raise GraftError(f"There are {len(codes)} codes and {len(pieces)} {what}; give one for each.")
+    ends = list(accumulate(map(len, boxes)))
     with watch("redrawing", total := len(photos) * len(blends)) as progress:
         for number, (i, by) in enumerate(product(range(len(photos)), blends), 1):
-            after = draw(blends[by], adopt(codes[i], base, blends[by])).clamp(-1, 1)
-            image = paste(pictures[i], after, boxes[i], soft) if wanted or whole else after
+            own = slice(ends[i] - len(boxes[i]), ends[i])
+            after = draw(blends[by], adopt(codes[own], base, blends[by])).clamp(-1, 1)
+            image = after
+            if wanted or whole or faces:
+                image = pictures[i]
+                for crop, piece in zip(boxes[i], after, strict=True):
+                    image = paste(image, piece[None], crop, soft)
             progress(number, total)
-            yield Redrawing(Path(names[i]).stem, by, pieces[i], after, image)
+            yield Redrawing(Path(names[i]).stem, by, torch.cat(pieces[own]), after, image)
 
 
 def toonify(
@@ -85,12 +103,15 @@ def toonify(
     soft: float = 0.1,  # of the box, the share over which its edge is soft
     codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for
     seed: int = 0,
+    faces: str | None = None,  # "largest" or "all", which are redrawn instead
     watch: Watch = unwatched,
     **finding: Any,  # of `Finding`: steps, space and the like
 ) -> Tensor:
     """One photo by one blend (`redraw`): (1, 3, H, W)."""
     how = Finding(**finding)
-    (made,) = redraw([photo], base, {"": blend}, box, soft, codes=codes, finding=how, seed=seed, watch=watch)
+    (made,) = redraw(
+        [photo], base, {"": blend}, box, soft, codes=codes, finding=how, seed=seed, faces=faces, watch=watch
+    )
     return made.image
 
 
@@ -98,6 +119,6 @@ def draw_comparison(made: Sequence[Redrawing]) -> Tensor:
     """Photos beside what blends made of them, a row for each: (1, 3, H, W)."""
     heads = list(dict.fromkeys(each.by for each in made))
     rows = [made[i : i + len(heads)] for i in range(0, len(made), len(heads))]
-    cells = [[row[0].before, *(each.after for each in row)] for row in rows]
+    cells = [[row[0].before[:1], *(each.after[:1] for each in row)] for row in rows]  # of several faces the first
     scale = fit_scale(len(rows), len(heads) + 1, max(made[0].before.shape[2:]))
     return sheet(cells, [row[0].name for row in rows], ["photo", *heads], scale=scale)
