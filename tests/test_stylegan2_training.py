@@ -78,6 +78,7 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
     before = one.model.mapping.average.clone()
     with torch.no_grad():
         w = one._draw_codes(4, learn=True)
+        one._move_average()
     torch.manual_seed(0)
     first = one.model.mapping(torch.randn(8, 16))[:4].mean(0)
     assert torch.allclose(one.model.mapping.average, (before + first) / 2)

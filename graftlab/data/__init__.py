@@ -5,9 +5,21 @@ source --scan--> report      source --pack--> one memory-mapped file      source
 
 from graftlab.data.crops import CROPS
 from graftlab.data.image_source import ImageSource
+from graftlab.data.indexing import IndexReport, index
 from graftlab.data.pack import Pack, pack
 from graftlab.data.scan import ScanReport, scan
 from graftlab.data.sources import open_source
 from graftlab.data.training_images import TrainingImages
 
-__all__ = ["CROPS", "ImageSource", "Pack", "ScanReport", "TrainingImages", "open_source", "pack", "scan"]
+__all__ = [
+    "CROPS",
+    "ImageSource",
+    "IndexReport",
+    "Pack",
+    "ScanReport",
+    "TrainingImages",
+    "index",
+    "open_source",
+    "pack",
+    "scan",
+]

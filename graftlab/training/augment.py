@@ -7,6 +7,7 @@ and the picture its texture comes from keep the same colours, which the patch di
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import pi
 
 import torch
@@ -14,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.networks.chance import drawn
 from graftlab.objectives.terms import Augment, no_augment
 
 
 def colour(count: int, size: int, device: torch.device) -> Augment:
     """Brightness up to 0.5 either way (of a range of 2), saturation 0 to 2, contrast 0.5 to 1.5."""
-    brightness, saturation, contrast = torch.rand(3, count, 1, 1, 1, device=device)
+    brightness, saturation, contrast = drawn(torch.rand, (3, count, 1, 1, 1), 1, device)
 
     def change(images: Tensor) -> Tensor:
         n = len(images)
@@ -35,7 +37,7 @@ def colour(count: int, size: int, device: torch.device) -> Augment:
 def translation(count: int, size: int, device: torch.device) -> Augment:
     """A shift of up to an eighth of the side, whole pixels, with grey beyond the border."""
     reach = max(1, size // 8)
-    dy, dx = torch.randint(-reach, reach + 1, (2, count, 1), device=device)
+    dy, dx = drawn(partial(torch.randint, -reach, reach + 1), (2, count, 1), 1, device)
 
     def change(images: Tensor) -> Tensor:
         n, line = len(images), torch.arange(size, device=images.device) + reach
@@ -49,7 +51,7 @@ def translation(count: int, size: int, device: torch.device) -> Augment:
 
 def cutout(count: int, size: int, device: torch.device) -> Augment:
     """A grey square of half the side, its centre anywhere."""
-    centre = torch.rand(2, count, 1, device=device) * size
+    centre = drawn(torch.rand, (2, count, 1), 1, device) * size
 
     def change(images: Tensor) -> Tensor:
         line = torch.arange(size, device=images.device) + 0.5
@@ -62,7 +64,7 @@ def cutout(count: int, size: int, device: torch.device) -> Augment:
 def geometry(count: int, size: int, device: torch.device) -> Augment:
     """Turned by up to 15 degrees, 0.75 to 1.33 times as large, sides in proportions from 3:4 to 4:3, reflected beyond
     the border: what ADA changes of a picture's geometry, kept small, for scenes that have an above and a below."""
-    turn, scale, aspect = torch.rand(3, count, device=device) * 2 - 1
+    turn, scale, aspect = drawn(torch.rand, (3, count), 1, device) * 2 - 1
     angle, scale, aspect = turn * (pi / 12), (4 / 3) ** scale, (4 / 3) ** (aspect / 2)
     zero = torch.zeros_like(angle)
     rows = [
@@ -74,13 +76,13 @@ def geometry(count: int, size: int, device: torch.device) -> Augment:
 
 def flip(count: int, size: int, device: torch.device) -> Augment:
     """Half of the pictures left to right."""
-    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    turned = drawn(torch.rand, (count, 1, 1, 1), 0, device) < 0.5
     return lambda images: torch.where(turned[: len(images)], images.flip(3), images)
 
 
 def quarter(count: int, size: int, device: torch.device) -> Augment:
     """Turned by 0, 90, 180 or 270 degrees."""
-    turns = torch.randint(4, (count, 1, 1, 1), device=device)
+    turns = drawn(partial(torch.randint, 4), (count, 1, 1, 1), 0, device)
 
     def change(images: Tensor) -> Tensor:
         half = torch.where(turns[: len(images)] >= 2, images.flip(2, 3), images)
@@ -91,7 +93,7 @@ def quarter(count: int, size: int, device: torch.device) -> Augment:
 
 def rotation(count: int, size: int, device: torch.device) -> Augment:
     """Turned by any angle, reflected beyond the border."""
-    angle = (torch.rand(count, device=device) * 2 - 1) * pi
+    angle = (drawn(torch.rand, (count,), 0, device) * 2 - 1) * pi
     zero = torch.zeros_like(angle)
     rows = [torch.stack([angle.cos(), angle.sin(), zero], 1), torch.stack([-angle.sin(), angle.cos(), zero], 1)]
     return sampled(torch.stack(rows, 1))
@@ -99,7 +101,7 @@ def rotation(count: int, size: int, device: torch.device) -> Augment:
 
 def hue(count: int, size: int, device: torch.device) -> Augment:
     """Colours turned about the axis of grays, by any angle (Rodrigues' formula)."""
-    angle = (torch.rand(count, 1, 1, device=device) * 2 - 1) * pi
+    angle = (drawn(torch.rand, (count, 1, 1), 0, device) * 2 - 1) * pi
     unit, gray = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
     matrices = angle.cos() * unit + (1 - angle.cos()) * gray + angle.sin() * cross
@@ -108,13 +110,14 @@ def hue(count: int, size: int, device: torch.device) -> Augment:
 
 def luma(count: int, size: int, device: torch.device) -> Augment:
     """Light and dark exchanged in half of the pictures, while hues stay."""
-    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    turned = drawn(torch.rand, (count, 1, 1, 1), 0, device) < 0.5
     return lambda images: torch.where(turned[: len(images)], images - 2 * images.mean(1, keepdim=True), images)
 
 
 def noise(count: int, size: int, device: torch.device) -> Augment:
     """Grain, whose deviation is that of a normal distribution of 0.1, without its sign."""
-    grain = 0.1 * torch.randn(count, 1, 1, 1, device=device).abs() * torch.randn(count, 3, size, size, device=device)
+    grain = 0.1 * drawn(torch.randn, (count, 1, 1, 1), 0, device).abs()
+    grain = grain * drawn(torch.randn, (count, 3, size, size), 0, device)
     return lambda images: images + grain[: len(images)].to(images)
 
 
@@ -150,7 +153,7 @@ def draw(names: Sequence[str], count: int, size: int, device: torch.device, shar
         return no_augment
     changes = [CHANGES[name](count, size, device) for name in names]
     if share < 1:
-        changes = [sometimes(change, torch.rand(count, 1, 1, 1, device=device) < share) for change in changes]
+        changes = [sometimes(change, drawn(torch.rand, (count, 1, 1, 1), 0, device) < share) for change in changes]
 
     def change(images: Tensor) -> Tensor:
         for one in changes:

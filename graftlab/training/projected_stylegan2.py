@@ -11,9 +11,10 @@ from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
-from graftlab.objectives.terms import HINGE_CHANCE, Augment
+from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
+from graftlab.training.sharing import Pass
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.trainer import Step
 
@@ -23,6 +24,7 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
     drawing them for each. Spectral normalisation takes the place of R1."""
 
     manner = "projected"
+    stretches = 2  # path lengths are measured on half batches
     compared_in = JUDGE  # not the teacher, who knows only what it taught
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
@@ -47,18 +49,37 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         return figures | self._count(turn)
 
     def both_step(self, images: Tensor) -> dict[str, float]:
-        """First the discriminator learns, then the generator by what it has learnt."""
-        augment = self._augment(images, self.strength)
-        w = self._draw_codes(len(images), learn=True)
-        with self._autocast():
-            made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
-        with torch.no_grad():
-            real = self._maps(images, augment)
-        seen = tuple(maps.detach() for maps in made)
-        terms = self._adversarial("discriminators", self.discriminators, real, seen)
-        figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
+        """First the discriminator learns, then the generator by what it has learnt: from the same pictures, which are
+        drawn again only if they were made in several passes."""
+        before, kept = self._chance(), list[Maps]()
+
+        def draw(part: Pass) -> tuple[Maps, Maps]:
+            some = images[part.rows]
+            augment = self._augment(some, self.strength)
+            w = self._draw_codes(len(some), learn=True)
+            with self._autocast():
+                made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
+            with torch.no_grad():
+                return self._maps(some, augment), made
+
+        def judging(part: Pass) -> Terms:
+            kept.clear()
+            real, made = draw(part)
+            if self.passes == 1:
+                kept.extend((real, made))
+            return self._adversarial("discriminators", self.discriminators, real, tuple(x.detach() for x in made))
+
+        def convincing(part: Pass) -> Terms:
+            real, made = kept or draw(part)
+            kept.clear()
+            return self._adversarial("generator", self.discriminators, real, made)
+
+        figures = self._note_sign(self._minimise("discriminators", judging, len(images), chance=HINGE_CHANCE))
+        after = self._chance()
         with self._freeze_discriminators():
-            figures |= self._minimise("model", self._adversarial("generator", self.discriminators, real, made))
+            figures |= self._minimise("model", convincing, len(images), since=before)
+        self._restore(after)
+        self._move_average()
         self._average(self.config.batch)
         return figures
 

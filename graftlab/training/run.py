@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftlab import distributed
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
@@ -27,7 +28,8 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
 from graftlab.images import write
-from graftlab.training import augment, distributed
+from graftlab.networks.chance import within
+from graftlab.training import augment
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
@@ -129,11 +131,11 @@ class Run:
 
     def _train(self, progress: Progress) -> None:
         trainer, config = self.trainer, self.config
-        mine = distributed.rank() * self.share  # where this process's images lie in a batch
-        stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
+        mine = trainer.share()  # which images of a batch this process takes
+        stream = self.data.batches(trainer.seen, config.batch, config.batch, mine.numpy())
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                truths = self.data.truths(trainer.seen + mine, self.share) if self.data.views else None
+                truths = within(self.data.truths(trainer.seen, config.batch), mine) if self.data.views else None
                 self.stats.add(distributed.average(trainer.step(next(stream), truths)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)

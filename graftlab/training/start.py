@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from graftlab import distributed
 from graftlab.artifacts import views
 from graftlab.checkpoints.load import load, locate
 from graftlab.checkpoints.readers import open_model
@@ -39,7 +40,6 @@ from graftlab.language import DEFAULT
 from graftlab.networks.model import fingerprint
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.words import NEUTRAL
-from graftlab.training import distributed
 from graftlab.training import run as runs
 from graftlab.training.trainer import teacher_of
 from graftlab.work import examples

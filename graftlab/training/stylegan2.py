@@ -1,14 +1,16 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
 and for fine-tuning, and what shows how far it has come."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from graftlab import distributed
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
 from graftlab.data import TrainingImages
@@ -17,14 +19,15 @@ from graftlab.evaluation.metrics import kernel_distance
 from graftlab.figures.charts import RAW, TELLING, Curve, Figure
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
+from graftlab.networks.chance import drawn
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
+from graftlab.objectives.stylegan2 import adversarial, path_lengths, path_penalty, r1_penalty
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Player, Terms
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
-from graftlab.training import distributed
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, fill
+from graftlab.training.sharing import Pass
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, fill
 
 VALIDATION_IMAGES = 500
 SHEET_SIDE = 6  # samples along a sheet's sides
@@ -44,6 +47,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         super().__init__(config, device, compiled)
         self.strength = config.adapt_from if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
+        self._means_of_w: list[Tensor] = []  # of the latest passes
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
         self._features: FeatureNetwork | None = None
         self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
@@ -67,29 +71,64 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         self.ema.load_state_dict(self.model.state_dict())
         return self._adopt_discriminators(base)
 
+    @property
+    def stretches(self) -> int:  # type: ignore[override]
+        """Pictures are compared in groups, whose members stand batch / group apart; path lengths, in half batches."""
+        group = min(self.config.network.discriminator_group, self.config.batch)
+        return group * (1 + group % 2)
+
     def path_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
+        recipe, before = self.config.recipe, self._chance()
+        latest: Tensor | None = None  # mean of the lengths of the whole batch
+
+        def lengths(part: Pass) -> Tensor:
+            w = self._path_codes(len(images[part.rows]))
+            return path_lengths(self.model, w, differentiable=False).mean()
+
+        def measure() -> Tensor:
+            return torch.stack(self._in_passes(lengths, len(images), before)).mean(0)
+
+        def terms(part: Pass) -> Terms:
+            nonlocal latest
+            if latest is None and self.passes > 1:
+                latest = measure()
+                self._restore(before)
+            w = self._path_codes(len(images[part.rows]))
+            found, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay, latest=latest)
+            moved[:] = [mean]
+            return found
+
+        moved: list[Tensor] = []
         with exact_convolutions():
-            w = self._draw_codes(max(1, len(images) // PATH_SHRINK))
-            w = w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
-            terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
-            self.path_mean = distributed.mean(mean)
-            return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}
+            if distributed.world_size() > 1 and self.divides:
+                latest = distributed.mean(measure())
+            figures = self._minimise("model", terms, len(images), recipe.path_interval, since=before)
+            self.path_mean = distributed.mean(moved[0])
+        return figures | {"path_length": self.path_mean.item()}
+
+    def _path_codes(self, count: int) -> Tensor:
+        w = self._draw_codes(max(1, count // PATH_SHRINK))
+        return w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
 
     def _draw_codes(self, count: int, learn: bool = False) -> Tensor:
         """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
 
-        `learn` moves the mean of w, which truncation draws towards."""
+        `learn` notes their mean, for `_move_average`."""
         model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
-        z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
-        first, second = model.mapping(z).chunk(2)
+        z = drawn(torch.randn, (2, count, self.config.network.z_channels), 1, self.device)
+        first, second = model.mapping(z.flatten(0, 1)).chunk(2)
         if learn:
-            mean = distributed.mean(first.detach().mean(0))
-            model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
-        crossing = torch.randint(1, max(2, layers), (count, 1), device=self.device)
-        mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
+            self._means_of_w.append(first.detach().mean(0))
+        crossing = drawn(partial(torch.randint, 1, max(2, layers)), (count, 1), device=self.device)
+        mixed = drawn(torch.rand, (count, 1), device=self.device) < recipe.mixing
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+    def _move_average(self) -> None:
+        """Move the mean of w, which truncation draws towards, to that of the batch that was drawn last."""
+        mean = distributed.mean(torch.stack(self._means_of_w[-self.passes :]).mean(0))
+        self.model.mapping.average.lerp_(mean, 1 - self.config.recipe.average_decay)
+        self._means_of_w.clear()
 
     def _count(self, turn: int) -> dict[str, float]:
         """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
@@ -98,11 +137,11 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             self._adapt()
         return {"augmented": self.strength}
 
-    def _accuracies(self, terms: Terms, chance: float) -> dict[str, float]:
-        """Those of the discriminator, over all processes; what augmentation is adapted to."""
-        right = distributed.average(accuracies(terms, chance))
-        self._signs.append(2 * right["D_accuracy_real"] - 1)
-        return right
+    def _note_sign(self, figures: dict[str, float]) -> dict[str, float]:
+        """The same figures, once the discriminator's accuracy, to which augmentation is adapted, is noted."""
+        right = distributed.average({"real": figures["D_accuracy_real"]})
+        self._signs.append(2 * right["real"] - 1)
+        return figures
 
     def _adapt(self) -> None:
         """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
@@ -227,33 +266,41 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         return figures | self._count(turn)
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        with torch.no_grad():
-            w = self._draw_codes(len(images))
-        with self._autocast():
-            terms = self._adversarial(
-                *("discriminators", self.model, self.discriminators, w, images),
-                augment=self._augment(images, self.strength),
-            )
-        return self._minimise("discriminators", terms) | self._accuracies(terms, LOGISTIC_CHANCE)
+        figures = self._minimise(
+            "discriminators", self._terms("discriminators", images), len(images), chance=LOGISTIC_CHANCE
+        )
+        return self._note_sign(figures)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            return r1_penalty(self.discriminators, some, self._augment(some, self.strength))
+
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength))
-            return self._minimise("discriminators", terms, recipe.r1_interval)
+            return self._minimise("discriminators", terms, len(images), self.config.recipe.r1_interval)
 
     def generator_step(self, images: Tensor) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
         with self._freeze_discriminators():
-            w = self._draw_codes(len(images), learn=True)
-            with self._autocast():
-                terms = self._adversarial(
-                    *("generator", self.model, self.discriminators, w, images),
-                    augment=self._augment(images, self.strength),
-                )
-            figures = self._minimise("model", terms)
+            figures = self._minimise("model", self._terms("generator", images), len(images))
+        self._move_average()
         self._average(self.config.batch)
         return figures
+
+    def _terms(self, player: Player, images: Tensor) -> Callable[[Pass], Terms]:
+        """What a player minimises."""
+        learn = player == "generator"
+
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            with torch.set_grad_enabled(learn):
+                w = self._draw_codes(len(some), learn)
+            with self._autocast():
+                return self._adversarial(
+                    *(player, self.model, self.discriminators, w, some), augment=self._augment(some, self.strength)
+                )
+
+        return terms
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe
