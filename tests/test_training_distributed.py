@@ -10,7 +10,7 @@ import pytest
 import torch
 from claims import refused
 from safetensors.torch import load_file
-from training_fixture import CPU, apart, config, make_photos, steps_of, trainers
+from training_fixture import CPU, apart, config, make_photos, start, steps_of, trainers
 
 from graftlab import distributed
 from graftlab.training.swapping import SwappingTrainer
@@ -57,6 +57,9 @@ def test_two_processes(tmp_path):
         "000000008.safetensors",
         "000000012.safetensors",
     ]
+    alone = start(tmp_path / "run", photos, images=16)  # goes on with what two began
+    assert alone.trainer.seen == 12
+    assert alone.train()
     for name, make in trainers(8).items():  # as many steps as the pair took, half of each batch in either process
         state, told = steps_of(make(), 2)
         assert apart(load_file(tmp_path / f"{name}.safetensors"), state) < 2e-3, name

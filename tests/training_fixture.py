@@ -275,6 +275,11 @@ def one_of_a_pair(rank: int, folder: Path, photos: Path) -> None:
     where = folder / ("run" if rank == 0 else "another")
     with pytest.raises(GraftError, match="found different states"):
         start(where, photos, images=12)
+    sys.stderr.flush()
+    if rank == 1:
+        os._exit(0)  # as if it were killed
+    with pytest.raises(GraftError, match=r"Process 0 of 2 cannot reach the others, one of which has ended"):
+        distributed.average({"a": 1.0})
 
 
 if __name__ == "__main__":

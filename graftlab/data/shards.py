@@ -75,15 +75,18 @@ class ShardSource(ImageSource):
             self.shards: list[dict[str, Any]] = header["shards"]
             self._places, self._keys, self._digests = (arrays[name] for name in ("places", "keys", "digests"))
             self.names = Names(arrays["names"], arrays["ends"])
-        except (KeyError, TypeError, GraftError) as error:
+            count, shapes = len(self.names), [array.shape for array in arrays.values()]
+            if shapes[:3] != [(count, 3), (count, 32), (count, 8)] or self.shard_of.max() >= len(self.shards):
+                raise GraftError("its parts do not fit each other")
+            self._where = [place(self.address, shard["name"]) for shard in self.shards]
+            total = sum(shard["bytes"] for shard in self.shards)
+        except (KeyError, TypeError, ValueError) as error:  # GraftError is one
             raise GraftError(f"{index} is no index of shards ({error}); make one with 'graft data index'.") from None
-        self._where = [place(self.address, shard["name"]) for shard in self.shards]
-        total = sum(shard["bytes"] for shard in self.shards)
         self._whole = total <= remote.allowed_space()  # whether shards of the web are fetched whole
         self._cache = remote.Cache()
         for number, where in enumerate(self._where):
-            if (file := remote.local(where)) is not None:
-                self._check(number, file)
+            if (shard := remote.local(where)) is not None:
+                self._check(number, shard)
 
     @property
     def shard_of(self) -> np.ndarray:

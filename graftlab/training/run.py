@@ -116,7 +116,11 @@ class Run:
         self.best: float | None = None  # lowest error on held-out pictures
         ours = Path(self.config.data) == examples.FOLDER  # in which nobody looks for what is no photo
         left_out = None if ours else source.left_out.told()
-        self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
+        self.notes = [
+            *([left_out] if left_out else []),
+            *self.trainer.advice(),
+            *self.trainer.notes,
+        ]  # sentences for who started the run
         self._resume_or_start()
 
     # -- the loop -----------------------------------------------------------------------------------------------------

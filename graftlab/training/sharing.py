@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from graftlab import distributed
-from graftlab.config import TrainConfig
 from graftlab.errors import GraftError
 from graftlab.networks.chance import WHOLE, Part, seeing, within
 
@@ -45,7 +44,7 @@ class Sharing:
     stretches: int = 1  # of which a batch is a row, see `chance.Part`
     unit: int = 1  # images of a stretch that cannot be parted
     passes: int = 1  # in which this process goes through its share
-    config: TrainConfig
+    config: Any  # a TrainConfig
     device: torch.device
     discriminators: nn.Module
     optimizers: dict[str, Any]
@@ -56,6 +55,16 @@ class Sharing:
     def divides(self) -> bool:
         """Whether several processes see each its part of one batch, as a single process would: else each its own."""
         return self.config.batch % (self.stretches * distributed.world_size() * self.unit) == 0
+
+    def advice(self) -> list[str]:
+        """What is good to know of a batch that does not divide."""
+        if self.divides:
+            return []
+        multiple = self.stretches * distributed.world_size() * self.unit
+        return [
+            f"Each of the {distributed.world_size()} processes sees its images alone and draws its own random numbers; "
+            f"with --batch a multiple of {multiple}, they would train as one process does."
+        ]
 
     def share(self) -> Tensor:
         """Which images of a batch this process sees: (n,)."""
