@@ -1,6 +1,7 @@
 """Several processes or machines, started by `torchrun`: each computes a part of the batch, gradients are averaged."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,7 +56,7 @@ def _together() -> Iterator[None]:
     except torch.OutOfMemoryError:  # before anything was exchanged
         raise
     except RuntimeError as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = re.sub(r"^\[\S*\] ", "", str(error)).split(". ")[0].split("\n")[0]  # without where in the source
         raise GraftError(
             f"Process {rank()} of {world_size()} cannot reach the others, one of which has ended ({reason}); torchrun "
             "tells which. The same command goes on from the last saved state, on any number of processes."
