@@ -10,7 +10,7 @@ import pytest
 import torch
 from claims import refused
 from safetensors.torch import load_file
-from training_fixture import CPU, apart, config, make_photos, start, steps_of, trainers
+from training_fixture import CPU, apart, config, encoder, make_photos, start, steps_of, trainers
 
 from graftlab import distributed
 from graftlab.training.swapping import SwappingTrainer
@@ -66,6 +66,7 @@ def test_two_processes(tmp_path):
         for ours, theirs in zip(told, json.loads((tmp_path / f"{name}.json").read_text()), strict=True):
             assert theirs == pytest.approx(ours, abs=1e-4), name
         in_passes(make(), state, told)
+    assert apart(load_file(tmp_path / "encoder.safetensors"), encoder()) < 2e-3
 
 
 def in_passes(trainer, state, told):

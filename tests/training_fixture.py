@@ -22,6 +22,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -43,6 +44,8 @@ from graftlab.config import (
     style_recipe,
 )
 from graftlab.errors import GraftError
+from graftlab.inversion.training import EncoderTrainer, EncoderTraining
+from graftlab.inversion.work import carry_out
 from graftlab.training import augment, projected, projected_stylegan2, words
 from graftlab.training import run as training
 from graftlab.training.run import Run
@@ -200,6 +203,15 @@ def steps_of(trainer: AnyTrainer, count: int) -> tuple[dict[str, torch.Tensor], 
     return trainer.state()[0], told
 
 
+def encoder() -> dict[str, torch.Tensor]:
+    """The state of an encoder after two steps, of which each process took its share."""
+    training = EncoderTrainer(
+        tiny.stylegan2(), EncoderTraining(images=16, batch=8, width=8, features=0.0, learning_rate=1e-4), None
+    )
+    carry_out(training)
+    return training.state()
+
+
 def apart(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
     """The largest difference of any number, as a share of the largest in its tensor, or of 0.1."""
     assert state.keys() == other.keys()
@@ -272,6 +284,9 @@ def one_of_a_pair(rank: int, folder: Path, photos: Path) -> None:
         if rank == 0:
             save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / f"{name}.safetensors")
             (folder / f"{name}.json").write_text(json.dumps(told))
+    state = encoder()
+    if rank == 0:
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / "encoder.safetensors")
     where = folder / ("run" if rank == 0 else "another")
     with pytest.raises(GraftError, match="found different states"):
         start(where, photos, images=12)
