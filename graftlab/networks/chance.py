@@ -56,16 +56,16 @@ def drawn(
 ) -> Tensor:
     """Random numbers of this shape. A draw for more than AT_ONCE numbers of a batch that is shared is made piece by
     piece, which on a GPU gives others than one draw would."""
-    part = _seen.get()
+    part, how = _seen.get(), {"device": device} if dtype is None else {"device": device, "dtype": dtype}
     if part.of == 1:
-        return make(shape, device=device, dtype=dtype)
+        return make(shape, **how)
     count = shape[batch] * part.of
     rows = part.rows(count)
     piece = count if batch else max(1, AT_ONCE // max(1, prod(shape[1:])))
     kept = []
     for start in range(0, count, piece):
         sizes = [min(piece, count - start) if axis == batch else size for axis, size in enumerate(shape)]
-        numbers = make(tuple(sizes), device=device, dtype=dtype)
+        numbers = make(tuple(sizes), **how)
         mine = rows[(rows >= start) & (rows < start + piece)] - start
         kept.append(numbers.index_select(batch, mine.to(numbers.device)))
     return torch.cat(kept, batch)

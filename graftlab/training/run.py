@@ -127,8 +127,10 @@ class Run:
 
     def train(self, progress: Progress = silent) -> bool:
         """Train to the end, or until interrupted, and save the state; returns whether the end was reached."""
+        told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
+            self.notes += self.trainer.notes[told:]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images

@@ -231,11 +231,10 @@ def train(
             if (seen := training.trainer.seen) >= config.images:
                 tell(f"{folder} has seen {seen:,} images, no fewer than --images; to go on, ask for more.")
         with watch("training", config.images, training.trainer.seen) as progress:
-            known = len(training.trainer.notes)
+            told = len(training.notes)
             finished = training.train(progress)
-        if training.first:
-            for note in training.trainer.notes[known:]:
-                tell(note)
+        for note in training.notes[told:] if training.first else ():
+            tell(note)
     if not finished:
         if training.first:
             tell(f"Saved at {training.trainer.seen:,} images; the same command goes on from there.")
