@@ -28,7 +28,7 @@ demo: venv
 test: lint check wheel site
 
 check: venv
-	$(IN_VENV)/python -m pytest --cov
+	$(IN_VENV)/python -m pytest --cov -n 2 --dist worksteal
 
 lint: venv
 	$(IN_VENV)/python -m ruff check .

@@ -9,6 +9,7 @@
     python -m benchmarks soak                                an hour of the studio's memory, in some minutes
     python -m benchmarks stage                               the studio's room Live in a browser with a camera
     python -m benchmarks stylegan3                           a StyleGAN3 beside a StyleGAN2 of its size and width
+    python -m benchmarks library --photos FOLDER             a search among a million photos
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -17,7 +18,7 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, growth, own, peers, soak, stage, student, studio, stylegan3
+from benchmarks import films, growth, library, own, peers, soak, stage, student, studio, stylegan3
 from graftlab.errors import GraftError
 
 COMMANDS = {
@@ -30,6 +31,7 @@ COMMANDS = {
     "soak": soak,
     "stage": stage,
     "stylegan3": stylegan3,
+    "library": library,
 }
 
 

@@ -17,6 +17,7 @@ from graftlab.config import (
     RRDBConfig,
     StyleGAN2Config,
     StyleGAN3Config,
+    StyleGAN3TrainConfig,
     StyleTrainConfig,
     SwappingConfig,
     SwappingTrainConfig,
@@ -58,7 +59,7 @@ TABLE = (
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
     Kind(LocalStyleGAN2, LocalStyleGAN2Config),
     Kind(LocalAutoencoder, LocalSwappingConfig),
-    Kind(StyleGAN3, StyleGAN3Config),
+    Kind(StyleGAN3, StyleGAN3Config, StyleGAN3TrainConfig),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),
     Kind(CompactUpscaler, CompactConfig),
@@ -66,3 +67,8 @@ TABLE = (
     Kind(DualEncoder, DualEncoderConfig),
 )
 KINDS = {kind.name: kind for kind in TABLE}
+
+
+def new(config: Config) -> Network:
+    """A network of the kind that a configuration is of, with weights at random."""
+    return next(kind for kind in TABLE if kind.config is type(config)).new(config)

@@ -1,4 +1,4 @@
-"""What people write who use graftlab in Python: it is run, and must please `mypy --strict` (test_face)."""
+"""What people write who use graftlab in Python: it is run, and must please mypy under what --strict asks for."""
 
 import graftlab
 from graftlab import StyleGAN2, SwappingAutoencoder

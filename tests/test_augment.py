@@ -163,3 +163,31 @@ def test_both_discriminators_see_it_and_the_reconstruction_loss_does_not():
     assert seen == [4]
     for name, term in r1_penalty(net, black, recipe, config.patch_size).items():
         assert torch.equal(changed[name], term)
+
+
+def test_turns_of_what_is_no_square_keep_its_shapes():
+    rings = [torch.arange(-side / 2 + 0.5, side / 2).square() for side in (32, 64)]
+    disk = (rings[0][:, None] + rings[1]).div(300).clamp(max=1).expand(20, 3, 32, 64)
+    for name in ("rotation", "quarter"):
+        turned = augment.draw([name], 20, (32, 64), CPU)(disk)
+        assert (turned - disk)[:, :, 6:26, 22:42].abs().max() < 0.02, name  # a disk stays one
+    for name in ALL:
+        assert augment.draw([name], 20, (32, 64), CPU)(disk).shape == disk.shape
+    gone = augment.draw(["cutout"], 200, (16, 32), CPU)(torch.ones(200, 3, 16, 32)) == 0
+    assert (gone.any(1).any(2).sum(1).max(), gone.any(1).any(1).sum(1).max()) == (8, 16)
+
+
+def test_filters_change_octaves_and_nothing_if_all_are_equal(monkeypatch):
+    filters = augment.bands()
+    whole = torch.zeros(43)
+    whole[21] = 1
+    torch.testing.assert_close(filters.sum(0), whole)
+    heard = torch.fft.rfft(filters, 512).abs()  # at 257 frequencies up to half a cycle per pixel
+    assert heard.argmax(0)[[0, 24, 48, 96, 200, 256]].tolist() == [0, 0, 1, 2, 3, 3]  # each is loudest in its octave
+    monkeypatch.setattr(torch, "randn", lambda *shape, device: torch.tensor([[1.0] * 4, [0.0, 0, 0, -60]]))
+    images = pictures(2)
+    equal, dull = augment.draw(["filters"], 2, 16, CPU)(images)
+    torch.testing.assert_close(equal, images[0])
+    checks = (torch.arange(16) % 2 * 2.0 - 1).expand(2, 3, 16, 16)
+    assert augment.draw(["filters"], 2, 16, CPU)(checks)[1].abs().max() < 0.01  # nothing but the finest band
+    assert dull.mean((1, 2)).sub(images[1].mean((1, 2)) * (13 / 12) ** 0.5).abs().max() < 0.05

@@ -1,8 +1,10 @@
 """`python -m benchmarks`: its arithmetic, its workers, and checkouts of others, for which a tiny one stands here."""
 
 import json
+import multiprocessing
 import shutil
 import sys
+from contextlib import nullcontext
 from functools import partial
 from xml.etree import ElementTree
 
@@ -10,13 +12,14 @@ import pytest
 import torch
 from tiny import lay_beside
 
-from benchmarks import films, growth, own, peers, rosinality, soak
+from benchmarks import films, growth, ours, own, peers, rosinality, soak, worker
 from benchmarks.__main__ import main
 from benchmarks.growth import Point
 from benchmarks.ours import STEPS, Ours, network
 from benchmarks.peers import Found
 from benchmarks.result import markdown
 from benchmarks.rounds import LeftOutError, Ratio, Rounds, interleaved
+from benchmarks.studio import Server
 from benchmarks.worker import Worker
 from graftlab.benchmarking.machine import Ceiling
 from graftlab.benchmarking.speed import Case
@@ -79,6 +82,19 @@ def checkout(tmp_path):
     (folder / "model.py").write_text(MODEL)
     (folder / "util.py").write_text("def halved(x):\n    return x[:, :, ::2, ::2]\n")
     return folder
+
+
+@pytest.fixture
+def fork(monkeypatch):
+    """From its call on workers come of this process, which has PyTorch already, where that is safe; and time is no
+    matter."""
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+
+    def fork():
+        monkeypatch.setattr(multiprocessing, "get_context", lambda method: context)
+        monkeypatch.setattr(worker, "TURN", 1e-9)
+
+    return fork
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
@@ -209,7 +225,7 @@ def test_refused(arguments, says, checkout, monkeypatch, capsys):
 # -- workers ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker(checkout):
+def test_a_worker(checkout, fork):
     """It works when told to, says why it cannot, and is there again after it had to be stopped."""
     worker = Worker(partial(rosinality.Rosinality, rosinality.checkout(checkout)), threads=1)
     try:
@@ -221,18 +237,22 @@ def test_a_worker(checkout):
         assert worker.call("flops") > 2 * 9 * 3 * 8 * 32**2 * 2
         with pytest.raises(LeftOutError, match=r"^ValueError: 40 is too many"):
             worker.call("prepare", Case("encode", 40, 1))
+        fork()
         with pytest.raises(LeftOutError, match=r"^needs more memory than is free$"):
             worker.call("prepare", Case("encode", 48, 1))
         with pytest.raises(LeftOutError, match=r"^its process ended"):
             worker.call("prepare", Case("encode", 72, 1))
         worker.call("prepare", Case("encode", 32, 1))
-        with pytest.raises(LeftOutError, match=r"^not done after 2 s$"):
-            worker.call("prepare", Case("encode", 56, 1), timeout=2)
+        with pytest.raises(LeftOutError, match=r"^not done after 1 s$"):
+            worker.call("prepare", Case("encode", 56, 1), timeout=1)
     finally:
         worker.close()
 
 
-def test_peers_from_end_to_end(checkout, tmp_path, monkeypatch, capsys):
+def test_peers_from_end_to_end(checkout, fork, tmp_path, monkeypatch, capsys):
+    fork()
+    for module in (peers, ours):
+        monkeypatch.setattr(module, "network", lambda size: preset("tiny"))
     monkeypatch.setattr(peers, "ceiling", lambda device, precisions: BEST)
     arguments = ["peers", "--rosinality", checkout, "--sizes", 32, "--batches", 1, "--training", "--rounds", 2]
     arguments += ["--sampling", 16, "--threads", torch.get_num_threads(), "--markdown"]
@@ -262,7 +282,8 @@ def test_ours_makes_what_the_model_makes():
     assert mine.outputs(32)["texture"].shape == (2, preset("tiny").texture_channels)
 
 
-def test_growth_in_fresh_processes(tmp_path, capsys):
+def test_growth_in_fresh_processes(fork, tmp_path, capsys):
+    fork()
     arguments = ["growth", "--preset", "tiny", "--sizes", 32, 64, "--batches", 1, "--at", 32, "--repeats", 1]
     arguments += ["--threads", torch.get_num_threads(), "--plot", tmp_path / "plot.svg", "--json"]
     assert main(list(map(str, arguments))) == 0
@@ -285,20 +306,32 @@ def test_films_beside_the_decoder(bundle, capsys):
 # -- the studio -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks at the process in /proc")
-@pytest.mark.skipif(sys.platform != "linux", reason="it looks at the process in /proc")
-def test_an_hour_of_the_studio_in_few_pictures(bundle, tmp_path, monkeypatch, capsys):
-    model = shutil.copy(bundle / "landscapes-128.safetensors", tmp_path / "small.safetensors")
+@pytest.fixture(scope="module")
+def running(bundle, tmp_path_factory):
+    """A model, and the one studio on it that the tests share."""
+    if sys.platform != "linux":
+        pytest.skip("it looks at the process in /proc")
+    model = shutil.copy(bundle / "landscapes-128.safetensors", tmp_path_factory.mktemp("studio") / "small.safetensors")
     lay_beside(model, load(model, device="cpu"))
-    monkeypatch.setattr(soak, "PICTURES", 20)
-    assert main(["soak", "--model", str(model), "--size", "32", "--pictures", "100", "--threads", "1", "--json"]) == 0
+    with Server.started(str(model), 1) as server:
+        yield str(model), server
+
+
+@pytest.fixture
+def model(running, monkeypatch):
+    monkeypatch.setattr(Server, "started", lambda model, threads: nullcontext(running[1]))
+    return running[0]
+
+
+def test_an_hour_of_the_studio_in_few_pictures(model, monkeypatch, capsys):
+    monkeypatch.setattr(soak, "PICTURES", 10)
+    assert main(["soak", "--model", model, "--size", "32", "--pictures", "50", "--threads", "1", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert (figures["pictures"], figures["uploads"], figures["jobs"], len(figures["memory"])) == (100, 10, 7, 5)
+    assert (figures["pictures"], figures["uploads"], figures["jobs"], len(figures["memory"])) == (50, 10, 7, 5)
     assert min(figures["memory"]) > 100e6
 
 
-def test_the_studio_for_one_visitor_and_for_eight(bundle, capsys):
-    model = str(bundle / "landscapes-128.safetensors")
+def test_the_studio_for_one_visitor_and_for_eight(model, capsys):
     assert main(["studio", "--models", model, "--moves", "3", "--seconds", "1", "--threads", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)[model]
     assert len(found["alone"]) == 3

@@ -14,8 +14,6 @@ from graftlab.blending.inputs import probe_photos, probe_seeds
 from graftlab.blending.kinship import Distance, compare, kinship, measure
 from graftlab.networks.model import Network, fingerprint
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def known(model: Network) -> Network:
     """As loaded from a file."""

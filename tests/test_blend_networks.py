@@ -24,8 +24,6 @@ from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 FIXTURES = Path(__file__).parent / "fixtures" / "stylegan2"
 NEAR = 5e-5  # of a tensor's largest value
 MAPPING_OF_A = {"mapping": 0.0, "average": 0.0}

@@ -27,6 +27,8 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.training import estimate, run
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 TINY = ("--preset", "tiny", "--batch", "2", "--device", "cpu")
 
 

@@ -20,8 +20,6 @@ from graftlab.blending.weights import interpolate, reversed_
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 KINDS = {"stylegan2": tiny.stylegan2, "swapping": tiny.new_model, "rosinality": rosinality}
 every_kind = pytest.mark.parametrize("make", KINDS.values(), ids=KINDS.keys())
 every_features = pytest.mark.parametrize("layer", [each.name for each in features_of(tiny.stylegan2())])

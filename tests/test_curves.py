@@ -38,7 +38,8 @@ def test_a_walk_whose_truncation_is_in_a_file(graft):
         assert abs(to_uint8(read(f"f/{frame}.png")).astype(int) - to_uint8(want)).max() <= 1
     Path("psi.csv").write_text("0\nnan\n")
     assert "psi.csv, line 2: 'nan' is not a finite number" in graft(*walk, "--psi", "psi.csv").refusal()
-    assert "--class takes a class" in graft(*walk, "--class", "1-2").refusal()
+    assert "knows no classes" in graft(*walk, "--class", "1-2").refusal()
+    assert "--class takes a class" in graft(*walk, "--class", "1:2:3").refusal()
 
 
 def test_classes_that_change():

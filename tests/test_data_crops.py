@@ -65,3 +65,22 @@ def test_fine_stripes_become_gray():
 
 def test_unknown_mode():
     refused("no crop mode 'middle'; choose resize, short, random", crop_mode, "middle")
+
+
+@pytest.mark.parametrize("crop", CROPS)
+@pytest.mark.parametrize("photo", [(100, 60), (60, 100), (64, 64), (7, 300), (1, 1)])
+def test_every_shape_gives_a_wide_picture(crop, photo):
+    for rng in (None, np.random.default_rng(0)):
+        assert CROPS[crop](ramp(*photo), (16, 32), rng).shape == (16, 32, 3)
+
+
+def test_the_largest_part_in_proportion():
+    assert extent(CROPS["short"](ramp(400, 300), (32, 64), None)) == pytest.approx((0, 255, 42, 213), abs=4)
+    assert extent(CROPS["short"](ramp(400, 100), (32, 64), None)) == pytest.approx((64, 191, 0, 255), abs=4)
+    widths = set()
+    for seed in range(30):
+        left, right, top, bottom = extent(CROPS["random"](ramp(400, 400), (32, 64), np.random.default_rng(seed)))
+        assert right - left == pytest.approx(2 * (bottom - top), abs=6)
+        widths.add(right - left)
+    assert min(widths) < 80
+    assert max(widths) > 200

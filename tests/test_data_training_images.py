@@ -92,6 +92,20 @@ def test_mirroring_is_that_of_the_pack(folder, packed):
     assert [torch.equal(a.flip(2), b) for a, b in pairs] == turned
 
 
+def test_half_are_mirrored_upside_down_whatever_is_mirrored_left_to_right(packed):
+    plain, upside = (
+        TrainingImages(packed, 16, mirror=False),
+        TrainingImages(packed, 16, mirror=False, mirror_vertical=True),
+    )
+    across, both = TrainingImages(packed, 16), TrainingImages(packed, 16, mirror_vertical=True)
+    turned = [torch.equal(a.flip(1), b) for a, b in zip(plain.batch(0, 36), upside.batch(0, 36), strict=True)]
+    same = [torch.equal(a, b) for a, b in zip(plain.batch(0, 36), upside.batch(0, 36), strict=True)]
+    assert all(np.logical_xor(turned, same))
+    assert 8 < sum(turned) < 28
+    for image, mirrored, upset in zip(across.batch(0, 36), both.batch(0, 36), turned, strict=True):
+        assert torch.equal(image.flip(1) if upset else image, mirrored)
+
+
 def _batch(images, pipe):
     pipe.send(images.batch(1000, 8).numpy())
 

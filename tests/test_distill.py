@@ -27,7 +27,7 @@ from graftlab.training.pairs import Drawing, make_pairs
 from graftlab.training.report import read_config
 from graftlab.training.run import Run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 SIZES = TranslatorConfig(32, width=4, most=8, halvings=2, blocks=1, discriminator_width=4)
 RECIPE = DistillRecipe(r1_interval=2)

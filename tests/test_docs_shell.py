@@ -13,6 +13,7 @@ Options of skipped blocks are checked by test_docs.py all the same."""
 import os
 import shutil
 import subprocess
+import wave
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -24,6 +25,7 @@ import pytest
 import torch
 from test_docs import ROOT, Block, name_of, parsed
 from test_language import small as dual_encoder
+from test_psp import checkpoint
 from test_upscaling import small
 from tiny import ready, stylegan2, stylegan3
 from torch import Tensor
@@ -151,6 +153,8 @@ def lay_out(given: str, shelf: Path) -> None:
             save_model(path, stylegan3())
         elif kind == "Swapping Autoencoder":
             save_model(path, swapping(len(name)))
+        elif kind == "e4e":
+            torch.save(checkpoint("Encoder4Editing"), path)
         elif kind == "mask":
             to_image(torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)).save(path)
         elif kind == "upscaler":
@@ -160,6 +164,10 @@ def lay_out(given: str, shelf: Path) -> None:
         elif name.endswith((".mp4", ".mov")):
             frames = [read(shelf / "photos" / f"{photo}.jpg", 32, True) for photo in ("peaks", "render-winter")]
             render(Film(90, Fraction(25), lambda number, frames=frames: frames[number // 45]), path)
+        elif path.suffix == ".wav":
+            with wave.open(name, "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes(bytes(range(256)) * 200)
         elif path.suffix:
             shutil.copy(shelf / "photos" / "autumn-hills.jpg", path)
         else:

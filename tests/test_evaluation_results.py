@@ -21,6 +21,8 @@ from graftlab.evaluation.truth import BASELINES, CEILING, HYBRID, truth
 from graftlab.figures.tables import Estimate, Table, plain, shown
 from graftlab.images import read, write
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):

@@ -57,7 +57,14 @@ def test_seeds_follow_each_other(album):
 def test_what_cannot_be_measured(album):
     folder, images = album
     refused("Two samples or more", samples, Album(images), folder, 32, count=1)
-    refused("Only square pictures are measured, not 32 x 16", samples, Album(images[:, :, :16]), folder, 32, count=2)
+    refused(
+        "pictures are 32 x 16 pixels, and photos are cut to 32 x 32",
+        samples,
+        Album(images[:, :, :16]),
+        folder,
+        32,
+        count=2,
+    )
 
 
 def test_results_are_compared(album, tmp_path):

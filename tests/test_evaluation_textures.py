@@ -28,6 +28,8 @@ from graftlab.images import write
 from graftlab.perception.choice import feature_network
 from graftlab.perception.efficientnet import JUDGE
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 
 def wave(period: float, size: int = 64) -> torch.Tensor:
     """Grey stripes whose mean square is 1/8."""

@@ -696,5 +696,5 @@ def several() -> str:
     return sha256(b"".join(frame.numpy().tobytes() for film in films for frame in film.play())).hexdigest()
 
 
-def test_the_same_frames_in_two_processes(one_thread):
+def test_the_same_frames_in_two_processes():
     assert subprocess.check_output([sys.executable, "-c", PROGRAM], text=True).strip() == several()

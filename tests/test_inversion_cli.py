@@ -15,6 +15,8 @@ from graftlab.images import read, read_recipe, to_uint8, write
 from graftlab.inversion import work
 from graftlab.inversion.crops import Box, cut, paste
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 FAST = ("--steps", "6", "--features", "0")
 
 

@@ -14,6 +14,7 @@ from graftlab.inversion.search import Centre
 from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
 from graftlab.inversion.tuning import Tuning
 from graftlab.inversion.work import carry_out
+from graftlab.perception.efficientnet import DEFAULT
 
 MODEL = tiny.stylegan2()
 MODEL.fingerprint = "a" * 64
@@ -135,6 +136,26 @@ def test_an_encoder_in_a_file(tmp_path):
     assert read_tensors(tmp_path / "e.safetensors")[1]["about"] == {"images": 64}
 
 
+def test_it_sees_what_a_frozen_network_sees(tmp_path):
+    file = tmp_path / "e.safetensors"
+    trainer = training(images=8, batch=4, width=8, teacher=DEFAULT)
+    carry_out(trainer)
+    assert {name.partition(".")[0] for name in trainer.encoder.state_dict()} == {
+        *("take", "blocks", "hidden", "common", "offsets", "mean", "unit")
+    }
+    loaded = Encoder.load(trainer.encoder.save(file)).fitting(MODEL)
+    found = loaded.encode(PHOTOS).w
+    assert torch.equal(found, trainer.encoder.encode(PHOTOS).w)
+    assert not torch.equal(found[0], found[1])
+    tensors, header = read_tensors(file)
+    write_tensors(file, tensors, {**header, "teacher": "nobody"})
+    refused("no sensible encoder .There is no teacher 'nobody'", Encoder.load, file)
+    refused("There is no teacher 'nobody'", training, teacher="nobody")
+    with torch.device("meta"):
+        large = Encoder(tiny.stylegan2(channels=(8,) * 8).config, 8, DEFAULT)
+    assert (large.side, len(large.blocks), len(large.take)) == (256, 4, 4)
+
+
 def test_large_pictures_are_looked_at_smaller():
     model = tiny.stylegan2(channels=(8, 8, 8, 8, 4, 4, 4, 4))
     encoder = Encoder(model.config, 8)
@@ -151,6 +172,8 @@ def test_what_is_refused(tmp_path):
     other.fingerprint = "b" * 64
     says = r"encoder of another model \(a{12}\) cannot be used with this one \(b{12}\)"
     refused(says, Encoder.load(file).fitting, other)
+    other.about = {"parent": "a" * 64}
+    other.decode(Encoder.load(file).fitting(other).encode(PHOTOS))
     tensors, header = read_tensors(file)
     for broken, says in (({"kind": "model"}, "holds no encoder"), ({"width": 10**9}, "holds no sensible encoder")):
         write_tensors(file, tensors, {**header, **broken})

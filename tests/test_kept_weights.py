@@ -8,8 +8,6 @@ import torch
 
 from graftlab.networks.layers import Equalized
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def swap(model, precision=torch.float32):
     model.precision = precision

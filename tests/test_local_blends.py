@@ -24,8 +24,6 @@ from graftlab.checkpoints.native import save_model
 from graftlab.images import read_recipe, write
 from graftlab.networks.model import fingerprint
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def ready(model):
     model.fingerprint = fingerprint(model.state_dict())

@@ -8,6 +8,7 @@ import pytest
 
 PROBE = """
 import ctypes, torch
+from concurrent.futures import ThreadPoolExecutor
 from graftlab.work.memory import keep_freed_memory
 
 class Info(ctypes.Structure):  # mallinfo(3)
@@ -23,6 +24,10 @@ large = torch.ones(2**26)  # 256 MB
 print(malloc().hblks - mapped)
 del large
 print(malloc().fordblks // 2**20)
+before = malloc().arena
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(torch.ones, 2**22).result()  # 16 MB
+print((malloc().arena - before) // 2**20)
 """
 
 
@@ -31,8 +36,9 @@ print(malloc().fordblks // 2**20)
 def test_large_tensors_leave_their_memory_behind(keep):
     done = subprocess.run([sys.executable, "-c", PROBE.replace("KEEP", str(keep))], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    mapped, kept = map(int, done.stdout.split())
+    mapped, kept, grown = map(int, done.stdout.split())
     assert (mapped, kept >= 256) == ((0, True) if keep else (1, False))
+    assert grown == 0, "what the main thread has freed is there for others"
 
 
 def test_elsewhere_nothing_happens(monkeypatch):

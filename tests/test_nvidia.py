@@ -28,8 +28,6 @@ FIXTURES = Path(__file__).parent / "fixtures" / "stylegan2"
 FILES = {"A": "nvidia", "B": "nvidia_finetuned", "conditional": "nvidia_conditional", "oldstyle": "nvidia_oldstyle"}
 NEAR = 5e-5  # of a tensor's largest value
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def contents(name: str = "A") -> Contents:
     """What a fixture holds, for a test to change."""

@@ -17,6 +17,8 @@ from graftlab.perception.distances import alike, gathered, self_similarity, slic
 from graftlab.training.projected import ProjectedTrainer
 from graftlab.training.trainers import new_trainer
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 CHANNELS = (3, 3, 3, 3)
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
 from graftlab.training.run import Run
 from graftlab.training.trainers import new_trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RECIPE = StyleRecipe(projected=True, r1=0.0, path_length=0.0, average_decay=0.5)
 
@@ -39,7 +39,7 @@ def photos(tmp_path_factory):
 
 
 def test_hinge_at_every_position():
-    def judge(maps):
+    def judge(maps, labels):
         return maps[0].flatten(1)
 
     real, made = ((torch.tensor(values)[:, None, None],) for values in ([[3.0, 0.5]], [[-2.0, 1.0]]))
@@ -52,6 +52,7 @@ def test_hinge_at_every_position():
 
 def test_small_pictures_are_enlarged_for_the_teacher():
     assert enlarge(pictures(1)).shape[2:] == (128, 128)
+    assert enlarge(pictures(1)[:, :, :8]).shape[2:] == (128, 128 * pictures(1).shape[3] // 8)
     large = pictures(1, 160, 160)
     assert torch.equal(enlarge(large), large)
 

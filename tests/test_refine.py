@@ -21,6 +21,8 @@ from graftlab.video.films import footage
 from graftlab.video.films.footage import Footage
 from graftlab.video.reading import Video
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 MODEL = tiny.model()
 IMAGES = tiny.pictures(3, 30, 32)  # padded, to whole cells
 FREE = Refining(steps=20, texture_rate=0.1, structure_near=0, texture_near=0)

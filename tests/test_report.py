@@ -15,6 +15,8 @@ from graftlab.figures.charts import chart, short, smooth, thin, ticks
 from graftlab.training import report
 from graftlab.training.report import evenly, read_stats, write_report
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 CONFIG = SwappingTrainConfig(preset("small"), Recipe(), "photos of <hills> & lakes", images=200_000, batch=32)
 TRAINING = [
     *("G_L1", "G_GAN_rec", "G_GAN_mix", "G_mix", "D_real", "D_rec", "D_mix", "PatchD_real", "PatchD_mix"),

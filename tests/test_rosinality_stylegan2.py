@@ -17,8 +17,6 @@ from graftlab.config import StyleGAN2Config
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ROOT = Path(__file__).parent / "fixtures" / "stylegan2"
 FILES = {"A": "rosinality.pt", "B": "rosinality_finetuned.pt"}
 CLOSE = 5e-5  # of the tensor's largest value

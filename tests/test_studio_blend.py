@@ -31,6 +31,7 @@ PARTS = {
     ],
 }
 LEVELS = {"others": ["b"], "weights": {"4": [1]}}
+LOCAL = {**PARTS, "clusters": [{"layer": "16", "count": 3, "amounts": {"0": 1, "2": 1}}], "local": True}
 NONE = [{"layer": "16", "count": 3, "amounts": {"0": 0}}]
 SHARES = {"4": [0, 0], "16": [0.25, 0.5], "32": [1, 0]}
 
@@ -53,6 +54,13 @@ def family(studio):
 
 def scene(**more):
     return {"kind": "blend", "model": "a", "others": ["b", "c"], "weights": SHARES, "seed": 7, "psi": 0.5, **more}
+
+
+def searched(family, number):
+    """A photo of the shelf whose codes have been found."""
+    key = {"picture": family.photos[number], "steps": 3}
+    job = ended(family, family.post("/api/jobs", json={"kind": "invert", "model": "a", **key}).json())
+    return {**key, "found": job["found"]}
 
 
 def carry_out(command):
@@ -95,11 +103,17 @@ def test_parts_are_found_as_a_job_and_lie_in_the_picture(family):
         {"film": "walk", "seeds": [3, 5, 9], "loop": True},
         {"film": "models", "loop": True},
         {"film": "levels", **LEVELS},
+        {"film": "walk", "keys": 2, "path": "spline"},
+        {"film": "models", "picture": 0, **LOCAL},
     ],
-    ids=["walk", "models", "levels"],
+    ids=["walk", "models", "levels", "walk of photos", "photo in a place"],
 )
 def test_films_of_blends_are_what_their_lines_make(family, change, tmp_path, monkeypatch):
     told = scene(kind="blend-film", seconds=0.5, fps=8, **change)
+    if "keys" in change:
+        told["keys"] = [searched(family, number) for number in range(2)]
+    if "picture" in change:
+        told |= searched(family, 0)
     job = family.post("/api/jobs", json={"kind": "film", "scene": told, "format": "png"}).json()
     job = ended(family, job)
     assert (job["state"], job["file"]) == ("done", f"{change['film']}.png"), job
@@ -147,19 +161,18 @@ def test_only_what_changed_is_mixed(monkeypatch):
         {"mapping": "c"},
         {**PARTS, "mapping": None, "reverse": True},
         {**PARTS, "hard": True},
+        LOCAL,
         {"picture": True},
     ],
-    ids=["three", "two", "mapping", "parts", "hard", "photo"],
+    ids=["three", "two", "mapping", "parts", "hard", "local", "photo"],
 )
 def test_lines_to_copy_draw_what_is_saved(family, change, tmp_path, monkeypatch):
     told = scene(**change)
     if "picture" in change:
-        told |= {"picture": family.photos[0], "steps": 3}
         with family.live() as live:
-            live.ask(told)
+            live.ask({**told, "picture": family.photos[0]})
             assert "look for it first" in live.answer()[0]["error"]
-        order = {"kind": "invert", "model": "a", "picture": told["picture"], "steps": 3}
-        told["found"] = ended(family, family.post("/api/jobs", json=order).json())["found"]
+        told |= searched(family, 0)
     saved = pixels(rendered(family, told))
     assert saved.shape == (32, 32, 3)
     if "clusters" in change:
@@ -246,6 +259,20 @@ def test_kin_is_told(family):
     other = family.get("/api/kin/landscapes-128").json()
     assert [each["name"] for each in other["relatives"]] == ["landscapes-256"]
     assert family.get("/api/kin/%2Fetc%2Fpasswd").status_code == 404
+
+
+def test_stylegan3s_blend(family, studio):
+    folder = Path(studio.server.networks.file("a")).parent
+    base = tiny.stylegan3()
+    base.save(folder / "t.safetensors")
+    tiny.tuned(base, 1).save(folder / "u.safetensors", {"parent": load(folder / "t.safetensors").fingerprint})
+    told = family.get("/api/kin/t").json()
+    assert (told["takes"], [each["name"] for each in told["relatives"]]) == ("seeds", ["u"])
+    coarse, fine = told["resolutions"][0], told["resolutions"][-1]
+    blend = scene(model="t", others=["u"], weights={coarse: [0], fine: [1]})
+    assert not np.array_equal(pixels(rendered(family, blend)), pixels(rendered(family, {**blend, "weights": {4: [0]}})))
+    with family.live() as live:
+        live.picture({**blend, "kind": "blend-film", "film": "levels", "moment": 3})
 
 
 def test_a_sheet_of_tiles_is_shown_before_it_is_taken_along(family, studio):

@@ -75,6 +75,23 @@ def test_other_machines_are_let_in_under_any_address_but_no_other_name():
     assert [guard.is_address(name, 8000) for name in names] == [True, True, False, False, False, False]
 
 
+def test_a_public_studio_welcomes_everybody_as_somebody(studio):
+    studio.guard.public = True
+    first = studio.client.get("/", follow_redirects=False)
+    assert first.status_code == 303
+    cookies = first.headers.get_list("set-cookie")
+    assert all("Secure" in cookie for cookie in cookies)
+    refused(studio.client.get(first.headers["location"], follow_redirects=False))  # who keeps none is not sent round
+    kept = {"cookie": "; ".join(cookie.partition(";")[0] for cookie in cookies)}
+    page = studio.client.get(first.headers["location"], headers=kept, follow_redirects=False)
+    assert page.status_code == 200
+    assert f"wss://{HOST}" in page.headers["content-security-policy"]
+    other = studio.client.get("/", follow_redirects=False).headers.get_list("set-cookie")
+    assert cookies[1] != other[1]
+    refused(studio.client.get("/", headers={**kept, "host": "evil.example"}))
+    refused(studio.client.get("/api/photos", headers={**kept, "origin": "https://evil.example"}))
+
+
 def test_browsers_are_told_to_take_everything_from_here(studio, tmp_path):
     page = tmp_path / "page"
     page.mkdir()

@@ -188,16 +188,21 @@ def test_words_lead_to_a_texture_that_is_kept_with_the_session(studio, colours):
         assert live.picture({**scene, "found": found}) == guided
     assert "Python" in browser.post("/api/command", json={**scene, "found": found}).json()["error"]
     assert "codes" in read_recipe(rendered(browser, {**scene, "found": found}))
-    assert browser.post("/api/codes", files={"file": ("codes.safetensors", b"nothing")}).status_code == 400
+    kept = browser.get(f"/api/jobs/{job['id']}/result").content
+    taken = browser.post("/api/codes", files={"file": ("mine.safetensors", kept)}).json()
+    assert taken == {"id": found, "kind": "SwapCodes", "model": MODEL}
+    refused = browser.post("/api/codes", files={"file": ("mine.safetensors", b"nothing")})
+    assert refused.json()["error"].startswith("mine.safetensors"), "by its own name"
 
 
 def test_words_lead_a_part_of_a_picture(studio, colours):
     browser = studio.visit()
     scene = {"kind": "edit", "model": MODEL, "picture": browser.photos[0]}
     mask, _ = left_half(browser)
-    order = {"kind": "guide", "text": ["red"], "avoid": ["blue"], "neutral": "grey", "mask": mask, "soft": 0}
+    order = {"kind": "guide", "text": ["red sea"], "avoid": ["blue"], "neutral": "grey", "mask": mask, "soft": 0}
     job = ended(browser, browser.post("/api/jobs", json={**order, "scene": scene}).json())
     assert job["state"] == "done", str(job)
+    assert "'sea'" in job["notices"][0]
     with browser.live() as live:
         plain, led = (pixels(live.picture(each)).astype(float) for each in (scene, {**scene, "found": job["found"]}))
         changed = np.abs(led - plain).mean((0, 2))

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[1]
     ("options", "naming"),
     [
         (["--host", "0.0.0.0"], "--expose"),
+        (["--public", "https://a.example"], "--expose"),
+        (["--expose", "--public", "http://a.example/x"], "https address"),
         (["missing.jpg"], "missing.jpg"),
         (["-m", "missing.safetensors"], "missing.safetensors"),
         (["-m", "someone/some-model"], "someone/some-model"),
@@ -61,6 +63,9 @@ def test_other_machines_are_warned_of_and_the_browser_is_opened(graft, monkeypat
     assert "not encrypted" in result.err
     assert {f"127.0.0.1:{address[1]}", f"{socket.gethostname().lower()}:{address[1]}"} <= hosts[0]
     assert "not encrypted" not in graft("studio").err
+    public = graft("studio", "--host", "0.0.0.0", "--expose", "--public", "https://A.example")
+    assert "studio is at https://A.example" in public.err
+    assert hosts[-1] == {"a.example"}
 
 
 def test_the_page_does_not_wait_for_pytorch():

@@ -23,8 +23,6 @@ from graftlab.networks.noise import noise_source
 from graftlab.networks.style_discriminator import StyleDiscriminator, minibatch_deviation
 from graftlab.networks.stylegan2 import StyleGAN2
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ROOT = Path(__file__).parent / "fixtures" / "stylegan2"
 CLOSE = 5e-5  # of the tensor's largest value
 FILES = {"A": "nvidia.pkl", "B": "nvidia_finetuned.pkl", "conditional": "nvidia_conditional.pkl"}

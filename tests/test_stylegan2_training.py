@@ -1,9 +1,11 @@
 """Training a StyleGAN2: what learns when, adaptive augmentation, fine-tuning, resuming."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 from claims import refused
 from training_fixture import CPU, files, make_photos
@@ -14,13 +16,15 @@ from graftlab.artifacts import read_tensors
 from graftlab.checkpoints.native import save_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, style_preset
 from graftlab.errors import GraftError
+from graftlab.networks.layers import upsample
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan2 import DOUBLE, StyleGAN2
+from graftlab.objectives.stylegan2 import structure
 from graftlab.training import augment
 from graftlab.training.run import Run
 from graftlab.training.stylegan2 import StyleGAN2Trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RECIPE = StyleRecipe(r1=0.5, r1_interval=2, path_interval=3, average_decay=0.5)
 
@@ -78,7 +82,7 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
     before = one.model.mapping.average.clone()
     with torch.no_grad():
         w = one._draw_codes(4, learn=True)
-        one._move_average()
+        one._move_averages()
     torch.manual_seed(0)
     first = one.model.mapping(torch.randn(8, 16))[:4].mean(0)
     assert torch.allclose(one.model.mapping.average, (before + first) / 2)
@@ -198,11 +202,26 @@ def test_resumed_equals_uninterrupted(tmp_path, photos):
         assert torch.equal(tensor, parts[0][name]), name
 
 
+def test_pictures_that_are_no_squares(tmp_path, photos):
+    wide = {"network": style_preset("tiny", (16, 32)), "mirror_vertical": True, "snapshot_every": 12, "images": 12}
+    wide |= {"augment": ("quarter", "translation", "filters"), "adapt": 0.0}
+    whole = start(tmp_path / "a", photos, **wide)
+    whole.train()
+    start(tmp_path / "b", photos, **wide | {"images": 4}).train()
+    again = start(tmp_path / "b", photos, **wide)
+    again.train()
+    for name, tensor in whole.trainer.state()[0].items():
+        assert torch.equal(tensor, again.trainer.state()[0][name]), name
+    assert graftlab.load(tmp_path / "a/last.safetensors").sample([1]).shape == (1, 3, 16, 32)
+    assert whole.references.shape == (24, 3, 16, 32)
+    assert {tuple(image.shape) for image in whole.data.batch(0, 2)} == {(3, 16, 32)}
+
+
 def test_without_the_feature_network_nothing_is_validated(tmp_path, photos, monkeypatch):
     def missing(name, device):
         raise GraftError("not installed")
 
-    monkeypatch.setattr("graftlab.training.stylegan2.efficientnet_lite", missing)
+    monkeypatch.setattr("graftlab.training.style_pictures.efficientnet_lite", missing)
     start(tmp_path / "run", photos).train()
     written = files(tmp_path / "run")
     assert "last.safetensors" in written
@@ -246,6 +265,27 @@ def test_frozen_blocks_of_the_generator_stay(tmp_path, photos):
         assert torch.equal(tensor, before[name]) == frozen, name
 
 
+def test_coarse_pictures_are_held_to_the_base(tmp_path, photos):
+    base = tmp_path / "base.safetensors"
+    save_model(base, tiny.stylegan2(channels=(16, 16, 16), z_channels=16))
+    held = {"base": str(base), "structure_blocks": 2, "recipe": replace(RECIPE, structure=50.0)}
+    whole, parts = start(tmp_path / "whole", photos, **held), start(tmp_path / "parts", photos, **held, images=8)
+    model, source, w = whole.trainer.model.synthesis, deepcopy(whole.trainer.source), torch.randn(3, 6, 16)
+    assert structure(model, source, w)["G_structure"].eq(0).all()
+    for block in source.blocks:
+        block.rgb_bias.add_(0.5)  # which the finer picture has from both
+    finer = 0.5 + upsample(torch.full((1, 1, 4, 4), 0.5), DOUBLE)
+    wanted = (0.25 + finer.square().mean()).expand(3)
+    torch.testing.assert_close(structure(model, source, w)["G_structure"], wanted)
+    assert whole.train()
+    parts.train()
+    base.unlink()  # it is needed at the start alone
+    again = start(tmp_path / "parts", photos, **held)
+    again.train()
+    for name, tensor in whole.trainer.state()[0].items():
+        assert torch.equal(tensor, again.trainer.state()[0][name]), name
+
+
 def test_a_base_without_discriminators_is_told(tmp_path, photos):
     model = StyleGAN2(style_preset("tiny", 16))
     save_model(tmp_path / "base.safetensors", model)
@@ -266,12 +306,16 @@ def test_another_base_and_another_kind_of_run_are_refused(tmp_path, photos):
     ("changes", "sentence"),
     [
         ({"batch": 6}, "batch must divide into groups of 4"),
-        ({"network": replace(style_preset("tiny", 16), classes=3)}, "Training with classes is not supported"),
-        ({"network": replace(style_preset("tiny", 16), constant=(4, 6))}, "Training takes square pictures"),
+        (
+            {"network": replace(style_preset("tiny", 16), classes=3)},
+            "Networks of 3 classes learn from photos of as many",
+        ),
         ({"adapt": 1.0}, "adapt must be between 0 and 0.99"),
         ({"frozen": -1}, "frozen must be between 0 and 12"),
         ({"frozen_generator": 3}, "3 blocks one must learn"),
         ({"adapt": 0.0, "adapt_from": 0.5}, "--adapt-from is for"),
+        ({"structure_blocks": 4, "base": "b"}, "has 3 blocks, not 4"),
+        ({"structure_blocks": 1}, "holds a model to the one it is fine-tuned from"),
     ],
 )
 def test_contradictions_are_refused(changes, sentence):
@@ -285,3 +329,8 @@ def test_presets():
     refused("no preset 'huge'; choose one of tiny, small, medium, full", style_preset, "huge")
     for size in (4, 48, 0):
         refused("power of two", style_preset, "small", size)
+    for size, constant, blocks in (((128, 256), (4, 8), 6), ((512, 768), (4, 6), 8), ((576, 1024), (9, 16), 7)):
+        wide = style_preset("small", size)
+        assert (wide.resolutions[-1], wide.constant, len(wide.channels)) == (size, constant, blocks)
+    for size in ((360, 640), (128, 1024), (4, 8)):
+        refused("choose sides that halve more often", style_preset, "small", size)

@@ -32,7 +32,6 @@ from graftlab.networks.stylegan2 import StyleGAN2
 FIXTURES = Path(__file__).parent / "fixtures" / "stylegan2"
 NEAR = 5e-5  # of a tensor's largest value
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 State = dict[str, Any]
 
 

@@ -26,10 +26,7 @@ from graftlab.training import run as training
 from graftlab.training.run import Run
 from graftlab.work.files import lock
 
-ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
-
-
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +50,7 @@ def lines(run: Path) -> list[dict]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_ten_times_equals_never(tmp_path, photos):
     program = [sys.executable, Path(__file__).with_name("training_fixture.py"), "kill", tmp_path, photos]
-    result = subprocess.run(program, env=ALONE, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(program, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     whole, killed = files(tmp_path / "whole" / "run"), files(tmp_path / "killed" / "run")
     assert sorted(whole) == sorted(killed)
@@ -76,7 +73,7 @@ def test_interrupted(tmp_path, photos):
     run = tmp_path / "run"
     options = ["--preset=tiny", "--batch=4", "--images=1M", "--record-every=8", "--precision=float32", "--device=cpu"]
     program = [sys.executable, "-c", "from graftlab.cli import main; main()", "train", photos, "--run", run, *options]
-    with subprocess.Popen(program, env=ALONE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: (run / "stats.jsonl").is_file() and (run / "stats.jsonl").stat().st_size, process)
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=30)[1]
@@ -265,7 +262,7 @@ def test_one_process_at_a_time(tmp_path, photos):
     run = tmp_path / "run"
     first = start(run, photos)
     code = "import sys, pathlib as p; from graftlab.work.files import lock; lock(p.Path(sys.argv[1], 'lock'), 'busy')"
-    second = subprocess.run([sys.executable, "-c", code, run], env=ALONE, capture_output=True, text=True)
+    second = subprocess.run([sys.executable, "-c", code, run], capture_output=True, text=True)
     assert "GraftError: busy" in second.stderr
     refused("is in use by another process", start, run, photos)
     assert first.train()
@@ -278,7 +275,7 @@ def test_lock_dies_with_its_holder(tmp_path):
         "import sys, time, pathlib; from graftlab.work.files import lock\n"
         "held = lock(pathlib.Path(sys.argv[1], 'lock'), 'in use'); print('held', flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path], env=ALONE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
         refused("in use", lock, tmp_path / "lock", "in use.")
         holder.kill()

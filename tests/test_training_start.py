@@ -12,7 +12,7 @@ from graftlab.networks.translator import Translator
 from graftlab.training.pairs import Drawing, make_pairs
 from graftlab.training.start import configure, configure_finetuning
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 SHORT = {"images": 8, "batch": 4, "precision": "float32", "snapshot_every": 8, "record_every": 4}
 

@@ -20,7 +20,7 @@ from graftlab.training.monitor import Stats
 from graftlab.training.swapping import SwappingTrainer
 from graftlab.training.trainer import accuracies
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 
 def pictures(seed=0, count=4):

@@ -15,7 +15,7 @@ from graftlab.training.run import Run
 from graftlab.training.start import configure_finetuning
 from graftlab.training.trainers import new_trainer
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("small_features")
 
 RED = {"text": "red", "neutral": "grey"}
 SHORT = {"precision": "float32", "record_every": 2, "snapshot_every": 8}
@@ -105,7 +105,7 @@ def test_the_command(graft, bases, tmp_path):
     ]
     assert json.loads((tmp_path / "one" / "config.json").read_text())["text_model"] == "graft-mini"
     for more, says in (
-        ((photos,), "A StyleGAN2 needs no photos to learn from --text"),
+        ((photos,), "A StyleGAN needs no photos to learn from --text"),
         (("--recipe", "projected"), "--recipe is for who learns from photos"),
         (("--adapt", "0.3"), "--adapt is for who learns from photos"),
         (("--weight", "r1=3"), "--r1 is for who learns from photos"),

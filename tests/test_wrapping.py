@@ -26,8 +26,6 @@ from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.networks.style_discriminator import StyleDiscriminator
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 FIXTURES = Path(__file__).parent / "fixtures"
 PICKLE = FIXTURES / "stylegan2" / "nvidia.pkl"
 ROSINALITY = FIXTURES / "stylegan2" / "rosinality.pt"

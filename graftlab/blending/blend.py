@@ -91,6 +91,8 @@ def lineage(models: Sequence[Network], rule: Callable[[Layer], Any]) -> dict[str
     before = sorted(frozenset().union(*(model.ancestors for model in models)).difference(parents))
     about: dict[str, Any] = {**inherited, "parents": parents, "parent_names": [model.name for model in models]}
     about["blend"] = dict(getattr(rule, "about", {}))
+    if classes := models[0].about.get("class_names"):
+        about["class_names"] = classes
     return about | ({"ancestors": before} if before else {})
 
 

@@ -38,8 +38,8 @@ class Inputs:
     """Latents of StyleGAN2s: 7 or 1,4,10-20; a few by default."""
     psi: float = 0.7
     """Truncation: 1 as trained, towards 0 more typical and less varied."""
-    label: int | None = None
-    """Class, of conditional models."""
+    label: str | None = None
+    """Class, of conditional models, by name or number."""
     photo: list[Path] | None = None
     """Pictures, or folders of them; for StyleGAN2s also files of codes. Autoencoders have bundled ones by default."""
 
@@ -122,7 +122,7 @@ def seeds_in(
     base: StyleGAN,
     seeds: Sequence[int],
     psi: float = 0.7,
-    label: int | None = None,
+    label: int | str | None = None,
     own: bool = False,  # every blend draws w by its own mapping; else all decode the base's
 ) -> CodesIn:
     """Numbered latent vectors. GraftError as `StyleGAN2.codes_of`, and later for blends that are not the base's."""

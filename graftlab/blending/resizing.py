@@ -51,7 +51,7 @@ def resize_model(
             tensor.copy_(old[name])
         elif name.endswith(".to_rgb.weight"):
             tensor.zero_()
-    inherited = {name: model.about[name] for name in INHERITED if name in model.about}
+    inherited = {name: model.about[name] for name in (*INHERITED, "class_names") if name in model.about}
     before = {"ancestors": sorted(model.ancestors)} if model.ancestors else {}
     made.about = {**inherited, **({"parent": model.fingerprint} if model.fingerprint else {}), **before}
     made.fingerprint, made.name = fingerprint(state), model.name

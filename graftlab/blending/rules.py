@@ -9,7 +9,7 @@ Rules themselves are in `weights`; who has numbers and no texts takes those.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import ascii_lowercase as LETTERS  # the models of a blend
+from string import ascii_lowercase
 
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from graftlab.errors import GraftError
 from graftlab.networks.model import Network
 from graftlab.work.texts import parse_band, parse_curve
 
+LETTERS = ascii_lowercase  # the models of a blend
 SWITCHES = ("mapping", "average", "affine", "to_rgb", "noise", "strength")
 
 

@@ -9,13 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from graftlab.checkpoints.catalogue import registry
-from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.deltas import holds
+from graftlab.checkpoints.formats import psp
 from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.readers import read_model, seen
+from graftlab.errors import GraftError
 
-NAMED = 3  # tensors in a sentence
+NAMED = 3  # tensors, or classes, in a sentence
 RECORDS = {"blend": "rule", "local": "drawn in"}  # of a blend, and what people read before them
 NO_PARAMETERS = (
     ".noise",
@@ -38,10 +40,10 @@ def describe(
 ) -> dict[str, Any]:
     """Kind, architecture, parameters and records of a file, as JSON; GraftError if it is damaged or hostile.
 
-    Of a file that holds no model: the container, and what lies at its top."""
+    Of a file that holds no model: the container, and what lies at its top; of one with an encoder, what that is."""
     contents = open_contents(path)
     file = read_model(contents)
-    told: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
+    told: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size, **encoder_in(contents)}
     if file is None:
         return {**told, "format": contents.container, "kind": None, "holds": seen(contents)}
     parts, beside = parameters(file.tensors), sum(parameters(file.discriminators).values())
@@ -59,6 +61,18 @@ def describe(
         "parents": parents(file.about),
         "notes": [*file.notes, *(not_finite(file) if weights else ())],
     }
+
+
+def encoder_in(contents: Contents) -> dict[str, str]:
+    """What encoder somebody has published in a file; why it is none where it seems to be one; nothing without any."""
+    try:
+        found = psp.read(contents)
+    except GraftError as error:
+        return {"encoder": str(error)}
+    if found is None:
+        return {}
+    sizes = f"{found.config.styles} w of {found.config.w_channels} numbers from pictures of {found.config.size} px"
+    return {"encoder": f"{found.format}'s: {sizes} ({found.config.backbone})"}
 
 
 def not_finite(file: ModelFile) -> list[str]:
@@ -113,9 +127,12 @@ def facts(record: Any) -> str:
 def summary(told: Mapping[str, Any]) -> str:
     """`describe`'s answer in lines for people."""
     lines = [f"{told['file']}: {told['format']}, {told['bytes'] / 1e6:.1f} MB"]
+    encoder = [f"  encoder: {told['encoder']}"] if "encoder" in told else []
     if told["kind"] is None:
-        return f"{lines[0]}; no model, it holds {told['holds']}"
+        return "\n".join([f"{lines[0]}; no model, it holds {told['holds']}", *encoder])
     classes = f", {told['classes']} classes" if told["classes"] else ""
+    if names := told["about"].get("class_names"):
+        classes += f" ({', '.join(map(str, names[:NAMED]))}{', ...' if len(names) > NAMED else ''})"
     parts = ", ".join(f"{name} {count / 1e6:.2f} M" for name, count in told["parts"].items())
     lines.append(f"  {told['kind']}, {extent(told)}{classes}; parameters: {parts}")
     about = told["about"]
@@ -125,5 +142,5 @@ def summary(told: Mapping[str, Any]) -> str:
         names = [f"{name} ({of[:12]})" if name else of for of, name in told["parents"]]
         lines.append(f"  parent{'s' if len(names) > 1 else ''}: {', '.join(names)}")
     lines += [f"  {word}: {facts(about[record])}" for record, word in RECORDS.items() if facts(about.get(record))]
-    lines += [f"  note: {note}" for note in told["notes"]]
+    lines += encoder + [f"  note: {note}" for note in told["notes"]]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import torch
 from graftlab.artifacts import views
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.catalogue import hub, registry
-from graftlab.checkpoints.native import BUNDLED
+from graftlab.checkpoints.native import BUNDLED as BUNDLED
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError

@@ -137,7 +137,9 @@ def samples(
     judging = judge_network(judge, str(choose_device(device)))
     network = load(model, StyleGAN, device=device, precision=precision)
     with bar("sampling", count) as progress:
-        result = sampling.samples(network, photos, network.config.size, count, psi, label, seed, judging, progress)
+        result = sampling.samples(
+            network, photos, network.config.resolutions[-1], count, psi, label, seed, judging, progress
+        )
     print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 

@@ -32,6 +32,7 @@ from graftlab.video.film import Film, boomerang, enlarge, frame_rate, preview, r
 from graftlab.video.films.timeline import Mark, Timeline, encode_marks, parse_mark, read_marks
 from graftlab.video.moving import is_moving
 from graftlab.video.reading import Video
+from graftlab.video.sound import check_sound
 from graftlab.video.writing import Target
 
 FPS = "25"
@@ -58,6 +59,7 @@ class Shooting(ModelOptions):
     slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
     quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
     codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
+    sound: Annotated[Path | None, typer.Option(help="A file whose sound goes along, from its beginning on.")] = None
     resume: Resume = True
     size: FilmSize = None
     refine: Refine = 0
@@ -115,13 +117,16 @@ class Shooting(ModelOptions):
         if desk.larger and not self.preview:  # before it is slowed down, which mixes frames
             film = enlarge(film, desk.larger)
         film = slow(film, self.slow) if self.slow > 1 else film
+        if self.sound:
+            check_sound(self.sound, self.out.suffix)
+            film = replace(film, audio=self.sound, audio_start=Fraction(0))
         if self.preview:
             sheet = self.out.with_name(f"{self.out.stem.replace('%', '')}-preview.jpg")
             spare(sheet, *inputs)
             written = preview(film, sheet, title=desk.title())
         else:
             for file in Target.of(self.out, film.fps, self.codec, self.quality).files(film.frames):
-                spare(file, *inputs)
+                spare(file, self.sound, *inputs)
             keeps = resumable() if self.resume else nullcontext()
             with keeps, bar("filming", film.frames, unit="frames") as progress:
                 written = render(film, self.out, self.quality, progress, self.resume, self.codec)

@@ -12,21 +12,25 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 
 from graftlab.checkpoints.catalogue import cache, hub, registry
+from graftlab.checkpoints.catalogue.card import card as write_card
 from graftlab.checkpoints.catalogue.registry import Entry
 from graftlab.checkpoints.describe import describe, extent
-from graftlab.checkpoints.load import bundled_models
+from graftlab.checkpoints.load import bundled_models, locate
 from graftlab.cli.desk import DEFAULT_MODEL, Model, autoencoder
-from graftlab.cli.output import Json
+from graftlab.cli.output import Json, new_file, spare, writable
 from graftlab.cli.progress import console, say
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.language import OFFERS
-from graftlab.rendering.sheets import draw_swaps
+from graftlab.rendering.presentation import give, swapped_examples
 from graftlab.work.examples import example
-from graftlab.work.files import spare_others
+from graftlab.work.files import atomic_write, spare_others
 from graftlab.work.progress import Progress
 
+Licence = Annotated[
+    str | None, typer.Option(help="Under which the model is, as cc-by-4.0; by default what its file says.")
+]
 models_app = typer.Typer(rich_markup_mode="markdown")
 
 
@@ -151,6 +155,22 @@ def remove(
 
 
 @models_app.command()
+def push(
+    model: Annotated[Path, typer.Argument(help="A model file of graftlab's.")],
+    repository: Annotated[str, typer.Argument(help="On the Hugging Face hub: someone/some-model.")],
+    licence: Licence = None,
+    private: Annotated[bool, typer.Option("--private", help="A new repository is for you alone.")] = False,
+    message: Annotated[str, typer.Option(help="What the commit says.")] = "Model and card",
+) -> None:
+    """Give a model to the Hugging Face hub, with its card, pictures, directions and textures.
+
+    graft models push runs/lakes/best.safetensors someone/lakes --licence cc-by-4.0
+    """
+
+    say(give(model, repository, licence, private, message))
+
+
+@models_app.command()
 def where() -> None:
     """The folder of the cache, which the environment variable GRAFTLAB_CACHE moves.
 
@@ -158,6 +178,24 @@ def where() -> None:
     """
 
     typer.echo(registry.cache_folder())
+
+
+def card(
+    model: Annotated[Path, typer.Argument(help="A model file of graftlab's.")],
+    out: Annotated[Path | None, new_file("File to write, instead of printing it.", writable, "--out", "-o")] = None,
+    licence: Licence = None,
+) -> None:
+    """Write a model's card: what it is, what it learned from, its parents and its licence.
+
+    graft card runs/lakes/best.safetensors --licence cc-by-4.0 -o README.md
+    """
+
+    text = write_card(locate(str(model)), licence=licence)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    spare(out, model)
+    say(atomic_write(out, lambda file: file.write(text.encode())))
 
 
 def print_place(name: str, path: Path, as_json: bool) -> None:
@@ -217,11 +255,8 @@ def demo(
         scale=max(1, 256 // desk.side()),
     )
     desk.write(pair, out / "swap.png")
-    rows, columns = ([(name, desk.read(example(name))) for name in names] for names in (DEMO_ROWS, DEMO_COLUMNS))
-    desk.write(draw_swaps(desk, rows, columns), out / "grid.png")
+    desk.write(swapped_examples(desk), out / "grid.png")
     say(f"Two swaps took {seconds:.2f} s. Open {out / 'swap.png'} and {out / 'grid.png'}.")
 
 
 DEMO_PAIR = ("peaks", "render-canyon")
-DEMO_ROWS = ("peaks", "autumn-hills", "render-mist", "render-summer")
-DEMO_COLUMNS = ("render-winter", "render-night", "hilltop-sunset", "dandelions", "render-canyon")

@@ -13,6 +13,7 @@ EXPOSED = (
     "Anyone on the network who gets hold of this address can use the studio, and what they send is not encrypted: "
     "use it among people you trust, and end it when you are done."
 )
+PUBLIC = "Anybody on the internet can use it, and this machine's processor: everyone has shelves of their own."
 
 
 def studio(
@@ -28,6 +29,10 @@ def studio(
         "127.0.0.1"
     ),
     expose: Annotated[bool, typer.Option("--expose", help="Let other machines in, with the token.")] = False,
+    public: Annotated[
+        str | None,
+        typer.Option(help="Address of an https proxy in front, at which anybody may enter; with --expose."),
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
     osc: Annotated[
         int | None,
@@ -53,8 +58,8 @@ def studio(
     def ready(address: str) -> None:
         say(f"The studio is at {address}")
         if expose:
-            say(EXPOSED)
+            say(PUBLIC if public else EXPOSED)
         if not no_browser:
             open_browser(address)
 
-    serve(model, photos or [], host, port, expose, device, osc, ready, say)
+    serve(model, photos or [], host, port, expose, public, device, osc, ready, say)

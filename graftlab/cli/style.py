@@ -43,7 +43,9 @@ Psi = Annotated[
 Cutoff = Annotated[
     int | None, typer.Option(min=0, help="Truncate only this many layers, from the coarsest on; all by default.")
 ]
-Class = Annotated[int | None, typer.Option("--class", min=0, help="Class of a conditional model, from 0.")]
+Class = Annotated[
+    str | None, typer.Option("--class", help="Class of a conditional model, by name, or by number from 0 on.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,16 @@ import typer
 
 from graftlab import config
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.training import COMMON, UNSET, Machine, OtherWeights, Photos, RunFolder, Size, weigh
+from graftlab.cli.training import COMMON, UNSET, Machine, OtherWeights, Photos, RunFolder, weigh
 from graftlab.cli.words import TEXT_MODEL
-from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, TeachableConfig, TrainConfig
 from graftlab.errors import GraftError
 from graftlab.objectives.words import NEUTRAL
 from graftlab.training.start import FINETUNING, LEARNING_WORDS, configure, configure_finetuning
+from graftlab.work.texts import parse_size
 
 LIKE_TRAIN = "as in 'graft stylegan train'"
-ALONE = f"{LIKE_TRAIN}; of a StyleGAN2 alone"
+ALONE = f"{LIKE_TRAIN}; of a StyleGAN alone"
 BY_TEACHER = {
     name: f"{FINETUNING.get(name, getattr(TrainConfig, name))}, with --text {LEARNING_WORDS[name]}"
     for name in ("images", "batch", "snapshot_every", "record_every")
@@ -27,13 +28,22 @@ def train(
     photos: Photos,
     run: RunFolder,
     preset: Annotated[str, typer.Option(help="Networks: tiny, small, medium, full.")] = "small",
-    size: Size = None,
+    size: Annotated[
+        str | None, typer.Option(help="Size of the pictures in pixels: 64, or width x height, as 256x128.")
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="What trains: stylegan2, or projected, which sees features of a frozen network.")
     ] = "stylegan2",
     grow: Annotated[
         str, typer.Option(help="Start from a model for smaller pictures, whose blocks become the first ones.")
     ] = "",
+    classes: Annotated[
+        bool,
+        typer.Option(
+            "--classes",
+            help="Train a conditional model: each subfolder is a class, or each label of a dataset.json.",
+        ),
+    ] = False,
     weight: OtherWeights = None,
     *,
     weights: Annotated[
@@ -52,7 +62,7 @@ def train(
         dict[str, Any],
         Fields(
             StyleTrainConfig,
-            f"adapt adapt_from crop keep_models {COMMON}",
+            f"adapt adapt_from crop mirror_vertical keep_models {COMMON}",
             {
                 **UNSET,
                 "augment": "colour,geometry,translation, or translation with --recipe projected; none with ''",
@@ -65,11 +75,14 @@ def train(
     """Train a StyleGAN2 on photos; the same command resumes.
 
     graft stylegan train ~/photos --run runs/alps --preset small --size 64 --images 500k
+
+    graft stylegan train ~/flowers --run runs/flowers --classes    # of flowers/rose/, flowers/tulip/ ...
     """
 
     weights |= weigh(weight)
-    network = config.style_preset(preset, size)
-    machine.train(configure(photos, network, recipe, weights, machine.device, base=grow, **settings), run)
+    network = config.style_preset(preset, None if size is None else parse_size(size))
+    chosen = configure(photos, network, recipe, weights, machine.device, classes, base=grow, **settings)
+    machine.train(chosen, run)
 
 
 @spread
@@ -79,7 +92,7 @@ def finetune(
     photos: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder, zip, LSUN LMDB or pack of photos. With --text a StyleGAN2 takes none, and a Swapping "
+            help="Folder, zip, LSUN LMDB or pack of photos. With --text a StyleGAN takes none, and a Swapping "
             "Autoencoder by default the bundled photographs."
         ),
     ] = None,
@@ -106,7 +119,10 @@ def finetune(
     r1: Annotated[dict[str, float], Fields(StyleRecipe, "r1", "the recipe's")],
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
     augmenting: Annotated[dict[str, Any], Fields(StyleTrainConfig, "adapt adapt_from", ALONE)],
-    frozen: Annotated[dict[str, Any], Fields(StyleTrainConfig, "frozen frozen_generator", "0; of a StyleGAN2 alone")],
+    frozen: Annotated[
+        dict[str, Any],
+        Fields(StyleTrainConfig, "frozen frozen_generator structure_blocks", "0; of a StyleGAN alone"),
+    ],
     looking: Annotated[
         dict[str, Any], Fields(StyleTrainConfig, "cutouts", f"{LEARNING_WORDS['cutouts']}; with --text")
     ],
@@ -114,15 +130,15 @@ def finetune(
     settings: Annotated[
         dict[str, Any],
         Fields(
-            TrainConfig,
-            f"crop keep_models {COMMON}",
-            {**UNSET, **BY_TEACHER, "augment": f"none; of a StyleGAN2 {LIKE_TRAIN}"},
+            TeachableConfig,
+            f"crop mirror_vertical keep_models {COMMON}",
+            {**UNSET, **BY_TEACHER, "augment": f"none; of a StyleGAN {LIKE_TRAIN}"},
             FINETUNING,
         ),
     ],
     machine: Machine = Machine(),
 ) -> None:
-    """Continue training a StyleGAN2 or a Swapping Autoencoder on photos, or by a phrase; the same command resumes.
+    """Continue training a StyleGAN or a Swapping Autoencoder on photos, or by a phrase; the same command resumes.
 
     graft finetune runs/alps/last.safetensors ~/deserts --run runs/desert --images 100k
 

@@ -127,7 +127,8 @@ def train(
     *,
     weights: Annotated[dict[str, float], Fields(Recipe, "gan patch features r1 patch_r1", "the recipe's")],
     settings: Annotated[
-        dict[str, Any], Fields(SwappingTrainConfig, f"side crop views shared_lights keep_models {COMMON}", UNSET)
+        dict[str, Any],
+        Fields(SwappingTrainConfig, f"side crop mirror_vertical views shared_lights keep_models {COMMON}", UNSET),
     ],
     machine: Machine = Machine(),
 ) -> None:

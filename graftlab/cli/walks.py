@@ -1,6 +1,7 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +20,11 @@ from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import find_starts
-from graftlab.video.curves import read_curve
+from graftlab.video.curves import Curve, names_curve, parse_curve
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films import sweep as sweeps
 from graftlab.video.films import walk as walks
+from graftlab.video.films.detail import Detail
 from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
@@ -84,7 +86,7 @@ def recurse(
         ramp,
         ease,
         soften,
-        detail=recursion.Detail(recall, novelty) if preset == "detailed" else None,
+        detail=Detail(recall, novelty) if preset == "detailed" else None,
     )
     shooting.finish(film, desk, picture, *over_time.files(), backwards=True)
 
@@ -110,14 +112,18 @@ def walk(
     psi: Annotated[
         str | None,
         typer.Option(
-            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time from a file, curve.csv."
+            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time from a table, curve.csv, or "
+            "from sound, 0.3:1:song.mp3:bass."
         ),
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option(help="How fast the way is gone, over time: curve.csv, or 0.2:1:song.mp3:onsets.")
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
     label: Annotated[
         str | None,
         typer.Option(
-            "--class", help="Class of a conditional model: 3, or from one to another, 3:5 (in a loop also back)."
+            "--class", help="Class of a conditional model: rose, or from one to another, 3:5 (in a loop also back)."
         ),
     ] = None,
     rotate: Annotated[
@@ -141,7 +147,7 @@ def walk(
 
     graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1 --hold-layers 0-3 --loop -o faces.mp4
 
-    graft film walk --seeds 1-6 -m metfaces.pkl --psi loudness.csv --seconds 30 -o loud.mp4
+    graft film walk --seeds 1-6 -m metfaces.pkl --psi 0.3:1:song.mp3:bass --sound song.mp3 --seconds 30 -o loud.mp4
 
     graft film walk --seeds 7 -m stylegan3-t-metfaces.pkl --rotate 0:360 --loop -o turning.mp4
     """
@@ -159,16 +165,18 @@ def walk(
     if seeds is not None:
         desk = shooting.style_desk()
         numbers, classes = parse_seeds(seeds), None if label is None else parse_classes(label)
-        drawn_to = read_curve(psi) if psi and Path(psi).is_file() else parse_range(psi or "0.7", "--psi")
         if moves and len(numbers) == 1:  # which stays what it is, and moves
             numbers *= 2
-        way, legs = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, classes), len(numbers)
+        frames, fps = shooting.length(2 * max(2, len(numbers) - (not closed)))
+        drawn_to = parse_curve(psi or "", float(frames / fps)) or parse_range(psi or "0.7", "--psi")
+        gone = walks.pacing(over_time(pace, "--pace", frames / fps)) if pace else float
+        way = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, gone, classes)
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
         desk, codes = open_keys(shooting, keys or [], square, finding)
         codes = codes * 2 if moves and len(codes) == 1 and path not in TURNS else codes
-        legs = TURNS.get(path, len(codes))
+        frames, fps = shooting.length(2 * max(2, TURNS.get(path, len(codes)) - (not closed)))
         styles = isinstance(codes[0], StyleCodes)
         if hold_layers and not styles:
             raise GraftError("--hold-layers is for a StyleGAN2's codes; leave it out, or hold a part with --what.")
@@ -178,6 +186,9 @@ def walk(
             way = walks.circle(codes[0], directions_of(directions, shooting.model), radius, shooting.seed, TURNS[path])
         else:
             way = walks.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
+        if pace:
+            gone, straight = walks.pacing(over_time(pace, "--pace", frames / fps)), way
+            way = lambda share: straight(gone(share))  # noqa: E731
     if hold_layers is not None:
         layers = parse_seeds(hold_layers, "--hold-layers")
         way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
@@ -185,8 +196,15 @@ def walk(
         if not isinstance(desk.model, StyleGAN):
             raise GraftError("--rotate and --translate are for a StyleGAN3; leave them out.")
         way = walks.moving(way, desk.model, turn, start, end, closed)  # type: ignore[arg-type]
-    frames, fps = shooting.length(2 * max(2, legs - (not closed)))
     shooting.finish(from_way(desk, way, frames, fps, closed), desk, *keys or ())
+
+
+def over_time(text: str, option: str, seconds: Fraction) -> Curve:
+    """The curve that an option names. GraftError if it names no file."""
+    curve = parse_curve(text, float(seconds))
+    if curve is None:
+        raise GraftError(f"{option} takes a table or a sound, as curve.csv or 0.2:1:song.mp3:onsets, not '{text}'.")
+    return curve
 
 
 def directions_of(file: str | None, model: str) -> Directions:
@@ -203,7 +221,11 @@ def sweep(
     shooting: Shooting,
     name: Annotated[list[str] | None, typer.Option(help="A direction, may be repeated; the first by default.")] = None,
     gains: Annotated[
-        str, typer.Option(help="First and last gain, in standard deviations, or all over time from a file, curve.csv.")
+        str,
+        typer.Option(
+            help="First and last gain, in standard deviations, or all over time from a table, curve.csv, or from "
+            "sound, -3:3:song.mp3:bass."
+        ),
     ] = "-3:3",
     ease: Ease = "smooth",
     once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
@@ -220,8 +242,9 @@ def sweep(
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
 
-    found, over_time = Directions.load(file), Path(gains).is_file()
-    ends, once = read_curve(gains) if over_time else parse_range(gains, "--gains"), once or over_time
+    found, once = Directions.load(file), once or names_curve(gains)
+    frames, fps = shooting.length(4 if once else 8)
+    ends = parse_curve(gains, float(frames / fps)) or parse_range(gains, "--gains")
     if file in bundled_directions() and shooting.model == DEFAULT_MODEL:  # they are another model's, by that name
         shooting = replace(shooting, model=file)
     rows = None if layers is None else parse_seeds(layers, "--layers")
@@ -234,7 +257,6 @@ def sweep(
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
     way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
-    frames, fps = shooting.length(4 if once else 8)
     shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
 
 

@@ -9,12 +9,20 @@ from graftlab.config.base import KINDS, Config, require
 from graftlab.config.distillation import DistillConfig, DistillRecipe, PairsConfig, TranslatorConfig
 from graftlab.config.dual_encoder import DualEncoderConfig
 from graftlab.config.local import LocalConfig, LocalStyleGAN2Config, LocalSwappingConfig
+from graftlab.config.psp import PSPConfig
 from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
-from graftlab.config.training import PRECISIONS, StyleTrainConfig, SwappingTrainConfig, TrainConfig
+from graftlab.config.training import (
+    PRECISIONS,
+    StyleGAN3TrainConfig,
+    StyleTrainConfig,
+    SwappingTrainConfig,
+    TeachableConfig,
+    TrainConfig,
+)
 from graftlab.config.upscalers import CompactConfig, RDNConfig, RRDBConfig
 
 __all__ = [
@@ -32,6 +40,7 @@ __all__ = [
     "LocalConfig",
     "LocalStyleGAN2Config",
     "LocalSwappingConfig",
+    "PSPConfig",
     "PairsConfig",
     "RDNConfig",
     "RRDBConfig",
@@ -39,10 +48,12 @@ __all__ = [
     "RosinalityConfig",
     "StyleGAN2Config",
     "StyleGAN3Config",
+    "StyleGAN3TrainConfig",
     "StyleRecipe",
     "StyleTrainConfig",
     "SwappingConfig",
     "SwappingTrainConfig",
+    "TeachableConfig",
     "TrainConfig",
     "TranslatorConfig",
     "preset",

@@ -79,6 +79,14 @@ class Config:
         """Values by the names that fields have now."""
         return {cls.former.get(name, name): value for name, value in values.items()}
 
+    def _whole_numbers(self, name: str, most: int, top: int) -> None:
+        """A field of whole numbers from 1 to `top`, made a tuple: JSON brings a list."""
+        value = getattr(self, name)
+        numbers = isinstance(value, list | tuple) and len(value) <= most and all(type(item) is int for item in value)
+        require(numbers, f"{name} must be at most {most} whole numbers, not {value!r:.40}.")
+        require(all(1 <= item <= top for item in value), f"{name} must be between 1 and {top}, not {value!r:.40}.")
+        object.__setattr__(self, name, tuple(value))
+
     def _pair(self, name: str) -> tuple[float, float]:
         """A field of two numbers, made a tuple: JSON brings a list."""
         value = getattr(self, name)

@@ -155,6 +155,8 @@ class StyleRecipe(Config):
     """Share of the latest lengths in their running mean."""
     mixing: Share = 0.9
     """Share of pictures drawn of two latent vectors (style mixing: StyleGAN, section 3.1)."""
+    structure: Weight = 1.0
+    """Weight of the structure loss, in fine-tuning that holds coarse pictures to the base's."""
     average_decay: Share = 0.998
     """Decay of the mean of w, per step; truncation draws towards it."""
     projected: bool = False
@@ -172,10 +174,13 @@ class StyleRecipe(Config):
     @property
     def weights(self) -> dict[str, float]:
         """Of the objective's terms, by their names."""
-        return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0, "G_path": self.path_length}
+        return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0} | {
+            "G_path": self.path_length,
+            "G_structure": self.structure,
+        }
 
     @classmethod
-    def for_size(cls, size: int, batch: int) -> Self:
+    def for_size(cls, size: float, batch: int) -> Self:
         """R1 by the rule of thumb of StyleGAN2-ADA: more for larger pictures, less for larger batches."""
         return cls(r1=0.0002 * size**2 / max(1, batch))  # a batch of 0 is refused by the run
 
@@ -183,10 +188,10 @@ class StyleRecipe(Config):
 STYLE_RECIPES = ("stylegan2", "projected")
 
 
-def style_recipe(name: str, size: int, batch: int) -> StyleRecipe:
-    """A recipe by name, for pictures and batches of a size."""
+def style_recipe(name: str, size: float, batch: int) -> StyleRecipe:
+    """A recipe by name, for batches and pictures of a size: the root of their pixels, if they are no squares."""
     if name not in STYLE_RECIPES:
-        raise GraftError(f"There is no recipe '{name}' of a StyleGAN2; choose one of {', '.join(STYLE_RECIPES)}.")
+        raise GraftError(f"There is no recipe '{name}' of a StyleGAN; choose one of {', '.join(STYLE_RECIPES)}.")
     if name == "projected":
         return StyleRecipe(r1=0.0, path_length=0.0, projected=True)
     return StyleRecipe.for_size(size, batch)

@@ -1,8 +1,7 @@
 """StyleGAN2's sizes."""
 
 from dataclasses import dataclass
-from math import log2
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from graftlab.config.base import Config, Within, require
 from graftlab.errors import GraftError
@@ -36,13 +35,10 @@ class StyleGAN2Config(Config):
             f"not {len(self.discriminator_channels)}.",
         )
 
-    def _whole_numbers(self, name: str, most: int, top: int) -> None:
-        """A field of whole numbers from 1 to `top`, made a tuple: JSON brings a list."""
-        value = getattr(self, name)
-        numbers = isinstance(value, list | tuple) and len(value) <= most and all(type(item) is int for item in value)
-        require(numbers, f"{name} must be at most {most} whole numbers, not {value!r:.40}.")
-        require(all(1 <= item <= top for item in value), f"{name} must be between 1 and {top}, not {value!r:.40}.")
-        object.__setattr__(self, name, tuple(value))
+    @property
+    def judge(self) -> Self:
+        """What the discriminator is made by."""
+        return self
 
     @property
     def resolutions(self) -> tuple[tuple[int, int], ...]:
@@ -67,6 +63,8 @@ class StyleGAN2Config(Config):
         return 2 * len(self.channels)
 
 
+LARGEST_CONSTANT = 16  # pixels a side, of presets
+
 # fmt: off
 STYLE_PRESETS: dict[str, dict[str, Any]] = {  # size: by default; base: channels × resolution; most: channels
     "tiny":   {"size": 32,   "base": 256,   "most": 16,  "w_channels": 16,  "mapping_layers": 2},  # for tests
@@ -77,14 +75,31 @@ STYLE_PRESETS: dict[str, dict[str, Any]] = {  # size: by default; base: channels
 # fmt: on
 
 
-def style_preset(name: str, size: int | None = None) -> StyleGAN2Config:
-    """A preset by name, moved to another picture size if one is given: a power of two from 8 px on."""
+def style_preset(name: str, size: int | tuple[int, int] | None = None) -> StyleGAN2Config:
+    """A preset by name, moved to another picture size if one is given: a power of two from 8 px on, or height and width
+    of pictures that are no squares, which some number of doublings makes of a constant of 4 to 16 px a side."""
     if name not in STYLE_PRESETS:
         raise GraftError(f"There is no preset '{name}'; choose one of {', '.join(STYLE_PRESETS)}.")
     numbers = STYLE_PRESETS[name]
-    side = numbers["size"] if size is None else size
-    if side < 8 or side & (side - 1):
-        raise GraftError(f"StyleGAN2's pictures have a power of two of pixels a side, 8 or more, not {side} (--size).")
-    channels = tuple(min(numbers["most"], numbers["base"] // 2**power) for power in range(2, round(log2(side)) + 1))
+    constant, blocks = doublings(numbers["size"] if size is None else size)
+    channels = tuple(min(numbers["most"], numbers["base"] // 2**power) for power in range(2, blocks + 2))
     width = numbers["w_channels"]
-    return StyleGAN2Config(channels, (4, 4), width, width, mapping_layers=numbers["mapping_layers"])
+    return StyleGAN2Config(channels, constant, width, width, mapping_layers=numbers["mapping_layers"])
+
+
+def doublings(size: int | tuple[int, int]) -> tuple[tuple[int, int], int]:
+    """The smallest constant, height and width, and the number of blocks from which it becomes pictures of a size.
+
+    GraftError if that is more than 16 px, or less than 4."""
+    height, width = sides = (size, size) if isinstance(size, int) else size
+    constant, blocks = sides, 1
+    while min(constant) >= 8 and not any(side % 2 for side in constant):
+        constant, blocks = (constant[0] // 2, constant[1] // 2), blocks + 1
+    if height == width and (constant != (4, 4) or blocks < 2):
+        raise GraftError(f"StyleGAN2's pictures have a power of two of pixels a side, 8 or more, not {width} (--size).")
+    if min(constant) < 4 or max(constant) > LARGEST_CONSTANT or blocks < 2:
+        raise GraftError(
+            f"{width}x{height} pixels are no {LARGEST_CONSTANT} or fewer doubled again and again; choose sides that "
+            f"halve more often, as 256x128, 768x512 or 1024x576 (--size)."
+        )
+    return constant, blocks

@@ -6,6 +6,7 @@ from math import ceil, log2
 from typing import Annotated
 
 from graftlab.config.base import Config, Within, require
+from graftlab.config.stylegan2 import StyleGAN2Config
 
 SLACK = 1e-9  # of a logarithm, by which rounding may miss a whole number: 256 px have a stop band at exactly 64
 PICTURE = 3  # channels of what comes out
@@ -43,19 +44,29 @@ class StyleGAN3Config(Config):
     first_cutoff: Annotated[float, Within(1, 2**12)] = 2.0
     first_stopband: Annotated[float, Within(1, 2**12)] = 2**2.1
     last_stopband: Annotated[float, Within(1, 16)] = 2**0.3  # as a share of the last cutoff
+    discriminator_channels: tuple[int, ...] = ()  # per resolution, from 4 pixels up; empty: as the generator's
+    discriminator_group: Annotated[int, Within(1, 2**16)] = 4  # pictures whose deviation the discriminator sees
 
     def __post_init__(self) -> None:
-        value = self.channels
-        numbers = isinstance(value, list | tuple) and 1 <= len(value) <= 64 and all(type(item) is int for item in value)
-        require(numbers, f"channels must be 1 to 64 whole numbers, not {value!r:.40}.")
-        require(
-            all(1 <= item <= 2**14 for item in value), f"channels must be between 1 and {2**14}, not {value!r:.40}."
-        )
-        object.__setattr__(self, "channels", tuple(value))
+        self._whole_numbers("channels", 64, 2**14)
+        self._whole_numbers("discriminator_channels", 12, 2**14)
         super().__post_init__()
+        require(len(self.channels) >= 1, "channels must name at least one layer.")
         require(self.size & (self.size - 1) == 0, f"size must be a power of two, not {self.size}.")
         require(self.kernel != 2, "kernel must be 1 or 3, not 2.")
         require(self.critical < len(self.channels), f"critical must be fewer than the layers, {len(self.channels)}.")
+        sizes = len(self.pyramid)
+        require(
+            len(self.discriminator_channels) in (0, sizes),
+            f"discriminator_channels must be as many as resolutions, {sizes}, not {len(self.discriminator_channels)}.",
+        )
+
+    @property
+    def judge(self) -> StyleGAN2Config:
+        """What the discriminator is made by, which is StyleGAN2's."""
+        channels = self.discriminator_channels or tuple(channels for _, channels in self.pyramid)
+        group = self.discriminator_group
+        return StyleGAN2Config(channels, classes=self.classes, clamp=self.clamp, discriminator_group=group)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from graftlab.config.base import Config, Images, Seed, Share, Within, require
 from graftlab.config.recipes import Recipe, StyleRecipe
 from graftlab.config.stylegan2 import StyleGAN2Config
+from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import SwappingConfig
 
 PRECISIONS = ("float32", "bfloat16")
@@ -37,7 +38,7 @@ class TrainConfig(Config):
     """bfloat16 or float32, of the ordinary steps; regularisation is always float32."""
     augment: tuple[str, ...] = ()
     """Changes of photos before discriminators see them, for small folders, with commas between: colour, translation,
-    cutout, geometry, flip, quarter, rotation, hue, luma, noise."""
+    cutout, geometry, flip, quarter, rotation, hue, luma, noise, filters."""
     crop: str = "short"
     """How photos become squares: short, resize or random."""
     mirror: bool = True
@@ -88,6 +89,8 @@ class TrainConfig(Config):
 class TeachableConfig(TrainConfig):
     """A run whose teacher may be a phrase in the place of photos (StyleGAN-NADA, Gal et al. 2021)."""
 
+    mirror_vertical: bool = False
+    """Flip half of the photos upside down."""
     text: str = ""
     """What pictures are to become; none: photos teach."""
     neutral: str = ""
@@ -103,6 +106,9 @@ class TeachableConfig(TrainConfig):
         require(len(set(given)) == 1, "A phrase that teaches needs text, neutral and text_model; photos, none of them.")
         taught = self.text and self.recipe.projected
         require(not taught, "A recipe with projected discriminators needs photos; leave out text, or choose another.")
+
+    def sampling(self) -> dict[str, Any]:
+        return super().sampling() | {"mirror_vertical": self.mirror_vertical}
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,9 @@ class SwappingTrainConfig(TeachableConfig):
 
 @dataclass(frozen=True)
 class StyleTrainConfig(TeachableConfig):
-    """A run that trains a StyleGAN2. A step trains the discriminator on a batch, then the generator on as many."""
+    """A run that trains a StyleGAN2, or another StyleGAN as one.
+
+    A step trains the discriminator on a batch, then the generator on as many."""
 
     network: StyleGAN2Config
     recipe: StyleRecipe
@@ -154,8 +162,12 @@ class StyleTrainConfig(TeachableConfig):
     """Blocks of the discriminator, from the picture on, that do not learn (FreezeD)."""
     frozen_generator: Annotated[int, Within(0, 12)] = 0
     """Blocks of the generator, from the coarsest on, that do not learn, nor does the mapping network (FreezeG)."""
+    structure_blocks: Annotated[int, Within(0, 12)] = 0
+    """Blocks of the generator, from the coarsest on, whose pictures are held to the base's (structure loss)."""
     adapt_from: Share = 0.0
     """Probability with which augmentation that is adapted begins."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes of a conditional model, in order."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,7 +185,40 @@ class StyleTrainConfig(TeachableConfig):
             self.frozen_generator < blocks,
             f"Of the generator's {blocks} blocks one must learn; freeze fewer than {self.frozen_generator}.",
         )
+        require(
+            self.structure_blocks <= blocks,
+            f"The generator has {blocks} blocks, not {self.structure_blocks} (--structure-blocks).",
+        )
+        require(
+            bool(self.base and not self.text) or not self.structure_blocks,
+            "--structure-blocks holds a model to the one it is fine-tuned from, with photos; leave it out.",
+        )
         require(self.adapt > 0 or not self.adapt_from, "--adapt-from is for augmentation that is adapted (--adapt).")
-        require(self.network.classes == 0, "Training with classes is not supported; choose networks without (classes).")
-        height, width = self.network.constant
-        require(height == width, f"Training takes square pictures, and these networks make {height}:{width} ones.")
+        named = isinstance(self.classes, list | tuple) and all(isinstance(name, str) for name in self.classes)
+        require(named, f"classes must be a list of names, not {self.classes!r:.40}.")
+        object.__setattr__(self, "classes", tuple(self.classes))
+        require(
+            self.network.classes == len(self.classes),
+            f"Networks of {self.network.classes} classes learn from photos of as many, not of {len(self.classes)}.",
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.network.resolutions[-1]
+
+    def sampling(self) -> dict[str, Any]:
+        return super().sampling() | {"size": self.shape, "classes": () if self.text else self.classes}
+
+
+@dataclass(frozen=True)
+class StyleGAN3TrainConfig(StyleTrainConfig):
+    """A run that trains a StyleGAN3 on, by the same steps."""
+
+    network: StyleGAN3Config  # type: ignore[assignment]  # which tells all of StyleGAN2's that the steps ask for
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            not self.structure_blocks,
+            "--structure-blocks is for a StyleGAN2, whose blocks each draw a picture; leave it out.",
+        )

@@ -3,6 +3,7 @@
 source --scan--> report      source --pack--> one memory-mapped file      source or pack --TrainingImages--> batches
 """
 
+from graftlab.data.classes import Classes, classes_of
 from graftlab.data.crops import CROPS
 from graftlab.data.image_source import ImageSource
 from graftlab.data.indexing import IndexReport, index
@@ -13,11 +14,13 @@ from graftlab.data.training_images import TrainingImages
 
 __all__ = [
     "CROPS",
+    "Classes",
     "ImageSource",
     "IndexReport",
     "Pack",
     "ScanReport",
     "TrainingImages",
+    "classes_of",
     "index",
     "open_source",
     "pack",

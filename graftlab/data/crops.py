@@ -1,4 +1,4 @@
-"""From a photo of any shape to a square of the training size.
+"""From a photo of any shape to a picture of the training size, a square unless said otherwise.
 
 Every mode chooses a box, and one filter does the rest. Without a random generator the box is centred, as for
 validation images and packs of one crop per photo.
@@ -13,40 +13,48 @@ from PIL import Image
 from graftlab.errors import GraftError
 from graftlab.images import open_rgb
 
-Crop = Callable[[Image.Image, int, np.random.Generator | None], np.ndarray]
+Size = int | tuple[int, int]
+"""Pixels: the side of a square, or height and width."""
+Crop = Callable[[Image.Image, Size, np.random.Generator | None], np.ndarray]
 
 
-def resize(photo: Image.Image, size: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """The whole photo, squashed to a square. RGB photo -> (size, size, 3) uint8; rng is not used."""
+def extent(size: Size) -> tuple[int, int]:
+    """Height and width, pixels."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def resize(photo: Image.Image, size: Size, rng: np.random.Generator | None = None) -> np.ndarray:
+    """The whole photo, squashed to the size. RGB photo -> (height, width, 3) uint8; rng is not used."""
     return _scaled(photo, size, (0, 0, photo.width, photo.height))
 
 
-def short(photo: Image.Image, size: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """The short side scaled to `size`, at a random position along the long side. RGB photo -> (size, size, 3) uint8."""
-    return _square(photo, size, min(photo.size), rng)
+def short(photo: Image.Image, size: Size, rng: np.random.Generator | None = None) -> np.ndarray:
+    """The largest part in proportion, for a square the short side long, at a random position along the other side.
+    RGB photo -> (height, width, 3) uint8."""
+    return _part(photo, size, _widest(photo, size), rng)
 
 
-def random(photo: Image.Image, size: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """A square of random scale and place. RGB photo -> (size, size, 3) uint8.
+def random(photo: Image.Image, size: Size, rng: np.random.Generator | None = None) -> np.ndarray:
+    """A part of random scale and place. RGB photo -> (height, width, 3) uint8.
 
-    Its side is log-uniform between `size` pixels and the short side of the photo, so every octave of scale is equally
-    likely; it is the whole short side if the photo is no larger than that.
-    """
-    limit = min(photo.size)
-    side = limit
-    if rng is not None and limit > size:
-        side = min(limit, round(exp(rng.uniform(log(size), log(limit)))))
-    return _square(photo, size, side, rng)
+    Its width is log-uniform between that of `size` and that of the largest part in proportion, so every octave of
+    scale is equally likely; it is the largest one if that is no larger than `size`."""
+    wanted, limit = extent(size)[1], _widest(photo, size)
+    width = limit
+    if rng is not None and limit > wanted:
+        width = min(limit, round(exp(rng.uniform(log(wanted), log(limit)))))
+    return _part(photo, size, width, rng)
 
 
 CROPS: dict[str, Crop] = {"resize": resize, "short": short, "random": random}
 
 
-def cut(data: bytes, name: str, size: int, crop: str, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Decode an image and crop it to (size, size, 3) uint8. GraftError, naming `name`, if it is not readable."""
+def cut(data: bytes, name: str, size: Size, crop: str, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Decode an image and crop it to (height, width, 3) uint8. GraftError, naming `name`, if it is not readable."""
     # JPEG may decode at a half, a quarter, ... for a fraction of the cost. Twice the size keeps the result sharp;
-    # a random square may need every pixel.
-    return crop_mode(crop)(open_rgb(data, name, shrink_to=None if crop == "random" else 2 * size), size, rng)
+    # a random part may need every pixel.
+    enough = None if crop == "random" else 2 * max(extent(size))
+    return crop_mode(crop)(open_rgb(data, name, shrink_to=enough), size, rng)
 
 
 def crop_mode(name: str) -> Crop:
@@ -56,16 +64,24 @@ def crop_mode(name: str) -> Crop:
     return CROPS[name]
 
 
-def _square(photo: Image.Image, size: int, side: int, rng: np.random.Generator | None) -> np.ndarray:
-    """A square of `side` pixels at a random place, or at the centre, as (size, size, 3) uint8."""
-    room_x, room_y = photo.width - side, photo.height - side
+def _widest(photo: Image.Image, size: Size) -> int:
+    """Width of the largest part of a photo in proportion, pixels."""
+    height, width = extent(size)
+    return max(1, round(min(photo.width, photo.height * width / height)))
+
+
+def _part(photo: Image.Image, size: Size, across: int, rng: np.random.Generator | None) -> np.ndarray:
+    """A part so many pixels wide at a random place, or at the centre, as (height, width, 3) uint8."""
+    height, width = extent(size)
+    down = min(photo.height, max(1, round(across * height / width)))
+    room_x, room_y = photo.width - across, photo.height - down
     if rng is None:
         left, top = room_x // 2, room_y // 2
     else:
         left, top = int(rng.integers(room_x + 1)), int(rng.integers(room_y + 1))
-    return _scaled(photo, size, (left, top, left + side, top + side))
+    return _scaled(photo, size, (left, top, left + across, top + down))
 
 
-def _scaled(photo: Image.Image, size: int, box: tuple[int, int, int, int]) -> np.ndarray:
+def _scaled(photo: Image.Image, size: Size, box: tuple[int, int, int, int]) -> np.ndarray:
     # The gap of 3 averages whole pixels first: several times faster on large photos, no visible difference.
-    return np.asarray(photo.resize((size, size), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))
+    return np.asarray(photo.resize(extent(size)[::-1], Image.Resampling.LANCZOS, box=box, reducing_gap=3.0))

@@ -23,7 +23,7 @@ import numpy as np
 from graftlab.artifacts import check_digest, opened, parsed
 from graftlab.data import remote
 from graftlab.data.image_source import ImageSource, SourceError
-from graftlab.download import CutError
+from graftlab.download import CutError, read
 from graftlab.errors import GraftError
 
 KIND = "shards"
@@ -138,7 +138,7 @@ class ShardSource(ImageSource):
             told = answer.headers.get("Content-Range", "").rpartition("/")[2]
             if told != str(shard["bytes"]) or (shard["etag"] and remote.tag(answer) not in ("", shard["etag"])):
                 raise SourceError(f"{where} has changed since it was indexed; {AGAIN}.")
-            data = b"".join(iter(lambda: remote.read(answer), b""))
+            data = b"".join(iter(lambda: read(answer), b""))
         if len(data) < length:
             raise CutError(f"the connection broke after {len(data):,} of {length:,} bytes")
         return data

@@ -1,10 +1,10 @@
-"""The central squares of some photos of a source, of one size: what is fitted to photos, and what measures models."""
+"""The middles of some photos of a source, of one size: what is fitted to photos, and what measures models."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from graftlab.data.crops import cut
+from graftlab.data.crops import Size, cut
 from graftlab.data.image_source import ImageSource
 from graftlab.errors import GraftError
 from graftlab.work.parallel import ordered_map
@@ -21,9 +21,9 @@ def choose(source: ImageSource, most: int, seed: int) -> Sequence[int]:
 
 
 def read_squares(
-    source: ImageSource, chosen: Sequence[int], size: int, progress: Progress = silent
+    source: ImageSource, chosen: Sequence[int], size: Size, progress: Progress = silent
 ) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Central squares (N, size, size, 3) uint8, batch by batch, with the numbers of the photos: of those that can be
+    """Central parts (N, height, width, 3) uint8, batch by batch, with the numbers of the photos: of those that can be
     read."""
 
     def square(index: int) -> np.ndarray | None:

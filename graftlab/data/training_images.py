@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graftlab.data.crops import crop_mode, cut
+from graftlab.data.classes import classes_of
+from graftlab.data.crops import Size, crop_mode, cut, extent
 from graftlab.data.image_source import ImageSource, SourceError, content_key
 from graftlab.data.pack import Pack
 from graftlab.data.pairs import Pairs
@@ -39,17 +40,20 @@ class TrainingImages:
     def __init__(
         self,
         source: ImageSource,
-        size: int,  # side of the images, pixels
+        size: Size,  # of the images, pixels
         crop: str = "short",  # name in CROPS; a pack is cropped already
         mirror: bool = True,  # flip half of the images left to right
+        mirror_vertical: bool = False,  # and half of them upside down
         seed: int = 0,  # of order, crops and mirroring; not of what is held out
         holdout: float = 0.05,  # share held out: none for 0, else at least one image if there are two
         views: float = 0.0,  # share of the images that come with others of their scene, see graftlab.data.views
         shared_lights: bool = False,  # whether views of equal name after the "@" have one light
         paired: bool = False,  # whether they are pairs (graftlab.data.pairs), images twice as high
+        classes: Sequence[str] = (),  # the names of the photos' classes (graftlab.data.classes), in order; none: no say
     ) -> None:
         crop_mode(crop)
-        if seed < 0 or size < 1 or not 0 <= holdout < 1 or not 0 <= views <= 1:
+        height, width = extent(size)
+        if seed < 0 or min(height, width) < 1 or not 0 <= holdout < 1 or not 0 <= views <= 1:
             raise GraftError(
                 f"size {size}, seed {seed}, holdout {holdout} or views {views} is out of range; holdout is in [0, 1), "
                 "views in [0, 1]."
@@ -57,20 +61,25 @@ class TrainingImages:
         if isinstance(source, Pairs) != paired:
             wanted = "no folder of pairs; make one with 'graft pairs'" if paired else "pairs, not photos; give photos"
             raise GraftError(f"{source.path} is {wanted}.")
-        if isinstance(source, Pack | Pairs) and source.size != size:
+        if isinstance(source, Pack | Pairs) and height != width:
             raise GraftError(
-                f"{source.path} is packed at {source.size} px and training wants {size} px; pack the photos at {size}, "
-                f"or train at {source.size}."
+                f"{source.path} holds squares and training wants {width} x {height} px; give the photos themselves."
+            )
+        if isinstance(source, Pack | Pairs) and source.size != width:
+            raise GraftError(
+                f"{source.path} is packed at {source.size} px and training wants {width} px; pack the photos at "
+                f"{width}, or train at {source.size}."
             )
         self.source = source
-        self.size = size
-        self.height = 2 * size if paired else size
+        self.height, self.width = 2 * height if paired else height, width
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
-        self._crop, self._mirror, self._seed = crop, mirror, seed
+        self._crop, self._seed = crop, seed
+        self._mirrors = [axis for axis, mirrored in ((2, mirror), (1, mirror_vertical)) if mirrored]
+        self._classes = classes_of(source).under(classes) if classes else None
         self.keys = _all_keys(source)  # (n,) uint64 of all images: their content
         self._training, self._held_out = _split(self.keys, source.names, holdout, views > 0)
         self._shards = source.shard_of[self._training] if isinstance(source, ShardSource) else None
-        self._epochs: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # the latest
+        self._epochs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # the latest
         self._scenes = Scenes([source.names[index] for index in self._training], shared_lights) if views else None
         self.views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
@@ -87,7 +96,7 @@ class TrainingImages:
         """The images at position, ..., position + count - 1 of the endless sequence, or these rows of that batch.
 
         Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
-        (n, 3, height, size) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
+        (n, 3, height, width) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
         With views, the places 4k to 4k + 3 of some k are filled with scenes of several views, cropped and mirrored
@@ -101,10 +110,21 @@ class TrainingImages:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
         for item in np.flatnonzero(alone).tolist():
             images[item] = recoloured(images[item], np.random.default_rng([self._seed, places[item], 2]))
-        if self._mirror:
-            mirrored = np.array([self._at(place)[1] for place in framed.tolist()])
-            images[mirrored] = images[mirrored, :, ::-1]
+        for axis in self._mirrors:
+            mirrored = np.array([self._at(place)[axis] for place in framed.tolist()])
+            images[mirrored] = np.flip(images[mirrored], axis)
         return from_uint8(images)
+
+    def told(self, position: int, count: int) -> Tensor | None:
+        """What is known of `batch(position, count)` beside the pixels: `truths` with views, else `labels`."""
+        return self.truths(position, count) if self.views else self.labels(position, count)
+
+    def labels(self, position: int, count: int) -> Tensor | None:
+        """The classes of `batch(position, count)`, (count,) int64; None if photos have none."""
+        if self._classes is None:
+            return None
+        ranks = self._places(position, count)[0]
+        return torch.from_numpy(self._classes[self._training[ranks]])
 
     def truths(self, position: int, count: int) -> Tensor:
         """Which item of `batch(position, count)` is the hybrid of each item's texture and its neighbour's structure:
@@ -129,13 +149,14 @@ class TrainingImages:
         places = start + np.array(block.framed), np.where(truths < 0, -1, start + truths)
         return np.stack([block.ranks, *places, block.recoloured])
 
-    def _at(self, place: int) -> tuple[int, bool]:
-        """The image at a place of the endless sequence, and whether it is mirrored."""
-        order, flips = self._epoch(place // len(self))
-        return int(order[place % len(self)]), bool(flips[place % len(self)])
+    def _at(self, place: int) -> tuple[int, bool, bool]:
+        """The image at a place of the endless sequence, and whether it is mirrored upside down, and left to right."""
+        order, across, upside = self._epoch(place // len(self))
+        place %= len(self)
+        return int(order[place]), bool(upside[place]), bool(across[place])
 
-    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The order of one epoch and which of its places are mirrored, (n,) each.
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The order of one epoch and which of its places are mirrored left to right, and upside down, (n,) each.
 
         Images of shards are shuffled among those of TOGETHER shards, which are others in every epoch: so each shard is
         wanted once, for a while, and need not stay where there is no room for all."""
@@ -147,7 +168,7 @@ class TrainingImages:
         else:
             window = rng.permutation(int(self._shards.max()) + 1) // TOGETHER
             order = np.lexsort((rng.random(len(self)), window[self._shards]))
-        made = order, rng.random(len(self)) < 0.5
+        made = order, rng.random(len(self)) < 0.5, rng.random(len(self)) < 0.5
         # A batch may lie across two epochs, and prefetching runs ahead, in several threads.
         self._epochs = {**dict(list(self._epochs.items())[-3:]), epoch: made}
         return made
@@ -166,7 +187,7 @@ class TrainingImages:
     def held_out(self, count: int) -> Tensor:
         """The first `count` readable validation images, cropped at the centre, not mirrored.
 
-        Returns (n, 3, height, size) float32 in [-1, 1]; n < count if fewer are held out, and 0 if the source has a
+        Returns (n, 3, height, width) float32 in [-1, 1]; n < count if fewer are held out, and 0 if the source has a
         single image.
         """
         images: list[np.ndarray] = []
@@ -176,27 +197,29 @@ class TrainingImages:
             image = self._image(int(index), None)
             if image is not None:
                 images.append(image)
-        return from_uint8(np.stack(images)) if images else torch.empty(0, 3, self.height, self.size)
+        return from_uint8(np.stack(images)) if images else torch.empty(0, 3, self.height, self.width)
 
     def _training_image(self, rank: int, place: int) -> np.ndarray:
-        """Training image `rank`, or the first readable one after it, cropped as position `place` demands."""
+        """Training image `rank`, or the first readable one after it of its class, cropped as position `place`
+        demands."""
         for step in range(len(self)):
-            image = self._image(
-                int(self._training[(rank + step) % len(self)]), np.random.default_rng([self._seed, place, 1])
-            )
+            index = int(self._training[(rank + step) % len(self)])
+            if self._classes is not None and self._classes[index] != self._classes[self._training[rank]]:
+                continue
+            image = self._image(index, np.random.default_rng([self._seed, place, 1]))
             if image is not None:
                 return image
         raise GraftError(f"No training image of {self.source.path} is readable; `graft data scan` says why.")
 
     def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
-        """One image as (height, size, 3) uint8; None, and counted, if it is unreadable."""
+        """One image as (height, width, 3) uint8; None, and counted, if it is unreadable."""
         if isinstance(self.source, Pack | Pairs):
             return self.source.take(np.array([index]))[0]
         name = self.source.names[index]
         if name in self.unreadable:
             return None
         try:
-            return cut(self.source.read(index), name, self.size, self._crop, rng)
+            return cut(self.source.read(index), name, (self.height, self.width), self._crop, rng)
         except SourceError:
             raise
         except GraftError as error:

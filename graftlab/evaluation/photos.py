@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from graftlab.data.crops import Size
 from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose, read_squares
 from graftlab.errors import GraftError
 
 
-def read_photos(photos: str | Path, size: int, most: int, seed: int = 0) -> tuple[np.ndarray, int]:
-    """At most so many photos as uint8 squares (N, size, size, 3), and how many could not be read."""
+def read_photos(photos: str | Path, size: Size, most: int, seed: int = 0) -> tuple[np.ndarray, int]:
+    """At most so many photos as uint8 (N, height, width, 3), and how many could not be read."""
     if most < 2:
         raise GraftError(f"Swapping needs at least two photos, not {most}.")
     source = open_photos(photos)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from graftlab.data.crops import Size, extent
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_estimate
 from graftlab.evaluation.photos import read_photos
@@ -31,7 +32,7 @@ class Sampler(Protocol):
 
     fingerprint: str | None
 
-    def sample(self, seeds: Sequence[int], psi: float = 1.0, labels: int | None = None) -> Tensor: ...
+    def sample(self, seeds: Sequence[int], psi: float = 1.0, labels: int | str | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -57,28 +58,29 @@ class Samples:
 def samples(
     model: Sampler,
     photos: str | Path,  # folder, zip, LMDB or pack
-    size: int,  # side of the model's pictures, and of the squares that are cut from the photos' centres, pixels
+    size: Size,  # of the model's pictures, and of what is cut from the photos' centres, pixels
     count: int = 2000,  # samples, and photos at the most
     psi: float = 1.0,  # truncation
-    label: int | None = None,  # class of a conditional model
+    label: int | str | None = None,  # class of a conditional model
     seed: int = 0,  # of the first sample, and of the choice of photos
     judge: FeatureNetwork | None = None,  # None: EfficientNet-Lite2
     progress: Progress = silent,  # of pictures
 ) -> Samples:
     """Kernel distance of numbered samples to photos; the same call gives the same figure.
 
-    GraftError for fewer than two samples or photos, and for a model whose pictures are not squares."""
+    GraftError for fewer than two samples or photos, and for a model whose pictures are of another size."""
     if count < 2:
         raise GraftError(f"Two samples or more are needed for a distance, not {count}.")
-    network = judge or judge_network()
+    network, (height, width) = judge or judge_network(), extent(size)
     pixels, skipped = read_photos(photos, size, count, seed)
     shown: list[Tensor] = []
 
     def drawn() -> Iterator[Tensor]:
         for start in range(0, count, BATCH):
             made = model.sample(range(seed + start, seed + min(start + BATCH, count)), psi=psi, labels=label).cpu()
-            if made.shape[2] != made.shape[3]:
-                raise GraftError(f"Only square pictures are measured, not {made.shape[3]} x {made.shape[2]} pixels.")
+            if made.shape[2:] != (height, width):
+                told = f"{made.shape[3]} x {made.shape[2]} pixels, and photos are cut to {width} x {height}"
+                raise GraftError(f"The model's pictures are {told}; give their own size.")
             shown.extend(made[: max(0, DOWN * ACROSS - len(shown))])
             yield made
 
@@ -92,7 +94,7 @@ def samples(
         "photos": len(pixels),
         "skipped": skipped,
         "samples": count,
-        "size": size,
+        "size": height if height == width else f"{width} x {height}",
         "psi": psi,
         "class": label,
         "seed": seed,

@@ -6,6 +6,7 @@ from graftlab.inversion.following import Guided, guide
 from graftlab.inversion.guidance import Guidance, Guiding
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.photos import Inversion, invert
+from graftlab.inversion.published import read_encoder
 from graftlab.inversion.redrawing import Redrawing, redraw, toonify
 from graftlab.inversion.search import Search, Settings
 from graftlab.inversion.sources import Finding, Source, find_codes, parse_sources, read_sources
@@ -29,6 +30,7 @@ __all__ = [
     "guide",
     "invert",
     "parse_sources",
+    "read_encoder",
     "read_sources",
     "redraw",
     "toonify",

@@ -19,6 +19,7 @@ from graftlab.images import l1, psnr, read
 from graftlab.inversion.crops import Box, cut
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
+from graftlab.inversion.published import PublishedEncoder, read_encoder
 from graftlab.inversion.search import Search, Settings, draw
 from graftlab.inversion.tuning import Tuning
 from graftlab.inversion.work import carry_out, keep_state
@@ -68,7 +69,11 @@ def invert(
     features: float = 1.0,  # weight of the deep-feature distance (extra `metrics`)
     pixels: float = 1.0,  # weight of the squared difference of pixels
     free_noise: bool = False,  # search for the noise too, which keeps grain out of w; it is put aside
-    encoder: Encoder | str | Path | None = None,  # whose guess the search begins with; None: the mean of w
+    encoder: Encoder
+    | PublishedEncoder
+    | str
+    | Path
+    | None = None,  # whose guess the search begins with; None: the mean of w
     tune: int = 0,  # steps in which the generator is bent towards the photos then (`tuning`)
     frames: int = 0,  # about so many codes of the search in `history`
     enlarge: bool = False,  # take photos smaller than the model's pictures too
@@ -92,7 +97,7 @@ def invert(
         **{"encoder": name_encoder(encoder), **settings.to_dict(), "features": features, "pixels": pixels},
         **{"tune": tune, "frames": frames},
     }
-    encoder = Encoder.load(encoder) if isinstance(encoder, str | Path) else encoder
+    encoder = read_encoder(encoder) if isinstance(encoder, str | Path) else encoder
     start = encoder.fitting(model).encode(images) if encoder else None
     with keep_state(state, plan, resume) as (folder, note):
         search = Search(model, likeness, settings, start, batch, max(1, steps // frames) if frames else 0)
@@ -125,13 +130,14 @@ def cut_middles(model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool
     return torch.cat([cut(image, Box.central(image, size), size, name, enlarge) for image, name in named])
 
 
-def name_encoder(encoder: Encoder | str | Path | None) -> str | None:
+def name_encoder(encoder: Encoder | PublishedEncoder | str | Path | None) -> str | None:
     """What tells encoders apart."""
-    if isinstance(encoder, Encoder):
-        return hashlib.sha256(
-            b"".join(each.cpu().numpy().tobytes() for each in encoder.state_dict().values())
-        ).hexdigest()
-    return hashlib.sha256(Path(encoder).read_bytes()).hexdigest() if encoder and Path(encoder).is_file() else None
+    if isinstance(encoder, Encoder | PublishedEncoder):
+        return encoder.digest
+    if encoder is None or not Path(encoder).is_file():
+        return None
+    with Path(encoder).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _compare(images: Tensor, made: Tensor, network: FeatureNetwork | None) -> list[dict[str, float]]:

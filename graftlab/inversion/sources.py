@@ -73,7 +73,7 @@ class Finding:
     steps: int | None = None
     """Of the search; 500, with --encoder none unless they are asked for."""
     encoder: Path | None = None
-    """An encoder for this model, from 'graft train-encoder'."""
+    """An encoder of this model: from 'graft train-encoder', or a checkpoint of pSp, e4e or ReStyle."""
     features: float = 1.0
     """Weight of the deep-feature distance."""
     pixels: float = 1.0
@@ -114,7 +114,7 @@ def read_sources(
     model: StyleGAN,
     named: Sequence[str | Path | Named],  # of `parse_sources`
     psi: float = 0.7,  # truncation of seeds
-    label: int | None = None,  # class of seeds, of a conditional model
+    label: int | str | None = None,  # class of seeds, of a conditional model
     finding: Finding = USUAL,
     seed: int = 0,  # of the search
     kin: Collection[str | None] = (),  # fingerprints of models whose codes mean the same to this one

@@ -20,6 +20,7 @@ from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.search import Centre, sample_codes
 from graftlab.networks.style import StyleGAN
+from graftlab.perception.efficientnet import channels
 from graftlab.perception.features import FeatureNetwork
 
 BETAS = (0.9, 0.99)  # of Adam
@@ -41,10 +42,17 @@ class EncoderTraining(Config):
     """Weight of the mean squared difference of pixels."""
     features: Weight = 1.0
     """Weight of the deep-feature distance."""
+    teacher: str = ""
+    """A frozen network through which the encoder sees, such as efficientnet-lite0; without, it sees pixels."""
     learning_rate: Annotated[float, Within(1e-9, 1)] = 0.005
     """Of Adam, at first; a cosine leads it to 0."""
     seed: Seed = 0
     """Of its weights and of the pictures."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher:
+            channels(self.teacher)  # GraftError if there is none of that name
 
 
 class EncoderTrainer:
@@ -56,7 +64,7 @@ class EncoderTrainer:
         count = distributed.share(settings.batch, 1)
         self._share = slice(distributed.rank() * count, (distributed.rank() + 1) * count)  # of each batch
         torch.manual_seed(settings.seed)
-        self.encoder = Encoder.of(model, Centre.of(model), settings.width)
+        self.encoder = Encoder.of(model, Centre.of(model), settings.width, settings.teacher)
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.learning_rate, betas=BETAS)
 
     def step(self) -> float:

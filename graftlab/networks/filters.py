@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import product
 from math import pi
 
 import torch
@@ -83,7 +82,7 @@ def filtered_rectify_in_phases(
 
     Each of down x down phases of the higher rate is a filter of x without any zeros, is rectified by itself, and has
     its share of every result. So no axis is ever longer than at the lower rate, and a processor works on a few channels
-    at a time, as many as fit its cache: three times as fast."""
+    at a time, as many as fit its cache; along one axis, then along the other, save where `after` is radial."""
     n, channels, side = x.shape[:3]
     apart, taps = up // down, len(before) // up
     size = (side * up + sum(pad) - len(before) + 1 - len(after)) // down + 1
@@ -94,26 +93,35 @@ def filtered_rectify_in_phases(
     low = taps - 1 - first
     high = -(-rows // apart) + reach - 1 - low - side
     kernels = [phase_of(before, up, place + shift, reach, first) for place in range(up)]
-    square = after if after.ndim == 2 else torch.outer(after, after)
+    phases = [kernels[start::down] for start in range(down)]
+    mirrored = after.flip(*range(after.ndim))
     done = []
     few = LANES * max(1, IN_CACHE // (n * rows * rows * LANES)) if x.device.type == "cpu" else channels
     for part in x.split(few, 1):
-        part = F.pad(part, (low, high, low, high))
-        total: Tensor | None = None
-        for down_y, down_x in product(range(down), repeat=2):
-            pieces = [
-                Filter.apply(
-                    part, torch.outer(kernels[row * down + down_y], kernels[column * down + down_x]).to(part), 0, None
-                )
-                for row, column in product(range(apart), repeat=2)
-            ]
-            phase = rectify(pieces[0] if apart == 1 else interleaved(pieces, apart)[:, :, :rows, :rows], clamp)
-            kernel = square.flip(0, 1)[down_y::down, down_x::down].to(part)
-            share = Filter.apply(phase, kernel.contiguous(), 0, None)
-            total = share if total is None else total.add_(share)
-        assert total is not None  # there is a phase at least
-        done.append(total)
+        part, shares = F.pad(part, (low, high, low, high)), []
+        for across, column in enumerate(phases):
+            raised, sums = interleaved(part, column, 3, rows), []
+            for along, row in enumerate(phases):
+                phase = rectify(interleaved(raised, row, 2, rows), clamp)
+                share = mirrored[along::down, across::down] if after.ndim == 2 else mirrored[along::down, None]
+                sums.append(filtered(phase, share))
+            shares.append(summed(sums) if after.ndim == 2 else filtered(summed(sums), mirrored[None, across::down]))
+        done.append(summed(shares))
     return torch.cat(done, 1)
+
+
+def filtered(x: Tensor, kernel: Tensor) -> Tensor:
+    """x (N, C, H, W) met by a kernel wherever all of that lies within it, the same for every channel."""
+    y: Tensor = Filter.apply(x, kernel.to(x).contiguous(), (0, 0), None)
+    return y
+
+
+def summed(terms: Sequence[Tensor]) -> Tensor:
+    """The sum of fresh tensors, in the first one's place."""
+    total, *others = terms
+    for term in others:
+        total = total.add_(term)
+    return total
 
 
 def phase_of(taps: Tensor, up: int, place: int, reach: int, first: int) -> Tensor:
@@ -123,11 +131,13 @@ def phase_of(taps: Tensor, up: int, place: int, reach: int, first: int) -> Tenso
     return F.pad(chosen, (late, reach - len(chosen) - late))
 
 
-def interleaved(pieces: Sequence[Tensor], count: int) -> Tensor:
-    """Rows and columns of count x count tensors (N, C, H, W) in turn: (N, C, count * H, count * W)."""
-    n, channels, height, width = pieces[0].shape
-    whole = torch.stack([piece.permute(0, 2, 3, 1) for piece in pieces], 3).unflatten(3, (count, count))
-    return whole.permute(0, 1, 3, 2, 4, 5).reshape(n, count * height, count * width, channels).permute(0, 3, 1, 2)
+def interleaved(x: Tensor, kernels: Sequence[Tensor], axis: int, length: int) -> Tensor:
+    """x (N, C, H, W) filtered by each of some kernels along an axis; what they make in turn, that many of it."""
+    pieces = [filtered(x, kernel[:, None] if axis == 2 else kernel[None]) for kernel in kernels]
+    if len(pieces) == 1:
+        return pieces[0].narrow(axis, 0, length)
+    whole = torch.stack([piece.permute(0, 2, 3, 1) for piece in pieces], axis).flatten(axis - 1, axis)
+    return whole.permute(0, 3, 1, 2).narrow(axis, 0, length)
 
 
 def raise_rate(x: Tensor, factor: int, taps: Tensor, pad: tuple[int, int], axis: int) -> Tensor:

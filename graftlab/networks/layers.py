@@ -59,7 +59,7 @@ def blur(
     kernel = torch.outer(line, line) * (gain / sum(taps) ** 2)
     if pad[0] != pad[1]:
         x, pad = F.pad(x, (*pad, *pad)), (0, 0)
-    y: Tensor = Filter.apply(x, kernel, pad[0], bias)
+    y: Tensor = Filter.apply(x, kernel, pad, bias)
     return y
 
 
@@ -69,7 +69,7 @@ class Filter(torch.autograd.Function):
     PyTorch's own gradient of such a convolution takes ten times as long on a CPU: a third of a training step."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, pad: int, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, pad: tuple[int, int], bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.pad, ctx.dtype = pad, x.dtype
         channels = x.shape[1]
@@ -81,7 +81,8 @@ class Filter(torch.autograd.Function):
         to_x = to_bias = None
         if ctx.needs_input_grad[0]:
             mirrored = kernel.flip(0, 1).to(slope.dtype)
-            to_x = Filter.apply(slope, mirrored, len(kernel) - 1 - ctx.pad, None).to(ctx.dtype)
+            pad = tuple(side - 1 - before for side, before in zip(kernel.shape, ctx.pad, strict=True))
+            to_x = Filter.apply(slope, mirrored, pad, None).to(ctx.dtype)
         if ctx.needs_input_grad[3]:
             to_bias = full(slope).sum((0, 2, 3))
         return to_x, None, None, to_bias

@@ -4,6 +4,8 @@ A network trained on a million photographs already represents textures, so these
 quickly. The frozen network itself is not part of these modules: they take its feature maps.
 """
 
+from math import sqrt
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,26 +43,35 @@ class RandomProjection(nn.Module):
         return tuple(mixed)
 
 
-def head(halvings: int) -> nn.Sequential:
+def head(halvings: int, outputs: int = 1) -> nn.Sequential:
     """From a mixed map to logits, one for each position after so many halvings; spectrally normalised."""
     layers: list[nn.Module] = []
     for _ in range(halvings):
         layers += [spectral_norm(nn.Conv2d(WIDTH, WIDTH, 4, 2, 1)), nn.LeakyReLU(SLOPE)]
     layers += [spectral_norm(nn.Conv2d(WIDTH, WIDTH, 3, padding=1)), nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*layers, nn.Conv2d(WIDTH, 1, 3, padding=1))
+    return nn.Sequential(*layers, nn.Conv2d(WIDTH, outputs, 3, padding=1))
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Is this a picture from the training set? One small discriminator for each scale, at every position."""
+    """Is this a picture from the training set? One small discriminator for each scale, at every position.
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    With classes, a logit is the inner product of what is seen and the class embedding (Miyato and Koyama 2018)."""
+
+    def __init__(self, channels: tuple[int, ...], classes: int = 0) -> None:
         super().__init__()
         self.mix = RandomProjection(channels)
-        self.heads = nn.ModuleList(head(halvings) for halvings in (2, 1, 1, 0))
+        self.heads = nn.ModuleList(head(halvings, WIDTH if classes else 1) for halvings in (2, 1, 1, 0))
+        self.embed = nn.Linear(classes, WIDTH, bias=False) if classes else None
+        if self.embed is not None:
+            nn.init.normal_(self.embed.weight)
 
-    def forward(self, maps: Maps) -> Tensor:
-        """Maps of pictures to logits (N, P) of all scales and positions, above zero for real."""
-        return torch.cat([head(x).flatten(1) for head, x in zip(self.heads, self.mix(maps), strict=True)], 1)
+    def forward(self, maps: Maps, labels: Tensor | None = None) -> Tensor:
+        """Maps of pictures, and their classes (N, classes), to logits (N, P) of all scales and positions, above zero
+        for real."""
+        seen = torch.cat([head(x).flatten(2) for head, x in zip(self.heads, self.mix(maps), strict=True)], 2)
+        if self.embed is None or labels is None:
+            return seen.flatten(1)
+        return torch.einsum("ncp,nc->np", seen, self.embed(labels)) / sqrt(WIDTH)
 
 
 class CooccurrenceDiscriminator(nn.Module):

@@ -1,6 +1,6 @@
 """What StyleGAN2 and StyleGAN3 have in common: the mapping network, seeds, truncation and codes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
@@ -16,9 +16,12 @@ from graftlab.networks.layers import EPSILON, Linear, Noise
 from graftlab.networks.model import Decoder
 from graftlab.networks.noise import noise_source
 
-Labels = int | Sequence[int] | Tensor | None
-"""Classes of a conditional model: one number for all, one per item, or shares of each class (N, classes)."""
+Labels = int | str | Sequence[int] | Tensor | None
+"""Classes of a conditional model: one for all, by number or, of a model, by name; a number per item; or shares of each
+class (N, classes)."""
 StyleNoise = Literal["const", "none", "fixed", "random"]
+NAMED = 12  # classes in a sentence
+NO_CLASSES = "This model knows no classes; leave them out (--class)."
 MAPPING_RATE = 0.01  # learning rate of the mapping network, as a share of the others'
 
 
@@ -33,7 +36,7 @@ def class_matrix(labels: Labels, count: int, classes: int) -> Tensor | None:
     GraftError if labels are given to a network without classes, missing for one with classes, or do not fit."""
     if classes == 0:
         if labels is not None:
-            raise GraftError("This model knows no classes; leave them out (--class).")
+            raise GraftError(NO_CLASSES)
         return None
     if labels is None:
         raise GraftError(f"This model draws {classes} classes; choose one from 0 to {classes - 1} (--class).")
@@ -47,6 +50,13 @@ def class_matrix(labels: Labels, count: int, classes: int) -> Tensor | None:
             f"pictures, not {table.tolist()!s:.40}."
         )
     return F.one_hot(table.long(), classes).float().expand(count, classes)
+
+
+def names_of_classes(about: Mapping[str, Any], classes: int) -> tuple[str, ...]:
+    """Names of a model's classes in order, by what its file tells; else their numbers."""
+    named = about.get("class_names")
+    fits = isinstance(named, list | tuple) and len(named) == classes
+    return tuple(map(str, named if fits else range(classes)))  # type: ignore[arg-type]
 
 
 class MappingNetwork(nn.Module):
@@ -116,10 +126,28 @@ class StyleGAN(Decoder[StyleCodes]):
         truncated = layers if cutoff is None else cutoff
         if labels is None and psi == 0 and truncated >= layers:
             labels = torch.zeros(len(z), self.config.classes) if self.config.classes else None  # the average has none
+        labels = self.class_number(labels) if isinstance(labels, str) else labels
         table = class_matrix(labels, len(z), self.config.classes)
         w = self.mapping(z.to(average), None if table is None else table.to(average))[:, None]
         coarse = torch.arange(layers, device=average.device)[:, None] < truncated
         return StyleCodes(torch.where(coarse, torch.lerp(average, w, psi), w), model=self.fingerprint)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in order."""
+        return names_of_classes(self.about, self.config.classes)
+
+    def class_number(self, name: str) -> int:
+        """The class of a name or, where none is called so, of a number. GraftError if there is no such class."""
+        names = self.class_names
+        if not names:
+            raise GraftError(NO_CLASSES)
+        if name in names:
+            return names.index(name)
+        if name.isdecimal() and int(name) < len(names):
+            return int(name)
+        told = f"{', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''}"
+        raise GraftError(f"This model has no class '{name}' (--class); its classes are {told}.")
 
     def codes_of(
         self, seeds: Sequence[int], psi: float = 1.0, cutoff: int | None = None, labels: Labels = None

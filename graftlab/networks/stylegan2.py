@@ -79,15 +79,24 @@ class Synthesis(nn.Module):
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
         """w (N, L, Cw); returns (N, 3, H, W)."""
-        x, image = self.start(w), None
-        for block in self.blocks:
-            x, image = block(x, image, w, noise)
-        assert image is not None  # a configuration has at least one block
-        return image
+        return self.pictures(w, noise, len(self.blocks))[-1]
+
+    def pictures(self, w: Tensor, noise: Noise, blocks: int) -> list[Tensor]:
+        """The picture so far after each of the first blocks, from the coarsest on: (N, 3, h, w)."""
+        x, found = self.start(w), list[Tensor]()
+        for block in self.blocks[:blocks]:
+            x, image = block(x, found[-1] if found else None, w, noise)
+            found.append(image)
+        return found
 
     def start(self, w: Tensor) -> Tensor:
         """The constant, for each item of a batch: what the first block reads."""
         return self.constant.expand(len(w), *self.constant.shape).contiguous(memory_format=torch.channels_last)
+
+    def coarsest(self, blocks: int) -> Iterator[nn.Module | nn.Parameter]:
+        """What draws first: the constant and some blocks."""
+        yield self.constant
+        yield from self.blocks[:blocks]
 
     def affines(self) -> Iterator[tuple[int, Linear]]:
         """The affine layer of every convolution but those to red, green, blue, and the row of w that it reads."""

@@ -7,40 +7,56 @@ import torch
 from torch import Tensor
 
 from graftlab.networks.chance import normal_like
-from graftlab.networks.layers import Noise
+from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan2 import Synthesis
 from graftlab.objectives.terms import Augment, Player, Terms, fake, no_augment, real, squared_slope
 
 
 def adversarial(
     player: Player,
-    model: StyleGAN2,
+    model: StyleGAN,
     discriminator: StyleDiscriminator,
     w: Tensor,
     images: Tensor,
     noise: Noise | None = None,  # None: random
     augment: Augment = no_augment,
+    labels: Tensor | None = None,  # classes of both, (N, classes)
 ) -> Terms:
-    """Pictures of codes w (M, L, Cw) look real to the discriminator, which tells them from pictures (N, 3, S, S).
+    """Pictures of codes w (M, L, Cw) look real to the discriminator, which tells them from pictures (N, 3, H, W).
 
     It sees reals and fakes apart, for minibatch deviation compares a picture with others of its own sort."""
     with nullcontext() if player == "generator" else torch.no_grad():
         fakes = model.synthesis(w, noise or noise_source("random"))
     if player == "generator":
-        return {"G_GAN": real(discriminator(augment(fakes)))}
-    return {"D_real": real(discriminator(augment(images))), "D_fake": fake(discriminator(augment(fakes)))}
+        return {"G_GAN": real(discriminator(augment(fakes), labels))}
+    told, made = discriminator(augment(images), labels), discriminator(augment(fakes), labels)
+    return {"D_real": real(told), "D_fake": fake(made)}
 
 
-def r1_penalty(discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment) -> Terms:
+def r1_penalty(
+    discriminator: StyleDiscriminator, images: Tensor, augment: Augment = no_augment, labels: Tensor | None = None
+) -> Terms:
     """R1 (Mescheder et al. 2018, eq. 9) at pictures, of what the discriminator says once they are augmented, one value
     per picture (Karras et al. 2020b)."""
-    return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw)), images) / 2}
+    return {"D_R1": squared_slope(lambda raw: discriminator(augment(raw), labels), images) / 2}
+
+
+def structure(model: Synthesis, source: Synthesis, w: Tensor) -> Terms:
+    """Structure loss (Cartoon-StyleGAN: Back 2021): codes w (N, L, Cw) become the same coarse pictures as by a frozen
+    source, at each of its resolutions. Mean square in RGB, one value per picture."""
+    blocks, noise = len(source.blocks), noise_source("none")
+    with torch.no_grad():
+        wanted = source.pictures(w, noise, blocks)
+    made = model.pictures(w, noise, blocks)
+    apart = [(full(a) - full(b)).square().mean((1, 2, 3)) for a, b in zip(made, wanted, strict=True)]
+    return {"G_structure": torch.stack(apart).sum(0)}
 
 
 def path_penalty(
-    model: StyleGAN2,
+    model: StyleGAN,
     w: Tensor,
     mean: Tensor,
     decay: float,  # share of the latest lengths in their running mean
@@ -63,7 +79,7 @@ def path_penalty(
 
 
 def path_lengths(
-    model: StyleGAN2,
+    model: StyleGAN,
     w: Tensor,
     noise: Noise | None = None,
     direction: Tensor | None = None,

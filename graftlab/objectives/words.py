@@ -12,6 +12,7 @@ Gal et al. 2021), and it is looked at through random cut-outs (FuseDream, Liu et
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 from math import isfinite
 
@@ -148,6 +149,7 @@ def notices(model: TextModel, prompts: Sequence[Prompt], neutral: str = NEUTRAL)
     return found
 
 
+@lru_cache(maxsize=len(EXCLUSIVE))  # of the one model that is asked again and again
 def _values(model: TextModel, factor: str) -> list[Tensor]:
     """The values of a factor, each as the vectors of its wordings that the model can read: (wordings, D)."""
     wordings = [[text.strip() for text in value.split(",")] for value in factor.split("|")]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.errors import GraftError
-from graftlab.perception.features import FeatureNetwork, Features, missing, resized
+from graftlab.perception.features import FeatureNetwork, Features, Side, missing, resized
 
 SIDE = 224  # pixels, as in Lite0's training
 PATCH_SIDE = 64  # pixels; it tells patches of photos apart better than at 224, at a twentieth of the cost
@@ -44,7 +44,7 @@ class EfficientNetLite(nn.Module):
         return Features(tuple(maps), x.mean((2, 3)))
 
 
-def prepare(images: Tensor, side: int) -> Tensor:
+def prepare(images: Tensor, side: Side) -> Tensor:
     """Pictures normalised as in its training: (pixel - 127) / 128."""
     return (resized(images, side) * 127.5 + 0.5) / 128
 

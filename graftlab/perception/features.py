@@ -15,6 +15,9 @@ from graftlab.errors import GraftError
 
 BATCH = 32  # pictures that go through the network at once
 
+Side = int | tuple[int, int]
+"""Pixels: the side of squares, or height and width."""
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -46,7 +49,7 @@ class FeatureNetwork:
 
     name: str  # for the reports; two networks, or two sets of weights, never share one
     module: nn.Module  # prepared pictures (N, 3, side, side) -> Features
-    prepare: Callable[[Tensor, int], Tensor]  # (N, 3, H, W) in [-1, 1] and a side -> what the module was trained on
+    prepare: Callable[[Tensor, Side], Tensor]  # (N, 3, H, W) in [-1, 1] and a size -> what the module was trained on
     side: int  # pixels to which pictures are resized
     patch_side: int  # pixels to which patches of pictures are resized, about as large as the network tells them apart
     device: torch.device
@@ -65,27 +68,31 @@ class FeatureNetwork:
         parts = [self._forward(batch, self.patch_side).pooled.cpu() for batch in patches.flatten(0, 1).split(BATCH)]
         return torch.cat(parts).unflatten(0, patches.shape[:2])
 
-    def seen(self, images: Tensor, side: int) -> Features:
+    def seen(self, images: Tensor, side: Side) -> Features:
         """Features of pictures (N, 3, H, W) resized to so many pixels, all at once, with gradients, where they are."""
         seen = self.module(self.prepare(images, side))
         assert isinstance(seen, Features)
         return seen
 
     def maps(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The four maps of square pictures (N, 3, S, S) at their own size, in float32, differentiable."""
+        """The four maps of pictures (N, 3, H, W) at their own size, in float32, differentiable."""
         with torch.autocast(images.device.type, enabled=False):
-            return self.seen(images.float(), images.shape[-1]).maps
+            return self.seen(images.float(), (images.shape[2], images.shape[3])).maps
 
     @torch.no_grad()
     def _forward(self, images: Tensor, side: int) -> Features:
         return self.seen(images.to(self.device).float().clamp(-1, 1), side)
 
 
-def resized(images: Tensor, side: int) -> Tensor:
-    """Pictures (N, 3, H, W) as squares of so many pixels."""
-    if images.shape[2:] == (side, side):
+def extent(side: Side) -> tuple[int, int]:
+    return (side, side) if isinstance(side, int) else side
+
+
+def resized(images: Tensor, side: Side) -> Tensor:
+    """Pictures (N, 3, H, W) of so many pixels."""
+    if images.shape[2:] == extent(side):
         return images
-    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    return F.interpolate(images, extent(side), mode="bilinear", antialias=True)
 
 
 def missing(error: ImportError, extra: str = "metrics") -> GraftError:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.errors import GraftError
-from graftlab.perception.features import FeatureNetwork, Features
+from graftlab.perception.features import FeatureNetwork, Features, Side, extent
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"  # the name ends in the first digits of its SHA-256
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{FILE}"
@@ -134,17 +134,17 @@ class Inception(nn.Module):
         return Features((first, second, third, last), last.mean((2, 3)))
 
 
-def prepare(images: Tensor, side: int) -> Tensor:
+def prepare(images: Tensor, side: Side) -> Tensor:
     """Pixels of 8 bits, resized as TensorFlow 1 did: bilinear, from the corner, without smoothing; (pixel - 128) / 128.
 
     This resizing is flawed (Parmar et al. 2022), but other resizing would not match published figures."""
     x = ((images + 1) * 127.5).round()
-    for axis in (2, 3):
-        if (length := x.shape[axis]) != side:
-            at = torch.arange(side, device=x.device) * (length / side)
+    for axis, wanted in zip((2, 3), extent(side), strict=True):
+        if (length := x.shape[axis]) != wanted:
+            at = torch.arange(wanted, device=x.device) * (length / wanted)
             before = at.long()
             after = (before + 1).clamp(max=length - 1)
-            share = (at - before).view([side if axis == dim else 1 for dim in range(4)])
+            share = (at - before).view([wanted if axis == dim else 1 for dim in range(4)])
             x = torch.lerp(x.index_select(axis, before), x.index_select(axis, after), share)
     return (x - 128) / 128
 

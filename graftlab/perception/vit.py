@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.errors import GraftError
-from graftlab.perception.features import FeatureNetwork, Features, missing, resized
+from graftlab.perception.features import FeatureNetwork, Features, Side, missing, resized
 
 Colour = tuple[float, float, float]
 MAPS = 4  # after so many equal parts of the depth
@@ -111,7 +111,7 @@ def sides(config: Any, kind: Kind) -> tuple[int, int]:
     return side // config.patch_size * config.patch_size, patch_side // config.patch_size * config.patch_size
 
 
-def _prepare(images: Tensor, side: int, kind: Kind) -> Tensor:
+def _prepare(images: Tensor, side: Side, kind: Kind) -> Tensor:
     mean, deviation = (torch.tensor(x, device=images.device)[:, None, None] for x in (kind.mean, kind.deviation))
     return ((resized(images, side) + 1) / 2 - mean) / deviation
 

@@ -5,7 +5,7 @@ Pictures come and go with their names. A sheet that would be too large is refuse
 
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from graftlab.editing import directions as editing
 from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
+from graftlab.editing.library import Found, Library
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import dimensions, read_recipe
@@ -191,6 +192,25 @@ def draw_textures(
     codes = renderer.network().encode(picture)
     drawn = draw_samples(renderer.model, known, codes, seeds, psi, **renderer.rendering)
     return sheet_of_seeds(renderer, list(steps(drawn, progress, len(seeds))), seeds, psi, scale)
+
+
+def draw_found(
+    renderer: Renderer[Any], library: Library, asked: Mapping[str, Tensor], found: Sequence[Found]
+) -> Tensor:
+    """Photos of an index, nearest first, under the pictures that they are like ("texture", "structure").
+
+    GraftError if the photos are no longer where they were."""
+    source = open_photos(library.about["photos"])
+    where = {name: i for i, name in enumerate(source.names)}
+    if gone := [each.name for each in found if each.name not in where]:
+        raise GraftError(f"{gone[0]} is no longer in {source.path}; bring the index up to date with 'graft index'.")
+    photos = [renderer.read_bytes(source.read(where[each.name]), each.name, renderer.side()) for each in found]
+    _, across = grid_shape(len(found))
+    rows = [list(asked.values()), *(photos[i : i + across] for i in range(0, len(photos), across))]
+    named = [f"{each.distance:.2f}" for each in found]
+    labels = [" and ".join(asked), *(" ".join(named[i : i + across]) for i in range(0, len(named), across))]
+    scale = renderer.scale(len(rows), max(across, len(asked)), photos)
+    return sheet(rows, labels, title=renderer.title("photos that are alike"), scale=scale)
 
 
 def sheet_of_seeds(

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LARGEST_BODY = 256 << 20  # bytes of a request
 MOST_VISITORS = 256  # whose cookies are known; the one that came first is forgotten
 SCRIPT = "script"  # the visitor of requests that bring the token in a header, and no cookie
+WELCOME = "welcome"  # instead of a token, in the address of who has been given cookies in a public studio
+NO_COOKIES = "Let this page keep cookies, by which the studio tells its visitors apart, and load it again."
 VISITOR = re.compile(r"[0-9a-f]{32}")
 NO_TOKEN = "Open the address that 'graft studio' printed: it ends in ?token=..., and this request had no token."
 
@@ -44,6 +46,7 @@ class Guard:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     any_address: bool = False  # whether `Host` may also be any IP address with this port
     scripts: Collection[str] = ()  # of the page, as hashes: what stands in it and may run
+    public: bool = False  # whether anybody may come in, without a token: one of `hosts` is a proxy that speaks https
 
     def __post_init__(self) -> None:
         self.visitors: MutableMapping[str, None] = {}  # in the order in which they came
@@ -59,13 +62,15 @@ class Guard:
         cookies = read_cookies(headers.get("cookie", ""))
         given = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
         visitor = self.known(cookies.get(self.visitor_cookie, ""))
-        if scope["type"] == "http" and scope["path"] == "/" and self.right(given):
-            await send_all(send, 303, b"", {"location": "/", **HEADERS}, self.cookies(visitor or self.welcome()))
+        welcome = self.public and not visitor and given != WELCOME
+        if scope["type"] == "http" and scope["path"] == "/" and (self.right(given) or welcome):
+            there = {"location": f"/?token={WELCOME}" if welcome else "/", **HEADERS}
+            await send_all(send, 303, b"", there, self.cookies(visitor or self.welcome()))
             return
         bearer = headers.get("authorization", "").partition(" ")
         by_header = bearer[0].lower() == "bearer" and self.right(bearer[2].strip())
         if not (by_header or self.right(cookies.get(self.token_cookie, ""))):
-            await refuse(scope, receive, send, 403, NO_TOKEN)
+            await refuse(scope, receive, send, 403, NO_COOKIES if self.public else NO_TOKEN)
             return
         if not (visitor or by_header):  # the cookie of a visitor who was forgotten
             await refuse(scope, receive, send, 403, NO_TOKEN)
@@ -134,7 +139,7 @@ class Guard:
         return visitor
 
     def cookies(self, visitor: str) -> list[str]:
-        about = "; Path=/; HttpOnly; SameSite=Strict"
+        about = f"; Path=/; HttpOnly; SameSite=Strict{'; Secure' if self.public else ''}"
         return [f"{self.token_cookie}={self.token}{about}", f"{self.visitor_cookie}={visitor}{about}"]
 
     def foreign(self, headers: Headers) -> str | None:
@@ -149,10 +154,11 @@ class Guard:
 
     def policy(self, host: str) -> str:
         """Content Security Policy: everything from here, and pictures that the page itself has made."""
+        socket = "wss" if self.public else "ws"
         scripts = " ".join(["'self'", *(f"'{digest}'" for digest in self.scripts)])
         return (
             f"default-src 'self'; script-src {scripts}; img-src 'self' blob: data:; media-src 'self' blob:; "
-            f"connect-src 'self' ws://{host}; object-src 'none'; base-uri 'none'; form-action 'self'; "
+            f"connect-src 'self' {socket}://{host}; object-src 'none'; base-uri 'none'; form-action 'self'; "
             "frame-ancestors 'none'"
         )
 

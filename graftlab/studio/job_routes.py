@@ -36,6 +36,7 @@ class JobAnswer(BaseModel):
     error: str | None  # why it failed
     file: str  # the name of what it makes
     found: str | None  # the id of codes, or the name of a model, that it has come to
+    notices: tuple[str, ...]  # what is to be known of what was ordered
 
 
 class TilesAnswer(BaseModel):

@@ -53,7 +53,8 @@ class Job:
     def told(self) -> dict[str, Any]:
         """As JSON for the page."""
         names = ("id", "kind", "state", "done", "total", "note", "rate", "error")
-        return {**{name: getattr(self, name) for name in names}, "file": self.order.file, "found": self.order.found}
+        ordered = ("file", "found", "notices")
+        return {name: getattr(self, name) for name in names} | {name: getattr(self.order, name) for name in ordered}
 
 
 class Jobs:

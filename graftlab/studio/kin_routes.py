@@ -76,7 +76,8 @@ def show_regions(here: Here, whose: Whose, wanted: PartsWanted) -> Regions:
         model, layer = wanted.scene.model, wanted.layer
         if not at.networks.has_parts(model, layer, wanted.count):
             raise MissingError(f"The parts that {model} tells apart at {layer} are not known yet: look for them first.")
-        known, network = at.networks.parts(model, layer, wanted.count), wanted.scene.blended(at)
+        known = at.networks.parts(model, layer, wanted.count)
+        network = at.networks.model(model, Network) if wanted.scene.local else wanted.scene.blended(at)
         _, seen = observe(network, features_at(network, layer), lambda blended: wanted.scene.drawn_by(at, blended))
         labels = known.labels(seen)[0]
         height, width = labels.shape

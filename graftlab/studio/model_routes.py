@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.readers import open_model
+from graftlab.codes import Codes
 from graftlab.editing.directions import Directions, directions_beside
 from graftlab.editing.edits import PARTS
 from graftlab.errors import GraftError
@@ -18,7 +19,7 @@ from graftlab.studio.answers import Here, Whose
 from graftlab.studio.orders.sheet import Sheet
 from graftlab.studio.scenes import AnyScene
 from graftlab.studio.scenes.base import Words
-from graftlab.studio.sessions import LARGEST_CODES
+from graftlab.studio.sessions import LARGEST_CODES, shown
 
 routes = APIRouter()
 Told = Annotated[AnyScene | Sheet, Field(discriminator="kind")]
@@ -74,6 +75,8 @@ class Found(BaseModel):
     """Codes that are kept."""
 
     id: str
+    kind: str  # SwapCodes or StyleCodes
+    model: str | None  # the name of the model that they are of, if it is here
 
 
 class Line(BaseModel):
@@ -150,9 +153,20 @@ def read_words(here: Here, whose: Whose, phrase: Phrase) -> Read:
 
 
 @routes.post("/codes")
-def add_codes(whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
-    """Keep codes with one texture, as the job `guide` finds them, so that an edit can take it."""
-    return Found(id=whose.add_codes(file.file.read(LARGEST_CODES + 1)))
+def add_codes(here: Here, whose: Whose, file: Annotated[UploadFile, File()]) -> Found:
+    """Keep the codes of one picture (`graft encode`, `invert`). An edit takes their texture, a blend their w."""
+    id = whose.add_codes(file.file.read(LARGEST_CODES + 1), shown(file.filename or "codes"))
+    codes = Codes.load(whose.found(id))
+    names = (name for name, path in here.networks.files_of(whose.id).items() if fingerprint_of(path) == codes.model)
+    return Found(id=id, kind=codes.kind, model=next(names, None) if codes.model else None)
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """Of a model's file; None if it is damaged."""
+    try:
+        return open_model(path).fingerprint
+    except GraftError:
+        return None
 
 
 @routes.post("/command")

@@ -15,6 +15,7 @@ from graftlab import images
 from graftlab.blending.channels import features_at
 from graftlab.blending.clusters import Clusters
 from graftlab.blending.kinship import Kinship, kinship
+from graftlab.blending.local import confine
 from graftlab.blending.mixture import Mixture
 from graftlab.checkpoints.load import load
 from graftlab.codes import Codes, CodesT, StyleCodes, SwapCodes
@@ -56,6 +57,7 @@ class Networks(ModelFiles):
         self.device = device
         self._models = Kept[Network](MOST_OF_MODELS, weights)
         self._mixtures = Kept[Mixture[Any]](MOST_OF_MIXTURES, lambda mixture: weights(mixture.network))
+        self._locals = Kept[Network](MOST_OF_MIXTURES, weights)
         self._codes = Kept[tuple[SwapCodes, bool]](MOST_OF_CODES, lambda kept: size_of(kept[0]))
         self._files = Kept[Any](MOST_OF_FILES, size_of)
         self._masks = Kept[Tensor](MOST_OF_MASKS, size_of)
@@ -72,6 +74,15 @@ class Networks(ModelFiles):
     def mixture(self, *models: str) -> Mixture[Any]:
         """The blend of these models, whose shares change. GraftError if they differ in more than their weights."""
         return self._mixtures.get(models, lambda: Mixture([self.model(name, Network) for name in models]))
+
+    def local(self, a: str, b: str, layer: str, count: int, names: Sequence[str]) -> Network:
+        """A, but B where some parts lie that A tells apart. GraftError as `confine`."""
+
+        def confined() -> Network:
+            clusters = self.parts(a, layer, count)
+            return confine(self.model(a, Network), self.model(b, Network), clusters=clusters, names=names)
+
+        return self._locals.get((a, b, layer, count, *names), confined)
 
     def kinship(self, a: str, b: str) -> Kinship:
         """Whether two models blend. GraftError if they differ in more than their weights."""

@@ -1,6 +1,7 @@
 """Starting the studio: its address, its guard, and the server that answers."""
 
 import contextlib
+import re
 import secrets
 import socket
 import threading
@@ -17,6 +18,7 @@ from graftlab.studio.front import BUNDLED, Front, check, inline_scripts
 from graftlab.studio.guard import Guard
 from graftlab.studio.osc import Hearing
 
+PUBLIC = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", re.IGNORECASE)
 LONGEST_MESSAGE = 1 << 20  # bytes on the WebSocket
 
 
@@ -26,6 +28,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,  # 0: any that is free
     expose: bool = False,  # whether other machines may come in
+    public: str | None = None,  # address of a proxy in front, as https://me-studio.hf.space: anybody may come in there
     device: str | None = None,
     osc: int | None = None,  # UDP port that hears messages of OSC; None: none does
     ready: Callable[[str], object] = lambda address: None,  # told the address to open
@@ -42,6 +45,8 @@ def serve(
     loopback = host in ("127.0.0.1", "localhost", "::1")
     if not (loopback or expose):
         raise GraftError(f"{host} lets other machines in: give --expose too if they may, or leave --host out.")
+    if public and not (expose and PUBLIC.fullmatch(public)):
+        raise GraftError(f"--public {public} must be an https address without a path, and needs --expose.")
     check()
     listening = listen(host, port)
     port = listening.getsockname()[1]
@@ -62,13 +67,15 @@ def serve(
             stop.append(hearing.close)
         return app
 
+    hosts = {f"{name}:{port}" for name in names} | ({*names} if port == 80 else set())
     guard = Guard(
         Front(make),
-        {f"{name}:{port}" for name in names} | ({*names} if port == 80 else set()),
+        {public.removeprefix("https://").lower()} if public else hosts,
         port,
         secrets.token_urlsafe(24),
-        any_address=expose,
+        any_address=expose and not public,
         scripts=inline_scripts(),
+        public=bool(public),
     )
     shown = socket.gethostname() if expose and host in ("0.0.0.0", "::") else host
     config = uvicorn.Config(
@@ -81,7 +88,7 @@ def serve(
         timeout_graceful_shutdown=2,
     )
     running = uvicorn.Server(config)
-    ready(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={guard.token}")
+    ready(public or f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/?token={guard.token}")
     try:
         with contextlib.suppress(KeyboardInterrupt):
             running.run(sockets=[listening])

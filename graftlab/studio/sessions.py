@@ -124,7 +124,7 @@ class Visitor:
                     self._drop(self.masks, old)
         return self.mask(id)
 
-    def add_codes(self, data: bytes) -> str:
+    def add_codes(self, data: bytes, name: str = "codes") -> str:
         """Keep the file of one picture's codes. Returns its id; GraftError if it is none."""
         if (id := digest(data)) not in self.codes:
             if len(data) > LARGEST_CODES:
@@ -134,9 +134,9 @@ class Visitor:
                 codes = Codes.load(path)
                 if len(codes) != 1 or not isinstance(codes, SwapCodes | StyleCodes):
                     raise GraftError("These codes are not those of one picture: choose others.")
-            except GraftError:
+            except GraftError as error:
                 path.unlink()
-                raise
+                raise GraftError(str(error).replace(str(path), name)) from None
             with self._lock:
                 self.codes[id] = path
                 for old in list(self.codes)[:-MOST_CODES]:

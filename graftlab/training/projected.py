@@ -81,8 +81,8 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
         return self._minimise("discriminators", terms, count, chance=HINGE_CHANCE, divisible=False)
 
     def _disguise(self, images: Tensor) -> Augment:
-        share = self.config.recipe.recolour
-        return augment.draw(("colour",), len(images), images.shape[-1], self.device, share) if share else no_augment
+        share, size = self.config.recipe.recolour, (images.shape[2], images.shape[3])
+        return augment.draw(("colour",), len(images), size, self.device, share) if share else no_augment
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         return {"model and discriminators": (self.step, 1.0)}

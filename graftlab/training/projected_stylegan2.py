@@ -1,7 +1,8 @@
-"""Training a StyleGAN2 under a frozen teacher (Projected GAN: Sauer et al. 2021): another discriminator, hinge loss."""
+"""Training a StyleGAN under a frozen teacher (Projected GAN: Sauer et al. 2021): another discriminator, hinge loss."""
 
 from collections.abc import Iterable
 from math import inf
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from graftlab.config import StyleTrainConfig
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
 from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
@@ -17,6 +18,15 @@ from graftlab.perception.features import FeatureNetwork
 from graftlab.training.sharing import Pass
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.trainer import Step
+
+
+class Drawn(NamedTuple):
+    """What both learn from in one pass."""
+
+    real: Maps
+    made: Maps
+    w: Tensor  # of the made pictures
+    classes: Tensor | None  # of both
 
 
 class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
@@ -32,54 +42,56 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         self._adversarial = self._compile(adversarial)
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
 
-    def networks(self) -> tuple[StyleGAN2, ProjectedDiscriminator]:
-        return StyleGAN2(self.config.network), ProjectedDiscriminator(channels(self.config.recipe.teacher))
+    def networks(self) -> tuple[StyleGAN, ProjectedDiscriminator]:
+        maps = channels(self.config.recipe.teacher)
+        return self._generator(), ProjectedDiscriminator(maps, self.config.network.classes)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
         return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": inf}
 
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures = self.both_step(images)
+        figures = self.both_step(images, labels)
         if recipe.path_length and turn % recipe.path_interval == 0:
-            figures |= self.path_step(images)
+            figures |= self.path_step(images, labels)
         return figures | self._count(turn)
 
-    def both_step(self, images: Tensor) -> dict[str, float]:
+    def both_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """First the discriminator learns, then the generator by what it has learnt: from the same pictures, which are
         drawn again only if they were made in several passes."""
-        before, kept = self._chance(), list[Maps]()
+        before, kept = self._chance(), list[Drawn]()
 
-        def draw(part: Pass) -> tuple[Maps, Maps]:
+        def draw(part: Pass) -> Drawn:
             some = images[part.rows]
-            augment = self._augment(some, self.strength)
-            w = self._draw_codes(len(some), learn=True)
+            augment, classes = self._augment(some, self.strength), self._classes(part.labels(labels), len(some))
+            w = self._draw_codes(len(some), learn=True, labels=classes)
             with self._autocast():
                 made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
             with torch.no_grad():
-                return self._maps(some, augment), made
+                return Drawn(self._maps(some, augment), made, w, classes)
 
         def judging(part: Pass) -> Terms:
             kept.clear()
-            real, made = draw(part)
+            both = draw(part)
             if self.passes == 1:
-                kept.extend((real, made))
-            return self._adversarial("discriminators", self.discriminators, real, tuple(x.detach() for x in made))
+                kept.append(both)
+            seen = tuple(maps.detach() for maps in both.made)
+            return self._adversarial("discriminators", self.discriminators, both.real, seen, both.classes)
 
         def convincing(part: Pass) -> Terms:
-            real, made = kept or draw(part)
-            kept.clear()
-            return self._adversarial("generator", self.discriminators, real, made)
+            both = kept.pop() if kept else draw(part)
+            terms = self._adversarial("generator", self.discriminators, both.real, both.made, both.classes)
+            return terms | self._structure(both.w)
 
         figures = self._note_sign(self._minimise("discriminators", judging, len(images), chance=HINGE_CHANCE))
         after = self._chance()
         with self._freeze_discriminators():
             figures |= self._minimise("model", convincing, len(images), since=before)
         self._restore(after)
-        self._move_average()
+        self._move_averages()
         self._average(self.config.batch)
         return figures
 

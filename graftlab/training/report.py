@@ -87,10 +87,10 @@ def facts(config: TrainConfig, records: Records) -> list[tuple[str, str]]:
     else:
         psnr = f", {best['validation_psnr']:.1f} dB" if "validation_psnr" in best else ""
         held_out = f"error {best['validation_error']:.4f}{psnr} at {best['seen']:,.0f} images"
-    size = config.network.size
+    height, width = config.shape
     return [
         ("Data", Path(config.data).name or config.data),
-        ("Picture size", f"{size} × {size} pixels"),
+        ("Picture size", f"{width} × {height} pixels"),
         ("Images seen", f"{seen:,.0f} of {config.images:,} ({seen / config.images:.0%})"),
         ("Batch", str(config.batch)),
         *([("Fine-tuned from", Path(config.base).name or config.base)] if config.base else []),

@@ -28,11 +28,11 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
 from graftlab.images import write
-from graftlab.networks.chance import within
 from graftlab.training import augment
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
+from graftlab.training.sharing import Pass
 from graftlab.training.trainers import new_trainer
 from graftlab.work import examples
 from graftlab.work.files import lock, taken_back
@@ -137,12 +137,14 @@ class Run:
 
     def _train(self, progress: Progress) -> None:
         trainer, config = self.trainer, self.config
-        mine = trainer.share()  # which images of a batch this process takes
-        stream = self.data.batches(trainer.seen, config.batch, config.batch, mine.numpy())
+        share = trainer.share()  # which images of a batch this process takes
+        mine = Pass(0, share, True)
+        stream = self.data.batches(trainer.seen, config.batch, config.batch, share.numpy())
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                truths = within(self.data.truths(trainer.seen, config.batch), mine) if self.data.views else None
-                self.stats.add(distributed.average(trainer.step(next(stream), truths)))
+                told = self.data.told(trainer.seen, config.batch)
+                told = mine.truths(told) if self.data.views else mine.labels(told)
+                self.stats.add(distributed.average(trainer.step(next(stream), told)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)
                 if self._due(config.snapshot_every) or trainer.seen >= config.images:
@@ -185,6 +187,8 @@ class Run:
         about: dict[str, Any] = {"images_seen": self.trainer.seen, "training": named.to_dict()}
         if (words := about["training"].get("text_model")) and exists(words):
             about["training"]["text_model"] = Path(words).name
+        if classes := getattr(self.config, "classes", ()):
+            about["class_names"] = list(classes)
         return about | ({"parent": self.config.parent} if self.config.parent else {})
 
     def _show(self) -> None:

@@ -37,6 +37,10 @@ class Pass:
             return truths
         return within(truths.cpu(), self.rows).to(truths.device)
 
+    def labels(self, labels: Tensor | None) -> Tensor | None:
+        """Classes of the share's images, as those of the pass's."""
+        return None if labels is None else labels[self.rows]
+
 
 class Sharing:
     """What a trainer knows about shares of a batch."""

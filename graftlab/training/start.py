@@ -6,8 +6,9 @@
 The same call goes on with a run that was interrupted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from math import prod, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from graftlab.config import (
     DistillRecipe,
     Recipe,
     StyleGAN2Config,
+    StyleGAN3Config,
+    StyleGAN3TrainConfig,
     StyleRecipe,
     StyleTrainConfig,
     SwappingConfig,
@@ -30,7 +33,8 @@ from graftlab.config import (
     style_recipe,
 )
 from graftlab.config import recipe as swapping_recipe
-from graftlab.data import open_source
+from graftlab.data import classes_of, open_source
+from graftlab.data.classes import numbered
 from graftlab.data.pairs import Pairs
 from graftlab.editing.distributions import Distribution, beside, distribution
 from graftlab.errors import GraftError
@@ -38,6 +42,7 @@ from graftlab.hardware import choose_device, training_precision
 from graftlab.kinds import KINDS
 from graftlab.language import DEFAULT
 from graftlab.networks.model import fingerprint
+from graftlab.networks.style import names_of_classes
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.words import NEUTRAL
 from graftlab.training import run as runs
@@ -78,6 +83,7 @@ OF_PHOTOS = {
     "adapt_images",
     "frozen",
     "frozen_generator",
+    "structure_blocks",
     "adapt_from",
     "augment",
     "side",
@@ -90,27 +96,36 @@ OPTIONS = {"neutral": "--from", "text_model": "--words"}  # names of settings on
 
 def configure(
     photos: str | Path,  # folder, zip, LMDB or pack
-    network: SwappingConfig | StyleGAN2Config,
+    network: SwappingConfig | StyleGAN2Config | StyleGAN3Config,
     recipe: str = "",  # by name; "": what the authors of the network do
     weights: Mapping[str, float] = NOTHING,  # numbers of the recipe that are to be others, by name
     device: str | None = None,  # on which it will be trained, which tells the precision
+    classes: bool | Sequence[str] = False,  # of a StyleGAN2: the photos' (`data.classes`), or their names
     **settings: Any,  # more of the configuration's fields
 ) -> SwappingTrainConfig | StyleTrainConfig:
     """The configuration of a run that trains such networks from the beginning.
 
-    GraftError for names or numbers that there are not, or for R1 where nothing would use it."""
+    GraftError for names or numbers that there are not, for R1 where nothing would use it, and for photos without
+    classes where they are asked for."""
     settings = {"precision": training_precision(choose_device(device)), **settings}
+    if classes and not isinstance(network, SwappingConfig):
+        names = classes_of(open_source(photos)).names if classes is True else tuple(classes)
+        network, settings = replace(network, classes=len(names)), {**settings, "classes": names}
     batch = settings.get("batch", TrainConfig.batch)
     if isinstance(network, SwappingConfig):
         named: Recipe | StyleRecipe = swapping_recipe(recipe or "official")
     else:
-        named = style_recipe(recipe or "stylegan2", network.size, batch)
+        named = style_recipe(recipe or "stylegan2", sqrt(prod(network.resolutions[-1])), batch)
+        if isinstance(network, StyleGAN3Config):  # whose authors regularise and mix no more
+            named = replace(named, path_length=0.0, mixing=0.0)
     if named.projected and "r1" in weights:
         raise GraftError("--r1 is for discriminators of pictures, and projected ones have none; leave it out.")
     chosen: Any = reweigh(named, weights)
     if isinstance(network, SwappingConfig):
         return SwappingTrainConfig(network, chosen, str(photos), **settings)
     settings = {**(SHIFTED if named.projected else ADAPTED), **settings}
+    if isinstance(network, StyleGAN3Config):
+        return StyleGAN3TrainConfig(network, chosen, str(photos), **settings)
     return StyleTrainConfig(network, chosen, str(photos), **settings)
 
 
@@ -128,25 +143,29 @@ def configure_finetuning(
     GraftError for a model that cannot be trained, or for what another kind of model, or teacher, is trained with."""
     file = open_model(locate(str(base)))
     trained = KINDS[file.kind].training
-    if not isinstance(file.config, SwappingConfig | StyleGAN2Config) or trained is None:
+    if not isinstance(file.config, SwappingConfig | StyleGAN2Config | StyleGAN3Config) or trained is None:
         raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
-    others: dict[type[TrainConfig], tuple[str, type[TrainConfig]]] = {
-        SwappingTrainConfig: ("a StyleGAN2", StyleTrainConfig),
-        StyleTrainConfig: ("a Swapping Autoencoder", SwappingTrainConfig),
-    }
-    other, its = others[trained]
+    swaps = trained is SwappingTrainConfig
+    its = StyleTrainConfig if swaps else SwappingTrainConfig
+    other = "a StyleGAN" if swaps else "a Swapping Autoencoder"
     for name in {**settings, **weights}:
         if name in numbers_of(its) - numbers_of(trained):
             raise GraftError(f"--{name.replace('_', '-')} is for {other}, and {base} is none; leave it out.")
-    origin = {"base": str(base), "parent": fingerprint(file.tensors)}
+    origin: dict[str, Any] = {"base": str(base), "parent": fingerprint(file.tensors)}
+    names = names_of_classes(file.about, getattr(file.config, "classes", 0))
     if settings.get("text") is not None:
+        origin["classes"] = names
         return configure_words(file.config, photos, recipe, weights, device, **{**settings, **origin})
     if alone := [name for name in ("neutral", "text_model", "cutouts") if name in settings]:
         raise GraftError(f"{OPTIONS.get(alone[0], f'--{alone[0]}')} goes with --text; give both or neither.")
     if photos is None:
         raise GraftError("Give photos to learn from, or a phrase that says what to become (--text).")
     teacher = teacher_of(file)
-    usual = {**FINETUNING, **({"adapt_images": SOON} if trained is StyleTrainConfig else {})}
+    if names:
+        found = classes_of(open_source(photos))
+        found.under(names)
+        origin["classes"] = found.names if numbered(names) else names
+    usual = {**FINETUNING, **({"adapt_images": SOON} if not swaps else {})}
     recipe = recipe or ("projected" if teacher else "")
     config = configure(photos, file.config, recipe, weights, device, **{**usual, **settings, **origin})
     own: Any = replace(config.recipe, teacher=teacher) if teacher and recipe == "projected" else config.recipe
@@ -154,7 +173,7 @@ def configure_finetuning(
 
 
 def configure_words(
-    network: SwappingConfig | StyleGAN2Config,
+    network: SwappingConfig | StyleGAN2Config | StyleGAN3Config,
     photos: str | Path | None,
     recipe: str,
     weights: Mapping[str, float],
@@ -165,12 +184,12 @@ def configure_words(
     for name in (*(["recipe"] if recipe else []), *weights, *settings):
         if name in OF_PHOTOS:
             raise GraftError(f"--{name.replace('_', '-')} is for who learns from photos; leave it out with --text.")
-    if photos is not None and isinstance(network, StyleGAN2Config):
-        raise GraftError("A StyleGAN2 needs no photos to learn from --text; leave them out.")
+    if photos is not None and not isinstance(network, SwappingConfig):
+        raise GraftError("A StyleGAN needs no photos to learn from --text; leave them out.")
     chosen = {"neutral": NEUTRAL, "text_model": DEFAULT, **LEARNING_WORDS, **settings}
     if not chosen["text"].strip():
         raise GraftError("The phrase is empty; say what pictures are to become (--text).")
-    if isinstance(network, StyleGAN2Config):
+    if not isinstance(network, SwappingConfig):
         chosen |= {"adapt": 0.0}
     return configure(photos or examples.FOLDER, network, "", NOTHING, device, **chosen)
 

@@ -1,7 +1,7 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
-and for fine-tuning, and what shows how far it has come."""
+and for fine-tuning."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -10,58 +10,61 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graftlab import distributed
+from graftlab import distributed, kinds
 from graftlab.checkpoints.model_file import ModelFile
+from graftlab.checkpoints.states import under
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
-from graftlab.data import TrainingImages
+from graftlab.data.classes import listed, numbered
 from graftlab.errors import GraftError
-from graftlab.evaluation.metrics import kernel_distance
-from graftlab.figures.charts import RAW, TELLING, Curve, Figure
-from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
 from graftlab.networks.chance import drawn
+from graftlab.networks.layers import full
+from graftlab.networks.style import StyleGAN, class_matrix, names_of_classes
 from graftlab.networks.style_discriminator import StyleDiscriminator
-from graftlab.networks.stylegan2 import StyleGAN2
-from graftlab.objectives.stylegan2 import adversarial, path_lengths, path_penalty, r1_penalty
+from graftlab.networks.stylegan2 import Synthesis
+from graftlab.networks.stylegan3 import FilteredConv
+from graftlab.objectives.stylegan2 import adversarial, path_lengths, path_penalty, r1_penalty, structure
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Player, Terms
-from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.perception.features import FeatureNetwork
 from graftlab.training.sharing import Pass
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, fill
+from graftlab.training.style_pictures import StyleShowing
+from graftlab.training.trainer import DiscriminatorsT, Step, fill
 
-VALIDATION_IMAGES = 500
-SHEET_SIDE = 6  # samples along a sheet's sides
 ADAPT_EVERY = 4  # steps
+MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
-    """What all ways to train a StyleGAN2 have in common: how codes are drawn, adaptive augmentation, path lengths, its
-    pictures and its figures."""
-
-    settings = StyleTrainConfig
-    progress = ("G_GAN", "G")
-    compared_in = DEFAULT  # the feature network in which samples are compared with pictures
+class StyleTraining(StyleShowing[DiscriminatorsT]):
+    """What all ways to train a StyleGAN have in common: how codes are drawn, adaptive augmentation, path lengths."""
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
         self.strength = config.adapt_from if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
         self._means_of_w: list[Tensor] = []  # of the latest passes
+        self._squares: dict[FilteredConv, list[Tensor]] = {}  # and mean squares of what layers of StyleGAN3 were given
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
-        self._features: FeatureNetwork | None = None
-        self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
         if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
-            kept = [self.model.mapping, *self.model.synthesis.blocks[: config.frozen_generator]]
-            for part in kept:
+            for part in (self.model.mapping, *self.model.synthesis.coarsest(config.frozen_generator)):
                 part.requires_grad_(False)
-            self.model.synthesis.constant.requires_grad_(False)
+        for layer in self.model.synthesis.modules() if self.photos else ():
+            if isinstance(layer, FilteredConv):
+                self._squares[layer] = []
+                layer.register_forward_pre_hook(self._measure)
+        self.source: Synthesis | None = None  # the base's coarse blocks, to which this generator's are held
+        if config.structure_blocks:
+            self.source = Synthesis(lower(config.network, config.structure_blocks)).to(device).requires_grad_(False)
 
     def adopt(self, base: ModelFile) -> bool:
         """Begin with another model's weights, or with those of one for smaller pictures, whose blocks are the first of
         these (progressive growing: Karras et al. 2018). Those that are new begin by adding nothing to the picture."""
-        network, known = self.config.network, base.config
+        network, known, named = self.config.network, base.config, names_of_classes(base.about, len(self.config.classes))
+        if named != self.config.classes and not (numbered(named) or numbered(self.config.classes)):
+            raise GraftError(f"{base.path} draws {listed(named)}, and this run's are {listed(self.config.classes)}.")
         blocks = len(known.channels) if isinstance(known, StyleGAN2Config) else 0
+        if not isinstance(network, StyleGAN2Config):
+            return super().adopt(base)
+        self._hold(base, blocks)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
             return super().adopt(base)
         own = self.model.state_dict()
@@ -74,16 +77,43 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
     @property
     def stretches(self) -> int:  # type: ignore[override]
         """Pictures are compared in groups, whose members stand batch / group apart; path lengths, in half batches."""
-        group = min(self.config.network.discriminator_group, self.config.batch)
+        group = min(self.config.network.judge.discriminator_group, self.config.batch)
         return group * (1 + group % 2)
 
-    def path_step(self, images: Tensor) -> dict[str, float]:
+    def _generator(self) -> StyleGAN:
+        """A new one, of the configuration's kind."""
+        network: StyleGAN = kinds.new(self.config.network)  # type: ignore[assignment]  # the run's kind says so
+        return network
+
+    def _measure(self, layer: FilteredConv, inputs: tuple[Tensor, ...]) -> None:
+        """Note the mean square of a layer's input, by which StyleGAN3 scales it, of pictures that the generator learns
+        from, for `_move_averages`."""
+        if torch.is_grad_enabled():
+            self._squares[layer].append(full(inputs[0].detach()).square().mean())
+
+    def _hold(self, base: ModelFile, blocks: int) -> None:
+        """Remember the base's coarse blocks, if the generator is held to them. GraftError if it has fewer."""
+        if self.source is None:
+            return
+        if blocks < len(self.source.blocks):
+            raise GraftError(f"{base.path} has {blocks} blocks; hold no more of them (--structure-blocks).")
+        self.source.load_state_dict({name: base.tensors[f"synthesis.{name}"] for name in self.source.state_dict()})
+
+    def _structure(self, w: Tensor) -> Terms:
+        """How far coarse pictures are from the base's, if they are held to those."""
+        return structure(self.model.synthesis, self.source, w) if self.source else {}
+
+    def path_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, before = self.config.recipe, self._chance()
         latest: Tensor | None = None  # mean of the lengths of the whole batch
 
+        def codes(part: Pass) -> Tensor:
+            count, known = max(1, len(images[part.rows]) // PATH_SHRINK), part.labels(labels)
+            w = self._draw_codes(count, labels=self._classes(None if known is None else known[:count], count))
+            return w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
+
         def lengths(part: Pass) -> Tensor:
-            w = self._path_codes(len(images[part.rows]))
-            return path_lengths(self.model, w, differentiable=False).mean()
+            return path_lengths(self.model, codes(part), differentiable=False).mean()
 
         def measure() -> Tensor:
             return torch.stack(self._in_passes(lengths, len(images), before)).mean(0)
@@ -93,8 +123,7 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             if latest is None and self.passes > 1:
                 latest = measure()
                 self._restore(before)
-            w = self._path_codes(len(images[part.rows]))
-            found, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay, latest=latest)
+            found, mean = path_penalty(self.model, codes(part), self.path_mean, recipe.path_decay, latest=latest)
             moved[:] = [mean]
             return found
 
@@ -106,17 +135,14 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
             self.path_mean = distributed.mean(moved[0])
         return figures | {"path_length": self.path_mean.item()}
 
-    def _path_codes(self, count: int) -> Tensor:
-        w = self._draw_codes(max(1, count // PATH_SHRINK))
-        return w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
+    def _draw_codes(self, count: int, learn: bool = False, labels: Tensor | None = None) -> Tensor:
+        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1),
+        and of classes (count, classes), where the networks have them.
 
-    def _draw_codes(self, count: int, learn: bool = False) -> Tensor:
-        """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1).
-
-        `learn` notes their mean, for `_move_average`."""
+        `learn` notes their mean, for `_move_averages`."""
         model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
         z = drawn(torch.randn, (2, count, self.config.network.z_channels), 1, self.device)
-        first, second = model.mapping(z.flatten(0, 1)).chunk(2)
+        first, second = model.mapping(z.flatten(0, 1), None if labels is None else labels.repeat(2, 1)).chunk(2)
         if learn:
             self._means_of_w.append(first.detach().mean(0))
         crossing = drawn(partial(torch.randint, 1, max(2, layers)), (count, 1), device=self.device)
@@ -124,11 +150,25 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
 
-    def _move_average(self) -> None:
-        """Move the mean of w, which truncation draws towards, to that of the batch that was drawn last."""
-        mean = distributed.mean(torch.stack(self._means_of_w[-self.passes :]).mean(0))
-        self.model.mapping.average.lerp_(mean, 1 - self.config.recipe.average_decay)
-        self._means_of_w.clear()
+    def _move_averages(self) -> None:
+        """Move what is averaged over training towards what was drawn last, by all processes in all of their passes:
+        the mean of w, which truncation draws towards, and the mean squares by which StyleGAN3 scales its layers'
+        inputs (appendix C.1)."""
+        keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
+        moved = [(self.model.mapping.average, self._means_of_w, self.config.recipe.average_decay)]
+        moved += [(layer.magnitude, noted, keep) for layer, noted in self._squares.items()]
+        for average, noted, decay in moved:
+            latest = distributed.mean(torch.stack(noted[-self.passes :]).mean(0))
+            average.lerp_(latest, 1 - decay)
+            noted.clear()
+
+    def _classes(self, labels: Tensor | None, count: int) -> Tensor | None:
+        """Classes of so many pictures as (count, classes), of any where nothing is known of the pictures; None where
+        the networks know no classes."""
+        if (classes := self.config.network.classes) and labels is None:
+            labels = drawn(partial(torch.randint, classes), (count,))
+        table = class_matrix(labels, count, classes)
+        return None if table is None else table.to(self.device)
 
     def _count(self, turn: int) -> dict[str, float]:
         """Count the batch of a step, and now and then adapt the augmentation; tells how strong it is."""
@@ -153,77 +193,12 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
     def parts(self) -> dict[str, nn.Module]:
         return {"mapping": self.model.mapping, "synthesis": self.model.synthesis}
 
-    # -- pictures and figures ------------------------------------------------------------------------------------------
-
-    def references(self, data: TrainingImages) -> Tensor:
-        held_out = data.held_out(VALIDATION_IMAGES)
-        return held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
-
-    @torch.no_grad()
-    def validate(self, references: Tensor) -> dict[str, float]:
-        """Kernel distance of deep features between pictures and as many samples, which are always of the same seeds.
-
-        Nothing where the feature network is not installed (extra `metrics`)."""
-        try:
-            self._features = self._features or efficientnet_lite(self.compared_in, self.device)
-        except GraftError:
-            return {}
-        if len(references) < 2:
-            return {}
-        if self._known is None or self._known[0] is not references:
-            self._known = (references, self._pool(self._features, references.split(16)))
-        seeds = range(len(references))
-        samples = (self.ema.sample(seeds[i : i + 16]) for i in range(0, len(seeds), 16))
-        distance = kernel_distance(self._pool(self._features, samples), self._known[1])
-        return {"validation_kernel": distance, "validation_error": distance}
-
-    def _pool(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
-        """Deep features (N, D) of pictures that come in batches."""
-        return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
-
-    @torch.no_grad()
-    def samples(self, images: Tensor) -> Tensor:
-        """Pictures of seeds 0 to 35."""
-        rows = [self.ema.sample(range(i * SHEET_SIDE, (i + 1) * SHEET_SIDE)).cpu() for i in range(SHEET_SIDE)]
-        scale = max(1, 128 // self.config.network.size)
-        return sheet([row.split(1) for row in rows], title=f"{self.seen:,} images seen: seeds 0 to 35", scale=scale)
-
-    # -- report --------------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def codes(cls, config: StyleTrainConfig) -> str:
-        return f"{config.network.layers} layers of {config.network.w_channels}"
-
-    @classmethod
-    def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
-        """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
-        seen = {"real": "real", "samples": "fake"}
-        return [
-            ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
-            (
-                "Distance of samples to photos",
-                {"kernel distance": points("validation_kernel")},
-                "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
-            ),
-            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in seen.items()}, ""),
-            (
-                "Accuracy of the discriminator",
-                {name: points(f"D_accuracy_{key}") for name, key in seen.items()},
-                TELLING,
-            ),
-            (
-                "Augmentation",
-                {"probability": points("augmented")},
-                "Rises while the discriminator knows its photos.",
-            ),
-            ("R1", {"R1": points("D_R1")}, RAW),
-            ("Path length", {"penalty": points("G_path")}, RAW),
-        ]
-
     # -- state ---------------------------------------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors, header = super().state()
+        if self.source is not None:  # so that a run goes on without its base
+            tensors |= {f"source.{name}": tensor for name, tensor in self.source.state_dict().items()}
         return tensors, header | {
             "strength": self.strength,
             "signs": self._signs,
@@ -232,6 +207,8 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN2, DiscriminatorsT]):
 
     def restore(self, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
         super().restore(tensors, header)
+        if self.source is not None:
+            self.source.load_state_dict(under(tensors, "source."))
         self.strength, self._signs = float(header["strength"]), list(map(float, header["signs"]))
         self.path_mean = torch.tensor(float(header["path_mean"]), device=self.device)
 
@@ -246,59 +223,63 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
         for layer in layers[: config.frozen]:
             layer.requires_grad_(False)
 
-    def networks(self) -> tuple[StyleGAN2, StyleDiscriminator]:
-        return StyleGAN2(self.config.network), StyleDiscriminator(self.config.network)
+    def networks(self) -> tuple[StyleGAN, StyleDiscriminator]:
+        return self._generator(), StyleDiscriminator(self.config.network.judge)
 
     def intervals(self) -> dict[str, float]:
         recipe = self.config.recipe
         return {"model": recipe.path_interval if recipe.path_length else inf, "discriminators": recipe.r1_interval}
 
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         recipe, turn = self.config.recipe, self.seen // self.config.batch
         self._seed()
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
-        figures = self.discriminator_step(images)
+        figures = self.discriminator_step(images, labels)
         if turn % recipe.r1_interval == 0:
-            figures |= self.r1_step(images)
-        figures |= self.generator_step(images)
+            figures |= self.r1_step(images, labels)
+        figures |= self.generator_step(images, labels)
         if recipe.path_length and turn % recipe.path_interval == 0:
-            figures |= self.path_step(images)
+            figures |= self.path_step(images, labels)
         return figures | self._count(turn)
 
-    def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        figures = self._minimise(
-            "discriminators", self._terms("discriminators", images), len(images), chance=LOGISTIC_CHANCE
-        )
-        return self._note_sign(figures)
+    def discriminator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+        """Photos, and as many fakes of the same classes: so both have the classes of the photos, as often."""
+        terms = self._terms("discriminators", images, labels)
+        return self._note_sign(self._minimise("discriminators", terms, len(images), chance=LOGISTIC_CHANCE))
 
-    def r1_step(self, images: Tensor) -> dict[str, float]:
+    def r1_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         def terms(part: Pass) -> Terms:
             some = images[part.rows]
-            return r1_penalty(self.discriminators, some, self._augment(some, self.strength))
+            classes = self._classes(part.labels(labels), len(some))
+            return r1_penalty(self.discriminators, some, self._augment(some, self.strength), classes)
 
         with exact_convolutions():
             return self._minimise("discriminators", terms, len(images), self.config.recipe.r1_interval)
 
-    def generator_step(self, images: Tensor) -> dict[str, float]:
+    def generator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
         with self._freeze_discriminators():
-            figures = self._minimise("model", self._terms("generator", images), len(images))
-        self._move_average()
+            figures = self._minimise("model", self._terms("generator", images, labels), len(images))
+        self._move_averages()
         self._average(self.config.batch)
         return figures
 
-    def _terms(self, player: Player, images: Tensor) -> Callable[[Pass], Terms]:
+    def _terms(self, player: Player, images: Tensor, labels: Tensor | None) -> Callable[[Pass], Terms]:
         """What a player minimises."""
         learn = player == "generator"
 
         def terms(part: Pass) -> Terms:
             some = images[part.rows]
+            classes = self._classes(part.labels(labels), len(some))
             with torch.set_grad_enabled(learn):
-                w = self._draw_codes(len(some), learn)
+                w = self._draw_codes(len(some), learn, classes)
             with self._autocast():
-                return self._adversarial(
-                    *(player, self.model, self.discriminators, w, some), augment=self._augment(some, self.strength)
+                found = self._adversarial(
+                    *(player, self.model, self.discriminators, w, some),
+                    augment=self._augment(some, self.strength),
+                    labels=classes,
                 )
+            return found | self._structure(w) if learn else found
 
         return terms
 

@@ -18,7 +18,7 @@ from graftlab.data import TrainingImages
 from graftlab.errors import GraftError
 from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
-from graftlab.objectives.terms import Terms, total
+from graftlab.objectives.terms import Augment, Terms, total
 from graftlab.training import augment, ema
 from graftlab.training.sharing import Pass, Sharing
 
@@ -84,10 +84,11 @@ class Trainer(Sharing, ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         """The two networks with optimisers, and after how many steps each is regularised; infinity for never."""
 
     @abstractmethod
-    def step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        """Train on this process's share of a batch (n, 3, S, S); returns figures by name.
+    def step(self, images: Tensor, told: Tensor | None = None, /) -> dict[str, float]:
+        """Train on this process's share of a batch (n, 3, H, W); returns figures by name.
 
-        `truths` (n,) tells which of the images each hybrid should be, where it is known."""
+        `told` (n,) is what the data tell of the images (`TrainingImages.told`): their classes, or which of them each
+        hybrid should be."""
 
     @abstractmethod
     def steps(self) -> dict[str, tuple[Step, float]]:
@@ -221,8 +222,9 @@ class Trainer(Sharing, ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
 
     # -- for objectives ------------------------------------------------------------------------------------------------
 
-    def _augment(self, images: Tensor, share: float = 1.0) -> augment.Augment:
-        return augment.draw(self.config.augment, len(images), images.shape[-1], self.device, share)
+    def _augment(self, images: Tensor, share: float = 1.0) -> Augment:
+        size = images.shape[2], images.shape[3]
+        return augment.draw(self.config.augment, len(images), size, self.device, share)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")

@@ -28,8 +28,8 @@ TRAINERS: tuple[type[AnyTrainer], ...] = (
 def trainer_of(config: TrainConfig) -> type[AnyTrainer]:
     """What trains a run of this configuration."""
     projected = "projected" if getattr(config.recipe, "projected", False) else ""
-    wanted = type(config), "words" if getattr(config, "text", "") else projected
-    return next(trainer for trainer in TRAINERS if (trainer.settings, trainer.manner) == wanted)
+    manner = "words" if getattr(config, "text", "") else projected
+    return next(trainer for trainer in TRAINERS if isinstance(config, trainer.settings) and trainer.manner == manner)
 
 
 def new_trainer(config: TrainConfig, device: torch.device, compiled: bool | None = None) -> AnyTrainer:

@@ -18,7 +18,7 @@ from graftlab.figures.charts import Curve, Figure
 from graftlab.language import text_model
 from graftlab.networks.chance import drawn, seeing
 from graftlab.networks.model import Decoder
-from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.terms import Terms
 from graftlab.objectives.words import Aim, Prompt, look
@@ -107,17 +107,17 @@ class FromWords(Trainer[ConfigT, DecoderT, DecoderT]):
         return [("Distance to the words", {"training": points("G_words")}, AWAY)]
 
 
-class StyleFromWords(FromWords[StyleTrainConfig, StyleGAN2], StyleTraining[StyleGAN2]):
-    """Of a StyleGAN2, which draws latent vectors and needs no photos."""
+class StyleFromWords(FromWords[StyleTrainConfig, StyleGAN], StyleTraining[StyleGAN]):
+    """Of a StyleGAN, which draws latent vectors and needs no photos."""
 
     photos = False
 
-    def networks(self) -> tuple[StyleGAN2, StyleGAN2]:
-        return StyleGAN2(self.config.network), StyleGAN2(self.config.network)
+    def networks(self) -> tuple[StyleGAN, StyleGAN]:
+        return self._generator(), self._generator()
 
     def draw(self, images: Tensor) -> StyleCodes:
         z = drawn(torch.randn, (len(images), self.config.network.z_channels), device=self.device)
-        return self.discriminators.map(z, psi=PSI)
+        return self.discriminators.map(z, self._classes(None, len(images)), PSI)
 
 
 class SwappingFromWords(FromWords[SwappingTrainConfig, SwappingAutoencoder], Autoencoding[SwappingAutoencoder]):

@@ -1,6 +1,7 @@
-"""Numbers over the time of a film, from tables of any program: what sound, a sensor or a spreadsheet gives."""
+"""Numbers over the time of a film: from sound, or from tables of any program, as a sensor or a spreadsheet gives."""
 
 import csv
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from math import isfinite
@@ -9,11 +10,51 @@ from pathlib import Path
 import numpy as np
 
 from graftlab.errors import GraftError
+from graftlab.video.hearing import HEARD, HOP, RATE, hear
 
 MOST = 1_000_000  # lines
+NUMBER = r"[-+]?\d*\.?\d+"
+NAMED = re.compile(rf"(?:({NUMBER}):({NUMBER}):)?(.+?)(?::({'|'.join(HEARD)}))?")
+HEAD = 4096  # bytes, in which no text has a zero
 
 Curve = Callable[[float], float]
 """Share of the film, from 0 to 1, to a number."""
+
+
+def parse_curve(text: str, seconds: float) -> Curve | None:
+    """The curve that a text names, for a film of so many seconds; None if it names no file.
+
+    FILE is a table, as of `read_curve`, which is stretched over the film, or a sound, which runs as it is heard:
+    FILE:bass is one of HEARD, from 0 for silence to 1 for the loudest. LOW:HIGH:FILE makes these LOW and HIGH.
+    GraftError for a file that holds neither."""
+    if not names_curve(text):
+        return None
+    low, high, name, heard = _parts(text)
+    with open(name, "rb") as file:
+        sounds = heard or b"\0" in file.read(HEAD)
+    curve = sound_curve(name, heard or HEARD[0], seconds) if sounds else read_curve(name)
+    if low is None or high is None:
+        return curve
+    least, most = float(low), float(high)
+    return lambda share: least + (most - least) * curve(share)
+
+
+def names_curve(text: str) -> bool:
+    """Whether a text names a file, with what is to be made of it."""
+    return Path(_parts(text)[2]).is_file()
+
+
+def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
+    """LOW:HIGH:FILE:HEARD, of which all but the file may be missing."""
+    found = NAMED.fullmatch(text)
+    return (found[1], found[2], found[3], found[4]) if found else (None, None, text, None)
+
+
+def sound_curve(path: str | Path, heard: str, seconds: float) -> Curve:
+    """What is heard in a sound (`hearing.hear`) while a film of so many seconds runs; nothing after its end."""
+    levels = hear(path, heard)
+    times = np.arange(len(levels)) * (HOP / RATE)
+    return lambda share: float(np.interp(share * seconds, times, levels, right=0.0))
 
 
 def read_curve(path: str | Path) -> Curve:

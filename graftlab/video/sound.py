@@ -35,6 +35,19 @@ def add_sound(movie: Any, kind: str, path: Path, start: Fraction, seconds: Fract
     return _encoded(source, track, stream, begin, seconds)
 
 
+def check_sound(path: Path, suffix: str) -> None:
+    """GraftError unless a file has sound, and a film of this extension can have it too."""
+    if suffix.lower()[1:] not in COPIED:
+        raise GraftError(f"--sound is for .mp4 and .webm; a film of {suffix or 'pictures'} is silent.")
+    try:
+        with open_video(path) as source:
+            if source.streams.audio:
+                return
+    except (pyav().FFmpegError, OSError) as error:
+        raise GraftError(f"{path} cannot be read for its sound ({error}): check the path.") from error
+    raise GraftError(f"{path} has no sound; choose another file (--sound).")
+
+
 def _origin(source: Any) -> Fraction:
     """The time of the first picture, in seconds, or of the sound if there is none."""
     first = (source.streams.video or source.streams.audio)[0]

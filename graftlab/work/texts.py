@@ -57,12 +57,12 @@ def parse_shifts(text: str, option: str) -> tuple[tuple[float, float], tuple[flo
     return (x, y), (to_x, to_y)
 
 
-def parse_classes(text: str, option: str = "--class") -> int | tuple[int, int]:
-    """ "3" as a class, "3:5" as two. GraftError for anything else."""
+def parse_classes(text: str, option: str = "--class") -> str | tuple[str, str]:
+    """ "rose" as a class, "rose:3" as two. GraftError for anything else."""
     first, colon, last = text.partition(":")
-    if not all(each.isascii() and each.isdigit() for each in ([first, last] if colon else [first])):
+    if not all([first, last] if colon else [first]) or ":" in last:
         raise GraftError(f"{option} takes a class, such as 3, or two, such as 3:5, not '{text}'.")
-    return (int(first), int(last)) if colon else int(first)
+    return (first, last) if colon else first
 
 
 def parse_numbers(text: str, option: str) -> list[float]:
@@ -134,6 +134,15 @@ def parse_aspect(text: str, option: str = "--aspect") -> tuple[int, int]:
     if min(width, height) < 1:
         raise GraftError(f"{option} takes width and height in proportion, such as 2:1, not '{text}'.")
     return width, height
+
+
+def parse_size(text: str, option: str = "--size") -> int | tuple[int, int]:
+    """ "64" as a side, "256x128", width by height, as height and width. GraftError for anything else."""
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
+        raise GraftError(f"{option} takes a side in pixels, such as 64, or width x height, as 256x128, not '{text}'.")
+    width, height = int(sides[0]), int(sides[-1])
+    return (height, width) if len(sides) == 2 and height != width else width
 
 
 def parse_axis(text: str, option: str, kind: Callable[[str], NumberT]) -> list[NumberT]:

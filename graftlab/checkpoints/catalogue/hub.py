@@ -1,6 +1,7 @@
 """Models on the Hugging Face hub: `someone/some-model`, or in full `hf:someone/some-model@revision:file`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ PREFIX = "hf:"
 PART = r"[A-Za-z0-9][\w.-]*"
 ID = re.compile(rf"(?P<repository>{PART}/{PART})(@(?P<revision>[^:@\s]+))?(:(?P<file>[^:\s]+))?", re.ASCII)
 SAFE = ".safetensors"
+INSTALL = "pip install 'graftlab[hub]'"
 MODELS = (SAFE, ".pkl", ".pt", ".pth")  # endings of model files
 
 
@@ -46,7 +48,7 @@ def fetch(text: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
-        raise GraftError(f"Fetching {text} needs the package huggingface_hub: pip install 'graftlab[hub]'.") from None
+        raise GraftError(f"Fetching {text} needs the package huggingface_hub: {INSTALL}.") from None
     name = wanted.file or choose(wanted, listed(wanted))
     try:
         path = Path(hf_hub_download(wanted.repository, name, revision=wanted.revision))
@@ -58,6 +60,47 @@ def fetch(text: str) -> Path:
         raise
     except Exception as error:  # of the network, of the hub, of the disk
         raise GraftError(refusal(wanted, error, name)) from None
+
+
+def push(
+    repository: str,  # someone/some-model; made if there is none
+    files: Mapping[str, Path | bytes],  # by their names there
+    message: str,
+    private: bool = False,  # a repository that is made is for its owner alone
+) -> str:
+    """Put files into a repository on the hub, in one commit. Returns its address.
+
+    GraftError if the package is missing, nobody is logged in or may write there, or the hub cannot be reached; then
+    nothing has changed there."""
+    if parse(repository) != HubId(repository):
+        raise GraftError(f"{repository} is no repository; write someone/some-model.")
+    try:
+        from huggingface_hub import CommitOperationAdd, HfApi
+    except ImportError:
+        raise GraftError(f"Giving {repository} needs the package huggingface_hub: {INSTALL}.") from None
+    try:
+        api = HfApi()
+        api.create_repo(repository, private=private, exist_ok=True)
+        adds = [
+            CommitOperationAdd(name, file if isinstance(file, bytes) else str(file)) for name, file in files.items()
+        ]
+        return str(api.create_commit(repository, adds, commit_message=message).repo_url)
+    except Exception as error:  # of the network, of the hub, of the disk
+        raise GraftError(f"{repository} cannot be written on the Hugging Face hub: {hindrance(error)}.") from None
+
+
+def hindrance(error: Exception) -> str:
+    """Why something could not be given to the hub, and what to do."""
+    from huggingface_hub import errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, errors.LocalTokenNotFoundError) or status == 401:
+        return "log in with 'hf auth login', with a token that may write"
+    if status == 403:
+        return "your token may not write there; take a name of your own, or a token that may write ('hf auth login')"
+    if status is not None:
+        return f"it answered {status} ({str(error).splitlines()[0]})"
+    return f"{type(error).__name__}; check the connection"
 
 
 def listed(wanted: HubId) -> list[str]:

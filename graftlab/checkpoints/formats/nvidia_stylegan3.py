@@ -5,7 +5,8 @@ filters are computed anew and compared with what the file says of every layer.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from graftlab.checkpoints.formats.nvidia import (
     mapping_layers,
     networks_of,
     odd_options,
+    read_discriminator,
 )
 from graftlab.checkpoints.formats.nvidia_names import linear, mapping_names
-from graftlab.checkpoints.formats.stylegan2_config import UNKNOWN, check, generator_of
+from graftlab.checkpoints.formats.stylegan2_config import UNKNOWN, check, generator_of, left_out
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN3Config
 from graftlab.config.stylegan3 import PICTURE
@@ -70,10 +72,18 @@ def read(contents: Contents, part: str = "G_ema") -> ModelFile | None:
     network = flatten(path, generator)
     if {*STRANGERS} & {*network.classes.values()} != {INPUT}:
         return None
-    if "D" in networks:
-        notes.append("The discriminator is left out: a StyleGAN3 is not trained here.")
     config, tensors = read_generator(path, network)
-    return ModelFile(path, FORMAT, StyleGAN3.kind, config, tensors, {}, background(contents.tree), tuple(notes))
+    discriminator: Mapping[str, Tensor] = {}
+    if "D" in networks:
+        try:
+            judge, discriminator = read_discriminator(path, flatten(path, networks["D"]), config.judge)
+            widths, group = judge.discriminator_channels, judge.discriminator_group
+            config = replace(config, discriminator_channels=widths, discriminator_group=group)
+        except GraftError as error:
+            notes.append(left_out(path, error))
+    return ModelFile(
+        path, FORMAT, StyleGAN3.kind, config, tensors, discriminator, background(contents.tree), tuple(notes)
+    )
 
 
 def read_generator(path: Path, network: Network) -> tuple[StyleGAN3Config, dict[str, Tensor]]:

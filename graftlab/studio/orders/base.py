@@ -27,6 +27,11 @@ class Order(BaseModel, ABC):
         return None
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What is to be known of what was ordered, as soon as it is."""
+        return ()
+
+    @property
     def look(self) -> Path | None:
         """A picture of how far it is, if it draws some on the way."""
         return None

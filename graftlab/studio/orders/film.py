@@ -36,6 +36,7 @@ class FilmOrder(Order):
             "command": self.scene.as_command(at),
             "version": __version__,
             "scene": self.scene.model_dump(mode="json"),
+            **self.scene.carried(at),
         }
         film = replace(
             self.scene.shot(replace(at, watch=watch)),

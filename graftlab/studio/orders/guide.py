@@ -37,6 +37,7 @@ class Guide(Order):
     mask: MaskId | None = Field(None, description="Where it may change; none: everywhere.")
     soft: float = Field(8, ge=0, le=512, allow_inf_nan=False, description="Width of the mask's edges, pixels.")
     _found: str | None = PrivateAttr(None)
+    _notices: tuple[str, ...] = PrivateAttr(())
     _ended: bool = PrivateAttr(False)
 
     @property
@@ -46,6 +47,10 @@ class Guide(Order):
     @property
     def found(self) -> str | None:
         return self._found
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return self._notices
 
     def carry_out(self, at: Workspace, watch: Watch, out: Path) -> None:
         at = replace(at, own=None, watch=watch)  # at the size on the screen, for which it will do at any
@@ -66,6 +71,9 @@ class Guide(Order):
                 self._found, last = keep(codes), time.monotonic()
                 way.add(self._found)
 
+        def tell(notice: str) -> None:
+            self._notices += (notice,)
+
         try:
             guided = graftlab.guide(
                 renderer.model,
@@ -77,6 +85,7 @@ class Guide(Order):
                 words=at.networks.words(),
                 watch=watch,
                 follow=follow,
+                tell=tell,
                 **renderer.rendering,
             )
             self._found, self._ended = keep(guided.codes), True

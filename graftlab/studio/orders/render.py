@@ -1,6 +1,5 @@
 """A scene as a picture to keep."""
 
-from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -35,8 +34,7 @@ class Render(Order):
             "model": at.networks.model(self.scene.model, Network).fingerprint,
             "scene": self.scene.model_dump(mode="json"),
             "photos": self.scene.names(at),
-            "masks": {id: b64encode(at.visitor.mask(id).path.read_bytes()).decode() for id in self.scene.masks()},
-            "codes": {id: b64encode(at.visitor.found(id).read_bytes()).decode() for id in self.scene.textures_found()},
+            **self.scene.carried(at),
         }
         images.write(picture, out, recipe)
 

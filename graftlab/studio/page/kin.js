@@ -45,5 +45,6 @@ export function cardOf(name) {
 export const KINDS = {
   "swapping-autoencoder": "Swapping Autoencoder",
   stylegan2: "StyleGAN2",
+  stylegan3: "StyleGAN3",
 };
 export const kindOf = (kind) => KINDS[kind] ?? kind?.replaceAll("-", " ") ?? "unknown";

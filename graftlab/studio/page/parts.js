@@ -9,6 +9,7 @@ import { call, jobs, run } from "./wire.js";
 import { say } from "./words.js";
 
 const [FEWEST, MOST, MOST_AMOUNT] = [2, 16, 10];
+const WHAT = [[false, "Their channels"], [true, "All, where they lie"]];
 const fitted = signal(new Set()); // keys of layers whose parts are known
 const shown = signal(null); // regions in a picture: { key, width, height, labels, names, areas }
 const pointed = signal(null); // the part whose name the pointer is over
@@ -90,7 +91,7 @@ function painted({ width, height, labels, names }, amounts, over) {
 }
 
 /** The panel: a layer, its parts with the amount of each, and what is taken of other layers. */
-export function Parts({ part, layers, regions, change }) {
+export function Parts({ part, layers, regions, confined, change }) {
   const amounts = amountsOf(part);
   const going = jobs.value.find((job) => job.kind === "clusters" && isGoing(job));
   const others = part.layers.filter(({ layer }) => layer !== part.layer);
@@ -99,6 +100,8 @@ export function Parts({ part, layers, regions, change }) {
       pressed=${visible.value} onClick=${() => (visible.value = !visible.value)} />`}>
     <div><${Choice} name="Layer" value=${part.layer} options=${layers.map((one) => [`${one}`, `${one}`])}
       set=${(layer) => change("another layer", { layer })} /></div>
+    ${confined && html`<div><${Choice} name="What comes from B" value=${part.local} options=${WHAT}
+      set=${(local) => change(local ? "all of B, in places" : "channels of B", { local })} /></div>`}
     <div class="number"><span aria-hidden="true">Parts that it is cut into</span><${Typed} name="Number of parts" value=${part.count}
       lowest=${FEWEST} highest=${MOST} set=${(count) => change("the number of parts", { count: Math.round(count) }, "count")} /></div>
     ${going && html`<div class="row" role="status"><span class="hint">Looking for parts</span><${Share} job=${going} /></div>`}
@@ -107,17 +110,18 @@ export function Parts({ part, layers, regions, change }) {
       <label><input type="checkbox" checked=${name in amounts} onChange=${() => change(...toggling(part, name))} />
         <i style=${{ background: `hsl(${hue(index, regions.names.length)} 85% 55%)` }} />Part ${name}
         <small>${Math.round(100 * regions.areas[index])}%</small></label>
-      ${name in amounts && html`<${Slider} name=${`Amount of part ${name}`} value=${amounts[name]} usual=${1} zero=${0}
+      ${name in amounts && !part.local && html`<${Slider} name=${`Amount of part ${name}`} value=${amounts[name]} usual=${1} zero=${0}
         highest=${MOST_AMOUNT} set=${(amount) => put(name, amount)} />`}
     </li>`)}</ul>
-    <div class="row">
+    ${!part.local && html`<div class="row">
       <${Button} pressed=${part.reverse} title="The parts from A, all else from B"
         onClick=${() => change("the other way round", { reverse: !part.reverse })}>All else<//>
       <${Button} pressed=${part.hard} title="Each channel belongs to one part, not to all in proportion"
         onClick=${() => change("whole channels", { hard: !part.hard })}>Whole channels<//>
-    </div>
-    ${others.length > 0 && html`<p class="hint">${others.map(({ layer, amounts }) => `${Object.keys(amounts).length} at ${layer} px`).join(", ")} too
+    </div>`}
+    ${others.length > 0 && !part.local && html`<p class="hint">${others.map(({ layer, amounts }) => `${Object.keys(amounts).length} at ${layer} px`).join(", ")} too
       <${Button} onClick=${() => change("only this layer", { layers: part.layers.filter(({ layer }) => layer === part.layer) })}>Only this layer<//></p>`}
-    <p class="hint">Click the picture, or tick parts. One layer changes a little, several change more, and "All else" most.</p>
+    <p class="hint">${part.local ? "Click the picture, or tick parts: B is drawn where they lie, A everywhere else."
+      : 'Click the picture, or tick parts. One layer changes a little, several change more, and "All else" most.'}</p>
   <//>`;
 }

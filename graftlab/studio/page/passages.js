@@ -1,9 +1,10 @@
-// Films of blends: a walk through seeds, or the way from the first network to the others.
+// Films of blends: a walk through seeds or photos, or the way from the first network to the others.
 
 import { signal } from "@preact/signals";
 import { Button, Choice, Group, Menu, Slider } from "./controls.js";
 import { Films } from "./films.js";
 import { html } from "./html.js";
+import { named } from "./shelf.js";
 
 export const moment = signal(0); // seconds
 export const playing = signal(false);
@@ -12,18 +13,30 @@ export const FPS = 25;
 const KINDS = [[null, "Still"], ["walk", "Walk"], ["models", "A to B"], ["levels", "Levels"]];
 const PATHS = [["linear", "straight, in w"], ["spherical", "great circles, in z"], ["spline", "a smooth curve, in w"]];
 const HINTS = {
-  walk: "From seed to seed, drawn by the blend.",
-  models: "One seed, while A becomes the other networks.",
-  levels: "One seed, while B takes over from the finest layers to the coarsest.",
+  walk: "From one to the next, drawn by the blend.",
+  models: "One picture, while A becomes the other networks.",
+  levels: "One picture, while B takes over from the finest layers to the coarsest.",
 };
 
-/** The scene of a film at a moment; `still` is the scene of the picture. Null if that is, or a walk has too few seeds. */
-export function filmOf({ film, seeds, path, seconds, loop }, still, at) {
-  if (!still || (film === "walk" && seeds.length < 2)) return null;
-  const { picture, found, steps, ...scene } = still;
-  const two = film === "levels" ? { others: still.others.slice(0, 1), weights: { ...first(still) }, clusters: [], hard: false, reverse: false } : {};
+const TOO_FEW = {
+  false: "Add two seeds or more: choose one on the strip, and press A.",
+  true: "Add two photos or more: look for each in A, and press A.",
+};
+
+/** The photos of a walk whose codes this network's are. */
+const along = ({ keys, model }) => keys.filter((key) => key.model === model);
+
+/** The scene of a film at a moment; `still` is the scene of the picture, in a walk that of any seed. Null if that is, or a
+ *  walk has too few stations. */
+export function filmOf(part, still, at) {
+  const { film, seeds, path, seconds, loop, photo } = part;
+  const keys = along(part).map(({ model, ...key }) => key);
+  if (!still || (film === "walk" && (photo ? keys : seeds).length < 2)) return null;
+  const whole = still.local ? {} : { weights: first(still), clusters: [] };
+  const two = film === "levels" ? { others: still.others.slice(0, 1), hard: false, reverse: false, ...whole } : {};
+  const way = film !== "walk" ? { seeds: [], path } : photo ? { seeds: [], keys, path: path === "spherical" ? "linear" : path } : { seeds, path };
   return {
-    ...scene, ...two, kind: "blend-film", film, seeds: film === "walk" ? seeds : [], path, seconds, fps: FPS,
+    ...still, ...two, ...way, kind: "blend-film", film, seconds, fps: FPS,
     loop: loop && film !== "levels", moment: Math.min(Math.round(at * FPS) / FPS, seconds),
   };
 }
@@ -31,23 +44,28 @@ export function filmOf({ film, seeds, path, seconds, loop }, still, at) {
 /** Any shares of one other network: levels take none. */
 const first = ({ weights }) => ({ [Object.keys(weights)[0] ?? 4]: [1] });
 
-/** The panel. */
-export function Passages({ part, change }) {
-  const { film, seeds, seed } = part;
-  const put = (words, seeds) => change(words, { seeds });
+/** The panel; `model` is network A, `found` what is known of the photo in it. */
+export function Passages({ part, model, found, change }) {
+  const { film, seeds, seed, photo } = part;
+  const keys = along({ ...part, model });
+  const stations = photo ? keys.map(({ picture }) => named(picture)) : seeds.map((one) => `seed ${one}`);
+  const remove = (i) => change(`without ${stations[i]}`, photo ? { keys: part.keys.filter((key) => key !== keys[i]) } : { seeds: seeds.filter((_, j) => j !== i) });
+  const add = () => (photo ? change(`${named(part.picture)} in the walk`, { keys: [...part.keys, found] })
+    : change(`seed ${seed} in the walk`, { seeds: [...seeds, seed] }));
+  const here = photo ? (found ? named(part.picture) : "The photo") : `Seed ${seed}`;
   return html`<${Group} title="Film">
     <div><${Choice} name="Film" value=${film} options=${KINDS} set=${(film) => change("another film", { film })} /></div>
-    ${film === "walk" && html`<ul class="chips" aria-label="Seeds of the walk">${seeds.map((one, i) => html`<li key=${`${i} ${one}`}>
-        ${one}<${Button} name=${`Take seed ${one} out of the walk`} sign="remove" onClick=${() => put(`without seed ${one}`, seeds.filter((_, j) => j !== i))} />
-      </li>`)}<li><${Button} sign="add" data-key="a" keys="A" disabled=${seeds.length >= 40} onClick=${() => put(`seed ${seed} in the walk`, [...seeds, seed])}>Seed ${seed}<//></li></ul>
-      <${Menu} name="Path" value=${part.path} options=${PATHS} set=${(path) => change("the path", { path })} />`}
+    ${film === "walk" && html`<ul class="chips" aria-label="Stations of the walk">${stations.map((one, i) => html`<li key=${`${i} ${one}`}>
+        ${one.replace("seed ", "")}<${Button} name=${`Take ${one} out of the walk`} sign="remove" onClick=${() => remove(i)} />
+      </li>`)}<li><${Button} sign="add" data-key="a" keys="A" disabled=${stations.length >= 40 || (photo && !(found && part.picture))} onClick=${add}>${here}<//></li></ul>
+      <${Menu} name="Path" value=${part.path} options=${photo ? PATHS.filter(([name]) => name !== "spherical") : PATHS} set=${(path) => change("the path", { path })} />`}
     ${film && html`
       <${Slider} name="Moment" value=${Math.min(moment.value, part.seconds)} max=${part.seconds} step=${1 / FPS} zero=${0} set=${(at) => (moment.value = at)} />
       <${Slider} name="Seconds" value=${part.seconds} min=${1} max=${30} step=${0.5} digits=${1} usual=${8} zero=${1} lowest=${0.5} highest=${600}
         set=${(seconds) => change("the length", { seconds }, "seconds")} />
       ${film !== "levels" && html`<div class="row"><${Button} pressed=${part.loop} onClick=${() => change("the loop", { loop: !part.loop })}>
         Ends where it begins<//></div>`}
-      <p class="hint">${film === "walk" && seeds.length < 2 ? "Add two seeds or more: choose one on the strip, and press A." : HINTS[film]}</p>`}
+      <p class="hint">${film === "walk" && stations.length < 2 ? TOO_FEW[photo] : HINTS[film]}</p>`}
   <//>
   <${Films} watched=${watched} />`;
 }

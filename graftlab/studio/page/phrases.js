@@ -42,7 +42,8 @@ export function Phrases({ now, alter, scene, inside, led, limit }) {
   };
   const avoided = () => [avoid.trim()].filter(Boolean);
   const guide = async ({ text, neutral }) => {
-    const { found } = await run({ kind: "guide", scene, text: [text], avoid: avoided(), neutral, ...inside });
+    const { found, notices } = await run({ kind: "guide", scene, text: [text], avoid: avoided(), neutral, ...inside });
+    notices.forEach((notice) => say(notice, "trouble"));
     if (found) led(text, found); // also if it was stopped on the way
   };
   const set = (phrase, gain) => alter(`"${phrase.text}"`, {
@@ -72,6 +73,7 @@ export function Phrases({ now, alter, scene, inside, led, limit }) {
       <${Button} name=${`Remove ${phrase.text}`} sign="remove"
         onClick=${() => alter(`removing "${phrase.text}"`, { phrases: others(phrase) })} />
     </div>`)}
-    ${going && html`<div class="row"><${Button} disabled=${!going.found} onClick=${() => cancel(going)}>Stop here<//><${Share} job=${going} /></div>`}
+    ${going && html`<div class="row"><${Button} disabled=${!going.found} onClick=${() => cancel(going)}>Stop here<//><${Share} job=${going} /></div>
+      ${going.notices.map((notice) => html`<p class="hint trouble" role="status" key=${notice}>${notice}</p>`)}`}
   <//>`;
 }

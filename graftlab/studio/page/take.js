@@ -14,7 +14,8 @@ let expected = null; // { scene, photos (id -> name) } of a picture whose photos
 export async function take(files, shelf, room) {
   for (const file of files.filter(isSession)) await openSession(file);
   for (const file of files.filter(isVideo)) await takeVideo(file, room);
-  const found = await bring(files.filter((file) => !isSession(file) && !isVideo(file)), shelf ?? "structures");
+  for (const file of files.filter(isCodes)) await takeCodes(file);
+  const found = await bring(files.filter((file) => ![isSession, isVideo, isCodes].some((is) => is(file))), shelf ?? "structures");
   if (!found.length) return;
   const ids = found.map(({ id }) => id);
   const recipe = found.length === 1 ? ours(found[0]) : null;
@@ -38,12 +39,29 @@ async function takeVideo(file, room) {
   await (recipe ? open(recipe, recipe === expected ? undefined : lay) : lay());
 }
 
+/** Codes go to the room that draws such codes: w of a StyleGAN2, or a texture of a Swapping Autoencoder. */
+async function takeCodes(file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  try {
+    const told = await call("/api/codes", form);
+    if (!told.model) throw new Error(`${file.name} holds codes of a model that is not here: start the studio with that (--model).`);
+    const into = rooms.find(({ codes }) => codes === told.kind);
+    apply(`taking ${file.name}`, (now) => into.tookCodes(now, told));
+    location.hash = into.name;
+    say(into.name === "edit" ? `The texture of ${file.name} is on the picture.` : `The blend draws ${file.name}.`);
+  } catch (error) {
+    say(error.message, "trouble");
+  }
+}
+
 /** How a picture or a film was made, if that can be shown again; a film of a show tells how that began. */
 const ours = ({ recipe }) => (recipe?.show?.scene ? { ...recipe, scene: recipe.show.scene } : recipe?.scene ? recipe : null);
 const open = (recipe, lay) => restore(recipe, lay).catch((error) => say(error.message, "trouble"));
 const here = (id) => id in photos.value || id in videos.value;
 
 const isSession = ({ name }) => name.endsWith(".json");
+const isCodes = ({ name }) => name.endsWith(".safetensors");
 
 /** Show a picture as it was made, or say which of its photos are missing. */
 async function restore(recipe, lay) {

@@ -2,6 +2,7 @@
 
 import shlex
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -80,6 +81,17 @@ class Scene(BaseModel, ABC):
     def textures_found(self) -> list[str]:
         """The codes that it needs, by id."""
         return []
+
+    def carried(self, at: Workspace) -> dict[str, dict[str, str]]:
+        """Its masks and codes as base64, for files from which it is to open again."""
+        shelves = {
+            "masks": [at.visitor.mask(id).path for id in self.masks()],
+            "codes": [at.visitor.found(id) for id in self.textures_found()],
+        }
+        return {
+            name: {path.stem: b64encode(path.read_bytes()).decode() for path in paths}
+            for name, paths in shelves.items()
+        }
 
     @abstractmethod
     def as_command(self, at: Workspace) -> str:

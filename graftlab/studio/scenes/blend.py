@@ -46,6 +46,11 @@ class Parts(BaseModel):
     def file(self) -> str:
         return f"parts-{self.layer}.json"
 
+    @property
+    def chosen(self) -> list[str]:
+        """Those of which something is taken."""
+        return [name for name, amount in self.amounts.items() if amount]
+
 
 class Blend(Scene):
     """What a blend of networks draws: a seed or a photo's codes, of StyleGAN2s, or a photo, of Swapping Autoencoders.
@@ -68,6 +73,9 @@ class Blend(Scene):
     reverse: bool = Field(
         False, description="With `clusters`: these channels from the first model, all else from the other."
     )
+    local: bool = Field(
+        False, description="With `clusters`, of one layer: all of the other model, but only where these parts lie."
+    )
     mapping: str | None = Field(
         "a", pattern="^[a-h]$", description="Whose mapping network StyleGAN2s have; null: as the coarsest resolution."
     )
@@ -75,7 +83,7 @@ class Blend(Scene):
     psi: float = Field(0.7, ge=-2, le=3, allow_inf_nan=False, description="Truncation.")
     picture: PhotoId | None = None
     found: CodesId | None = Field(
-        None, description="Codes of the photo, which the job `invert` found in the first StyleGAN2."
+        None, description="Codes of the photo in the first StyleGAN2, of the job `invert`; without one, of a file."
     )
     steps: int = Field(STEPS, ge=1, le=MOST_STEPS, description="Of that search, as the command tells it.")
 
@@ -88,6 +96,8 @@ class Blend(Scene):
             raise ValueError("clusters are those of two models, and of each layer once")
         if (self.hard or self.reverse) and not self.clusters:
             raise ValueError("hard and reverse go with clusters")
+        if self.local and (len(layers) != 1 or self.hard or self.reverse):
+            raise ValueError("local goes with clusters of one layer, and without hard and reverse")
         return self
 
     @property
@@ -96,8 +106,17 @@ class Blend(Scene):
 
     def blended(self, at: Workspace) -> Network:
         """The network. GraftError if the models differ in more than their weights, or shares are not theirs."""
+        if self.local:
+            return self.confined(at)
         mixture: Mixture[Network] = at.networks.mixture(*self.models)
         return mixture.take(self.rule(at, mixture.network))
+
+    def confined(self, at: Workspace) -> Network:
+        """The first model, but the other where parts of its picture lie; nowhere as long as these are not known."""
+        (other,), (each,) = self.others, self.clusters
+        if at.parts(self.model, each.layer, each.count) is None or not each.chosen:
+            return at.networks.model(self.model, Network)
+        return at.networks.local(self.model, other, each.layer, each.count, each.chosen)
 
     def draw(self, at: Workspace) -> Tensor:
         return self.drawn_by(at, self.blended(at))
@@ -106,7 +125,7 @@ class Blend(Scene):
     def drawn_by(self, at: Workspace, network: Network) -> Tensor:
         """The picture that a blend makes of the seed, or of the photo."""
         if isinstance(network, StyleGAN):
-            if self.picture is None:
+            if self.picture is None and self.found is None:
                 return network.sample([self.seed], self.psi)
             if self.found is None:
                 raise GraftError("Where this photo lies in the first network is not known yet: look for it first.")
@@ -173,11 +192,11 @@ class Blend(Scene):
         seeds = at.networks.model(self.model, Network).takes == "seeds"
         lines = self.blending_lines(at)
         if seeds and self.picture:
-            photo = at.source(self.picture)
-            base = at.networks.source(self.model)
-            lines.append(command("invert", photo, "-m", base, "--steps", self.steps, "--enlarge", "-o", CODES))
-            by = ["--base", base, "--blend", FILE, "--codes", CODES, "--enlarge"]
-            lines.append(command("toonify", photo, *by, "-o", "blend.png"))
+            lines.append(self.searching_line(at, self.picture, self.steps))
+            by = ["--base", at.networks.source(self.model), "--blend", FILE, "--codes", CODES, "--enlarge"]
+            lines.append(command("toonify", at.source(self.picture), *by, "-o", "blend.png"))
+        elif self.found:
+            raise GraftError("No command draws a blend of codes from a file: copy it as Python, or as a film.")
         elif seeds:
             drawn = ["--seeds", self.seed, "--psi", number(self.psi)]
             lines.append(command("sample", "-m", FILE, *drawn, "-o", "blend.png"))
@@ -186,26 +205,28 @@ class Blend(Scene):
             lines.append(command("swap", photo, photo, "-o", "blend.png", *self.reading()[:-1], FILE))
         return "\n".join(lines)
 
-    def blending_lines(self, at: Workspace) -> list[str]:
-        """Those that write the model."""
-        words: list[object] = ["blend", *map(at.networks.source, self.models)]
-        lines = self.making_lines(at)
+    def searching_line(self, at: Workspace, picture: str, steps: int, out: str = CODES) -> str:
+        """That which finds the codes of a photo."""
+        how = ["-m", at.networks.source(self.model), "--steps", steps, "--enlarge", "-o", out]
+        return command("invert", at.source(picture), *how)
+
+    def parts_lines(self, at: Workspace) -> tuple[list[str], list[object]]:
+        """Those that find the parts, and the options that name them."""
+        lines, words = [], list[object]()
         for each in self.clusters:
             amounts = ",".join(
                 name if amount == 1 else f"{name}={number(amount)}" for name, amount in each.amounts.items()
             )
-            fitted = [
-                "fit",
-                at.networks.source(self.model),
-                "--layer",
-                each.layer,
-                "--parts",
-                each.count,
-                "-o",
-                each.file,
-            ]
-            lines.append(command("clusters", *fitted))
-            words += ["--clusters", f"{each.file}:{amounts}"]
+            how = ["--layer", each.layer, "--parts", each.count, "-o", each.file]
+            lines.append(command("clusters", "fit", at.networks.source(self.model), *how))
+            words += ["--clusters", f"{each.file}:{','.join(each.chosen) if self.local else amounts}"]
+        return lines, [*words, *(["--local"] if self.local else [])]
+
+    def blending_lines(self, at: Workspace) -> list[str]:
+        """Those that write the model."""
+        fitting, options = self.parts_lines(at)
+        words: list[object] = ["blend", *map(at.networks.source, self.models), *options]
+        lines = [*self.making_lines(at), *fitting]
         words += ["--hard"] if self.hard else []
         words += ["--reverse"] if self.reverse else []
         if self.clusters:
@@ -216,7 +237,9 @@ class Blend(Scene):
             table = json.dumps({str(each): [float(number(share)) for share in row] for each, row in self.rows.items()})
             lines.append(f"echo '{table}' > weights.json")
             words += ["--weights", "weights.json"]
-        if at.networks.model(self.model, Network).takes == "photos":
+        if self.local:
+            pass
+        elif at.networks.model(self.model, Network).takes == "photos":
             words += ["--part", "generator"]
         elif self.mapping:
             words += ["--mapping", self.mapping]
@@ -240,6 +263,10 @@ class Blend(Scene):
             last += f"codes = graftlab.invert(models[0], [{photo}], steps={self.steps}, enlarge=True).codes\n"
             first += "\nfrom graftlab.blending import adopt"
             drawing = "renderer.decode(adopt(codes, models[0], blended))"
+        elif self.found:
+            first += "\nfrom graftlab.blending import adopt\nfrom graftlab.codes import StyleCodes"
+            codes = f'StyleCodes.load("codes-{self.found}.safetensors")'
+            drawing = f"renderer.decode(adopt({codes}, models[0], blended))"
         elif not seeds:
             drawing = f"renderer.decode(renderer.encode({at.source(self.picture)!r}))" if self.picture else "None"
         return f'{first}\n{self.blending_python(at)}{last}renderer.write({drawing}, "blend.png")\n'
@@ -247,8 +274,7 @@ class Blend(Scene):
     def blending_python(self, at: Workspace) -> str:
         """The lines that make `models` and `blended`."""
         network = at.networks.model(self.model, Network)
-        opening = f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
-        saved = f"blended.save({FILE!r})\n"
+        opening, saved = self.models_python(at), f"blended.save({FILE!r})\n"
         if not self.clusters:
             rows = {each: [float(number(share)) for share in row] for each, row in self.rows.items()}
             rule = f"matrix({rows})"
@@ -260,20 +286,34 @@ class Blend(Scene):
                 "from graftlab.blending import blend_many, held, matrix, only\n\n"
                 f"{opening}blended = blend_many(models, {rule})\n{saved}"
             )
-        seen = f"seeds={SEEDS!r}" if network.takes == "seeds" else ""
-        lines, rules = [f"probes = Inputs({seen}).probes(models[0])\n"], []
+        if self.local:
+            (each,) = self.clusters
+            where = f"clusters=Clusters.load({each.file!r}), names={each.chosen}"
+            imports = "from graftlab.blending import Clusters, Inputs, confine, features_at\n"
+            return f"{imports}{self.parts_python(at)}blended = confine(*models, {where})\n{saved}"
+        rules = []
         for each in self.clusters:
-            lines.append(
-                f"features = features_at(models[0], {each.layer!r})\n"
-                f"fit(models[0], features, {each.count}, probes).save({each.file!r})\n"
-            )
             amounts = ",".join(f"{name}={number(amount)}" for name, amount in each.amounts.items())
             rules.append(f"{each.file}:{amounts}")
         options = "".join(f", {name}=True" for name in ("hard", "reverse") if getattr(self, name))
         options += ', part="generator"' if network.takes == "photos" else f", mapping={self.mapping!r}"
         return (
             "from graftlab.blending import BlendConfig, Inputs, blend_many, features_at\n"
-            f"from graftlab.blending.clusters import fit\n\n{opening}{''.join(lines)}"
-            f"rule = BlendConfig(clusters={rules}{options}).rule_for(models[0])\n"
+            f"{self.parts_python(at)}rule = BlendConfig(clusters={rules}{options}).rule_for(models[0])\n"
             f"blended = blend_many(models, rule)\n{saved}"
         )
+
+    def models_python(self, at: Workspace) -> str:
+        """The line that makes `models`."""
+        return f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
+
+    def parts_python(self, at: Workspace) -> str:
+        """The lines that find the parts, and write them."""
+        seen = f"seeds={SEEDS!r}" if at.networks.model(self.model, Network).takes == "seeds" else ""
+        found = [
+            f"features = features_at(models[0], {each.layer!r})\n"
+            f"fit(models[0], features, {each.count}, probes).save({each.file!r})\n"
+            for each in self.clusters
+        ]
+        opening = f"from graftlab.blending.clusters import fit\n\n{self.models_python(at)}"
+        return f"{opening}probes = Inputs({seen}).probes(models[0])\n{''.join(found)}"

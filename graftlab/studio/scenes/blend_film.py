@@ -1,18 +1,20 @@
-"""A film of a blend: a walk through its seeds, or the way from the first network to the others."""
+"""A film of a blend: a walk through seeds or photos, or the way from the first network to the others."""
 
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from graftlab.blending.blend import blend_many
-from graftlab.blending.inputs import Inputs
+from graftlab.blending.blend import adopt, blend_many
+from graftlab.blending.inputs import CodesIn, Inputs
+from graftlab.blending.local import Confine, confine
 from graftlab.networks.style import StyleGAN
 from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
-from graftlab.studio.scenes.base import command, number
-from graftlab.studio.scenes.blend import FILE, Blend
+from graftlab.studio.scenes.base import CodesId, PhotoId, command, number
+from graftlab.studio.scenes.blend import CODES, FILE, MOST_STEPS, STEPS, Blend
 from graftlab.studio.scenes.film import Seconds
 from graftlab.video.film import Film
 from graftlab.video.films import blends, walk
@@ -21,15 +23,25 @@ from graftlab.video.films.drawing import from_way
 EASE = "smooth"
 
 
+class Key(BaseModel):
+    """A photo on a walk, as the job `invert` found it in the first model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    picture: PhotoId
+    found: CodesId
+    steps: int = Field(STEPS, ge=1, le=MOST_STEPS, description="Of that search, as the command tells it.")
+
+
 class BlendFilm(Blend):
-    """A walk of a blend of StyleGAN2s through seeds; or one seed while the network becomes another: all of it
-    (`models`), or its layers from the finest to the coarsest (`levels`). Drawn is one moment."""
+    """A walk of a blend of StyleGAN2s through seeds or photos; or one of them while the network becomes another: all of
+    it (`models`), or its layers from the finest to the coarsest (`levels`). Drawn is one moment."""
 
     kind: Literal["blend-film"]  # type: ignore[assignment]  # another kind of scene
     film: Literal["walk", "models", "levels"] = "walk"
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(
         (), max_length=40, description="Of a walk, two or more."
     )
+    keys: tuple[Key, ...] = Field((), max_length=40, description="Of a walk through photos instead, two or more.")
     path: Literal["linear", "spherical", "spline"] = "linear"
     seconds: float = Field(8, ge=0.1, le=600, allow_inf_nan=False)
     fps: int = Field(25, ge=1, le=60)
@@ -38,12 +50,14 @@ class BlendFilm(Blend):
 
     @model_validator(mode="after")
     def check_film(self) -> Self:
-        if self.film == "walk" and len(self.seeds) < 2:
-            raise ValueError("a walk goes through two seeds or more")
+        if self.film == "walk" and max(len(self.seeds), len(self.keys)) < 2:
+            raise ValueError("a walk goes through two seeds or more, or through two photos")
+        if self.keys and (self.seeds or self.film != "walk" or self.path == "spherical"):
+            raise ValueError("photos on the way are those of a walk without seeds, and not in z")
         if self.film == "levels" and (self.loop or len(self.others) > 1):
             raise ValueError("levels change between two models, and do not loop")
-        if self.picture:
-            raise ValueError("films of blends are of seeds")
+        if self.picture and not self.found:
+            raise ValueError("films of blends need the codes of a photo")
         return self
 
     @property
@@ -55,25 +69,53 @@ class BlendFilm(Blend):
         if self.film == "walk":  # of the blend that changes as one looks
             at.networks.model(self.model, StyleGAN)  # refuses others
             network: Any = self.blended(at)
-            return self._walk(network).frame(number)
+            return self._walk(at, network).frame(number)
         key = (self.model_copy(update={"moment": 0}).model_dump_json(), None)
-        return at.networks.films.get(key, lambda: self._passage(self._models(at))).frame(number)
+        return at.networks.films.get(key, lambda: self._passage(at)).frame(number)
 
     def shot(self, at: Workspace) -> Film:
         """The film itself, which nothing that others look at changes."""
+        if self.film != "walk":
+            return self._passage(at)
         models = self._models(at)
-        return (
-            self._passage(models) if self.film != "walk" else self._walk(blend_many(models, self.rule(at, models[0])))
-        )
+        network: Any = self.confined(at) if self.local else blend_many(models, self.rule(at, models[0]))
+        return self._walk(at, network)
 
-    def _walk(self, network: StyleGAN) -> Film:
-        way = walk.through_seeds(network, self.seeds, self.path, self.loop, EASE, (self.psi, self.psi))
+    def _walk(self, at: Workspace, network: StyleGAN) -> Film:
+        way: Any
+        if self.keys:
+            base = at.networks.model(self.model, StyleGAN)
+            codes = [adopt(at.inverted(self.model, key.found), base, network) for key in self.keys]
+            way = walk.through(codes, self.path, self.loop, EASE)
+        else:
+            way = walk.through_seeds(network, self.seeds, self.path, self.loop, EASE, (self.psi, self.psi))
         return from_way(Renderer(network), way, self.frames, Fraction(self.fps), self.loop)
 
-    def _passage(self, models: list[StyleGAN]) -> Film:
+    def _passage(self, at: Workspace) -> Film:
+        models = self._models(at)
         change = blends.schedule(len(models), swap_at=self._levels(models[0]), circle=self.loop, ease=EASE)
-        codes_in = Inputs(seeds=str(self.seed), psi=self.psi).shown(models[0]).codes_in
-        return blends.blends(Renderer(models[0]), models, change, codes_in, self.frames, Fraction(self.fps), self.loop)
+        if self.found:
+            codes_in: CodesIn = partial(adopt, at.inverted(self.model, self.found), models[0])
+        else:
+            codes_in = Inputs(seeds=str(self.seed), psi=self.psi).shown(models[0]).codes_in
+        shown, length = (Renderer(models[0]), models, change, codes_in), (self.frames, Fraction(self.fps), self.loop)
+        return blends.blends(*shown, *length, confine=self._place(at))
+
+    def _place(self, at: Workspace) -> Confine | None:
+        """Where the other network is drawn; None: everywhere."""
+        if not self.local:
+            return None
+        (each,) = self.clusters
+        known = at.parts(self.model, each.layer, each.count)
+        if known is None or not each.chosen:
+            return lambda a, blended: a
+        return partial(confine, clusters=known, names=each.chosen)
+
+    def photos(self) -> list[str]:
+        return [key.picture for key in self.keys] or super().photos()
+
+    def textures_found(self) -> list[str]:
+        return [key.found for key in self.keys] or super().textures_found()
 
     def _levels(self, model: StyleGAN) -> str | None:
         """From the finest resolution to the coarsest, as options write it."""
@@ -89,33 +131,64 @@ class BlendFilm(Blend):
         length = ["--seconds", number(self.seconds), "--fps", self.fps, "-o", f"{self.film}.mp4"]
         psi, loop = ["--psi", number(self.psi)], ["--loop"] if self.loop else []
         if self.film == "walk":
-            seeds = ",".join(map(str, self.seeds))
-            words = ["walk", "--seeds", seeds, "-m", FILE, "--path", self.path, *psi, *loop, *length]
-            return "\n".join([*self.blending_lines(at), command("film", *words)])
+            searches = [self.searching_line(at, key.picture, key.steps, file) for file, key in self._files]
+            through = [file for file, _ in self._files] or ["--seeds", ",".join(map(str, self.seeds)), *psi]
+            line = command("film", "walk", *through, "-m", FILE, "--path", self.path, *loop, *length)
+            return "\n".join([*searches, *self.blending_lines(at), line])
         levels = self._levels(self._models(at)[0])
         how = ["--swap-at", levels] if levels else ["--circle"] if self.loop else []
-        words = ["film", "blend", *map(at.networks.source, self.models), *how]
-        line = command(*words, "--seeds", self.seed, *psi, *self.force(at), *length)
-        return "\n".join([*self.making_lines(at), line])
+        fitting, where = self.parts_lines(at) if self.local else ([], [])
+        shown = ["--photo", CODES] if self.found else ["--seeds", self.seed, *psi]
+        words = [*map(at.networks.source, self.models), *where, *how, *shown, *self.force(at), *length]
+        searches = [self.searching_line(at, self.picture, self.steps)] if self.found and self.picture else []
+        return "\n".join([*self.making_lines(at), *fitting, *searches, command("film", "blend", *words)])
+
+    @property
+    def _files(self) -> list[tuple[str, Key]]:
+        """The photos on the way, and what the files of their codes are called."""
+        return [(f"codes-{number}.safetensors", key) for number, key in enumerate(self.keys, start=1)]
 
     def as_python(self, at: Workspace) -> str:
         length, end = f"seconds={number(self.seconds)}, fps={self.fps}", f'graftlab.render(film, "{self.film}.mp4")\n'
         if self.film == "walk":
-            frames = f"{self.frames}, Fraction({self.fps}), {self.loop}"
-            way = f"{list(self.seeds)}, {self.path!r}, {self.loop}, {EASE!r}, ({number(self.psi)}, {number(self.psi)})"
+            found = "".join(self._searching_python(at, key, file) for file, key in self._files)
+            through, keys = "through_seeds", f"blended, {list(self.seeds)}"
+            how = f"{self.path!r}, {self.loop}, {EASE!r}"
+            if self.keys:
+                files = [file for file, _ in self._files]
+                through, keys = "through", f"[adopt(StyleCodes.load(file), models[0], blended) for file in {files}]"
+            else:
+                how += f", ({number(self.psi)}, {number(self.psi)})"
             return (
-                "from fractions import Fraction\n\nimport graftlab\nfrom graftlab.rendering import Renderer\n"
+                "from fractions import Fraction\n\nimport graftlab\nfrom graftlab.blending import adopt\n"
+                "from graftlab.codes import StyleCodes\nfrom graftlab.rendering import Renderer\n"
                 "from graftlab.video.films.drawing import from_way\n"
-                "from graftlab.video.films.walk import through_seeds\n"
-                f"{self.blending_python(at)}"
-                f"film = from_way(Renderer(blended), through_seeds(blended, {way}), {frames})\n{end}"
+                f"from graftlab.video.films.walk import {through}\n"
+                f"{self.blending_python(at)}{found}"
+                f"film = from_way(Renderer(blended), {through}({keys}, {how}), "
+                f"{self.frames}, Fraction({self.fps}), {self.loop})\n{end}"
             )
         levels = self._levels(self._models(at)[0])
         how = f"blends.schedule({len(self.models)}, swap_at={levels!r}, circle={self.loop}, ease={EASE!r})"
+        shown, found, more = f"seeds={str(self.seed)!r}, psi={number(self.psi)}", "", ""
+        if self.found:
+            shown = f"photo=[Path({CODES!r})]"
+        if self.found and self.picture:
+            key = Key(picture=self.picture, found=self.found, steps=self.steps)
+            found = self._searching_python(at, key, CODES)
+        if self.local:
+            (each,) = self.clusters
+            more = f", confine=partial(confine, clusters=Clusters.load({each.file!r}), names={each.chosen})"
         return (
-            "import graftlab\nfrom graftlab import films\nfrom graftlab.blending import Inputs\n"
-            "from graftlab.video.films import blends\n\n"
-            f"models = [graftlab.load(name) for name in {list(map(at.networks.source, self.models))}]\n"
-            f"codes = Inputs(seeds={str(self.seed)!r}, psi={number(self.psi)}).shown(models[0]).codes_in\n"
-            f"film = films.blend(models, codes, {how}, {length}, loop={self.loop})\n{end}"
+            "from functools import partial\nfrom pathlib import Path\n\nimport graftlab\nfrom graftlab import films\n"
+            "from graftlab.blending import Clusters, Inputs, confine, features_at\n"
+            "from graftlab.video.films import blends\n"
+            f"{self.parts_python(at) if self.local else self.models_python(at)}{found}"
+            f"codes = Inputs({shown}).shown(models[0]).codes_in\n"
+            f"film = films.blend(models, codes, {how}, {length}, loop={self.loop}{more})\n{end}"
         )
+
+    def _searching_python(self, at: Workspace, key: Key, file: str) -> str:
+        """The line that finds the codes of a photo."""
+        photo = at.source(key.picture)
+        return f"graftlab.invert(models[0], [{photo!r}], steps={key.steps}, enlarge=True).codes.save({file!r})\n"

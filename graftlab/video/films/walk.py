@@ -12,6 +12,7 @@ from functools import partial
 from math import pi
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +30,7 @@ StyleWay = Callable[[float], StyleCodes]
 Path = Literal["linear", "spherical", "spline"]
 TURNS = {"circle": 1, "noise": 4}
 """Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
+PACES = 10_001  # places along a film at which a pace is measured
 DECIMALS = 9  # of a place on the way, so that rounding does not miss a key
 
 
@@ -164,11 +166,12 @@ def through_seeds(
     closed: bool = False,
     ease: str = "linear",  # from key to key
     psi: tuple[float, float] | Curve = (0.7, 0.7),  # truncation, from and to, in a closed way and back; or over time
-    label: int | tuple[int, int] | None = None,  # class of a conditional model, or from one to another and back
+    pace: Curve = float,  # share of the film to share of the way (`pacing`)
+    label: int | str | tuple[int | str, int | str] | None = None,  # class, or from one to another, in a loop also back
 ) -> StyleWay:
     """The way through numbered latent vectors. GraftError for seeds that do not make such a path."""
     if isinstance(label, tuple):
-        first, second = (through_seeds(model, seeds, path, closed, ease, psi, each) for each in label)
+        first, second = (through_seeds(model, seeds, path, closed, ease, psi, pace, each) for each in label)
         share_of = between(0, 1, and_back=closed)
         return lambda share: first(share).mix(second(share), w=share_of(share))
     mapped = partial(model.map, labels=label)
@@ -184,7 +187,19 @@ def through_seeds(
         codes = model.codes_of(seeds, labels=label)
         way = through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return truncating(way, average, psi if callable(psi) else between(*psi, and_back=closed))
+    return truncating(lambda share: way(pace(share)), average, psi if callable(psi) else between(*psi, and_back=closed))
+
+
+def pacing(curve: Curve) -> Curve:
+    """How far a way is gone along at a pace: the share of the curve's area that lies before a share of the film.
+
+    GraftError for a pace that is below 0 anywhere, or 0 everywhere."""
+    shares = np.linspace(0, 1, PACES)
+    paces = np.array([curve(share) for share in shares])
+    gone = np.concatenate([[0], np.cumsum((paces[1:] + paces[:-1]) / 2)])
+    if paces.min() < 0 or gone[-1] <= 0:
+        raise GraftError("A pace is 0 or more, and not always 0 (--pace); give its range before the file: 0.2:1:FILE.")
+    return lambda share: float(np.interp(share, shares, gone / gone[-1]))
 
 
 # -- ways of ways, for a StyleGAN -------------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ export const edit = {
   took: (now, ids, shelf) => (shelf === "textures"
     ? { ...laid(now, "textures", ids), edit: { texture: ids[0], seed_texture: null, found: null } }
     : { ...laid(now, "structures", ids), edit: { picture: ids[0] } }),
+  codes: "SwapCodes",
+  tookCodes: (now, { id, model }) => ({ model, edit: ledTo(now.edit, id) }),
   restore,
 };
 

@@ -23,14 +23,15 @@ const STRIP = 8; // seeds that are shown at once
 const MOST = 4; // networks besides the first
 const BEGIN = 8; // pixels up to which a new blend is the first network's
 const LETTERS = "ABCDEFGH";
-const BLENDED = ["stylegan2", "swapping-autoencoder"]; // kinds, those first that one begins with
+const BLENDED = ["stylegan2", "stylegan3", "swapping-autoencoder"]; // kinds, those first that one begins with
+const CONFINED = ["stylegan2", "swapping-autoencoder"]; // of which B can be drawn in a place
 
 const WAYS = [["curve", "By resolution"], ["parts", "By parts"]];
 const STEPS = 300; // of the search for a photo
 const USUAL = { // beside what is blended, and of which seed or photo
-  way: "curve", layer: null, count: 8, layers: [], hard: false, reverse: false, // parts: amounts by layer
+  way: "curve", layer: null, count: 8, layers: [], hard: false, reverse: false, local: false, // parts: amounts by layer
   photo: false, inverted: [], steps: STEPS, // codes of photos that were found: { model, picture, found, steps }
-  film: null, seeds: [], path: "linear", seconds: 8, loop: true,
+  film: null, seeds: [], keys: [], path: "linear", seconds: 8, loop: true,
 };
 
 export const networks = {
@@ -50,17 +51,22 @@ export const networks = {
   }),
   Room,
   took: (now, ids) => ({ ...laid(now, "structures", ids), networks: { picture: ids[0] } }),
+  codes: "StyleCodes",
+  tookCodes: ({ networks: now }, { id, model }) => ({ networks: {
+    ...(now.model === model ? {} : { model, others: [], weights: () => ({}) }), picture: null, photo: true,
+    inverted: [...(now.inverted ?? []).filter(({ picture }) => picture), { model, picture: null, found: id, steps: STEPS }],
+  } }),
   restore: (now, scene) => {
     const { model, others, weights = {}, mapping = null, seed = 0, psi = 0.7, picture = null, found = null, steps = STEPS } = scene;
-    const { clusters = [], hard = false, reverse = false, film = null, seeds = [], path = "linear", seconds = 8, loop = false } = scene;
+    const { clusters = [], hard = false, reverse = false, local = false, film = null, seeds = [], keys = [], path = "linear", seconds = 8, loop = false } = scene;
     const { layer = null, count = 8 } = clusters[0] ?? {};
     const inverted = (now.networks.inverted ?? []).filter((one) => !found || one.model !== model || one.picture !== picture);
     moment.value = scene.moment ?? 0;
     return { networks: {
-      model, others, weights: () => weights, mapping, seed, psi, picture: picture ?? now.networks.picture, strip: seed - (seed % STRIP),
-      way: clusters.length ? "parts" : "curve", layer, count, layers: () => clusters, hard, reverse,
-      photo: Boolean(found), inverted: found ? [...inverted, { model, picture, found, steps }] : inverted, steps,
-      film, seeds, path, seconds, loop,
+      model, others, weights: () => weights, mapping, seed, psi, picture: found ? picture : picture ?? now.networks.picture, strip: seed - (seed % STRIP),
+      way: clusters.length ? "parts" : "curve", layer, count, layers: () => clusters, hard, reverse, local,
+      photo: Boolean(found) || keys.length > 0, inverted: found ? [...inverted, { model, picture, found, steps }] : inverted, steps,
+      film, seeds, keys: keys.map((key) => ({ model, ...key })), path, seconds, loop,
     } };
   },
 };
@@ -89,13 +95,15 @@ const table = (rows) => Object.fromEntries(rows.map(({ resolution, shares }) => 
 function sceneOf(part, { model, others, rows, seeds, found }) {
   if (!others.length || !rows.length) return null;
   const photo = !seeds || part.photo;
-  if (photo && (!part.picture || (seeds && !found))) return null;
+  if (photo && !(seeds ? found : part.picture)) return null;
   const drawn = { kind: "blend", model, mapping: mappingOf(part, others), seed: part.seed, psi: part.psi, picture: photo ? part.picture : null };
   if (found) Object.assign(drawn, { found: found.found, steps: found.steps });
   if (part.way === "curve") return { ...drawn, others, weights: table(rows) };
   const two = { ...drawn, others: others.slice(0, 1), mapping: mappingOf(part, others.slice(0, 1)) };
-  if (part.layers.length) return { ...two, weights: {}, clusters: part.layers, hard: part.hard, reverse: part.reverse };
-  return { ...two, weights: { [rows[0].resolution]: [part.reverse ? 1 : 0] } };
+  const here = part.layers.filter(({ layer, count }) => layer === part.layer && count === part.count);
+  if (part.local && here.length) return { ...two, weights: {}, clusters: here, local: true };
+  if (part.layers.length && !part.local) return { ...two, weights: {}, clusters: part.layers, hard: part.hard, reverse: part.reverse };
+  return { ...two, weights: { [rows[0].resolution]: [part.reverse && !part.local ? 1 : 0] } };
 }
 
 function Room({ part: kept, change, take }) {
@@ -103,13 +111,16 @@ function Room({ part: kept, change, take }) {
   const { model, kin, others, rows, seeds } = now;
   const layers = kin?.layers ?? [];
   const layer = layers.some((one) => `${one}` === kept.layer) ? kept.layer : `${layers[Math.floor((layers.length - 1) / 2)]}`;
-  const part = { ...USUAL, ...kept, layer };
+  const size = now.all.find(({ name }) => name === model)?.size;
+  const confined = CONFINED.includes(now.all.find(({ name }) => name === model)?.kind);
+  const part = { ...USUAL, ...kept, layer, local: Boolean(kept.local) && confined };
   const photo = !seeds || part.photo;
   now.found = seeds && part.photo ? part.inverted.find((one) => one.model === model && one.picture === part.picture) : null;
   const [inHand, hold] = useState(0);
   const hand = Math.min(inHand, others.length - 1);
   const scene = sceneOf(part, now);
-  const film = seeds && part.film ? filmOf(part, sceneOf({ ...part, photo: false }, { ...now, found: null }), moment.value) : null;
+  const still = part.film === "walk" ? sceneOf({ ...part, photo: false }, { ...now, found: null }) : scene;
+  const film = seeds && part.film ? filmOf({ ...part, model }, still, moment.value) : null;
   const alone = (index) => table(rows.map(({ resolution }) => ({ resolution, shares: others.map((_, i) => (i === index ? 1 : 0)) })));
   const frame = useLive("networks", film ?? scene);
   const settled = JSON.parse(useSettled(JSON.stringify(scene), 160));
@@ -125,7 +136,6 @@ function Room({ part: kept, change, take }) {
     <figcaption aria-hidden="true">${letter}</figcaption></figure>`;
   const play = film && html`<${Button} name=${playing.value ? "Pause" : "Play"} keys="P" sign=${playing.value ? "pause" : "play"} data-key="p"
     pressed=${playing.value} onClick=${() => (playing.value = !playing.value)} /> <span class="time">${film.moment.toFixed(2)} s</span>`;
-  const size = now.all.find(({ name }) => name === model)?.size;
   return html`<div class="room networks">
     <div class="desk">
       ${sheet ? html`<${Zoom} key=${sheet.id} job=${sheet} close=${() => (opened.value = null)} />`
@@ -141,13 +151,13 @@ function Room({ part: kept, change, take }) {
     </div>
     <aside class="panel" aria-label="Controls">
       <${Which} ...${now} part=${part} change=${change} />
-      ${others.length > 0 && html`<${Group} title="How"><div><${Choice} name="How they are blended" value=${part.way} options=${WAYS}
+      ${others.length > 0 && layers.length > 0 && html`<${Group} title="How"><div><${Choice} name="How they are blended" value=${part.way} options=${WAYS}
         set=${(way) => change(way === "parts" ? "by parts" : "by resolution", { way })} /></div><//>`}
       ${others.length > 0 && (byParts
-        ? html`<${Parts} part=${part} layers=${layers} regions=${regions} change=${change} />`
+        ? html`<${Parts} part=${part} layers=${layers} regions=${regions} confined=${confined} change=${change} />`
         : html`<${Shape} ...${now} hand=${hand} hold=${hold} change=${change} />`)}
       ${seeds && html`<${Seed} ...${now} part=${part} change=${change} />`}
-      ${seeds && html`<${Passages} part=${part} change=${change} />`}
+      ${seeds && html`<${Passages} part=${part} model=${model} found=${now.found} change=${change} />`}
       <${Keep} ...${now} part=${part} scene=${scene} />
       <${Sheets} />
       <${Learning} model=${model} />
@@ -166,7 +176,7 @@ function Caption({ model, kin, others, seeds, part }) {
   if (!model) return "Opening models";
   if (!kin) return `Comparing ${model} with others`;
   if (!others.length) return "No other network of this kind and size is here.";
-  return html`${[model, ...others].join(", ")}<i class="cut" />${seeds && !part.photo ? `seed ${part.seed}` : named(part.picture)}`;
+  return html`${[model, ...others].join(", ")}<i class="cut" />${seeds && !part.photo ? `seed ${part.seed}` : part.picture ? named(part.picture) : "codes of a file"}`;
 }
 
 /** A value as it was when it had not changed for a while. */

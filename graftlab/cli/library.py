@@ -1,0 +1,71 @@
+"""`graft index` and `graft find`: photos of a large collection by their codes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graftlab.cli.desk import DEFAULT_MODEL, Device, FittingOptions, Model, Precision, autoencoder
+from graftlab.cli.options import spread
+from graftlab.cli.output import Json, NewFile, new_file, picture, print_each, spare
+from graftlab.cli.progress import bar, say
+from graftlab.data.sources import open_photos
+from graftlab.editing import library as editing
+from graftlab.editing.library import Library
+from graftlab.errors import GraftError
+from graftlab.rendering.sheets import draw_found
+
+DEFAULT = Path("photos.index.safetensors")
+
+
+@spread
+def index(
+    photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
+    out: NewFile = DEFAULT,
+    options: FittingOptions = FittingOptions(),
+) -> None:
+    """Note the codes of a collection's photos, for 'graft find'; again, only those of new photos.
+
+    graft index ~/photos -o photos.index.safetensors
+    """
+
+    spare(out, options.model, photos)
+    model, side = options.open()
+    source = open_photos(photos)
+    known = Library.load(out) if out.exists() and out.stat().st_size else None
+    with bar("encoding", len(source)) as progress:
+        found = editing.index(model, source, side, known, lambda library: library.save(out), progress)
+    left_out = found.about["unreadable"]
+    say(found.save(out))
+    say(f"{len(found)} photos{f', {left_out} that cannot be read' if left_out else ''}.")
+
+
+def find(
+    texture: Annotated[Path | None, typer.Option(help="A picture whose texture the photos are to have.")] = None,
+    structure: Annotated[Path | None, typer.Option(help="A picture whose structure they are to have.")] = None,
+    library: Annotated[Path, typer.Option("--index", help="The index, from 'graft index'.")] = DEFAULT,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Photos to find.")] = 12,
+    out: Annotated[Path | None, new_file("Also draw them on a sheet.", picture, "--out", "-o")] = None,
+    as_json: Json = False,
+    model: Model = DEFAULT_MODEL,
+    device: Device = None,
+    precision: Precision = "float32",
+) -> None:
+    """Find the photos of a collection that are like a picture, in texture, in structure, or each like another's.
+
+    graft find --texture @render-winter --index photos.index.safetensors
+
+    graft find --texture @render-winter --structure @peaks --index photos.index.safetensors -o found.png
+    """
+
+    asked = {name: path for name, path in (("texture", texture), ("structure", structure)) if path}
+    if not asked:
+        raise GraftError("Name a picture that the photos are to be like: --texture, --structure or both.")
+    spare(out, library, *asked.values())
+    known = Library.load(library)
+    desk = autoencoder(model=model, device=device, precision=precision, size=known.size, square=True)
+    pictures = {name: desk.read(path) for name, path in asked.items()}
+    found = known.nearest(**{name: desk.network().encode(read) for name, read in pictures.items()}, count=count)
+    if out:
+        desk.write(draw_found(desk, known, pictures, found), out)
+    print_each([vars(each) for each in found], "{distance:.3f}  {name}", as_json)
