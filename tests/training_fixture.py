@@ -34,6 +34,7 @@ from graftlab.config import (
     RECIPES,
     DistillConfig,
     DistillRecipe,
+    StyleGAN3TrainConfig,
     StyleTrainConfig,
     SwappingTrainConfig,
     TrainConfig,
@@ -164,8 +165,11 @@ def trainers(batch: int) -> dict[str, Callable[[], AnyTrainer]]:
     swapping = SwappingTrainConfig(
         preset("tiny"), replace(RECIPES["official"], crops=2, r1_interval=2), **common, **all_changes
     )
-    network = style_preset("tiny", 16)
+    network = replace(style_preset("tiny", 16), classes=3)
     strength = {"adapt": 0.6, "adapt_from": 0.5, "adapt_images": 10}
+    plain = {**common, **all_changes, **strength}
+    adapted = {**plain, "classes": ("0", "1", "2")}
+    turning = tiny.stylegan3(classes=3).config
     few = replace(recipe("projected"), crops=2, code_noise=0.1, recolour=0.5)
     of_words = replace(swapping, recipe=RECIPES["official"], augment=(), **taught)
     translator = TranslatorConfig(32, width=4, most=8, halvings=2, blocks=1, discriminator_width=4)
@@ -173,10 +177,13 @@ def trainers(batch: int) -> dict[str, Callable[[], AnyTrainer]]:
     configs = {
         "swapping": swapping,
         "projected": replace(swapping, recipe=few, augment=("translation",)),
-        "stylegan2": StyleTrainConfig(network, style, **common, **all_changes, **strength),
-        "projected stylegan2": StyleTrainConfig(network, replace(style, **frozen), **common, **all_changes, **strength),
+        "stylegan2": StyleTrainConfig(network, style, **adapted, structure_blocks=2, base="one", parent="one"),
+        "projected stylegan2": StyleTrainConfig(style_preset("tiny", 16), replace(style, **frozen), **plain),
+        "stylegan3": StyleGAN3TrainConfig(turning, replace(style, path_length=0.0), **adapted),
         "swapping from words": of_words,
-        "stylegan2 from words": StyleTrainConfig(network, style, **common, **taught, adapt=0.0),
+        "stylegan2 from words": StyleTrainConfig(
+            network, style, **common, **taught, adapt=0.0, classes=("0", "1", "2")
+        ),
         "student": student,
     }
     return {name: partial(make, each) for name, each in configs.items()}
@@ -199,7 +206,10 @@ def steps_of(trainer: AnyTrainer, count: int) -> tuple[dict[str, torch.Tensor], 
     shape = (*shape[:2], shape[2] * (2 if isinstance(trainer.config, DistillConfig) else 1), shape[3])
     for number in range(count):
         images = torch.rand(shape, generator=torch.Generator().manual_seed(number)) * 2 - 1
-        told.append(distributed.average(trainer.step(images[trainer.share()])))
+        classes = getattr(trainer.config.network, "classes", 0)
+        labels = torch.randint(classes, shape[:1], generator=torch.Generator().manual_seed(number)) if classes else None
+        share = trainer.share()
+        told.append(distributed.average(trainer.step(images[share], None if labels is None else labels[share])))
     return trainer.state()[0], told
 
 
