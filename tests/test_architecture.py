@@ -26,6 +26,7 @@ LONGEST = 350  # lines of a file
 ROOMS = {
     "errors": "",
     "work": "errors",
+    "distributed": "errors",
     "artifacts": "errors work",
     "hardware": "errors work",
     "config": "errors work",
@@ -33,19 +34,20 @@ ROOMS = {
     "figures": "errors work images",
     "codes": "errors artifacts",
     "networks": "errors artifacts hardware config codes",
-    "data": "errors work hardware images",
+    "download": "errors work hardware",
+    "data": "errors work artifacts hardware download images",
     "kinds": "config networks",
     "objectives": "errors config networks perception language",
-    "checkpoints": "errors work artifacts hardware config codes networks kinds",
+    "checkpoints": "errors work artifacts hardware download config codes networks kinds",
     "perception": "errors",
     "language": "errors config hardware networks checkpoints perception",
-    "training": "errors work artifacts hardware config images figures codes networks kinds data objectives "
+    "training": "errors distributed work artifacts hardware config images figures codes networks kinds data objectives "
     "checkpoints blending editing perception evaluation language",
     "blending": "errors work artifacts config images figures codes networks checkpoints editing inversion",
     "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
     "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
-    "inversion": "errors work artifacts hardware config images figures codes networks checkpoints editing "
+    "inversion": "errors distributed work artifacts hardware config images figures codes networks checkpoints editing "
     "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
     "films": "codes networks blending editing rendering video",

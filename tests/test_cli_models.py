@@ -29,9 +29,7 @@ def file(bundle, tmp_path) -> Path:
 @pytest.fixture
 def offered(file, web, monkeypatch):
     """A server that offers the tiny model under the name `tiny`."""
-    monkeypatch.setattr(
-        "graftlab.checkpoints.catalogue.download.check_address", lambda *arguments: None
-    )  # http, for once
+    monkeypatch.setattr("graftlab.download.check_address", lambda *arguments: None)  # http, for once
     web.pages["/tiny.safetensors"] = Page(file.read_bytes())
     source = web.url("/tiny.safetensors")
     tiny = Entry("tiny", "swapping-autoencoder", "ours", source, "CC0-1.0", "https://page", "Tiny hills, 32 px")

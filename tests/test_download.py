@@ -10,8 +10,8 @@ import pytest
 from claims import refused
 from web import Page
 
-from graftlab.checkpoints.catalogue import download as module
-from graftlab.checkpoints.catalogue.download import PAUSES, REDIRECTS, download
+from graftlab import download as module
+from graftlab.download import PAUSES, REDIRECTS, download
 from graftlab.errors import GraftError
 
 DATA = random.Random(0).randbytes(700_000)  # several pieces

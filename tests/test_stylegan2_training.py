@@ -82,6 +82,7 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
     before = one.model.mapping.average.clone()
     with torch.no_grad():
         w = one._draw_codes(4, learn=True)
+        one._move_averages()
     torch.manual_seed(0)
     first = one.model.mapping(torch.randn(8, 16))[:4].mean(0)
     assert torch.allclose(one.model.mapping.average, (before + first) / 2)
@@ -220,7 +221,7 @@ def test_without_the_feature_network_nothing_is_validated(tmp_path, photos, monk
     def missing(name, device):
         raise GraftError("not installed")
 
-    monkeypatch.setattr("graftlab.training.stylegan2.efficientnet_lite", missing)
+    monkeypatch.setattr("graftlab.training.style_pictures.efficientnet_lite", missing)
     start(tmp_path / "run", photos).train()
     written = files(tmp_path / "run")
     assert "last.safetensors" in written

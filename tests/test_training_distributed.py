@@ -1,5 +1,6 @@
 """Two processes on this machine, with gloo: the same weights in both, the mean of their gradients, one that writes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,9 @@ import pytest
 import torch
 from claims import refused
 from safetensors.torch import load_file
-from training_fixture import CPU, config, make_photos
+from training_fixture import CPU, apart, config, encoder, make_photos, start, steps_of, trainers
 
-from graftlab.training import distributed
+from graftlab import distributed
 from graftlab.training.swapping import SwappingTrainer
 
 
@@ -55,6 +56,33 @@ def test_two_processes(tmp_path):
         "000000008.safetensors",
         "000000012.safetensors",
     ]
+    alone = start(tmp_path / "run", photos, images=16)  # goes on with what two began
+    assert alone.trainer.seen == 12
+    assert alone.train()
+    for name, make in trainers(8).items():  # as many steps as the pair took, half of each batch in either process
+        state, told = steps_of(make(), 2)
+        assert apart(load_file(tmp_path / f"{name}.safetensors"), state) < 2e-3, name
+        for ours, theirs in zip(told, json.loads((tmp_path / f"{name}.json").read_text()), strict=True):
+            assert theirs == pytest.approx(ours, abs=1e-4), name
+        in_passes(make(), state, told)
+    assert apart(load_file(tmp_path / "encoder.safetensors"), encoder()) < 2e-3
+
+
+def in_passes(trainer, state, told):
+    """Memory that suffices for half of a batch, as is found at the first step: the same result in two passes."""
+    draw = trainer._pass
+
+    def short(count, number):
+        if trainer.passes == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return draw(count, number)
+
+    trainer._pass = short
+    again, figures = steps_of(trainer, 2)
+    assert trainer.passes == 2
+    assert "2 passes, to the same result" in trainer.notes[-1]
+    assert apart(again, state) < 2e-3
+    assert figures == [pytest.approx(each, abs=1e-4) for each in told]
 
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="needs gloo")

@@ -6,6 +6,7 @@ python training_fixture.py pair FOLDER PHOTOS  makes FOLDER/run by two processes
 
 import contextlib
 import io
+import json
 import os
 import random
 import signal
@@ -13,20 +14,43 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 import torch
+import torch.nn.functional as F
 from PIL import Image
+from planted_words import Colours
 from safetensors.torch import save_file
 
-from graftlab.config import RECIPES, SwappingTrainConfig, preset
+from graftlab import distributed
+from graftlab.config import (
+    RECIPES,
+    DistillConfig,
+    DistillRecipe,
+    StyleGAN3TrainConfig,
+    StyleTrainConfig,
+    SwappingTrainConfig,
+    TrainConfig,
+    TranslatorConfig,
+    preset,
+    recipe,
+    style_preset,
+    style_recipe,
+)
 from graftlab.errors import GraftError
-from graftlab.training import distributed
+from graftlab.inversion.training import EncoderTrainer, EncoderTraining
+from graftlab.inversion.work import carry_out
+from graftlab.training import augment, projected, projected_stylegan2, words
 from graftlab.training import run as training
 from graftlab.training.run import Run
+from graftlab.training.trainers import AnyTrainer, new_trainer
 
 CPU = torch.device("cpu")
 
@@ -120,6 +144,91 @@ def kill_ten_times(folder: Path, photos: Path) -> None:
     assert half_written  # and the comparison will find that they are gone
 
 
+# -- one batch, shared -------------------------------------------------------------------------------------------------
+
+
+def teacher(*which) -> SimpleNamespace:
+    """What a feature network does, without one: the picture itself at strides of 4 to 32."""
+    return SimpleNamespace(maps=lambda images: tuple(F.avg_pool2d(images, stride) for stride in (4, 8, 16, 32)))
+
+
+def trainers(batch: int) -> dict[str, Callable[[], AnyTrainer]]:
+    """How to make one of every kind, with all that meets other pictures of a batch, or chance, in every few steps."""
+    for module in (projected, projected_stylegan2):
+        module.efficientnet_lite, module.channels = teacher, lambda name: (3, 3, 3, 3)
+    words.text_model = lambda *told: Colours()
+    common = {"data": "", "batch": batch, "precision": "float32"}
+    all_changes = {"augment": tuple(augment.CHANGES)}
+    taught = {"text": "red", "neutral": "grey", "text_model": "colours", "cutouts": 1}
+    style = replace(style_recipe("stylegan2", 16, batch), r1_interval=2, path_interval=2, average_decay=0.5)
+    frozen = {"projected": True, "r1": 0.0}
+    swapping = SwappingTrainConfig(
+        preset("tiny"), replace(RECIPES["official"], crops=2, r1_interval=2), **common, **all_changes
+    )
+    network = replace(style_preset("tiny", 16), classes=3)
+    strength = {"adapt": 0.6, "adapt_from": 0.5, "adapt_images": 10}
+    plain = {**common, **all_changes, **strength}
+    adapted = {**plain, "classes": ("0", "1", "2")}
+    turning = tiny.stylegan3(classes=3).config
+    few = replace(recipe("projected"), crops=2, code_noise=0.1, recolour=0.5)
+    of_words = replace(swapping, recipe=RECIPES["official"], augment=(), **taught)
+    translator = TranslatorConfig(32, width=4, most=8, halvings=2, blocks=1, discriminator_width=4)
+    student = DistillConfig(translator, DistillRecipe(r1_interval=2, features=0.0), **common, **all_changes)
+    configs = {
+        "swapping": swapping,
+        "projected": replace(swapping, recipe=few, augment=("translation",)),
+        "stylegan2": StyleTrainConfig(network, style, **adapted, structure_blocks=2, base="one", parent="one"),
+        "projected stylegan2": StyleTrainConfig(style_preset("tiny", 16), replace(style, **frozen), **plain),
+        "stylegan3": StyleGAN3TrainConfig(turning, replace(style, path_length=0.0), **adapted),
+        "swapping from words": of_words,
+        "stylegan2 from words": StyleTrainConfig(
+            network, style, **common, **taught, adapt=0.0, classes=("0", "1", "2")
+        ),
+        "student": student,
+    }
+    return {name: partial(make, each) for name, each in configs.items()}
+
+
+def make(config: TrainConfig) -> AnyTrainer:
+    """A trainer whose projected discriminators do not learn their last biases: reals and fakes pull at these alike, and
+    Adam makes a whole step of what rounding leaves of that."""
+    trainer = new_trainer(config, CPU)
+    for name, parameter in trainer.discriminators.named_parameters():
+        last = name.endswith((".6.bias", ".4.bias", "3.2.bias"))
+        if config.recipe.to_dict().get("projected") and last:
+            parameter.requires_grad_(False)
+    return trainer
+
+
+def steps_of(trainer: AnyTrainer, count: int) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    """The state after so many steps on this process's share of each batch, and the figures of all processes."""
+    shape, told = (trainer.config.batch, 3, *trainer.config.shape), []
+    shape = (*shape[:2], shape[2] * (2 if isinstance(trainer.config, DistillConfig) else 1), shape[3])
+    for number in range(count):
+        images = torch.rand(shape, generator=torch.Generator().manual_seed(number)) * 2 - 1
+        classes = getattr(trainer.config.network, "classes", 0)
+        labels = torch.randint(classes, shape[:1], generator=torch.Generator().manual_seed(number)) if classes else None
+        share = trainer.share()
+        told.append(distributed.average(trainer.step(images[share], None if labels is None else labels[share])))
+    return trainer.state()[0], told
+
+
+def encoder() -> dict[str, torch.Tensor]:
+    """The state of an encoder after two steps, of which each process took its share."""
+    training = EncoderTrainer(
+        tiny.stylegan2(), EncoderTraining(images=16, batch=8, width=8, features=0.0, learning_rate=1e-4), None
+    )
+    carry_out(training)
+    return training.state()
+
+
+def apart(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """The largest difference of any number, as a share of the largest in its tensor, or of 0.1."""
+    assert state.keys() == other.keys()
+    pairs = [(state[name].double(), other[name].double()) for name in state]
+    return max(float((a - b).abs().max() / b.abs().max().clamp(min=0.1)) for a, b in pairs)
+
+
 # -- two processes ---------------------------------------------------------------------------------------------------
 
 
@@ -180,9 +289,22 @@ def one_of_a_pair(rank: int, folder: Path, photos: Path) -> None:
         save_file(state, folder / f"{rank}.safetensors")
     mine = next(run.data.batches(rank * run.share, run.share, stride=4))
     assert torch.equal(mine, run.data.batch(0, 4).split(2)[rank])
+    for name, make in trainers(8).items():
+        state, told = steps_of(make(), 2)
+        if rank == 0:
+            save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / f"{name}.safetensors")
+            (folder / f"{name}.json").write_text(json.dumps(told))
+    state = encoder()
+    if rank == 0:
+        save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / "encoder.safetensors")
     where = folder / ("run" if rank == 0 else "another")
     with pytest.raises(GraftError, match="found different states"):
         start(where, photos, images=12)
+    sys.stderr.flush()
+    if rank == 1:
+        os._exit(0)  # as if it were killed
+    with pytest.raises(GraftError, match=r"Process 0 of 2 cannot reach the others, one of which has ended"):
+        distributed.average({"a": 1.0})
 
 
 if __name__ == "__main__":

@@ -57,18 +57,21 @@ class Web:
         page = self.pages.get(handler.path, Page(status=404))
         start, status = 0, page.status
         wanted = handler.headers.get("Range")
-        if wanted and page.ranges and status == 200 and handler.headers.get("If-Range") in (page.tag, page.modified):
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        end = len(page.data)
+        condition = handler.headers.get("If-Range")
+        if wanted and page.ranges and status == 200 and condition in (None, page.tag, page.modified):
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, end = int(first), int(last) + 1 if last else end
             status = 206 if start < len(page.data) else 416
         handler.send_response(status)
         for name, value in (("ETag", page.tag), ("Last-Modified", page.modified), ("Location", page.location)):
             if value is not None:
                 handler.send_header(name, value)
         if status == 206:
-            handler.send_header("Content-Range", f"bytes {start}-{len(page.data) - 1}/{len(page.data)}")
+            handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(page.data)}")
         if status == 416:
             handler.send_header("Content-Range", f"bytes */{len(page.data)}")
-        body = page.data[start:] if status in (200, 206) else b""
+        body = page.data[start:end] if status in (200, 206) else b""
         if page.length:
             handler.send_header("Content-Length", str(len(body)))
         handler.send_header("Content-Type", page.kind)

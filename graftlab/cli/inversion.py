@@ -16,7 +16,7 @@ from graftlab.cli.desk import Device, Model, PhotoSearch, Resume, seed_option, s
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.output import Json, NewFile, film_file, new_file, out_file, picture, print_each, spare
-from graftlab.cli.progress import bar, resumable, say
+from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
 from graftlab.inversion.redrawing import draw_comparison, redraw
 from graftlab.inversion.sources import Finding, pictures_in
@@ -199,11 +199,16 @@ def train_encoder(
     """Train a network that estimates a picture's codes in one pass, for 'graft invert'; the same command resumes.
 
     graft train-encoder alps.safetensors -o encoder.safetensors --images 100k
+
+    On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train-encoder alps.safetensors
     """
 
     spare(out, model)
     settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
+    if not speaks():  # one of several processes, and not the one that writes
+        inversion.train_encoder(network, settings, out, resume)
+        return
     with kept_beside(out):
         encoder = inversion.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)

@@ -87,6 +87,7 @@ COMMANDS: Panels = {
             {
                 "scan": "training.scan",
                 "pack": "training.pack",
+                "index": "training.index",
             },
         ),
         "train": "training.train",

@@ -43,21 +43,44 @@ def pack(
     crop: Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")] = "short",
     crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; 1 takes the centre.")] = 1,
     seed: Annotated[int, seed_option("Seed of random crops.")] = 0,
+    shard: Annotated[
+        int, typer.Option(min=0, help="Pictures in a tar shard, such as 1000: --out becomes a folder of these.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write photos in the form that is fastest for training: one memory-mapped file at the training size.
+    """Write photos in the form that is fastest for training: one memory-mapped file at the training size, or shards.
 
     graft data pack ~/photos -o photos.pack --size 128
+
+    graft data pack ~/photos -o shards/ --size 128 --shard 1000
     """
 
     source = data.open_source(photos)
     spare(out, *(photos / name for name in source.names if name.endswith(out.name)))
     with bar("packing", len(source)) as progress:
-        packed = data.pack(source, out, size, crop, progress, crops, seed)
+        packed = data.pack(source, out, size, crop, progress, crops, seed, shard)
     typer.echo(packed.to_json() if as_json else printable_lines(packed.summary()))
 
 
-Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB or pack of photos.")]
+def index(
+    shards: Annotated[
+        list[Path], typer.Argument(help="Tar files, folders of them or patterns, on this machine or as http(s) URLs.")
+    ],
+    out: NewFile = Path("index.shards"),
+    as_json: Json = False,
+) -> None:
+    """Make the index of tar shards (WebDataset), by which all commands that take photos read them.
+
+    graft data index 'https://example.org/photos-{000..123}.tar' -o photos.shards
+    """
+
+    spare(out, *shards)
+    with bar("indexing", unit="shards") as progress:
+        found = data.index(shards, out, progress)
+    print_figures(found.to_dict(), printable_lines(found.summary()), as_json)
+
+
+Photos = Annotated[Path, typer.Argument(help="Folder, zip, LSUN LMDB, pack or index of shards, which may be a URL.")]
 RunFolder = Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")]
 Size = Annotated[int | None, typer.Option(help="Side of the training pictures, pixels.")]
 OtherWeights = Annotated[

@@ -6,6 +6,7 @@ source --scan--> report      source --pack--> one memory-mapped file      source
 from graftlab.data.classes import Classes, classes_of
 from graftlab.data.crops import CROPS
 from graftlab.data.image_source import ImageSource
+from graftlab.data.indexing import IndexReport, index
 from graftlab.data.pack import Pack, pack
 from graftlab.data.scan import ScanReport, scan
 from graftlab.data.sources import open_source
@@ -15,10 +16,12 @@ __all__ = [
     "CROPS",
     "Classes",
     "ImageSource",
+    "IndexReport",
     "Pack",
     "ScanReport",
     "TrainingImages",
     "classes_of",
+    "index",
     "open_source",
     "pack",
     "scan",

@@ -14,6 +14,10 @@ ENDS = 64 * 1024  # bytes hashed at either end of a file
 MAX_BYTES = 512 * 1024 * 1024  # largest encoded image that is read into memory
 
 
+class SourceError(GraftError):
+    """Not one image is at fault but the source: what else it holds would be no better."""
+
+
 class ImageSource(Protocol):
     """Encoded images in a fixed order, readable at random from any thread.
 

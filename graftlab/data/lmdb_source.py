@@ -20,7 +20,7 @@ from graftlab.images import dimensions
 from graftlab.images.plugins import HEAD
 from graftlab.work.parallel import PerProcess
 
-ACCEPTED = "a folder or zip of images, an LMDB, or a pack made by `graft data pack`"
+ACCEPTED = "a folder or zip of images, an LMDB, an index of shards, or a pack made by `graft data pack`"
 LMDB_MAGIC = (0xBEEFC0DE).to_bytes(4, sys.byteorder)  # bytes 16 to 20 of data.mdb
 LOOKED_AT = 20_000  # entries of which the first bytes are looked at; beyond that the keys alone tell
 DATABASES, DATABASE_BYTES = 64, 48  # databases inside of one that are opened, and bytes of the entry of each

@@ -26,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 from graftlab.data.crops import crop_mode, cut
-from graftlab.data.image_source import ImageSource
+from graftlab.data.image_source import ImageSource, SourceError
+from graftlab.data.indexing import is_shards, write_shards
 from graftlab.data.left_out import SHOWN, LeftOut
 from graftlab.errors import GraftError
 from graftlab.hardware import require_space
@@ -135,7 +136,7 @@ class PackReport:
     images: int  # in the pack
     photos: int  # they were cut from
     size: int  # side of the images, pixels
-    bytes: int  # length of the file
+    bytes: int  # of the file, or of all shards
     unreadable: int  # photos left out
     reasons: list[str] = field(default_factory=list)  # one sentence each, for the first of them
     left_out: LeftOut = field(default_factory=LeftOut)  # files of the source that are no images, by kind
@@ -157,8 +158,9 @@ def pack(
     progress: Progress = silent,  # of photos
     crops_per_image: int = 1,  # 1: the centre; more: as many random crops of each photo
     seed: int = 0,  # of the random crops
+    shard: int = 0,  # images in a tar shard, of which a folder is made, with an index; 0: one memory-mapped file
 ) -> PackReport:
-    """Crop every photo once and write them all into one file.
+    """Crop every photo once and write them all into one file, or into shards as PNG.
 
     Unreadable photos are left out and counted. GraftError if they are more than half, if the disk is full, or if
     an option is impossible.
@@ -167,24 +169,29 @@ def pack(
     crop_mode(crop)
     if size < 1 or crops_per_image < 1:
         raise GraftError(f"A pack needs a size and crops_per_image of at least 1, not {size} and {crops_per_image}.")
+    if shard and out.exists() and not is_shards(out):
+        raise GraftError(f"{out} is no folder of shards, and not empty; name another folder.")
     if out.exists() and source.path.exists() and out.samefile(source.path):
         raise GraftError(f"{out} is the source itself; write the pack under another name.")
     require_space(out, DATA_START + len(source) * crops_per_image * (size * size * 3 + 32 + 128))
 
-    def crops_of(index: int) -> tuple[int, str, list[np.ndarray]] | str:
+    def crops_of(index: int) -> tuple[int, str, list[Any]] | str:
         """An index, its key and its crops, or the sentence that says why not."""
         rngs = [
             None if crops_per_image == 1 else np.random.default_rng([seed, index, k]) for k in range(crops_per_image)
         ]
         try:
             data = source.read(index)
-            return index, source.key(index), [cut(data, source.names[index], size, crop, rng) for rng in rngs]
+            made = [cut(data, source.names[index], size, crop, rng) for rng in rngs]
+            return index, source.key(index), [as_png(image) for image in made] if shard else made
+        except SourceError:
+            raise
         except GraftError as error:
             return str(error)
 
     reasons: list[str] = []
 
-    def images() -> Iterator[Entry]:
+    def images() -> Iterator[tuple[Any, str, str]]:
         for done, result in enumerate(ordered_map(crops_of, range(len(source))), start=1):
             if isinstance(result, str):
                 reasons.append(result)
@@ -197,13 +204,17 @@ def pack(
             progress(done, len(source))
 
     metadata = {"crop": crop, "crops_per_image": str(crops_per_image), "seed": str(seed), "source": source.path.name}
-    count = write_pack(out, size, images(), metadata)
+    if shard:
+        count, length = write_shards(out, images(), shard)
+    else:
+        count = write_pack(out, size, images(), metadata)
+        length = out.stat().st_size
     return PackReport(
         path=str(out),
         images=count,
         photos=len(source) - len(reasons),
         size=size,
-        bytes=out.stat().st_size,
+        bytes=length,
         unreadable=len(reasons),
         reasons=reasons[:SHOWN],
         left_out=source.left_out,

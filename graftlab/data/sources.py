@@ -2,6 +2,7 @@
 
 import os
 import re
+import tarfile
 import unicodedata
 import zipfile
 import zlib
@@ -18,6 +19,8 @@ from graftlab.data.left_out import FORBIDDEN, HIDDEN, LINK, OTHER, RUN, SPECIAL,
 from graftlab.data.lmdb_source import ACCEPTED, LMDB_MAGIC, LmdbSource
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
+from graftlab.data.remote import url_of
+from graftlab.data.shards import INDEX, ShardSource, is_index
 from graftlab.errors import GraftError
 from graftlab.images import LOG
 from graftlab.images.plugins import HEAD
@@ -29,9 +32,13 @@ NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows thei
 
 def open_source(path: str | Path) -> ImageSource:
     """Open a source of photos of any type. GraftError if there are none."""
+    if url_of(path):
+        return ShardSource(path)
     path = Path(path)
     try:
         if path.is_dir():
+            if (path / INDEX).is_file():
+                return ShardSource(path / INDEX)
             if is_pairs(path):
                 return Pairs(path)
             return LmdbSource(path / "data.mdb") if (path / "data.mdb").is_file() else FolderSource(path)
@@ -43,7 +50,9 @@ def open_source(path: str | Path) -> ImageSource:
             if head[16:20] == LMDB_MAGIC:
                 return LmdbSource(path)
             if looks_like_safetensors(head, path.stat().st_size):
-                return Pack(path)
+                return ShardSource(path) if is_index(path) else Pack(path)
+            if tarfile.is_tarfile(path):
+                raise GraftError(f"{path} is a shard without an index; make one with 'graft data index {path}'.")
             if zipfile.is_zipfile(path):
                 return ZipSource(path)
     except OSError as error:

@@ -6,7 +6,7 @@ data has to be stored. Several processes read disjoint positions of the same seq
 
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from itertools import count as count_from
 
 import numpy as np
@@ -15,15 +15,17 @@ from torch import Tensor
 
 from graftlab.data.classes import classes_of
 from graftlab.data.crops import Size, crop_mode, cut, extent
-from graftlab.data.image_source import ImageSource, content_key, fraction
+from graftlab.data.image_source import ImageSource, SourceError, content_key
 from graftlab.data.pack import Pack
 from graftlab.data.pairs import Pairs
+from graftlab.data.shards import ShardSource
 from graftlab.data.views import BLOCK, Block, Scenes, recoloured, scene
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.work.parallel import PerProcess, ordered_map, worker_count
 
 TOLERATED = 0.1  # share of unreadable images beyond which training stops
+TOGETHER = 16  # shards whose images are shuffled with each other
 TOLERATED_AT_LEAST = 10  # unreadable images never stop a small data set before this many
 
 
@@ -74,9 +76,10 @@ class TrainingImages:
         self._crop, self._seed = crop, seed
         self._mirrors = [axis for axis, mirrored in ((2, mirror), (1, mirror_vertical)) if mirrored]
         self._classes = classes_of(source).under(classes) if classes else None
-        keys = _all_keys(source)
-        self.keys = np.array([int(key[:16], 16) for key in keys], np.uint64)  # (n,) of all images: their content
-        self._training, self._held_out = _split(keys, source.names, holdout, views > 0)
+        self.keys = _all_keys(source)  # (n,) uint64 of all images: their content
+        self._training, self._held_out = _split(self.keys, source.names, holdout, views > 0)
+        self._shards = source.shard_of[self._training] if isinstance(source, ShardSource) else None
+        self._epochs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # the latest
         self._scenes = Scenes([source.names[index] for index in self._training], shared_lights) if views else None
         self.views = views
         self._pool = PerProcess(partial(ThreadPoolExecutor, worker_count(), "graftlab-decode"))
@@ -89,23 +92,24 @@ class TrainingImages:
     def names_held_out(self) -> list[str]:
         return [self.source.names[index] for index in self._held_out]
 
-    def batch(self, position: int, count: int) -> Tensor:
-        """The images at position, ..., position + count - 1 of the endless sequence.
+    def batch(self, position: int, count: int, rows: np.ndarray | slice = slice(None)) -> Tensor:
+        """The images at position, ..., position + count - 1 of the endless sequence, or these rows of that batch.
 
         Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
-        (count, 3, height, width) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
+        (n, 3, height, width) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
         source. GraftError if more than a tenth are unreadable.
 
         With views, the places 4k to 4k + 3 of some k are filled with scenes of several views, cropped and mirrored
         alike, so that true hybrids are known: `truths` says which.
         """
-        ranks, framed, _, alone = self._places(position, count)
+        ranks, framed, _, alone = self._places(position, count)[:, rows]
+        places = np.arange(position, position + count)[rows]
         if isinstance(self.source, Pack | Pairs):
             images = self.source.take(self._training[ranks])
         else:
             images = np.stack(list(self._pool().map(self._training_image, ranks.tolist(), framed.tolist())))
         for item in np.flatnonzero(alone).tolist():
-            images[item] = recoloured(images[item], np.random.default_rng([self._seed, position + item, 2]))
+            images[item] = recoloured(images[item], np.random.default_rng([self._seed, places[item], 2]))
         for axis in self._mirrors:
             mirrored = np.array([self._at(place)[axis] for place in framed.tolist()])
             images[mirrored] = np.flip(images[mirrored], axis)
@@ -147,17 +151,38 @@ class TrainingImages:
 
     def _at(self, place: int) -> tuple[int, bool, bool]:
         """The image at a place of the endless sequence, and whether it is mirrored upside down, and left to right."""
-        order, across, upside = _epoch(self._seed, place // len(self), len(self))
+        order, across, upside = self._epoch(place // len(self))
         place %= len(self)
         return int(order[place]), bool(upside[place]), bool(across[place])
 
-    def batches(self, position: int, count: int, stride: int) -> Generator[Tensor, None, None]:
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The order of one epoch and which of its places are mirrored left to right, and upside down, (n,) each.
+
+        Images of shards are shuffled among those of TOGETHER shards, which are others in every epoch: so each shard is
+        wanted once, for a while, and need not stay where there is no room for all."""
+        if (known := self._epochs.get(epoch)) is not None:
+            return known
+        rng = np.random.default_rng([self._seed, epoch])
+        if self._shards is None:
+            order = rng.permutation(len(self))
+        else:
+            window = rng.permutation(int(self._shards.max()) + 1) // TOGETHER
+            order = np.lexsort((rng.random(len(self)), window[self._shards]))
+        made = order, rng.random(len(self)) < 0.5, rng.random(len(self)) < 0.5
+        # A batch may lie across two epochs, and prefetching runs ahead, in several threads.
+        self._epochs = {**dict(list(self._epochs.items())[-3:]), epoch: made}
+        return made
+
+    def batches(
+        self, position: int, count: int, stride: int, rows: np.ndarray | slice = slice(None)
+    ) -> Generator[Tensor, None, None]:
         """batch(position), batch(position + stride), ... without end, three of them prepared in the background.
 
-        With several processes, process r of R reads position = seen + r * count, stride = R * count. Close the
-        iterator, or let it go, to stop the threads.
+        Of several processes each reads other `rows`. Close the iterator, or let it go, to stop the threads.
         """
-        return ordered_map(lambda place: self.batch(place, count), count_from(position, stride), workers=2, ahead=3)
+        return ordered_map(
+            lambda place: self.batch(place, count, rows), count_from(position, stride), workers=2, ahead=3
+        )
 
     def held_out(self, count: int) -> Tensor:
         """The first `count` readable validation images, cropped at the centre, not mirrored.
@@ -195,6 +220,8 @@ class TrainingImages:
             return None
         try:
             return cut(self.source.read(index), name, (self.height, self.width), self._crop, rng)
+        except SourceError:
+            raise
         except GraftError as error:
             self.unreadable.add(name)
             if len(self.unreadable) > max(TOLERATED_AT_LEAST, TOLERATED * len(self.source)):
@@ -205,37 +232,35 @@ class TrainingImages:
             return None
 
 
-@lru_cache(maxsize=4)  # a batch may lie across two epochs, and prefetching runs ahead
-def _epoch(seed: int, epoch: int, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The order of one epoch and which of its places are mirrored left to right, and upside down, (length,) each."""
-    rng = np.random.default_rng([seed, epoch])
-    return rng.permutation(length), rng.random(length) < 0.5, rng.random(length) < 0.5
-
-
-def _all_keys(source: ImageSource) -> list[str]:
+def _all_keys(source: ImageSource) -> np.ndarray:
+    """The first 64 bits of the content key of every image."""
+    if isinstance(source, ShardSource):
+        return source.heads
     chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
-    return [key for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk]
+    heads = (int(key[:16], 16) for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk)
+    return np.fromiter(heads, np.uint64, len(source))
 
 
-def _split(keys: list[str], names: Sequence[str], holdout: float, views: bool) -> tuple[np.ndarray, np.ndarray]:
+def _split(keys: np.ndarray, names: Sequence[str], holdout: float, views: bool) -> tuple[np.ndarray, np.ndarray]:
     """Indices (training, held out): the former in the order of the source, the latter in the order of their keys.
 
     An image is held out if its key, read as a fraction, is below `holdout`. Where that leaves a side empty, the
     photo with the smallest or largest key changes sides; with a `holdout` of 0 none is held out.
     """
     if views:  # a scene is held out whole: all of its views have the key of its first
-        firsts: dict[str, str] = {}
-        keys = [firsts.setdefault(scene(name), key) for name, key in zip(names, keys, strict=True)]
-    held = np.array([fraction(key) < holdout for key in keys])
+        firsts: dict[str, int] = {}
+        same = (firsts.setdefault(scene(name), key) for name, key in zip(names, keys.tolist(), strict=True))
+        keys = np.fromiter(same, np.uint64, len(keys))
+    held = (keys >> np.uint64(12)) / 2.0**52 < holdout  # as `fraction` has it
     if len(keys) == 1 or not holdout:
         held[:] = False
     elif not held.any():
-        held = _copies(keys, min(keys))
+        held = keys == keys.min()
     if held.all():
-        held = ~_copies(keys, max(keys))
+        held = keys != keys.max()
         held[0] |= not held.any()  # every image has the same content
-    by_key = sorted(np.flatnonzero(held).tolist(), key=lambda index: (keys[index], index))
-    return np.flatnonzero(~held), np.array(by_key, dtype=np.int64)
+    found = np.flatnonzero(held)
+    return np.flatnonzero(~held), found[np.argsort(keys[found], kind="stable")]
 
 
 def _keys(source: ImageSource, indices: Iterable[int]) -> list[str]:
@@ -246,7 +271,3 @@ def _keys(source: ImageSource, indices: Iterable[int]) -> list[str]:
         except GraftError:  # it will be met again, and counted, when its turn comes
             keys.append(content_key(source.names[index].encode()))
     return keys
-
-
-def _copies(keys: Sequence[str], key: str) -> np.ndarray:
-    return np.array([other == key for other in keys])

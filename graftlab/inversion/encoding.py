@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from graftlab import distributed
 from graftlab.inversion.encoder import Encoder
 from graftlab.inversion.training import EncoderTrainer, EncoderTraining, worth
 from graftlab.inversion.work import carry_out, keep_state
@@ -22,10 +23,15 @@ def train_encoder(
     """Train an encoder for a generator; `about` tells what it is worth. GraftError if the two do not go together."""
     device = next(model.parameters()).device
     network = efficientnet_lite(DEFAULT, device) if settings.features else None
-    trainer = EncoderTrainer(model, settings, network)
-    plan, total = {"model": model.fingerprint, **settings.to_dict()}, trainer.steps * settings.batch
-    with keep_state(state, plan, resume) as (folder, _), watch("training", total) as progress:
-        file = folder and folder / "training.safetensors"
-        carry_out(trainer, part(progress, 0, total, settings.batch), file)
-    trainer.encoder.about = {**settings.to_dict(), **worth(trainer)}
-    return trainer.encoder
+    with distributed.processes(device):
+        trainer, first = EncoderTrainer(model, settings, network), distributed.rank() == 0
+        plan, total = {"model": model.fingerprint, **settings.to_dict()}, trainer.steps * settings.batch
+        with (
+            keep_state(state if first else None, plan, resume) as (folder, _),
+            watch("training", total) as progress,
+        ):
+            folder = distributed.told(folder)
+            file = folder and folder / "training.safetensors"
+            carry_out(trainer, part(progress, 0, total, settings.batch), file, writes=first)
+        trainer.encoder.about = {**settings.to_dict(), **worth(trainer)}
+        return trainer.encoder

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graftlab import distributed
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
 from graftlab.config.base import Config, Images, Seed, Weight, Within
 from graftlab.hardware import exact_convolutions
@@ -60,6 +61,8 @@ class EncoderTrainer:
     def __init__(self, model: StyleGAN, settings: EncoderTraining, network: FeatureNetwork | None) -> None:
         self.model, self.settings, self.network = model, settings, network
         self.steps, self.done = -(-settings.images // settings.batch), 0
+        count = distributed.share(settings.batch, 1)
+        self._share = slice(distributed.rank() * count, (distributed.rank() + 1) * count)  # of each batch
         torch.manual_seed(settings.seed)
         self.encoder = Encoder.of(model, Centre.of(model), settings.width, settings.teacher)
         self.optimizer = torch.optim.Adam(self.encoder.parameters(), lr=settings.learning_rate, betas=BETAS)
@@ -70,11 +73,12 @@ class EncoderTrainer:
         self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate * (0.5 + 0.5 * cos(pi * share))
         self.optimizer.zero_grad(set_to_none=True)
         with exact_convolutions():
-            terms = self.losses(*self.examples(self.done + 1))
+            terms = self.losses(*self.examples(self.done + 1, self._share))
             loss = torch.stack(list(terms.values())).sum()
             loss.backward()
+        distributed.average_gradients(self.encoder.parameters())
         self.optimizer.step()
-        return loss.item()
+        return distributed.mean(loss.detach()).item()
 
     def losses(self, w: Tensor, images: Tensor) -> dict[str, Tensor]:
         """The weighted terms, of codes (n, L, Cw) and the pictures (n, 3, H, W) drawn from them."""
@@ -88,14 +92,15 @@ class EncoderTrainer:
         return terms
 
     @torch.no_grad()
-    def examples(self, number: int) -> tuple[Tensor, Tensor]:
-        """Codes (n, L, Cw) and pictures (n, 3, H, W): a function of the seed and of `number`."""
+    def examples(self, number: int, which: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """Codes (n, L, Cw) and pictures (n, 3, H, W) of a batch, or of some of it: a function of the seed and of
+        `number`."""
         count, layers = self.settings.batch, self.model.config.layers
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + number)
         w, other = (sample_codes(self.model, count, generator).w for _ in range(2))
         switch = torch.randint(1, layers + 1, (count, 1, 1), generator=generator)  # first row of the other
         switch[::2] = layers
-        mixed = torch.where((torch.arange(layers)[:, None] < switch).to(w.device), w, other)
+        mixed = torch.where((torch.arange(layers)[:, None] < switch).to(w.device), w, other)[which]
         images = self.model.synthesis(mixed, self.model.synthesis.constant_noise)
         return mixed, images.clamp(-1, 1)  # as they would come from a file
 

@@ -30,12 +30,12 @@ class Work(Protocol):
     def restore(self, tensors: dict[str, Tensor]) -> None: ...
 
 
-def carry_out(work: Work, progress: Progress = silent, file: Path | None = None) -> None:
+def carry_out(work: Work, progress: Progress = silent, file: Path | None = None, writes: bool = True) -> None:
     """Do the steps that are left: those that `file` says are not done, if there is one.
 
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
-    result. One that is damaged counts for nothing. The caller sees to it that a file of other work is not there:
-    GraftError if one is."""
+    result; of several processes one `writes`. One that is damaged counts for nothing. The caller sees to it that a file
+    of other work is not there: GraftError if one is."""
     if file and file.exists():
         go_on(work, file, progress)
     saved = monotonic()
@@ -43,7 +43,7 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None)
         loss = work.step()
         work.done += 1
         progress(work.done, work.steps, f"loss {loss:.4f}")
-        if file and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
+        if file and writes and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
             saved = monotonic()
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.errors import GraftError
+from graftlab.networks.chance import drawn
 from graftlab.networks.layers import Noise
 
 NoiseMode = Literal["none", "fixed", "random"]
@@ -30,7 +31,9 @@ def noise_source(mode: NoiseMode, seed: int = 0, origin: tuple[int, int] = (0, 0
     if mode == "none":
         return lambda layer, like: None
     if mode == "random":
-        return lambda layer, like: torch.randn(like.shape[0], 1, *like.shape[2:], device=like.device, dtype=like.dtype)
+        return lambda layer, like: drawn(
+            torch.randn, (like.shape[0], 1, *like.shape[2:]), device=like.device, dtype=like.dtype
+        )
     if mode == "fixed":
         grid: list[int] = []  # height of the first layer's output, in cells: tells how fine a later layer is
 

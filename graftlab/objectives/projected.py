@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.config import Recipe
+from graftlab.networks.chance import normal_like
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.projected import (
     PATCH,
@@ -45,7 +46,7 @@ def codes(
         structure, _ = model.encoder(disguise(images))
     if recipe.code_noise:
         deviation = recipe.code_noise / structure.shape[1] ** 0.5  # structures have unit length
-        structure = structure + deviation * torch.randn_like(structure)
+        structure = structure + deviation * normal_like(structure)
     return structure, texture
 
 

@@ -6,6 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from graftlab.networks.chance import normal_like
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
 from graftlab.networks.style import StyleGAN
@@ -61,15 +62,32 @@ def path_penalty(
     decay: float,  # share of the latest lengths in their running mean
     noise: Noise | None = None,
     direction: Tensor | None = None,  # y in the equation; None: random
+    latest: Tensor | None = None,  # mean of the lengths of the batch of which these are a part; None: of the whole
 ) -> tuple[Terms, Tensor]:
     """Path length regularisation (eq. 4): a step in w should change the picture by the same length everywhere.
 
     w (N, L, Cw), from the mapping network, which learns as well; `mean` is the running mean of the lengths, a in the
     equation. Returns the term, one value per picture, and the new mean."""
+    lengths = path_lengths(model, w, noise, direction)
+    if latest is None:
+        mean = torch.lerp(mean, lengths.mean(), decay)
+        return {"G_path": (lengths - mean).square()}, mean.detach()
+    mean = torch.lerp(mean, latest, decay)
+    # The mean moves with every length of the batch: the gradient of that, which sums over other parts, too.
+    moved = 2 * decay * (latest - mean) * (lengths - lengths.detach())
+    return {"G_path": (lengths - mean).square() - moved}, mean
+
+
+def path_lengths(
+    model: StyleGAN,
+    w: Tensor,
+    noise: Noise | None = None,
+    direction: Tensor | None = None,
+    differentiable: bool = True,
+) -> Tensor:
+    """How far pictures move with w, along one random direction: (N,), |J^T y| of eq. 4."""
     images = model.synthesis(w, noise or noise_source("random"))
-    direction = torch.randn_like(images) if direction is None else direction
+    direction = normal_like(images) if direction is None else direction
     along = (images * direction).sum() / sqrt(images[0, 0].numel())  # of unit variance, whatever the picture's size
-    (slope,) = torch.autograd.grad(along, w, create_graph=True)
-    lengths = slope.square().sum(2).mean(1).sqrt()  # (N,), J^T y; the mean over layers, as the authors have it
-    mean = torch.lerp(mean, lengths.mean(), decay)
-    return {"G_path": (lengths - mean).square()}, mean.detach()
+    (slope,) = torch.autograd.grad(along, w, create_graph=differentiable)
+    return slope.square().sum(2).mean(1).sqrt()  # the mean over layers, as the authors have it

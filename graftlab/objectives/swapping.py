@@ -5,6 +5,7 @@ A function for each equation, with both players: encoder and generator as one, a
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.config import Recipe
+from graftlab.networks.chance import drawn
 from graftlab.networks.discriminators import Discriminators, PatchDiscriminator
 from graftlab.networks.layers import Noise, full
 from graftlab.networks.noise import noise_source
@@ -43,10 +45,10 @@ class Crops:
     def draw(cls, like: Tensor, recipe: Recipe) -> Self:
         """Random boxes for pictures (N, ...): width and height independent, anywhere inside, mirrored half the time."""
         shape, device = (len(like), recipe.crops), like.device
-        flip = torch.randint(0, 2, shape, device=device) * 2.0 - 1.0
+        flip = drawn(partial(torch.randint, 0, 2), shape, device=device) * 2.0 - 1.0
         low, high = recipe.crop_scale
-        scale = low + (high - low) * torch.rand(*shape, 2, device=device)
-        offset = (2 * torch.rand(*shape, 2, device=device) - 1) * (1 - scale)
+        scale = low + (high - low) * drawn(torch.rand, (*shape, 2), device=device)
+        offset = (2 * drawn(torch.rand, (*shape, 2), device=device) - 1) * (1 - scale)
         return cls(flip, scale, offset)
 
     def cut(self, images: Tensor, size: int) -> Tensor:

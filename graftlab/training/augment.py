@@ -7,7 +7,7 @@ and the picture its texture comes from keep the same colours, which the patch di
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from math import pi
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from graftlab.data.crops import Size, extent
 from graftlab.errors import GraftError
+from graftlab.networks.chance import drawn
 from graftlab.objectives.terms import Augment, no_augment
 
 Extent = tuple[int, int]
@@ -25,7 +26,7 @@ Extent = tuple[int, int]
 
 def colour(count: int, size: Extent, device: torch.device) -> Augment:
     """Brightness up to 0.5 either way (of a range of 2), saturation 0 to 2, contrast 0.5 to 1.5."""
-    brightness, saturation, contrast = torch.rand(3, count, 1, 1, 1, device=device)
+    brightness, saturation, contrast = drawn(torch.rand, (3, count, 1, 1, 1), 1, device)
 
     def change(images: Tensor) -> Tensor:
         n = len(images)
@@ -42,7 +43,9 @@ def translation(count: int, size: Extent, device: torch.device) -> Augment:
     """A shift of up to an eighth of each side, whole pixels, with grey beyond the border."""
     down, across = (max(1, side // 8) for side in size)
     where = [
-        torch.arange(side, device=device) + reach + torch.randint(-reach, reach + 1, (count, 1), device=device)
+        torch.arange(side, device=device)
+        + reach
+        + drawn(partial(torch.randint, -reach, reach + 1), (count, 1), 0, device)
         for side, reach in zip(size, (down, across), strict=True)
     ]
 
@@ -58,7 +61,7 @@ def translation(count: int, size: Extent, device: torch.device) -> Augment:
 def cutout(count: int, size: Extent, device: torch.device) -> Augment:
     """A grey rectangle of half the sides, its centre anywhere."""
     inside = [
-        (torch.arange(side, device=device) + 0.5 - torch.rand(count, 1, device=device) * side).abs() < side / 4
+        (torch.arange(side, device=device) + 0.5 - drawn(torch.rand, (count, 1), 0, device) * side).abs() < side / 4
         for side in size
     ]
 
@@ -72,7 +75,7 @@ def cutout(count: int, size: Extent, device: torch.device) -> Augment:
 def geometry(count: int, size: Extent, device: torch.device) -> Augment:
     """Turned by up to 15 degrees, 0.75 to 1.33 times as large, sides in proportions from 3:4 to 4:3, reflected beyond
     the border: what ADA changes of a picture's geometry, kept small, for scenes that have an above and a below."""
-    turn, scale, aspect = torch.rand(3, count, device=device) * 2 - 1
+    turn, scale, aspect = drawn(torch.rand, (3, count), 1, device) * 2 - 1
     angle, scale, aspect = turn * (pi / 12), (4 / 3) ** scale, (4 / 3) ** (aspect / 2)
     zero = torch.zeros_like(angle)
     rows = [
@@ -84,13 +87,13 @@ def geometry(count: int, size: Extent, device: torch.device) -> Augment:
 
 def flip(count: int, size: Extent, device: torch.device) -> Augment:
     """Half of the pictures left to right."""
-    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    turned = drawn(torch.rand, (count, 1, 1, 1), 0, device) < 0.5
     return lambda images: torch.where(turned[: len(images)], images.flip(3), images)
 
 
 def quarter(count: int, size: Extent, device: torch.device) -> Augment:
     """Turned by 0, 90, 180 or 270 degrees; what is no square is reflected beyond the border."""
-    turns = torch.randint(4, (count, 1, 1, 1), device=device)
+    turns = drawn(partial(torch.randint, 4), (count, 1, 1, 1), 0, device)
     if size[0] != size[1]:
         return sampled(turned(turns.flatten() * (pi / 2)))
 
@@ -103,7 +106,7 @@ def quarter(count: int, size: Extent, device: torch.device) -> Augment:
 
 def rotation(count: int, size: Extent, device: torch.device) -> Augment:
     """Turned by any angle, reflected beyond the border."""
-    return sampled(turned((torch.rand(count, device=device) * 2 - 1) * pi))
+    return sampled(turned((drawn(torch.rand, (count,), 0, device) * 2 - 1) * pi))
 
 
 def turned(angle: Tensor) -> Tensor:
@@ -115,7 +118,7 @@ def turned(angle: Tensor) -> Tensor:
 
 def hue(count: int, size: Extent, device: torch.device) -> Augment:
     """Colours turned about the axis of grays, by any angle (Rodrigues' formula)."""
-    angle = (torch.rand(count, 1, 1, device=device) * 2 - 1) * pi
+    angle = (drawn(torch.rand, (count, 1, 1), 0, device) * 2 - 1) * pi
     unit, gray = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
     matrices = angle.cos() * unit + (1 - angle.cos()) * gray + angle.sin() * cross
@@ -124,13 +127,14 @@ def hue(count: int, size: Extent, device: torch.device) -> Augment:
 
 def luma(count: int, size: Extent, device: torch.device) -> Augment:
     """Light and dark exchanged in half of the pictures, while hues stay."""
-    turned = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    turned = drawn(torch.rand, (count, 1, 1, 1), 0, device) < 0.5
     return lambda images: torch.where(turned[: len(images)], images - 2 * images.mean(1, keepdim=True), images)
 
 
 def noise(count: int, size: Extent, device: torch.device) -> Augment:
     """Grain, whose deviation is that of a normal distribution of 0.1, without its sign."""
-    grain = 0.1 * torch.randn(count, 1, 1, 1, device=device).abs() * torch.randn(count, 3, *size, device=device)
+    grain = 0.1 * drawn(torch.randn, (count, 1, 1, 1), 0, device).abs()
+    grain = grain * drawn(torch.randn, (count, 3, *size), 0, device)
     return lambda images: images + grain[: len(images)].to(images)
 
 
@@ -152,7 +156,7 @@ def sampled(where: Tensor) -> Augment:
 def filters(count: int, size: Extent, device: torch.device) -> Augment:
     """Each of four bands of frequencies, octaves from the finest down, made stronger or weaker, by a factor of two for
     one deviation, while the power of a usual picture stays (ADA, appendix B, image-space filtering)."""
-    gains = torch.randn(count, 4, device=device).exp2()
+    gains = drawn(torch.randn, (count, 4), 0, device).exp2()
     usual = torch.tensor([10.0, 1, 1, 1], device=device) / 13  # power of the bands, from the coarsest up
     taps = (gains / (usual * gains.square()).sum(1, keepdim=True).sqrt()) @ bands().to(device)  # (count, T)
     reach = taps.shape[1] // 2
@@ -223,7 +227,7 @@ def draw(names: Sequence[str], count: int, size: Size, device: torch.device, sha
         return no_augment
     changes = [CHANGES[name](count, extent(size), device) for name in names]
     if share < 1:
-        changes = [sometimes(change, torch.rand(count, 1, 1, 1, device=device) < share) for change in changes]
+        changes = [sometimes(change, drawn(torch.rand, (count, 1, 1, 1), 0, device) < share) for change in changes]
 
     def change(images: Tensor) -> Tensor:
         for one in changes:

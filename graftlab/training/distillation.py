@@ -14,9 +14,10 @@ from graftlab.hardware import exact_convolutions
 from graftlab.images import l1, psnr
 from graftlab.networks.translator import PairDiscriminator, Translator
 from graftlab.objectives.distillation import objective, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
+from graftlab.training.sharing import Pass
 from graftlab.training.swapping import deep_distance
-from graftlab.training.trainer import Step, Trainer, accuracies
+from graftlab.training.trainer import Step, Trainer
 
 VALIDATION_PAIRS = 200
 SHEET_PAIRS = 8
@@ -60,30 +61,36 @@ class DistillTrainer(Trainer[DistillConfig, Translator, PairDiscriminator]):
         return figures
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        (photos, pictures), recipe = halves(images), self.config.recipe
-        with self._autocast():
-            terms = self._objective(
-                *("discriminators", self.model, self.discriminators, photos, pictures, recipe),
-                augment=self._augment(photos),
-            )
-        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
+        def terms(part: Pass) -> Terms:
+            photos, pictures = halves(images[part.rows])
+            with self._autocast():
+                return self._objective(
+                    *("discriminators", self.model, self.discriminators, photos, pictures, self.config.recipe),
+                    augment=self._augment(photos),
+                )
+
+        return self._minimise("discriminators", terms, len(images), chance=LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
-        (photos, pictures), recipe = halves(images), self.config.recipe
+        def terms(part: Pass) -> Terms:
+            photos, pictures = halves(images[part.rows])
+            return r1_penalty(self.discriminators, photos, pictures, self._augment(photos))
+
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, photos, pictures, self._augment(photos))
-            return self._minimise("discriminators", terms, recipe.r1_interval)
+            return self._minimise("discriminators", terms, len(images), self.config.recipe.r1_interval)
 
     def student_step(self, images: Tensor) -> dict[str, float]:
-        (photos, pictures), recipe = halves(images), self.config.recipe
-        with self._freeze_discriminators():
+        def terms(part: Pass) -> Terms:
+            photos, pictures = halves(images[part.rows])
             with self._autocast():
-                terms = self._objective(
-                    *("generator", self.model, self.discriminators, photos, pictures, recipe),
+                return self._objective(
+                    *("generator", self.model, self.discriminators, photos, pictures, self.config.recipe),
                     augment=self._augment(photos),
                     deep=self._deep,
                 )
-            figures = self._minimise("model", terms)
+
+        with self._freeze_discriminators():
+            figures = self._minimise("model", terms, len(images))
         self._average(self.config.batch)
         return figures
 

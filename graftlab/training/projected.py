@@ -9,11 +9,12 @@ from graftlab.config import SwappingTrainConfig
 from graftlab.networks.projected import ProjectedDiscriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.projected import Seen, adversaries, objective
-from graftlab.objectives.terms import HINGE_CHANCE, Augment, no_augment
+from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms, no_augment
 from graftlab.perception.efficientnet import channels, efficientnet_lite
 from graftlab.training import augment
+from graftlab.training.sharing import Pass
 from graftlab.training.swapping import Autoencoding
-from graftlab.training.trainer import Step, accuracies
+from graftlab.training.trainer import Step
 
 
 class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
@@ -42,29 +43,42 @@ class ProjectedTrainer(Autoencoding[ProjectedDiscriminators]):
         self.seen += self.config.batch
         return figures
 
-    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> tuple[dict[str, float], Seen]:
-        with self._freeze_discriminators():
+    def generator_step(self, images: Tensor, truths: Tensor | None = None) -> tuple[dict[str, float], list[Seen]]:
+        """Also returns what the teacher saw in each pass."""
+        passes: list[Seen] = []
+
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            del passes[part.number :]  # of an attempt for which memory did not suffice
             with self._autocast():
                 terms, seen = self._objective(
                     self.model,
                     self.discriminators,
                     self._teacher.maps,
-                    images,
+                    some,
                     self.config.recipe,
-                    augment=self._augment(images),
-                    disguise=self._disguise(images),
-                    truths=truths,
+                    augment=self._augment(some),
+                    disguise=self._disguise(some),
+                    truths=part.truths(truths),
                 )
-            figures = self._minimise("model", terms)
-        self._average(self.config.batch)
-        return figures, seen.detach()
+            passes.append(seen.detach())
+            return terms
 
-    def discriminator_step(self, seen: Seen) -> dict[str, float]:
+        with self._freeze_discriminators():
+            figures = self._minimise("model", terms, len(images))
+        self._average(self.config.batch)
+        return figures, passes
+
+    def discriminator_step(self, seen: list[Seen]) -> dict[str, float]:
         recipe = self.config.recipe
         if not recipe.adversarial:
             return {}
-        terms = self._adversaries("discriminators", self.discriminators, seen, recipe)
-        return self._minimise("discriminators", terms) | accuracies(terms, HINGE_CHANCE)
+
+        def terms(part: Pass) -> Terms:
+            return self._adversaries("discriminators", self.discriminators, seen[part.number], recipe)
+
+        count = sum(len(each.real[0]) for each in seen)
+        return self._minimise("discriminators", terms, count, chance=HINGE_CHANCE, divisible=False)
 
     def _disguise(self, images: Tensor) -> Augment:
         share, size = self.config.recipe.recolour, (images.shape[2], images.shape[3])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from math import inf
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +12,21 @@ from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.style import StyleGAN
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
-from graftlab.objectives.terms import HINGE_CHANCE, Augment
+from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms
 from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
+from graftlab.training.sharing import Pass
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.trainer import Step
+
+
+class Drawn(NamedTuple):
+    """What both learn from in one pass."""
+
+    real: Maps
+    made: Maps
+    w: Tensor  # of the made pictures
+    classes: Tensor | None  # of both
 
 
 class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
@@ -23,6 +34,7 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
     drawing them for each. Spectral normalisation takes the place of R1."""
 
     manner = "projected"
+    stretches = 2  # path lengths are measured on half batches
     compared_in = JUDGE  # not the teacher, who knows only what it taught
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
@@ -48,19 +60,38 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         return figures | self._count(turn)
 
     def both_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
-        """First the discriminator learns, then the generator by what it has learnt."""
-        augment, classes = self._augment(images, self.strength), self._classes(labels, len(images))
-        w = self._draw_codes(len(images), learn=True, labels=classes)
-        with self._autocast():
-            made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
-        with torch.no_grad():
-            real = self._maps(images, augment)
-        seen = tuple(maps.detach() for maps in made)
-        terms = self._adversarial("discriminators", self.discriminators, real, seen, classes)
-        figures = self._minimise("discriminators", terms) | self._accuracies(terms, HINGE_CHANCE)
+        """First the discriminator learns, then the generator by what it has learnt: from the same pictures, which are
+        drawn again only if they were made in several passes."""
+        before, kept = self._chance(), list[Drawn]()
+
+        def draw(part: Pass) -> Drawn:
+            some = images[part.rows]
+            augment, classes = self._augment(some, self.strength), self._classes(part.labels(labels), len(some))
+            w = self._draw_codes(len(some), learn=True, labels=classes)
+            with self._autocast():
+                made = self._maps(self.model.synthesis(w, noise_source("random")), augment)
+            with torch.no_grad():
+                return Drawn(self._maps(some, augment), made, w, classes)
+
+        def judging(part: Pass) -> Terms:
+            kept.clear()
+            both = draw(part)
+            if self.passes == 1:
+                kept.append(both)
+            seen = tuple(maps.detach() for maps in both.made)
+            return self._adversarial("discriminators", self.discriminators, both.real, seen, both.classes)
+
+        def convincing(part: Pass) -> Terms:
+            both = kept.pop() if kept else draw(part)
+            terms = self._adversarial("generator", self.discriminators, both.real, both.made, both.classes)
+            return terms | self._structure(both.w)
+
+        figures = self._note_sign(self._minimise("discriminators", judging, len(images), chance=HINGE_CHANCE))
+        after = self._chance()
         with self._freeze_discriminators():
-            terms = self._adversarial("generator", self.discriminators, real, made, classes)
-            figures |= self._minimise("model", terms | self._structure(w))
+            figures |= self._minimise("model", convincing, len(images), since=before)
+        self._restore(after)
+        self._move_averages()
         self._average(self.config.batch)
         return figures
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graftlab import distributed
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
@@ -27,10 +28,11 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import require_space
 from graftlab.images import write
-from graftlab.training import augment, distributed
+from graftlab.training import augment
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
 from graftlab.training.settings import read_settings, write_settings
+from graftlab.training.sharing import Pass
 from graftlab.training.trainers import new_trainer
 from graftlab.work import examples
 from graftlab.work.files import lock, taken_back
@@ -114,26 +116,34 @@ class Run:
         self.best: float | None = None  # lowest error on held-out pictures
         ours = Path(self.config.data) == examples.FOLDER  # in which nobody looks for what is no photo
         left_out = None if ours else source.left_out.told()
-        self.notes = [*([left_out] if left_out else []), *self.trainer.notes]  # sentences for who started the run
+        self.notes = [
+            *([left_out] if left_out else []),
+            *self.trainer.advice(),
+            *self.trainer.notes,
+        ]  # sentences for who started the run
         self._resume_or_start()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def train(self, progress: Progress = silent) -> bool:
         """Train to the end, or until interrupted, and save the state; returns whether the end was reached."""
+        told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
+            self.notes += self.trainer.notes[told:]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images
 
     def _train(self, progress: Progress) -> None:
         trainer, config = self.trainer, self.config
-        mine = distributed.rank() * self.share  # where this process's images lie in a batch
-        stream = self.data.batches(trainer.seen + mine, self.share, stride=config.batch)
+        share = trainer.share()  # which images of a batch this process takes
+        mine = Pass(0, share, True)
+        stream = self.data.batches(trainer.seen, config.batch, config.batch, share.numpy())
         with closing(stream), interruption() as interrupted:
             while trainer.seen < config.images and not distributed.any_process(interrupted(), trainer.device):
-                told = self.data.told(trainer.seen + mine, self.share)
+                told = self.data.told(trainer.seen, config.batch)
+                told = mine.truths(told) if self.data.views else mine.labels(told)
                 self.stats.add(distributed.average(trainer.step(next(stream), told)))
                 if self._due(config.record_every) and self.first:
                     self.stats.record(trainer.seen, trainer.skipped)

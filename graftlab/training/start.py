@@ -12,6 +12,7 @@ from math import prod, sqrt
 from pathlib import Path
 from typing import Any
 
+from graftlab import distributed
 from graftlab.artifacts import views
 from graftlab.checkpoints.load import load, locate
 from graftlab.checkpoints.readers import open_model
@@ -44,7 +45,6 @@ from graftlab.networks.model import fingerprint
 from graftlab.networks.style import names_of_classes
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.words import NEUTRAL
-from graftlab.training import distributed
 from graftlab.training import run as runs
 from graftlab.training.trainer import teacher_of
 from graftlab.work import examples
@@ -250,7 +250,10 @@ def train(
             if (seen := training.trainer.seen) >= config.images:
                 tell(f"{folder} has seen {seen:,} images, no fewer than --images; to go on, ask for more.")
         with watch("training", config.images, training.trainer.seen) as progress:
+            told = len(training.notes)
             finished = training.train(progress)
+        for note in training.notes[told:] if training.first else ():
+            tell(note)
     if not finished:
         if training.first:
             tell(f"Saved at {training.trainer.seen:,} images; the same command goes on from there.")

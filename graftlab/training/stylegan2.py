@@ -1,66 +1,55 @@
 """StyleGAN2's algorithm (Karras et al. 2020), with adaptive augmentation (ADA: Karras et al. 2020b) for small folders
-and for fine-tuning, and what shows how far it has come."""
+and for fine-tuning."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graftlab import kinds
+from graftlab import distributed, kinds
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.states import under
 from graftlab.config import StyleGAN2Config, StyleTrainConfig
-from graftlab.data import TrainingImages
 from graftlab.data.classes import listed, numbered
 from graftlab.errors import GraftError
-from graftlab.evaluation.metrics import kernel_distance
-from graftlab.figures.charts import RAW, TELLING, Curve, Figure
-from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
+from graftlab.networks.chance import drawn
 from graftlab.networks.layers import full
 from graftlab.networks.style import StyleGAN, class_matrix, names_of_classes
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import Synthesis
 from graftlab.networks.stylegan3 import FilteredConv
-from graftlab.objectives.stylegan2 import adversarial, path_penalty, r1_penalty, structure
-from graftlab.objectives.terms import LOGISTIC_CHANCE, Terms
-from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.perception.features import FeatureNetwork
-from graftlab.training import distributed
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies, fill
+from graftlab.objectives.stylegan2 import adversarial, path_lengths, path_penalty, r1_penalty, structure
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Player, Terms
+from graftlab.training.sharing import Pass
+from graftlab.training.style_pictures import StyleShowing
+from graftlab.training.trainer import DiscriminatorsT, Step, fill
 
-VALIDATION_IMAGES = 500
-SHEET_SIDE = 6  # samples along a sheet's sides
-MOST_ROWS = 12  # classes on a sheet
 ADAPT_EVERY = 4  # steps
 MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
 PATH_SHRINK = 2  # path lengths are measured on so much smaller batches, for memory's sake
 
 
-class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
-    """What all ways to train a StyleGAN have in common: how codes are drawn, adaptive augmentation, path lengths, its
-    pictures and its figures."""
-
-    settings = StyleTrainConfig
-    progress = ("G_GAN", "G")
-    compared_in = DEFAULT  # the feature network in which samples are compared with pictures
+class StyleTraining(StyleShowing[DiscriminatorsT]):
+    """What all ways to train a StyleGAN have in common: how codes are drawn, adaptive augmentation, path lengths."""
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
         self.strength = config.adapt_from if config.adapt else 1.0  # p: probability of every change of augmentation
         self.path_mean = torch.zeros((), device=device)  # a of path length regularisation
+        self._means_of_w: list[Tensor] = []  # of the latest passes
+        self._squares: dict[FilteredConv, list[Tensor]] = {}  # and mean squares of what layers of StyleGAN3 were given
         self._signs: list[float] = []  # mean sign of the logits of reals, of the latest steps
-        self._features: FeatureNetwork | None = None
-        self._compared: Tensor | None = None  # classes of the samples that are compared
-        self._known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
         if config.frozen_generator:  # FreezeG (Back and Ahn 2021): what lies where stays as the base has it
             for part in (self.model.mapping, *self.model.synthesis.coarsest(config.frozen_generator)):
                 part.requires_grad_(False)
         for layer in self.model.synthesis.modules() if self.photos else ():
             if isinstance(layer, FilteredConv):
+                self._squares[layer] = []
                 layer.register_forward_pre_hook(self._measure)
         self.source: Synthesis | None = None  # the base's coarse blocks, to which this generator's are held
         if config.structure_blocks:
@@ -85,18 +74,22 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         self.ema.load_state_dict(self.model.state_dict())
         return self._adopt_discriminators(base)
 
+    @property
+    def stretches(self) -> int:  # type: ignore[override]
+        """Pictures are compared in groups, whose members stand batch / group apart; path lengths, in half batches."""
+        group = min(self.config.network.judge.discriminator_group, self.config.batch)
+        return group * (1 + group % 2)
+
     def _generator(self) -> StyleGAN:
         """A new one, of the configuration's kind."""
         network: StyleGAN = kinds.new(self.config.network)  # type: ignore[assignment]  # the run's kind says so
         return network
 
-    def _measure(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """Move the mean square of a layer's input, by which StyleGAN3 scales it, towards that of a batch that the
-        generator learns from (appendix C.1)."""
+    def _measure(self, layer: FilteredConv, inputs: tuple[Tensor, ...]) -> None:
+        """Note the mean square of a layer's input, by which StyleGAN3 scales it, of pictures that the generator learns
+        from, for `_move_averages`."""
         if torch.is_grad_enabled():
-            latest = distributed.mean(full(inputs[0].detach()).square().mean())
-            keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
-            layer.magnitude.lerp_(latest, 1 - keep)  # type: ignore[operator]  # it is a FilteredConv
+            self._squares[layer].append(full(inputs[0].detach()).square().mean())
 
     def _hold(self, base: ModelFile, blocks: int) -> None:
         """Remember the base's coarse blocks, if the generator is held to them. GraftError if it has fewer."""
@@ -111,35 +104,69 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
         return structure(self.model.synthesis, self.source, w) if self.source else {}
 
     def path_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
-        recipe, count = self.config.recipe, max(1, len(images) // PATH_SHRINK)
+        recipe, before = self.config.recipe, self._chance()
+        latest: Tensor | None = None  # mean of the lengths of the whole batch
+
+        def codes(part: Pass) -> Tensor:
+            count, known = max(1, len(images[part.rows]) // PATH_SHRINK), part.labels(labels)
+            w = self._draw_codes(count, labels=self._classes(None if known is None else known[:count], count))
+            return w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
+
+        def lengths(part: Pass) -> Tensor:
+            return path_lengths(self.model, codes(part), differentiable=False).mean()
+
+        def measure() -> Tensor:
+            return torch.stack(self._in_passes(lengths, len(images), before)).mean(0)
+
+        def terms(part: Pass) -> Terms:
+            nonlocal latest
+            if latest is None and self.passes > 1:
+                latest = measure()
+                self._restore(before)
+            found, mean = path_penalty(self.model, codes(part), self.path_mean, recipe.path_decay, latest=latest)
+            moved[:] = [mean]
+            return found
+
+        moved: list[Tensor] = []
         with exact_convolutions():
-            w = self._draw_codes(count, labels=self._classes(None if labels is None else labels[:count], count))
-            w = w if w.requires_grad else w.requires_grad_()  # of a mapping network that is frozen
-            terms, mean = path_penalty(self.model, w, self.path_mean, recipe.path_decay)
-            self.path_mean = distributed.mean(mean)
-            return self._minimise("model", terms, recipe.path_interval) | {"path_length": self.path_mean.item()}
+            if distributed.world_size() > 1 and self.divides:
+                latest = distributed.mean(measure())
+            figures = self._minimise("model", terms, len(images), recipe.path_interval, since=before)
+            self.path_mean = distributed.mean(moved[0])
+        return figures | {"path_length": self.path_mean.item()}
 
     def _draw_codes(self, count: int, learn: bool = False, labels: Tensor | None = None) -> Tensor:
         """Codes w (count, L, Cw) of random latent vectors, some of them of two (style mixing: StyleGAN, section 3.1),
         and of classes (count, classes), where the networks have them.
 
-        `learn` moves the mean of w, which truncation draws towards."""
+        `learn` notes their mean, for `_move_averages`."""
         model, recipe, layers = self.model, self.config.recipe, self.config.network.layers
-        z = torch.randn(2 * count, self.config.network.z_channels, device=self.device)
-        first, second = model.mapping(z, None if labels is None else labels.repeat(2, 1)).chunk(2)
+        z = drawn(torch.randn, (2, count, self.config.network.z_channels), 1, self.device)
+        first, second = model.mapping(z.flatten(0, 1), None if labels is None else labels.repeat(2, 1)).chunk(2)
         if learn:
-            mean = distributed.mean(first.detach().mean(0))
-            model.mapping.average.lerp_(mean, 1 - recipe.average_decay)
-        crossing = torch.randint(1, max(2, layers), (count, 1), device=self.device)
-        mixed = torch.rand(count, 1, device=self.device) < recipe.mixing
+            self._means_of_w.append(first.detach().mean(0))
+        crossing = drawn(partial(torch.randint, 1, max(2, layers)), (count, 1), device=self.device)
+        mixed = drawn(torch.rand, (count, 1), device=self.device) < recipe.mixing
         late = mixed & (torch.arange(layers, device=self.device) >= crossing)  # (count, L)
         return torch.where(late[:, :, None], second[:, None], first[:, None])
+
+    def _move_averages(self) -> None:
+        """Move what is averaged over training towards what was drawn last, by all processes in all of their passes:
+        the mean of w, which truncation draws towards, and the mean squares by which StyleGAN3 scales its layers'
+        inputs (appendix C.1)."""
+        keep = 0.5 ** (self.config.batch / MAGNITUDE_HALFLIFE)
+        moved = [(self.model.mapping.average, self._means_of_w, self.config.recipe.average_decay)]
+        moved += [(layer.magnitude, noted, keep) for layer, noted in self._squares.items()]
+        for average, noted, decay in moved:
+            latest = distributed.mean(torch.stack(noted[-self.passes :]).mean(0))
+            average.lerp_(latest, 1 - decay)
+            noted.clear()
 
     def _classes(self, labels: Tensor | None, count: int) -> Tensor | None:
         """Classes of so many pictures as (count, classes), of any where nothing is known of the pictures; None where
         the networks know no classes."""
         if (classes := self.config.network.classes) and labels is None:
-            labels = torch.randint(classes, (count,))
+            labels = drawn(partial(torch.randint, classes), (count,))
         table = class_matrix(labels, count, classes)
         return None if table is None else table.to(self.device)
 
@@ -150,11 +177,11 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
             self._adapt()
         return {"augmented": self.strength}
 
-    def _accuracies(self, terms: Terms, chance: float) -> dict[str, float]:
-        """Those of the discriminator, over all processes; what augmentation is adapted to."""
-        right = distributed.average(accuracies(terms, chance))
-        self._signs.append(2 * right["D_accuracy_real"] - 1)
-        return right
+    def _note_sign(self, figures: dict[str, float]) -> dict[str, float]:
+        """The same figures, once the discriminator's accuracy, to which augmentation is adapted, is noted."""
+        right = distributed.average({"real": figures["D_accuracy_real"]})
+        self._signs.append(2 * right["real"] - 1)
+        return figures
 
     def _adapt(self) -> None:
         """Augment more if the discriminator knows its reals too well, less if not (ADA, section 3.1)."""
@@ -165,84 +192,6 @@ class StyleTraining(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
 
     def parts(self) -> dict[str, nn.Module]:
         return {"mapping": self.model.mapping, "synthesis": self.model.synthesis}
-
-    # -- pictures and figures ------------------------------------------------------------------------------------------
-
-    def references(self, data: TrainingImages) -> Tensor:
-        held_out = data.held_out(VALIDATION_IMAGES)
-        known = held_out if len(held_out) else data.batch(0, min(VALIDATION_IMAGES, len(data)))
-        self._compared = data.labels(0, len(known))  # classes of the samples: as many of each as there are photos
-        return known
-
-    @torch.no_grad()
-    def validate(self, references: Tensor) -> dict[str, float]:
-        """Kernel distance of deep features between pictures and as many samples, which are always of the same seeds.
-
-        Nothing where the feature network is not installed (extra `metrics`)."""
-        try:
-            self._features = self._features or efficientnet_lite(self.compared_in, self.device)
-        except GraftError:
-            return {}
-        if len(references) < 2:
-            return {}
-        if self._known is None or self._known[0] is not references:
-            self._known = (references, self._pool(self._features, references.split(16)))
-        seeds = range(len(references))
-        samples = (
-            self.ema.sample(seeds[i : i + 16], labels=None if self._compared is None else self._compared[i : i + 16])
-            for i in range(0, len(seeds), 16)
-        )
-        distance = kernel_distance(self._pool(self._features, samples), self._known[1])
-        return {"validation_kernel": distance, "validation_error": distance}
-
-    def _pool(self, network: FeatureNetwork, batches: Iterable[Tensor]) -> Tensor:
-        """Deep features (N, D) of pictures that come in batches."""
-        return torch.cat([network(batch.clamp(-1, 1)).pooled for batch in batches])
-
-    @torch.no_grad()
-    def samples(self, images: Tensor) -> Tensor:
-        """Pictures of seeds 0 to 35, or of seeds 0 to 5 in each class."""
-        names, side = self.config.classes[:MOST_ROWS], SHEET_SIDE
-        if names:
-            rows = [self.ema.sample(range(side), labels=number) for number in range(len(names))]
-        else:
-            rows = [self.ema.sample(range(i * side, (i + 1) * side)) for i in range(side)]
-        title = f"{self.seen:,} images seen: seeds 0 to {side - 1 if names else side**2 - 1}"
-        scale = max(1, 128 // self.config.network.size)
-        return sheet([row.cpu().split(1) for row in rows], list(names), title=title, scale=scale)
-
-    # -- report --------------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def codes(cls, config: StyleTrainConfig) -> str:
-        return f"{config.network.layers} layers of {config.network.w_channels}"
-
-    @classmethod
-    def figures(cls, points: Curve, config: StyleTrainConfig) -> list[Figure]:
-        """Losses, the distance of samples to photos, and what keeps the discriminator in check."""
-        seen, held = {"real": "real", "samples": "fake"}, config.structure_blocks
-        return [
-            ("Loss of the generator", {"adversarial": points("G_GAN")}, ""),
-            (
-                "Distance of samples to photos",
-                {"kernel distance": points("validation_kernel")},
-                "Of deep features, 0 for samples that cannot be told from photos; the best model has the lowest.",
-            ),
-            ("Losses of the discriminator", {name: points(f"D_{key}") for name, key in seen.items()}, ""),
-            (
-                "Accuracy of the discriminator",
-                {name: points(f"D_accuracy_{key}") for name, key in seen.items()},
-                TELLING,
-            ),
-            (
-                "Augmentation",
-                {"probability": points("augmented")},
-                "Rises while the discriminator knows its photos.",
-            ),
-            ("R1", {"R1": points("D_R1")}, RAW),
-            ("Path length", {"penalty": points("G_path")}, RAW),
-            *([("Distance to the base's structure", {"structure": points("G_structure")}, RAW)] if held else []),
-        ]
 
     # -- state ---------------------------------------------------------------------------------------------------------
 
@@ -295,37 +244,44 @@ class StyleGAN2Trainer(StyleTraining[StyleDiscriminator]):
 
     def discriminator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Photos, and as many fakes of the same classes: so both have the classes of the photos, as often."""
-        classes = self._classes(labels, len(images))
-        with torch.no_grad():
-            w = self._draw_codes(len(images), labels=classes)
-        with self._autocast():
-            terms = self._adversarial(
-                *("discriminators", self.model, self.discriminators, w, images),
-                augment=self._augment(images, self.strength),
-                labels=classes,
-            )
-        return self._minimise("discriminators", terms) | self._accuracies(terms, LOGISTIC_CHANCE)
+        terms = self._terms("discriminators", images, labels)
+        return self._note_sign(self._minimise("discriminators", terms, len(images), chance=LOGISTIC_CHANCE))
 
     def r1_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
-        recipe, classes = self.config.recipe, self._classes(labels, len(images))
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            classes = self._classes(part.labels(labels), len(some))
+            return r1_penalty(self.discriminators, some, self._augment(some, self.strength), classes)
+
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, self._augment(images, self.strength), classes)
-            return self._minimise("discriminators", terms, recipe.r1_interval)
+            return self._minimise("discriminators", terms, len(images), self.config.recipe.r1_interval)
 
     def generator_step(self, images: Tensor, labels: Tensor | None = None) -> dict[str, float]:
         """Learns from as many pictures as the discriminator has just seen."""
-        classes = self._classes(labels, len(images))
         with self._freeze_discriminators():
-            w = self._draw_codes(len(images), learn=True, labels=classes)
-            with self._autocast():
-                terms = self._adversarial(
-                    *("generator", self.model, self.discriminators, w, images),
-                    augment=self._augment(images, self.strength),
-                    labels=classes,
-                )
-            figures = self._minimise("model", terms | self._structure(w))
+            figures = self._minimise("model", self._terms("generator", images, labels), len(images))
+        self._move_averages()
         self._average(self.config.batch)
         return figures
+
+    def _terms(self, player: Player, images: Tensor, labels: Tensor | None) -> Callable[[Pass], Terms]:
+        """What a player minimises."""
+        learn = player == "generator"
+
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            classes = self._classes(part.labels(labels), len(some))
+            with torch.set_grad_enabled(learn):
+                w = self._draw_codes(len(some), learn, classes)
+            with self._autocast():
+                found = self._adversarial(
+                    *(player, self.model, self.discriminators, w, some),
+                    augment=self._augment(some, self.strength),
+                    labels=classes,
+                )
+            return found | self._structure(w) if learn else found
+
+        return terms
 
     def steps(self) -> dict[str, tuple[Step, float]]:
         recipe = self.config.recipe

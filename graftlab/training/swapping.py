@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from graftlab.codes import SwapCodes
 from graftlab.config import SwappingTrainConfig
 from graftlab.data import TrainingImages
+from graftlab.data.views import BLOCK
 from graftlab.figures.charts import RAW, TELLING, Curve, Figure, Points
 from graftlab.figures.sheets import sheet
 from graftlab.hardware import exact_convolutions
@@ -15,10 +16,11 @@ from graftlab.images import l1, psnr
 from graftlab.networks.discriminators import Discriminators
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.swapping import objective, r1_penalty
-from graftlab.objectives.terms import LOGISTIC_CHANCE, Distance
+from graftlab.objectives.terms import LOGISTIC_CHANCE, Distance, Terms
 from graftlab.perception.distances import deep
 from graftlab.perception.efficientnet import DEFAULT, efficientnet_lite
-from graftlab.training.trainer import DiscriminatorsT, Step, Trainer, accuracies
+from graftlab.training.sharing import Pass
+from graftlab.training.trainer import DiscriminatorsT, Step, Trainer
 
 VALIDATION_IMAGES = 64
 SHEET_IMAGES = 6
@@ -29,6 +31,13 @@ class Autoencoding(Trainer[SwappingTrainConfig, SwappingAutoencoder, Discriminat
 
     settings = SwappingTrainConfig
     encodes = True
+    stretches = 2  # the first half of a batch is reconstructed
+
+    @property
+    def unit(self) -> int:  # type: ignore[override]
+        """Pictures are swapped in pairs; of a scene's views two pairs may belong together."""
+        return BLOCK if self.config.views else 2
+
     progress = ("G_L1", "L1")
 
     def parts(self) -> dict[str, nn.Module]:
@@ -109,30 +118,39 @@ class SwappingTrainer(Autoencoding[Discriminators]):
         return figures
 
     def discriminator_step(self, images: Tensor) -> dict[str, float]:
-        recipe = self.config.recipe
-        with self._autocast():
-            terms = self._objective(
-                *("discriminators", self.model, self.discriminators, images, recipe), augment=self._augment(images)
-            )
-        return self._minimise("discriminators", terms) | accuracies(terms, LOGISTIC_CHANCE)
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            with self._autocast():
+                return self._objective(
+                    *("discriminators", self.model, self.discriminators, some, self.config.recipe),
+                    augment=self._augment(some),
+                )
+
+        return self._minimise("discriminators", terms, len(images), chance=LOGISTIC_CHANCE)
 
     def r1_step(self, images: Tensor) -> dict[str, float]:
         recipe, size = self.config.recipe, self.config.network.patch_size
+
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
+            return r1_penalty(self.discriminators, some, recipe, size, self._augment(some))
+
         with exact_convolutions():
-            terms = r1_penalty(self.discriminators, images, recipe, size, self._augment(images))
-            return self._minimise("discriminators", terms, recipe.r1_interval)
+            return self._minimise("discriminators", terms, len(images), recipe.r1_interval)
 
     def generator_step(self, images: Tensor, truths: Tensor | None = None) -> dict[str, float]:
-        recipe = self.config.recipe
-        with self._freeze_discriminators():
+        def terms(part: Pass) -> Terms:
+            some = images[part.rows]
             with self._autocast():
-                terms = self._objective(
-                    *("generator", self.model, self.discriminators, images, recipe),
-                    augment=self._augment(images),
-                    truths=truths,
+                return self._objective(
+                    *("generator", self.model, self.discriminators, some, self.config.recipe),
+                    augment=self._augment(some),
+                    truths=part.truths(truths),
                     deep=self._deep,
                 )
-            figures = self._minimise("model", terms)
+
+        with self._freeze_discriminators():
+            figures = self._minimise("model", terms, len(images))
         self._average(self.config.batch * (2 if self.config.recipe.adversarial else 1))
         return figures
 

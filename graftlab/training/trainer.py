@@ -1,7 +1,7 @@
 """Everything stateful in training, in one object: what all kinds of models have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from typing import Any, ClassVar, Generic, TypeVar
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from graftlab import distributed
 from graftlab.checkpoints.build import check_layout
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.checkpoints.states import optimizer_state, restore_optimizer, under
@@ -18,7 +19,8 @@ from graftlab.errors import GraftError
 from graftlab.figures.charts import Curve, Figure
 from graftlab.networks.model import Network
 from graftlab.objectives.terms import Augment, Terms, total
-from graftlab.training import augment, distributed, ema
+from graftlab.training import augment, ema
+from graftlab.training.sharing import Pass, Sharing
 
 PATIENCE = 100  # steps of one optimiser in a row that may be skipped for non-finite gradients
 NETWORKS = ("model", "discriminators", "ema")
@@ -30,7 +32,7 @@ LossT = TypeVar("LossT", bound=Callable[..., Any])
 Step = Callable[[Tensor], dict[str, float]]
 
 
-class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
+class Trainer(Sharing, ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
     """Networks, their average, their optimisers and the count of images seen.
 
     `step(images)` is one step of the algorithm; `state` and `restore` are all there is to resuming."""
@@ -150,21 +152,50 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
 
     # -- one optimiser step --------------------------------------------------------------------------------------------
 
-    def _minimise(self, which: str, terms: Terms, times: int = 1) -> dict[str, float]:
-        """One optimiser step along the recipe's sum of terms, that often at once; returns their means."""
-        self._descend(which, total(terms, self.config.recipe.weights) * times)
-        return means(terms)
+    def _minimise(
+        self,
+        which: str,
+        lose: Callable[[Pass], Terms],  # of a part of this process's images
+        count: int,  # of these images
+        times: int = 1,
+        chance: float | None = None,  # the loss of who cannot tell real from fake: then accuracies are told, too
+        weights: Mapping[str, float] | None = None,  # of the terms; None: the recipe's
+        **more: Any,  # of `_in_passes`
+    ) -> dict[str, float]:
+        """One optimiser step along the weighted sum of terms, that often at once; returns their means."""
+        self.optimizers[which].zero_grad(set_to_none=True)
+
+        def descend(part: Pass) -> dict[str, float]:
+            terms = lose(part)
+            self._add(which, total(terms, weights or self.config.recipe.weights) * times, part.last)
+            return means(terms) | ({} if chance is None else accuracies(terms, chance))
+
+        figures = self._in_passes(descend, count, **more)
+        return {name: sum(each[name] for each in figures) / len(figures) for name in figures[0]}
+
+    def _add(self, which: str, loss: Tensor, last: bool) -> None:
+        """Add the gradient of one pass's loss; the last one brings the optimiser step."""
+        loss = loss / self.passes if self.passes > 1 else loss
+        if last:
+            self._descend(which, loss)
+        else:
+            loss.backward()
 
     def _descend(self, which: str, loss: Tensor) -> None:
-        """One optimiser step, or none if any gradient is not finite."""
+        """One optimiser step along this gradient and what was added before, or none if any is not finite."""
         optimizer = self.optimizers[which]
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         distributed.average_gradients(parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if isfinite(torch.stack(torch._foreach_norm(gradients)).sum().item()):
-            optimizer.step()
+            try:
+                optimizer.step()
+            except torch.OutOfMemoryError as error:
+                raise GraftError(
+                    f"The memory of {self.device} does not suffice for these networks and their optimisers; choose "
+                    "smaller networks."
+                ) from error
             self._skipped_in_a_row[which] = 0
             return
         self.skipped += 1
@@ -189,10 +220,7 @@ class Trainer(ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         c = self.config
         ema.update(self.ema, self.model, images, self.seen + c.batch, c.ema_halflife, c.ema_rampup)
 
-    # -- randomness is a function of (seed, rank, images seen) ---------------------------------------------------------
-
-    def _seed(self) -> None:
-        torch.manual_seed((self.config.seed * 1_000_003 + self.seen) * 4_099 + distributed.rank() + 1)
+    # -- for objectives ------------------------------------------------------------------------------------------------
 
     def _augment(self, images: Tensor, share: float = 1.0) -> Augment:
         size = images.shape[2], images.shape[3]

@@ -10,18 +10,22 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from graftlab import distributed
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.config import StyleTrainConfig, SwappingTrainConfig
 from graftlab.figures.charts import Curve, Figure
 from graftlab.language import text_model
+from graftlab.networks.chance import drawn, seeing
 from graftlab.networks.model import Decoder
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingAutoencoder
+from graftlab.objectives.terms import Terms
 from graftlab.objectives.words import Aim, Prompt, look
+from graftlab.training.sharing import Pass
 from graftlab.training.stylegan2 import StyleTraining
 from graftlab.training.swapping import Autoencoding
-from graftlab.training.trainer import ConfigT, Step, Trainer, fill, means
+from graftlab.training.trainer import ConfigT, Step, Trainer, fill
 
 DecoderT = TypeVar("DecoderT", bound=Decoder[Any])
 
@@ -36,6 +40,7 @@ class FromWords(Trainer[ConfigT, DecoderT, DecoderT]):
 
     manner = "words"
     encodes = False
+    stretches = unit = 1  # each picture is alone
     progress = ("G_words", "words")
 
     def __init__(self, config: ConfigT, device: torch.device, compiled: bool = False) -> None:
@@ -63,17 +68,22 @@ class FromWords(Trainer[ConfigT, DecoderT, DecoderT]):
         return figures
 
     def words_step(self, images: Tensor) -> dict[str, float]:
-        with torch.no_grad():
+        with torch.no_grad(), seeing(self._part(len(images))):
             codes = self.draw(images)
+
+        def terms(part: Pass) -> Terms:
+            mine = codes[part.rows]
+            with torch.no_grad():
+                with self._autocast():
+                    before = self.discriminators.decode(mine)
+                seen = self._seen(before)
             with self._autocast():
-                before = self.discriminators.decode(codes)
-            seen = self._seen(before)
-        with self._autocast():
-            now = self.model.decode(codes)
-        terms = {"G_words": self.aim.away(self._seen(now), seen).mean(0)}
-        self._descend("model", terms["G_words"].mean())  # the only term: no recipe weighs it
+                now = self.model.decode(mine)
+            return {"G_words": self.aim.away(self._seen(now), seen).mean(0)}
+
+        figures = self._minimise("model", terms, len(images), weights={"G_words": 1.0})  # which no recipe weighs
         self._average(self.config.batch)
-        return means(terms)
+        return figures
 
     def _seen(self, pictures: Tensor) -> Tensor:
         """Vectors (1 + cutouts, N, D) of pictures, whole and through the cut-outs of this step."""
@@ -106,7 +116,7 @@ class StyleFromWords(FromWords[StyleTrainConfig, StyleGAN], StyleTraining[StyleG
         return self._generator(), self._generator()
 
     def draw(self, images: Tensor) -> StyleCodes:
-        z = torch.randn(len(images), self.config.network.z_channels, device=self.device)
+        z = drawn(torch.randn, (len(images), self.config.network.z_channels), device=self.device)
         return self.discriminators.map(z, self._classes(None, len(images)), PSI)
 
 
@@ -117,9 +127,11 @@ class SwappingFromWords(FromWords[SwappingTrainConfig, SwappingAutoencoder], Aut
         return SwappingAutoencoder(self.config.network), SwappingAutoencoder(self.config.network)
 
     def draw(self, images: Tensor) -> SwapCodes:
+        count, first = len(images), len(images) * distributed.rank()
         codes = self.discriminators.encode(images)
-        swapped = torch.rand(len(codes), 1, device=self.device) < SWAPPED
-        return SwapCodes(codes.structure, torch.where(swapped, codes.texture.roll(1, 0), codes.texture))
+        swapped = drawn(torch.rand, (count, 1), device=self.device) < SWAPPED
+        others = distributed.gathered(codes.texture).roll(1, 0)[first : first + count]
+        return SwapCodes(codes.structure, torch.where(swapped, others, codes.texture))
 
 
 def learns(name: str) -> bool:

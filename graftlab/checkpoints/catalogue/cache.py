@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from graftlab.checkpoints.catalogue import registry
-from graftlab.checkpoints.catalogue.download import download
 from graftlab.checkpoints.catalogue.unzip import extract
 from graftlab.checkpoints.load import bundled_models
+from graftlab.download import download
 from graftlab.errors import GraftError
 from graftlab.work.files import lock
 from graftlab.work.progress import Progress, silent
