@@ -1,14 +1,21 @@
 """Frames of pictures, how FFHQ frames a face, and the networks that find them."""
 
+import json
 import math
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import tiny
 import torch
 from claims import refused
 
+from graftlab.checkpoints.load import load
+from graftlab.checkpoints.native import save_model
+from graftlab.codes import Codes
+from graftlab.images import read, read_recipe, write
 from graftlab.images.frames import Frame
-from graftlab.inversion import faces, redraw
+from graftlab.inversion import Finding, faces, read_sources, redraw
 from graftlab.inversion.faces import Face, find_faces
 from graftlab.perception.mtcnn import LAYERS, network
 
@@ -91,13 +98,43 @@ def test_all_faces_of_a_photo_are_redrawn_where_they_are(monkeypatch):
     pair = [Face(UPRIGHT, 50, 1.0), Face(UPRIGHT + torch.tensor([90.0, 10.0]), 40, 1.0)]
     monkeypatch.setattr(faces, "find_faces", lambda picture: pair)
     codes = base.codes_of([1, 2], 1.0)
-    (made,) = redraw([photo], base, {"": base}, codes=codes, faces="all")
+    (made,) = redraw([photo], base, {"": base}, codes=codes, finding=Finding(faces="all"))
     changed = (made.image != photo).any(1)[0]
     assert len(made.after) == 2
     assert changed[32, 50]
     assert changed[42, 140]
     assert not changed[:, 91:99].any()
-    refused("leave out --box", lambda: [*redraw([photo], base, {"": base}, "0,0,64,64", faces="all")])
-    refused("largest or all", lambda: [*redraw([photo], base, {"": base}, faces="most")])
+    refused("leave out --box", lambda: [*redraw([photo], base, {"": base}, "0,0,64,64", finding=Finding(faces="all"))])
+    refused("largest or all", lambda: [*redraw([photo], base, {"": base}, finding=Finding(faces="most"))])
     monkeypatch.setattr(faces, "find_faces", lambda picture: [])
-    refused("the photo shows no face", lambda: [*redraw([photo], base, {"": base}, faces="all")])
+    refused("the photo shows no face", lambda: [*redraw([photo], base, {"": base}, finding=Finding(faces="all"))])
+
+
+def test_faces_of_photos_have_codes_in_every_view_and_photos_without_are_left_out_of_many(monkeypatch, graft):
+    save_model(Path("a.safetensors"), tiny.stylegan2())
+    model, said = load("a.safetensors", device="cpu"), []
+    pair = [Face(UPRIGHT, 50, 1.0), Face(UPRIGHT + torch.tensor([90.0, 10.0]), 40, 1.0)]
+    write(smooth(120, 200), "pair.png")
+    write(torch.zeros(1, 3, 64, 64), "sky.png")
+    monkeypatch.setattr(faces, "find_faces", lambda picture: pair if picture.shape[3] == 200 else [])
+    fast = {"steps": 1, "features": 0}
+    found = read_sources(model, ["3", "pair.png", "4"], finding=Finding(**fast, faces="all"))
+    assert [each.name for each in found] == ["seed 3", "pair", "pair", "seed 4"]
+    for face, source in zip(pair, found[1:3], strict=True):
+        assert torch.equal(source.picture, face.frame().cut(read("pair.png"), (32, 32)))
+    largest = Finding(**fast, faces="largest")
+    (one,) = read_sources(model, ["pair.png"], finding=largest, tell=said.append)
+    assert torch.equal(one.codes.w, found[1].codes.w)  # from the cache: its pixels are the same
+    assert "found before" in said[0]
+    assert not torch.equal(read_sources(model, ["pair.png"], finding=Finding(**fast))[0].picture, one.picture)
+    done = graft("invert", "pair.png", "-m", "a.safetensors", "--steps", 1, "--features", 0, "--faces", "all", "--json")
+    assert done.code == 0, done
+    assert Codes.load("codes.safetensors").w.shape[0] == 2
+    frames = [asdict(face.frame()) for face in pair]
+    assert read_recipe("codes.png")["frames"] == frames
+    assert [entry["frame"] for entry in json.loads(done.out)] == frames
+    refused("sky.png shows no face", read_sources, model, ["pair.png", "sky.png"], finding=largest)
+    made = list(redraw(["sky.png", "pair.png"], model, {"": model}, finding=largest, tell=said.append))
+    assert [each.name for each in made] == ["pair"]
+    assert any(text.startswith("sky.png shows no face") and "left out" in text for text in said)
+    refused("None of the 2 photos", lambda: [*redraw(["sky.png"] * 2, model, {"": model}, finding=largest)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -76,6 +76,8 @@ def invert(
 
     graft invert @peaks -m alps.safetensors --tune 100 --film search.mp4 -o peaks.safetensors
 
+    graft invert family.jpg -m faces.pkl --faces all -o family.safetensors
+
     graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """
 
@@ -112,8 +114,13 @@ def invert(
             with bar("filming", shot.frames, unit="frames") as progress:
                 render(shot, film, progress=progress, resume=False)
         found.codes.save(out)
-        desk.write(found.draw_sheet([photo.stem for photo in photos]), shown)
-    entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(photos, found.figures, strict=True)]
+        of = [photos[part.number] for part in found.parts]
+        frames = [asdict(part.box) for part in found.parts] if search.faces else []
+        showing = replace(desk, about={**desk.about, "frames": frames}) if frames else desk
+        showing.write(found.draw_sheet([photo.stem for photo in of]), shown)
+    entries = [{"photo": by_name(photo), **figures} for photo, figures in zip(of, found.figures, strict=True)]
+    for entry, frame in zip(entries, frames, strict=False):
+        entry["frame"] = frame
     print_each(entries, "{photo}: L1 {l1:.4f}, PSNR {psnr:.2f} dB", as_json)
     for target in written:
         say(target)
@@ -135,12 +142,6 @@ def toonify(
         str | None,
         typer.Option(
             help="left,top,width,height in pixels of the region to redraw; by default only the centre is drawn."
-        ),
-    ] = None,
-    faces: Annotated[
-        str | None,
-        typer.Option(
-            help="Redraw the 'largest' face of each photo, or 'all', upright as in FFHQ's pictures (extra 'faces')."
         ),
     ] = None,
     whole: Annotated[
@@ -167,7 +168,7 @@ def toonify(
 
     files = [*chain(*(pictures_in(each) if each.is_dir() else [each] for each in photos))]
     inputs = [*files, base, *blend, finding.encoder, codes]
-    if codes and replace(finding, enlarge=False) != Finding():
+    if codes and replace(finding, enlarge=False, faces=None) != Finding():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")
     desk, *desks = (stylegan(name, "const", 0, device, "float32") for name in (base, *blend))
     named = dict(zip(short_names(blend), (each.model for each in desks), strict=True))
@@ -177,7 +178,7 @@ def toonify(
         spare(target, *inputs)
     drawing, found = larger.on(desk), []
     with resumable("from the last state, half a minute ago at most"):
-        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, faces, bar, say):
+        for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
             target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
             spare(target, *inputs)
             replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)

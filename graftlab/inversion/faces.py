@@ -24,6 +24,10 @@ APART = 0.5  # of a face's side: middles that are closer belong to one face
 SURE = 0.95  # score of a face looked at upright, below which it is none
 
 
+class NoFaceError(GraftError):
+    """A photo in which no face was found."""
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One face of a picture, in its pixels."""
@@ -68,8 +72,8 @@ def detector() -> MTCNN:
 def find_faces(picture: Tensor) -> list[Face]:
     """All faces of (1, 3, H, W) in [-1, 1], however they are turned, the largest first.
 
-    Faces are seen from the front to half from the side, from 1/32 of the picture's longer side on, and a little cut by
-    the border. GraftError if the extra `faces` is not installed."""
+    Faces are seen from the front to half from the side, from 1/32 of the picture's longer side on, twenty as well as
+    one, and with up to 3/10 beyond the border. GraftError if the extra `faces` is not installed."""
     scale = min(1.0, SIDE / max(picture.shape[2:]))
     if scale < 1:
         small = [max(1, round(side * scale)) for side in picture.shape[2:]]
@@ -96,11 +100,11 @@ def find_faces(picture: Tensor) -> list[Face]:
 
 
 def frame_faces(picture: Tensor, which: str, name: str, aspect: float = 1.0) -> list[Frame]:
-    """Frames of the "largest" face of a picture, or of "all". GraftError if it has none, and for another word."""
+    """Frames of the "largest" face of a picture, or of "all". NoFaceError without one; GraftError for another word."""
     if which not in WHICH:
         raise GraftError(f"Faces are {' or '.join(WHICH)}, not '{which}'.")
     if not (found := find_faces(picture)):
-        raise GraftError(f"{name} shows no face that was found; give its box by hand (--box), or another photo.")
+        raise NoFaceError(f"{name} shows no face that was found; give another photo, or leave out --faces.")
     return [face.frame(aspect) for face in (found if which == "all" else found[:1])]
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +17,10 @@ from torch import Tensor
 from graftlab.codes import StyleCodes
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.images import l1, psnr, read
+from graftlab.images.frames import Frame
 from graftlab.inversion.crops import Box, cut
 from graftlab.inversion.encoder import Encoder
+from graftlab.inversion.faces import frame_faces
 from graftlab.inversion.likeness import Likeness
 from graftlab.inversion.published import PublishedEncoder, read_encoder
 from graftlab.inversion.search import Search, Settings, draw
@@ -34,6 +37,13 @@ Photo = Tensor | str | Path
 """(1, 3, H, W) in [-1, 1], or a file."""
 
 
+class Part(NamedTuple):
+    """What is searched for in a photo."""
+
+    number: int  # of the photo among those given
+    box: Box | Frame  # its middle, or how a face lies in it
+
+
 @dataclass(frozen=True, eq=False)
 class Inversion:
     """What was found for photos."""
@@ -43,6 +53,7 @@ class Inversion:
     images: Tensor  # (N, 3, H, W), what the model draws of the codes
     model: StyleGAN  # the one that was searched, or if it was tuned the one that it became
     untuned: Tensor | None  # (N, 3, H, W), what it drew before; None where it was not tuned
+    parts: Sequence[Part]  # where each of the N lies
     figures: Sequence[dict[str, float]]  # of each photo: L1, PSNR and, where features count, their distance
     history: Sequence[StyleCodes]  # of the search: the first, some between, the last; none if it was not asked for
     note: str  # what people should know: why the search did not go on where it was; else empty
@@ -77,6 +88,7 @@ def invert(
     tune: int = 0,  # steps in which the generator is bent towards the photos then (`tuning`)
     frames: int = 0,  # about so many codes of the search in `history`
     enlarge: bool = False,  # take photos smaller than the model's pictures too
+    faces: str | None = None,  # "largest" or "all": faces instead of middles, upright (`find_faces`)
     seed: int = 0,
     batch: int = 8,  # photos drawn at once, which memory bounds and the result does not depend on
     state: str | Path | None = None,  # file beside which unfinished work is kept, until `forget`; None: nowhere
@@ -85,11 +97,12 @@ def invert(
 ) -> Inversion:
     """Codes from which a StyleGAN2 draws photos, all at once, by descent (Karras et al. 2020, appendix D).
 
-    Of a photo the middle is taken, in the shape of the model's pictures. GraftError for photos that are smaller than
+    Of a photo the middle is taken, in the shape of the model's pictures, or its faces.
+    GraftError for photos that are smaller than
     those, unless they may be enlarged, for settings that make no sense, and for another model's encoder."""
     steps = (0 if encoder else STEPS) if steps is None else steps
     settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
-    images, place = cut_middles(model, photos, enlarge), next(model.parameters()).device
+    (images, parts), place = cut_parts(model, photos, enlarge, faces), next(model.parameters()).device
     network = efficientnet_lite(DEFAULT, place) if features else None
     likeness = Likeness(images.to(place), network, features, pixels, batch)
     plan = {
@@ -120,14 +133,21 @@ def invert(
                 else [Path(each).name for each in photos if not isinstance(each, Tensor)]
             )
             model.about = {**model.about, **({"tuned_to": names} if names else {})}
-    return Inversion(codes, images, made, model, untuned, _compare(images, made, network), history, note)
+    return Inversion(codes, images, made, model, untuned, parts, _compare(images, made, network), history, note)
 
 
-def cut_middles(model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool) -> Tensor:
-    """The middle of every photo at the size of the model's pictures: (N, 3, H, W)."""
+def cut_parts(
+    model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool, faces: str | None = None
+) -> tuple[Tensor, list[Part]]:
+    """The middle of every photo, or its faces, at the size of the model's pictures: (N, 3, H, W), with their places."""
     size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
-    named = [(each, "the photo") if isinstance(each, Tensor) else (read(each), str(each)) for each in several]
-    return torch.cat([cut(image, Box.central(image, size), size, name, enlarge) for image, name in named])
+    pieces, parts = list[Tensor](), list[Part]()
+    for number, photo in enumerate(several):
+        image, name = (photo, "the photo") if isinstance(photo, Tensor) else (read(photo), str(photo))
+        for box in frame_faces(image, faces, name, size[0] / size[1]) if faces else [Box.central(image, size)]:
+            pieces.append(cut(image, box, size, name, enlarge))
+            parts += [Part(number + i, box) for i in range(len(image))]
+    return torch.cat(pieces), parts
 
 
 def name_encoder(encoder: Encoder | PublishedEncoder | str | Path | None) -> str | None:

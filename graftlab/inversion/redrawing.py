@@ -5,7 +5,7 @@ for made in redraw(["@peaks", "@autumn-hills"], base, {"prints": prints, "neon":
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.images import read
 from graftlab.images.frames import Frame
 from graftlab.inversion.crops import Box, cut, paste
-from graftlab.inversion.faces import frame_faces
+from graftlab.inversion.faces import NoFaceError, frame_faces
 from graftlab.inversion.photos import Photo
 from graftlab.inversion.search import draw
 from graftlab.inversion.sources import USUAL, Finding, Tell, find_codes, read_codes
@@ -47,26 +47,35 @@ def redraw(
     soft: float = 0.1,  # of the box, the share over which its edge is soft
     whole: bool = False,  # the photo around the middle too, at its own size; of a box always
     codes: StyleCodes | str | Path | None = None,  # of the photos in the base; None: they are searched for
-    finding: Finding = USUAL,
+    finding: Finding = USUAL,  # its faces go back into the whole photo
     seed: int = 0,  # of the search
-    faces: str | None = None,  # "largest" or "all": upright, and back into the whole photo; None: the box or middle
     watch: Watch = unwatched,
     tell: Tell = lambda sentence: None,
 ) -> Iterator[Redrawing]:
     """Redraw photos by blends: of each photo each blend, in order. All codes are found, once, before the first.
 
-    GraftError, before any search, for models of different layers, and for a box that does not fit photos and model."""
-    wanted = Box.parse(box) if isinstance(box, str) else box
+    Of several photos those without a face are left out, and told. GraftError, before any search, if none is left, for
+    models of different layers, and for a box that does not fit photos and model."""
+    wanted, faces = Box.parse(box) if isinstance(box, str) else box, finding.faces
     if wanted and faces:
         raise GraftError("What is redrawn is a box or faces; leave out --box, or --faces.")
     check_alike(base, *blends.values())
     size = base.config.resolutions[-1]
-    pictures = [each if isinstance(each, Tensor) else read(each) for each in photos]
-    names = ["the photo" if isinstance(each, Tensor) else str(each) for each in photos]
-    boxes: list[Sequence[Box | Frame]] = [
-        frame_faces(picture, faces, name, size[0] / size[1]) if faces else [wanted or Box.central(picture, size)]
-        for picture, name in zip(pictures, names, strict=True)
-    ]
+    pictures, names, boxes = list[Tensor](), list[str](), list[Sequence[Box | Frame]]()
+    for photo in photos:
+        picture, name = (photo, "the photo") if isinstance(photo, Tensor) else (read(photo), str(photo))
+        try:
+            framed = frame_faces(picture, faces, name, size[0] / size[1]) if faces else []
+        except NoFaceError as error:
+            if len(photos) == 1:
+                raise
+            tell(f"{error} It is left out.")
+            continue
+        pictures.append(picture)
+        names.append(name)
+        boxes.append(framed or [wanted or Box.central(picture, size)])
+    if not pictures:
+        raise NoFaceError(f"None of the {len(photos)} photos shows a face that was found; leave out --faces.")
     pieces, shown = list[Tensor](), list[str]()
     for picture, crops, name in zip(pictures, boxes, names, strict=True):
         for crop in crops:
@@ -74,7 +83,7 @@ def redraw(
             paste(picture, pieces[-1], crop, soft)  # refuses what it would refuse after the search
             shown.append(name)
     if codes is None:
-        found = find_codes(base, pieces, finding, seed, shown, watch, tell)
+        found = find_codes(base, pieces, replace(finding, faces=None), seed, shown, watch, tell)
         codes = StyleCodes.cat([each.codes for each in found])
     elif not isinstance(codes, StyleCodes):
         codes = read_codes(codes, base)
@@ -82,8 +91,8 @@ def redraw(
         what = "faces" if faces else "photos"
         raise GraftError(f"There are {len(codes)} codes and {len(pieces)} {what}; give one for each.")
     ends = list(accumulate(map(len, boxes)))
-    with watch("redrawing", total := len(photos) * len(blends)) as progress:
-        for number, (i, by) in enumerate(product(range(len(photos)), blends), 1):
+    with watch("redrawing", total := len(pictures) * len(blends)) as progress:
+        for number, (i, by) in enumerate(product(range(len(pictures)), blends), 1):
             own = slice(ends[i] - len(boxes[i]), ends[i])
             after = draw(blends[by], adopt(codes[own], base, blends[by])).clamp(-1, 1)
             image = after
@@ -103,15 +112,12 @@ def toonify(
     soft: float = 0.1,  # of the box, the share over which its edge is soft
     codes: StyleCodes | str | Path | None = None,  # the photo's in the base; None: they are searched for
     seed: int = 0,
-    faces: str | None = None,  # "largest" or "all", which are redrawn instead
     watch: Watch = unwatched,
-    **finding: Any,  # of `Finding`: steps, space and the like
+    **finding: Any,  # of `Finding`: steps, space, faces and the like
 ) -> Tensor:
     """One photo by one blend (`redraw`): (1, 3, H, W)."""
     how = Finding(**finding)
-    (made,) = redraw(
-        [photo], base, {"": blend}, box, soft, codes=codes, finding=how, seed=seed, faces=faces, watch=watch
-    )
+    (made,) = redraw([photo], base, {"": blend}, box, soft, codes=codes, finding=how, seed=seed, watch=watch)
     return made.image
 
 

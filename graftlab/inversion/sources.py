@@ -10,8 +10,10 @@ fingerprint and how they are searched for. Whatever shows a photo again has them
 import contextlib
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Generic, NamedTuple
 
@@ -23,7 +25,7 @@ from graftlab.checkpoints.formats.latents import read_latents
 from graftlab.codes import Codes, CodesT, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, dimensions
-from graftlab.inversion.photos import Photo, cut_middles, invert, name_encoder
+from graftlab.inversion.photos import Photo, cut_parts, invert, name_encoder
 from graftlab.networks.style import StyleGAN
 from graftlab.work.examples import by_name, with_examples
 from graftlab.work.parts import forget
@@ -82,6 +84,8 @@ class Finding:
     """Optimise the noise too, so that grain does not affect w (the noise is not kept)."""
     enlarge: bool = False
     """Enlarge photos smaller than the model's pictures instead of refusing them."""
+    faces: str | None = None
+    """Of each photo the 'largest' face, or 'all', upright as in FFHQ's pictures (extra 'faces'), not its middle."""
 
 
 USUAL = Finding()
@@ -126,11 +130,17 @@ def read_sources(
     GraftError for codes that belong to neither the model, nor its ancestors, nor its kin, and as of `find_codes`."""
     wanted = parse_sources(named)
     photos = [each.path for each in wanted if isinstance(each, PhotoFile)]
-    found = iter(find_codes(model, photos, finding, seed, watch=watch, tell=tell) if photos else [])
+    of: dict[int, list[Source[StyleCodes]]] = defaultdict(list)  # each photo
+    if photos:
+        pieces, parts = cut_parts(model, photos, finding.enlarge, finding.faces)
+        names, cut = [str(photos[part.number]) for part in parts], replace(finding, faces=None)
+        for part, source in zip(parts, find_codes(model, pieces.split(1), cut, seed, names, watch, tell), strict=True):
+            of[part.number].append(source)
+    numbers = count()
     sources: list[Source[StyleCodes]] = []
     for each in wanted:
         if isinstance(each, PhotoFile):
-            sources.append(next(found))
+            sources += of[next(numbers)]
         elif isinstance(each, CodesFile):
             codes = read_codes(each.path, model, kin)
             names = [each.path.stem] if len(codes) == 1 else [f"{each.path.stem} {i}" for i in range(len(codes))]
@@ -169,26 +179,30 @@ def find_codes(
     watch: Watch = unwatched,
     tell: Tell = lambda sentence: None,
 ) -> list[Source[StyleCodes]]:
-    """Photos with their codes (`invert`), which the cache keeps: each photo is searched for once.
+    """Photos with their codes (`invert`), which the cache keeps: each photo, or face, is searched for once.
 
     A search that is interrupted goes on there. Where the cache cannot be written, nothing is kept. GraftError as of
     `invert`."""
-    pieces = cut_middles(model, photos, finding.enlarge)
+    pieces, parts = cut_parts(model, photos, finding.enlarge, finding.faces)
     told = {**asdict(finding), "encoder": name_encoder(finding.encoder), "enlarge": None}
+    del told["faces"]  # which the pixels tell
     about = json.dumps({"model": model.fingerprint, "seed": seed, **told}, sort_keys=True).encode()
     keys = [hashlib.sha256(about + piece.contiguous().numpy().tobytes()).hexdigest() for piece in pieces]
     names = names or ["the photo" if isinstance(each, Tensor) else str(each) for each in photos]
+    names = [names[part.number] for part in parts]
     folder = None
     if model.fingerprint:
         with contextlib.suppress(GraftError):
             folder = writable_folder(FOLDER)
     known = {key: codes for key in keys if folder and (codes := _recall(folder / f"{key}.safetensors", model))}
     if known:
-        there = ", ".join(by_name(name) for name, key in zip(names, keys, strict=True) if key in known)
+        there = ", ".join(dict.fromkeys(by_name(name) for name, key in zip(names, keys, strict=True) if key in known))
         tell(f"{there}: codes in {model.name or 'this model'} that were found before, from the cache.")
     if missing := [i for i, key in enumerate(keys) if key not in known and key not in keys[:i]]:
         state = folder and folder / f"{hashlib.sha256(''.join(keys[i] for i in missing).encode()).hexdigest()}.search"
-        found = invert(model, pieces[missing], **vars(finding), seed=seed, state=state, watch=watch)
+        found = invert(
+            model, pieces[missing], **vars(replace(finding, faces=None)), seed=seed, state=state, watch=watch
+        )
         for i, number in enumerate(missing):
             known[keys[number]] = found.codes[i]
             if folder:
