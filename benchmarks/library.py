@@ -22,7 +22,7 @@ from graftlab.checkpoints.load import load
 from graftlab.codes import SwapCodes
 from graftlab.data.sources import open_photos
 from graftlab.editing.fitting import encode_photos
-from graftlab.editing.library import Library, flat, index
+from graftlab.editing.photo_index import Library, flat, index
 from graftlab.figures.tables import Table
 from graftlab.networks.swapping import SwappingModel
 

@@ -10,8 +10,8 @@ from tiny import new_model, pictures
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
-from graftlab.editing import library as module
-from graftlab.editing.library import Library, Places, index
+from graftlab.editing import photo_index as module
+from graftlab.editing.photo_index import Library, Places, index
 from graftlab.images import read, write
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import draw_found

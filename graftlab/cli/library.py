@@ -10,8 +10,8 @@ from graftlab.cli.options import spread
 from graftlab.cli.output import Json, NewFile, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.data.sources import open_photos
-from graftlab.editing import library as editing
-from graftlab.editing.library import Library
+from graftlab.editing import photo_index as editing
+from graftlab.editing.photo_index import Library
 from graftlab.errors import GraftError
 from graftlab.rendering.sheets import draw_found
 

@@ -18,7 +18,7 @@ from graftlab.editing import directions as editing
 from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
-from graftlab.editing.library import Found, Library
+from graftlab.editing.photo_index import Found, Library
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import dimensions, read_recipe
