@@ -15,6 +15,7 @@ from graftlab.config import (
     RDNConfig,
     RosinalityConfig,
     RRDBConfig,
+    StyleGAN1Config,
     StyleGAN2Config,
     StyleGAN3Config,
     StyleGAN3TrainConfig,
@@ -28,6 +29,7 @@ from graftlab.networks.dual_encoder import DualEncoder
 from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
+from graftlab.networks.stylegan1 import StyleGAN1
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -59,6 +61,7 @@ TABLE = (
     Kind(StyleGAN2, StyleGAN2Config, StyleTrainConfig),
     Kind(LocalStyleGAN2, LocalStyleGAN2Config),
     Kind(LocalAutoencoder, LocalSwappingConfig),
+    Kind(StyleGAN1, StyleGAN1Config),
     Kind(StyleGAN3, StyleGAN3Config, StyleGAN3TrainConfig),
     Kind(Translator, TranslatorConfig, DistillConfig),
     Kind(RRDBUpscaler, RRDBConfig),

@@ -49,6 +49,7 @@ def rosinality() -> RosinalityAutoencoder:
 KINDS = {
     "stylegan2": tiny.stylegan2,
     "with classes": lambda: tiny.stylegan2(classes=3),
+    "stylegan1": tiny.stylegan1,
     "stylegan3": tiny.stylegan3,
     "swapping": tiny.new_model,
     "deep swapping": lambda: SwappingAutoencoder(

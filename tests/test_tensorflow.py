@@ -381,8 +381,6 @@ def no_mapping(_g: State, _d: State, average: State) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda _g, _d, average: average.update(build_func_name="G_style"), "StyleGAN, the first version"),
-        (part("synthesis", **{"4x4/Const/StyleMod/weight": np.zeros((2, 2))}), "StyleGAN, the first version"),
         (no_mapping, "Progressive GAN"),
         (part("synthesis", ToRGB_lod0__weight=np.zeros(1)), "progressive growing"),
         (part("mapping", LabelConcat__weight=np.zeros((3, 64))), "LabelConcat"),

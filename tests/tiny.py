@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from graftlab.config import StyleGAN2Config, StyleGAN3Config, preset
+from graftlab.config import StyleGAN1Config, StyleGAN2Config, StyleGAN3Config, preset
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.networks.discriminators import Discriminators
+from graftlab.networks.stylegan1 import StyleGAN1
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -29,6 +30,15 @@ def stylegan2(seed: int = 0, **sizes: Any) -> StyleGAN2:
     torch.manual_seed(seed)
     small = {"channels": (16, 16, 8, 8), "z_channels": 12, "w_channels": 16, "mapping_layers": 2}
     model = StyleGAN2(StyleGAN2Config(**{**small, **sizes}))
+    torch.nn.init.normal_(model.mapping.average, std=0.3)
+    return ready(model)
+
+
+def stylegan1(seed: int = 0, **sizes: Any) -> StyleGAN1:
+    """The same of the first StyleGAN."""
+    torch.manual_seed(seed)
+    small = {"channels": (16, 16, 8, 8), "z_channels": 12, "w_channels": 16, "mapping_layers": 2}
+    model = StyleGAN1(StyleGAN1Config(**{**small, **sizes}))
     torch.nn.init.normal_(model.mapping.average, std=0.3)
     return ready(model)
 

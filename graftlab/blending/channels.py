@@ -36,7 +36,7 @@ class Features:
 def features_of(model: Network) -> list[Features]:
     """The features of a generator whose channels can be blended, in the order of the network.
 
-    Of a StyleGAN2 or StyleGAN3 these are all but the input. Of autoencoders they are those inside of the blocks,
+    Of a StyleGAN these are all but the input. Of autoencoders they are those inside of the blocks,
     between the two convolutions: what leaves a block is a sum, to which the skip brings the channels of the block
     before. GraftError for a model of another kind than those that graftlab has."""
     return [

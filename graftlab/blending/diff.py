@@ -17,9 +17,10 @@ from graftlab.blending.layers import module_of, places_of
 from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import Conv, Linear, ModulatedConv, StyledConv
 from graftlab.networks.model import Network
+from graftlab.networks.stylegan1 import ColourLayer, NoisyLayer
 from graftlab.networks.stylegan3 import FilteredConv, FourierFeatures
 
-LAYERS = (StyledConv, ModulatedConv, FilteredConv, FourierFeatures, Conv, Linear)
+LAYERS = (StyledConv, ModulatedConv, FilteredConv, FourierFeatures, NoisyLayer, ColourLayer, Conv, Linear)
 
 
 @dataclass(frozen=True)

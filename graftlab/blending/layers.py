@@ -18,11 +18,12 @@ from functools import singledispatch
 from math import log2
 from typing import Literal, get_args
 
-from graftlab.config import StyleGAN2Config, StyleGAN3Config
+from graftlab.config import StyleGAN1Config, StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
 from graftlab.networks.local import LocalAutoencoder, LocalStyleGAN2
 from graftlab.networks.model import Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
+from graftlab.networks.stylegan1 import StyleGAN1
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder
@@ -116,6 +117,11 @@ def _(model: Network) -> dict[str, Place]:
 
 
 @places_of.register
+def _(model: StyleGAN1) -> dict[str, Place]:
+    return dict(_stylegan1(model.config))
+
+
+@places_of.register
 def _(model: StyleGAN2) -> dict[str, Place]:
     return dict(_stylegan2(model.config))
 
@@ -129,6 +135,18 @@ def _(model: StyleGAN3) -> dict[str, Place]:
 @places_of.register(RosinalityAutoencoder)
 def _(model: SwappingAutoencoder | RosinalityAutoencoder) -> dict[str, Place]:
     return dict(_autoencoder(model))
+
+
+def _stylegan1(config: StyleGAN1Config) -> Iterator[tuple[str, Place]]:
+    sides = [side for side, _ in config.resolutions]
+    yield "mapping", Place(sides[0], 0)
+    yield "synthesis.start", Place(sides[0], 0)
+    for block, side in enumerate(sides):
+        name, last = f"synthesis.blocks.{block}", block + 1 == len(sides)
+        if block:
+            yield f"{name}.up", Place(side, 0, (f"{name}.conv",))
+        yield f"{name}.conv", Place(side, 1, ("synthesis.to_rgb" if last else f"synthesis.blocks.{block + 1}.up",))
+    yield "synthesis.to_rgb", Place(sides[-1], 1)
 
 
 def _stylegan2(config: StyleGAN2Config) -> Iterator[tuple[str, Place]]:

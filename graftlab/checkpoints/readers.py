@@ -15,6 +15,7 @@ from graftlab.checkpoints.formats import (
     rosinality_swapping,
     southampton,
     tensorflow,
+    tensorflow_stylegan1,
     upscalers,
 )
 from graftlab.checkpoints.model_file import ModelFile
@@ -29,6 +30,7 @@ READERS: tuple[Callable[[Contents], ModelFile | None], ...] = (
     nvidia_stylegan3.read,
     nvidia.read,
     nvidia_state.read,
+    tensorflow_stylegan1.read,
     tensorflow.read,
     southampton.read,
     upscalers.read,

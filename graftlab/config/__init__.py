@@ -12,6 +12,7 @@ from graftlab.config.local import LocalConfig, LocalStyleGAN2Config, LocalSwappi
 from graftlab.config.psp import PSPConfig
 from graftlab.config.recipes import RECIPES, STYLE_RECIPES, Recipe, StyleRecipe, recipe, reweigh, style_recipe
 from graftlab.config.rosinality import RosinalityConfig
+from graftlab.config.stylegan1 import StyleGAN1Config
 from graftlab.config.stylegan2 import STYLE_PRESETS, StyleGAN2Config, style_preset
 from graftlab.config.stylegan3 import StyleGAN3Config
 from graftlab.config.swapping import PRESETS, SwappingConfig, preset
@@ -46,6 +47,7 @@ __all__ = [
     "RRDBConfig",
     "Recipe",
     "RosinalityConfig",
+    "StyleGAN1Config",
     "StyleGAN2Config",
     "StyleGAN3Config",
     "StyleGAN3TrainConfig",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from graftlab.artifacts import Artifact, finite
 from graftlab.codes import StyleCodes
-from graftlab.config import StyleGAN2Config, StyleGAN3Config
+from graftlab.config import StyleGAN1Config, StyleGAN2Config, StyleGAN3Config
 from graftlab.errors import GraftError
 from graftlab.inversion.crops import rescale
 from graftlab.inversion.search import Centre
@@ -27,7 +27,8 @@ LARGEST = 256  # pixels, beyond which pictures are made smaller before they are 
 SMALLEST = 64  # pixels, below which they are made larger for a teacher
 WIDEST = 4096  # channels
 FINEST, CELLS = 4, 4  # stride of a teacher's first map, pixels; side of the last map, of which codes are made
-GENERATORS: dict[str, type[StyleGAN2Config | StyleGAN3Config]] = {
+GENERATORS: dict[str, type[StyleGAN1Config | StyleGAN2Config | StyleGAN3Config]] = {
+    "stylegan1": StyleGAN1Config,
     "stylegan2": StyleGAN2Config,
     "stylegan3": StyleGAN3Config,
 }
@@ -46,7 +47,7 @@ class Encoder(nn.Module, Artifact):
 
     def __init__(
         self,
-        config: StyleGAN2Config | StyleGAN3Config,
+        config: StyleGAN1Config | StyleGAN2Config | StyleGAN3Config,
         width: int = 128,
         teacher: str = "",  # the frozen network whose maps it sees; "": it sees pixels
     ) -> None:

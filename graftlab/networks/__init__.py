@@ -3,6 +3,7 @@
 from graftlab.networks.model import Decoder, Network
 from graftlab.networks.rosinality import RosinalityAutoencoder
 from graftlab.networks.style import StyleGAN
+from graftlab.networks.stylegan1 import StyleGAN1
 from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.networks.swapping import SwappingAutoencoder, SwappingModel
@@ -17,6 +18,7 @@ __all__ = [
     "RRDBUpscaler",
     "RosinalityAutoencoder",
     "StyleGAN",
+    "StyleGAN1",
     "StyleGAN2",
     "StyleGAN3",
     "SwappingAutoencoder",

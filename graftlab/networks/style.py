@@ -1,4 +1,4 @@
-"""What StyleGAN2 and StyleGAN3 have in common: the mapping network, seeds, truncation and codes."""
+"""What StyleGAN1, 2 and 3 have in common: the mapping network, seeds, truncation and codes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -94,7 +94,7 @@ class StyleGAN(Decoder[StyleCodes]):
     A kind's configuration tells `z_channels`, `w_channels`, `classes`, `mapping_layers`, `layers`, `resolutions` and
     `size`; its synthesis network takes w (N, L, Cw) and a source of noise."""
 
-    title = "a StyleGAN2 or StyleGAN3"
+    title = "a StyleGAN"
     codes = StyleCodes
     remake = (
         "find the photo's with this one ('graft invert PHOTO -m MODEL'), or, if the two are kin, draw them by blends "

@@ -14,10 +14,10 @@ How their arrays differ from ours:
 - The constant and the noise have a batch dimension, the noise a channel as well. Noise is numbered by layer and lies
   at the top of the synthesis network; its strength is a number beside the kernel.
 
-Factors of the equalised learning rate are the same in both. Networks of other designs are refused by name: StyleGAN
-and Progressive GAN, StyleGAN2's configurations a to d (progressive growing), output or residual connections in the
-place of skip connections, and classes as the first version of the code had them (`LabelConcat`), where z and class are
-normalised as one vector.
+Factors of the equalised learning rate are the same in both. The first StyleGAN is `tensorflow_stylegan1`'s. Networks of
+other designs are refused by name: Progressive GAN, StyleGAN2's configurations a to d (progressive growing), output or
+residual connections in the place of skip connections, and classes as the first version of the code had them
+(`LabelConcat`), where z and class are normalised as one vector.
 """
 
 import re
@@ -165,9 +165,7 @@ def named(path: Path, pairs: Sequence[object]) -> Iterator[tuple[str, Tensor]]:
 def check_design(path: Path, network: Network) -> None:
     """GraftError that names the design of a generator which is no StyleGAN2 with skip connections."""
     names, scopes = network.variables, set(scopes_of(network.variables, "synthesis/"))
-    if "G_style" in network.functions or any("/StyleMod/" in name for name in names):
-        design = "StyleGAN, the first version"
-    elif not any(name.startswith("mapping/") for name in names):
+    if not any(name.startswith("mapping/") for name in names):
         design = "Progressive GAN, or another without a mapping network"
     elif any("ToRGB_lod" in name for name in names):
         design = "StyleGAN2 with progressive growing (configurations a to d)"

@@ -45,6 +45,7 @@ export function cardOf(name) {
 export const KINDS = {
   "swapping-autoencoder": "Swapping Autoencoder",
   stylegan2: "StyleGAN2",
+  stylegan1: "StyleGAN1",
   stylegan3: "StyleGAN3",
 };
 export const kindOf = (kind) => KINDS[kind] ?? kind?.replaceAll("-", " ") ?? "unknown";

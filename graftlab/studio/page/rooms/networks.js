@@ -23,7 +23,7 @@ const STRIP = 8; // seeds that are shown at once
 const MOST = 4; // networks besides the first
 const BEGIN = 8; // pixels up to which a new blend is the first network's
 const LETTERS = "ABCDEFGH";
-const BLENDED = ["stylegan2", "stylegan3", "swapping-autoencoder"]; // kinds, those first that one begins with
+const BLENDED = ["stylegan2", "stylegan1", "stylegan3", "swapping-autoencoder"]; // kinds, those first that one begins with
 const CONFINED = ["stylegan2", "swapping-autoencoder"]; // of which B can be drawn in a place
 
 const WAYS = [["curve", "By resolution"], ["parts", "By parts"]];
