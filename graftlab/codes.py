@@ -240,7 +240,7 @@ class SwapCodes(Codes):
 
 @dataclass(frozen=True, eq=False)
 class StyleCodes(Codes):
-    """Codes of a StyleGAN2 or StyleGAN3: w (N, L, Cw), one row per layer; equal rows are W, free rows W+.
+    """Codes of a StyleGAN: w (N, L, Cw), one row per layer; equal rows are W, free rows W+.
 
     `motion` (N, 3) is what a StyleGAN3 does with the picture beside: degrees that it turns anticlockwise, about its
     middle, and widths and heights of the picture that it shifts right and down then. A mix keeps these codes' own."""

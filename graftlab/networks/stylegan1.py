@@ -6,7 +6,6 @@ a layer knows of its input's channels is in one place, as in StyleGAN2, and blen
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +131,7 @@ class Synthesis(nn.Module):
     @property
     def convolutions(self) -> list[AdaptiveConv]:
         """The layers after the constant, in order."""
-        return [layer for block in self.blocks for layer in (block.up, block.conv) if layer]  # type: ignore[misc]
+        return [layer for layer in self.blocks.modules() if isinstance(layer, AdaptiveConv)]
 
     def forward(self, w: Tensor, noise: Noise) -> Tensor:
         """w (N, L, Cw); returns (N, 3, H, W)."""
@@ -144,7 +143,7 @@ class Synthesis(nn.Module):
 
     def affines(self) -> Iterator[tuple[int, Linear]]:
         """The affine layers of every norm, to scales and to shifts, and the row of w that they read."""
-        norms: list[Any] = [layer.affine for layer in (*self.convolutions, self.to_rgb)]
+        norms: list[AdaptiveNorm] = [*(layer.affine for layer in self.convolutions), self.to_rgb.affine]
         for row, norm in enumerate(norms):
             yield from ((row, norm.scale), (row, norm.shift))
 

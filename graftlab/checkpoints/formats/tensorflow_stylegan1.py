@@ -81,9 +81,9 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN1Config, dict[
     check_options(path, "StyleGAN", known, OPTIONS)
     if any("/LabelConcat/" in name for name in network.variables):
         raise GraftError(f"{path} holds a StyleGAN with classes (LabelConcat); only one without them can be opened.")
-    if (still := float(network.variables.get("synthesis/lod", torch.zeros(())).sum())) > 0:
+    if (still := float(network.variables.get("lod", torch.zeros(())).sum())) > 0:
         raise GraftError(
-            f"{path} was saved while its StyleGAN still grew (lod {still:.3g}), so its last layers are unfinished; "
+            f"{path} was saved while its StyleGAN still grew (lod {still:.3g}), so that its last layers are raw; "
             "take a later snapshot."
         )
     state = dict(styles_apart(as_ours(network.variables)))
