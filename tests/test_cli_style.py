@@ -121,7 +121,7 @@ def test_style_mixing_sheet(graft, network):
 
 def test_each_command_wants_its_kind_of_model(graft, network):
     for arguments, says in (
-        (("sample", "-m", "landscapes-128"), "landscapes-128 is a Swapping Autoencoder, and this needs a StyleGAN2 or"),
+        (("sample", "-m", "landscapes-128"), "landscapes-128 is a Swapping Autoencoder, and this needs a StyleGAN."),
         (("swap", "photos/hill.png", "photos/hill.png", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("eval", "folder", "photos", "-m", "net.safetensors"), "needs a Swapping Autoencoder"),
         (("sample", "-m", "net.safetensors", "--noise", "loud"), "noise must be one of const"),

@@ -36,7 +36,6 @@ NEAR = 2e-5  # of a tensor's largest value
 WIDTHS = (6, 5, 4, 4)  # of features of 4 to 32 pixels
 Z, W, DEPTH = 5, 7, 2
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 State = dict[str, Any]
 
 

@@ -25,7 +25,7 @@ PhotosToo = Annotated[
     list[Path] | None,
     typer.Option(
         "--photo",
-        help="A picture or folder, or for StyleGAN2s a file of codes; may be repeated. A StyleGAN2's codes of pictures "
+        help="A picture or folder, or for StyleGANs a file of codes; may be repeated. A StyleGAN's codes of pictures "
         "are searched for in the first model, once. Bundled photos for autoencoders by default.",
     ),
 ]
@@ -33,7 +33,7 @@ CodesOf = Annotated[
     str | None,
     typer.Option(
         "--codes",
-        help="base: all decode the codes of the first model (default of StyleGAN2s); own: each makes its own of the "
+        help="base: all decode the codes of the first model (default of StyleGANs); own: each makes its own of the "
         "same seeds or photos (default of autoencoders).",
     ),
 ]

@@ -84,7 +84,7 @@ def diff(
     a: Annotated[str, typer.Argument(help="A model file or name.")],
     b: Annotated[str, typer.Argument(help="Another model with the same layers.")],
     out: Annotated[Path | None, out_file("Draw a chart: .png, .jpg, .webp or .tif.", picture)] = None,
-    seeds: Annotated[str, typer.Option(help="Number of a StyleGAN2's latents whose activations are compared.")] = "0-7",
+    seeds: Annotated[str, typer.Option(help="Number of a StyleGAN's latents whose activations are compared.")] = "0-7",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,

@@ -28,7 +28,7 @@ def fit(
     model: Model,
     layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
     parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
-    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 whose pictures are used.")] = "0-199",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN whose pictures are used.")] = "0-199",
     photo: Photos = None,
     out: Annotated[Path, out_file("Clusters to write: .json.")] = Path("clusters.json"),
     samples: Annotated[
@@ -65,7 +65,7 @@ def show(
     model: Model,
     clusters: File,
     out: Annotated[Path, out_file("Picture to write.", picture)] = Path("clusters.png"),
-    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN2 to draw.")] = f"0-{ROWS - 1}",
+    seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN to draw.")] = f"0-{ROWS - 1}",
     photo: Photos = None,
     as_json: Json = False,
     device: Device = None,

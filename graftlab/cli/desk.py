@@ -42,7 +42,7 @@ FilmSize = Annotated[
     typer.Option(
         min=1,
         help=f"Short side at which videos and pictures are read, pixels; by default their own, up to {OWN_FILM}, and "
-        "of pictures that join, the smallest one's. Without effect on a StyleGAN2.",
+        "of pictures that join, the smallest one's. Without effect on a StyleGAN.",
     ),
 ]
 Refine = Annotated[
@@ -55,7 +55,7 @@ Square = Annotated[bool, typer.Option(help="Crop pictures to their central squar
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
 Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
-PhotoSearch = Annotated[Finding, "How a StyleGAN2's codes of photos are found"]
+PhotoSearch = Annotated[Finding, "How a StyleGAN's codes of photos are found"]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,
@@ -64,8 +64,8 @@ Tile = Annotated[
 UsualNoise = Annotated[
     str | None,
     typer.Option(
-        help="fixed (the same in every picture), random (different in each), none, or const (a StyleGAN2's own); "
-        "by default const for a StyleGAN2, fixed for others."
+        help="fixed (the same in every picture), random (different in each), none, or const (a StyleGAN's own); "
+        "by default const for a StyleGAN, fixed for others."
     ),
 ]
 
@@ -97,7 +97,7 @@ def stylegan(
     precision: str = "float32",
     refine: int = 0,
 ) -> Desk[StyleGAN]:
-    """A desk with a StyleGAN2 on it. GraftError if the model is another, and for --refine."""
+    """A desk with a StyleGAN on it. GraftError if the model is another, and for --refine."""
     refuse_refining(refine)
     return Desk.open(model, StyleGAN, noise, seed, device, precision)
 

@@ -117,7 +117,7 @@ def sefa(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Find the directions of w that change a StyleGAN2's layers most, from its weights alone (SeFa).
+    """Find the directions of w that change a StyleGAN's layers most, from its weights alone (SeFa).
 
     graft directions sefa -m metfaces.pkl --layers 0-3 -k 5 -o poses.directions.safetensors
     """
@@ -172,7 +172,7 @@ def text(
     as_json: Json = False,
     options: FittingOptions = FittingOptions(),
 ) -> None:
-    """Make directions of phrases, for a Swapping Autoencoder's textures or a StyleGAN2's w.
+    """Make directions of phrases, for a Swapping Autoencoder's textures or a StyleGAN's w.
 
     graft directions text night --neutral day -m landscapes-256 -o night.directions.safetensors
 
@@ -216,7 +216,7 @@ def sweep(
     pictures: Annotated[
         list[Path],
         typer.Argument(
-            help="Pictures or files of codes; for directions of a StyleGAN2's w, seeds such as 7 or 0-3 too."
+            help="Pictures or files of codes; for directions of a StyleGAN's w, seeds such as 7 or 0-3 too."
         ),
     ],
     file: File,

@@ -115,7 +115,7 @@ def folder(
 
 
 def samples(
-    model: Annotated[str, typer.Argument(help="A StyleGAN2's file, or the name of a bundled one.")],
+    model: Annotated[str, typer.Argument(help="A StyleGAN's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     count: Annotated[int, typer.Option(min=2, help="Number of samples, and maximum number of photos.")] = 2000,
     psi: Psi = 1.0,
@@ -127,7 +127,7 @@ def samples(
     device: Device = None,
     precision: Precision = "float32",
 ) -> None:
-    """Measure whether a StyleGAN2's samples look like photos, by their kernel distance.
+    """Measure whether a StyleGAN's samples look like photos, by their kernel distance.
 
     graft eval samples alpine-64 ~/photos --count 1000 --out measured
     """

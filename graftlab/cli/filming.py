@@ -75,14 +75,14 @@ class Shooting(ModelOptions):
         return autoencoder(**self.opening, **self.reading(square, own))
 
     def any_desk(self, square: bool = False, own: bool = True) -> Desk[Any]:
-        """A desk with a model of either kind on it. GraftError for --refine with a StyleGAN2."""
+        """A desk with a model of either kind on it. GraftError for --refine with a StyleGAN."""
         desk: Desk[Any] = Desk.open(kind=Decoder, **self.opening, **self.reading(square, own))
         if isinstance(desk.model, StyleGAN):
             refuse_refining(self.refine)
         return desk
 
     def style_desk(self) -> Desk[StyleGAN]:
-        """A desk with a StyleGAN2 on it. GraftError for --refine, which is for photos."""
+        """A desk with a StyleGAN on it. GraftError for --refine, which is for photos."""
         return stylegan(**self.opening, refine=self.refine)
 
     def video(self, path: Path) -> Video:

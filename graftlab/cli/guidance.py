@@ -52,7 +52,7 @@ class GuideOptions(ModelOptions):
 @spread
 def guide(
     source: Annotated[
-        Path | None, typer.Argument(help="A picture, a file of codes, or for a StyleGAN2 also seeds such as 7 or 0-3.")
+        Path | None, typer.Argument(help="A picture, a file of codes, or for a StyleGAN also seeds such as 7 or 0-3.")
     ] = None,
     text: Annotated[
         list[str] | None,
@@ -66,7 +66,7 @@ def guide(
         str, typer.Option("--from", help="What the texts change: the direction starts there.")
     ] = NEUTRAL,
     part: Annotated[
-        str | None, typer.Option(help="texture, structure or both; the texture by default. Of a StyleGAN2, w moves.")
+        str | None, typer.Option(help="texture, structure or both; the texture by default. Of a StyleGAN, w moves.")
     ] = None,
     out: Out = Path("guided.png"),
     mask: Annotated[

@@ -1,4 +1,4 @@
-"""`graft invert`, `graft toonify` and `graft train-encoder`: from photos to the codes of a StyleGAN2, and on."""
+"""`graft invert`, `graft toonify` and `graft train-encoder`: from photos to the codes of a StyleGAN, and on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +70,7 @@ def invert(
     as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """Find the codes from which a StyleGAN2 draws the given photos; the same command resumes.
+    """Find the codes from which a StyleGAN draws the given photos; the same command resumes.
 
     graft invert @peaks @autumn-hills -m alps.safetensors -o codes.safetensors
 
@@ -129,10 +129,8 @@ def invert(
 @spread
 def toonify(
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.")],
-    base: Annotated[str, typer.Option(help="A StyleGAN2 trained on photos like these.")],
-    blend: Annotated[
-        list[str], typer.Option(help="A StyleGAN2 made from it, which draws the result; may be repeated.")
-    ],
+    base: Annotated[str, typer.Option(help="A StyleGAN trained on photos like these.")],
+    blend: Annotated[list[str], typer.Option(help="A StyleGAN made from it, which draws the result; may be repeated.")],
     out: Annotated[Path, out_file("Picture to write; several become NAME-PHOTO-BLEND.", picture)] = Path("toon.png"),
     levels: Annotated[
         str | None,
@@ -157,7 +155,7 @@ def toonify(
     device: Device = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Redraw a photo: find its codes in one StyleGAN2, and decode them with another that was made from it.
+    """Redraw a photo: find its codes in one StyleGAN, and decode them with another that was made from it.
 
     graft toonify me.jpg --base faces.safetensors --blend toons.safetensors --box 310,120,512,512 -o toon.png
 
@@ -189,7 +187,7 @@ def toonify(
 
 @spread
 def train_encoder(
-    model: Annotated[str, typer.Argument(help="The StyleGAN2 whose pictures it learns to encode.")],
+    model: Annotated[str, typer.Argument(help="The StyleGAN whose pictures it learns to encode.")],
     out: NewFile = Path("encoder.safetensors"),
     resume: Resume = True,
     as_json: Json = False,

@@ -1,4 +1,4 @@
-"""`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN2."""
+"""`graft sample` and `graft mix-styles`: pictures from the seeds of a StyleGAN."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -50,7 +50,7 @@ Class = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class StyleOptions:
-    """The options of commands that render pictures of a StyleGAN2."""
+    """The options of commands that render pictures of a StyleGAN."""
 
     model: Model
     noise: Annotated[str, typer.Option(help="const (the model's own), fixed (by --seed), random or none.")] = "const"
@@ -78,7 +78,7 @@ def sample(
     codes: Annotated[Path | None, new_file("Save the codes too, for 'graft decode'.")] = None,
     larger: Enlarging = Enlarging(),
 ) -> None:
-    """Draw pictures with a StyleGAN2, by seed: a seed stands for the same latent vector as in NVIDIA's code.
+    """Draw pictures with a StyleGAN, by seed: a seed stands for the same latent vector as in NVIDIA's code.
 
     graft sample -m metfaces.pkl --seeds 1,4,10-20 --psi 0.7 -o faces.png
 
@@ -123,7 +123,7 @@ def mix_styles(
     label: Class = None,
     finding: PhotoSearch = Finding(),
 ) -> None:
-    """Draw a sheet of a StyleGAN2's style mixing: each row's picture with some layers of each column's.
+    """Draw a sheet of a StyleGAN's style mixing: each row's picture with some layers of each column's.
 
     graft mix-styles -m metfaces.pkl --rows 0-3 --columns 4-9 --layers 0-6 -o mixed.png
 

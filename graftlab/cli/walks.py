@@ -96,9 +96,9 @@ def walk(
     shooting: Shooting,
     keys: Annotated[
         list[Path] | None,
-        typer.Argument(help="Pictures or files of codes, for a StyleGAN2 seeds and folders too."),
+        typer.Argument(help="Pictures or files of codes, for a StyleGAN seeds and folders too."),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN2 instead: 7 or 1,4,10-20.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of a StyleGAN instead: 7 or 1,4,10-20.")] = None,
     path: Annotated[
         str, typer.Option(help="linear, spherical (of seeds: in z), spline; circle or noise: away and back.")
     ] = "linear",

@@ -1,4 +1,4 @@
-"""From a photo to the codes of a StyleGAN2: searched for, guessed by an encoder, and the generator bent towards it; and
+"""From a photo to the codes of a StyleGAN: searched for, guessed by an encoder, and the generator bent towards it; and
 from codes to those that follow words."""
 
 from graftlab.inversion.encoding import train_encoder

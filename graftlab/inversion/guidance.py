@@ -57,7 +57,7 @@ class Guiding(Config):
     patience: Annotated[int, Within(0, 10**6)] = 0
     """Steps without a better picture after which it ends; 0: it goes on."""
     space: str = "w+"
-    """Of a StyleGAN2: w+ (each layer's w moves by itself) or w (all alike)."""
+    """Of a StyleGAN: w+ (each layer's w moves by itself) or w (all alike)."""
     seed: Seed = 0
     """Of cut-outs and of textures."""
 

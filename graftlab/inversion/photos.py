@@ -1,4 +1,4 @@
-"""`invert`: photos to the codes of a StyleGAN2 in one call.
+"""`invert`: photos to the codes of a StyleGAN in one call.
 
 found = invert(model, ["@peaks", "@autumn-hills"], state="codes.safetensors")
 found.codes.save("codes.safetensors")

@@ -1,4 +1,4 @@
-"""`redraw`: photos to what blends of a StyleGAN2 draw of their codes (Pinkney and Adler 2020); `toonify`: one to one.
+"""`redraw`: photos to what blends of a StyleGAN draw of their codes (Pinkney and Adler 2020); `toonify`: one to one.
 
 for made in redraw(["@peaks", "@autumn-hills"], base, {"prints": prints, "neon": neon}, whole=True):
     graftlab.write(made.image, f"{made.name}-{made.by}.png")

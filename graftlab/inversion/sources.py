@@ -1,4 +1,4 @@
-"""What a StyleGAN2's pictures begin with, as people name it: seeds, files of codes, photos.
+"""What a StyleGAN's pictures begin with, as people name it: seeds, files of codes, photos.
 
     for source in read_sources(model, ["0-3", "codes.safetensors", "@peaks"]):
         model.decode(source.codes)
