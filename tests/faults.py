@@ -65,11 +65,12 @@ def goes_on(bench: Bench, job: Job, folder: Path) -> tuple[bool, Done]:
 def stop(bench: Bench, job: Job, tries: int, number: int) -> Row:
     """By a signal, at three random instants in each try."""
     row = Row(f"{signal.Signals(number).name} at a random instant: {job.name}")
+    _, seconds = bench.whole(job)
     for _ in range(tries):
         folder, kept, whole, clear, told = bench.place(), set[Path](), True, True, None
         for _ in range(3):
             process = Process(job.words, folder)
-            time.sleep(bench.dice.uniform(0, bench.whole(job)[1]))
+            time.sleep(bench.dice.uniform(0, seconds))
             process.send(number)
             done = process.ended()
             sound = bench.sound(job, folder)
@@ -86,6 +87,7 @@ def stop(bench: Bench, job: Job, tries: int, number: int) -> Row:
 def second_process(bench: Bench, job: Job, tries: int) -> Row:
     """The same command while the first one works."""
     row = Row(f"a second process: {job.name}")
+    bench.whole(job)
     for _ in range(tries):
         folder = bench.place()
         first = Process(job.words, folder)
@@ -102,6 +104,7 @@ def second_process(bench: Bench, job: Job, tries: int) -> Row:
 def short_of_memory(bench: Bench, job: Job, tries: int) -> Row:
     """A limit of the address space, a little above what a process begins with."""
     row = Row(f"memory limit: {job.name}")
+    bench.whole(job)
     for _ in range(tries):
         folder, more = bench.place(), bench.dice.randrange(1, 48) << 20
         pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -145,7 +148,7 @@ def full_disk(bench: Bench, job: Job, tries: int) -> Row:
             whole = bench.sound(job, folder) and (not earlier or bool(contents(folder / job.makes)))
             enlarge()
             recovered, last = goes_on(bench, job, folder)
-            row.add(whole, done.refused("space") or done.code == 0, recovered, done if recovered else last)
+            row.add(whole, done.refused("space") or done.refused("make room") or done.code == 0, recovered, done if recovered else last)
         shutil.rmtree(bench.top / "aside")
     return row
 
@@ -194,6 +197,8 @@ def flipped(bench: Bench, name: str, words: str, makes: str, tries: int) -> Row:
     row = Row(f"a flipped bit in a file: {name}")
     job = JOBS.get("data pack" if name == "pack" else name)
     damaged = job.makes if job else "m/swap.safetensors"
+    if job:
+        bench.whole(job)
 
     def attempt(harm: bool) -> tuple[Done, dict[str, bytes]]:
         folder = bench.place()
