@@ -6,6 +6,7 @@
 # make site         the documentation as a web site, in ./site
 # make javascript   bring the JavaScript libraries of package.json into the package (needs npm)
 # make bench        how fast it is here
+# make faults       break every command in every way that we know; takes minutes (see docs/reliability.md)
 # make lock         write requirements.lock anew: the packages of constraints.txt with their hashes (needs uv)
 # make audit        look for known vulnerabilities in what requirements.lock names (needs the network)
 #
@@ -19,7 +20,7 @@ else
 IN_VENV := .venv/bin
 endif
 
-.PHONY: demo test lint check wheel site javascript bench lock audit venv
+.PHONY: demo test lint check wheel site javascript bench faults lock audit venv
 .DEFAULT_GOAL := demo
 
 demo: venv
@@ -43,6 +44,9 @@ site: venv
 
 bench: venv
 	$(IN_VENV)/python -m benchmarks
+
+faults: venv
+	$(IN_VENV)/python tests/faults.py
 
 javascript:
 	"$(PYTHON)" tools/bring_javascript.py

@@ -106,17 +106,24 @@ def answered(arguments: list[str]) -> int:
     return 0
 
 
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")  # in PyTorch's RuntimeErrors
+OUT_OF_MEMORY = (  # in PyTorch's RuntimeErrors, those of threads, and of libraries that are loaded late
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "can't start new thread",
+    "failed to map segment",
+)
 
 
 def explained(error: Exception) -> tuple[str, int]:
     """A sentence for people, and the exit code: 2 for bad input, 1 for a mistake of ours."""
     if isinstance(error, GraftError):
         return str(error), 2
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        return "There is not enough memory; take smaller or fewer pictures (--size, --batch), or another --device.", 2
     if isinstance(error, OSError):
         name = "the output" if error.filename is None else error.filename
         return f"{name} cannot be used ({error.strerror or error}); check the path and the disk.", 2
-    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
-        return "There is not enough memory; take smaller or fewer pictures (--size, --batch), or another --device.", 2
     kind = type(error).__name__
     return f"This is a mistake in graftlab ({kind}: {error}); please report what the same command with --debug says.", 1
