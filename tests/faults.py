@@ -3,7 +3,7 @@
 Real commands on tiny models, in processes of their own that are killed, find the disk full or the memory short, and
 are given files with a bit flipped. After each fault: nothing that was finished is lost, nothing half-written is taken
 for whole, one sentence names the cause, and the same command goes on to what it would have made. Not a test: it takes
-minutes. What `docs/reliability.md` says is its table.
+minutes.
 """
 
 import argparse

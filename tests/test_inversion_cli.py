@@ -145,7 +145,7 @@ def test_toonify_pastes_back(graft, network):
     ("arguments", "says"),
     [
         (("invert", "photos/hill.png", "-m", "large.safetensors"), "photos/hill.png shows 37 x 37 pixels"),
-        (("invert", "0.png", "-m", "landscapes-128"), "this needs a StyleGAN2"),
+        (("invert", "0.png", "-m", "landscapes-128"), "this needs a StyleGAN."),
         (("invert", "0.png", "-m", "base.safetensors", "--space", "z"), "w or w+, not 'z'"),
         (("invert", "0.png", "-m", "base.safetensors", "-o", "0.png"), "is a file that this command reads"),
         (("invert", "0.png", "-m", "base.safetensors", "--film", "x.txt"), "x.txt"),
@@ -163,7 +163,7 @@ def test_toonify_pastes_back(graft, network):
             ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors", "--box", "0,0,40,40"),
             "reaches beyond 0.png",
         ),
-        (("train-encoder", "landscapes-128"), "this needs a StyleGAN2"),
+        (("train-encoder", "landscapes-128"), "this needs a StyleGAN."),
     ],
 )
 def test_what_is_refused(graft, network, arguments, says):
