@@ -148,7 +148,12 @@ def full_disk(bench: Bench, job: Job, tries: int) -> Row:
             whole = bench.sound(job, folder) and (not earlier or bool(contents(folder / job.makes)))
             enlarge()
             recovered, last = goes_on(bench, job, folder)
-            row.add(whole, done.refused("space") or done.refused("make room") or done.code == 0, recovered, done if recovered else last)
+            row.add(
+                whole,
+                done.refused("space") or done.refused("make room") or done.code == 0,
+                recovered,
+                done if recovered else last,
+            )
         shutil.rmtree(bench.top / "aside")
     return row
 

@@ -253,7 +253,7 @@ def test_the_command_draws_pairs_and_a_sheet(files):
         (("--base", "a.safetensors", "--blend", "wide.safetensors"), "built differently, in w_channels (16 and 8)"),
         (("--base", "a.safetensors", "--blend", "a.safetensors"), "are the same model"),
         (("--base", "flat.safetensors", "--blend", "flat.safetensors"), "a student learns from squares"),
-        (("--base", "landscapes-128", "--blend", "b.safetensors"), "and this needs a StyleGAN2"),
+        (("--base", "landscapes-128", "--blend", "b.safetensors"), "and this needs a StyleGAN."),
         ((*TWO, "--psi", "much"), "--psi takes a number or a range"),
         ((*TWO, "--psi", "1-0.5"), "psi must rise"),
         ((*TWO, "--count", "2000000000"), "to 1,000,000,000 pairs, not 2,000,000,000"),
