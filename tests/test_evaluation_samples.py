@@ -88,6 +88,6 @@ def test_command(graft, tmp_path):
     assert page.count("data:image/jpeg;base64,") == 2
     assert f"at {SIDE} pixels" in page
     done = graft("eval", "samples", "landscapes-128", "photos", "--count", 4)
-    assert (done.code, "StyleGAN2" in done.err) == (2, True)
+    assert (done.code, "needs a StyleGAN." in done.err) == (2, True)
     done = graft("eval", "samples", "net.safetensors", "photos", "--count", 4, "--seed", 2**32 - 1)
     assert (done.code, "no room for 4 samples" in done.err) == (2, True)
