@@ -376,6 +376,7 @@ def test_ctrl_c(graft, monkeypatch):
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
         RuntimeError("can't start new thread"),
+        RuntimeError("could not create a primitive"),
         ImportError("x.so: failed to map segment from shared object"),
         OSError(12, "Cannot allocate memory"),
     ],

@@ -113,6 +113,7 @@ OUT_OF_MEMORY = (  # in PyTorch's RuntimeErrors, those of threads, and of librar
     "Cannot allocate memory",
     "can't start new thread",
     "failed to map segment",
+    "could not create a primitive",
 )
 
 
