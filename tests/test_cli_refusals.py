@@ -370,6 +370,14 @@ def test_ctrl_c(graft, monkeypatch):
     assert "Traceback" not in result.err
 
 
+def test_ctrl_c_before_the_command_has_begun(graft, monkeypatch):
+    def stopped(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graftlab.cli.app", stopped)
+    assert graft("swap", HILL, SEA).code == 130
+
+
 @pytest.mark.parametrize(
     "error",
     [
