@@ -37,20 +37,25 @@ class Row:
     tries: int = 0
     lost: int = 0  # something finished is gone, or something half-written looks whole
     unclear: int = 0  # not one sentence with the cause
-    recovered: int = 0  # the same command went on to the same result
+    recovered: int | None = None  # the same command went on to the same result; None: there is nothing to go on with
 
-    def add(self, whole: bool, clear: bool, recovered: bool, done: Done) -> None:
+    def add(self, whole: bool, clear: bool, recovered: bool | None, done: Done) -> None:
         self.tries += 1
         self.lost += not whole
         self.unclear += not clear
-        self.recovered += recovered
-        if not (whole and clear and recovered):
-            what = [word for word, good in (("lost", whole), ("unclear", clear), ("stuck", recovered)) if not good]
+        if recovered is not None:
+            self.recovered = (self.recovered or 0) + recovered
+        if not (whole and clear and recovered is not False):
+            what = [
+                word
+                for word, good in (("lost", whole), ("unclear", clear), ("stuck", recovered is not False))
+                if not good
+            ]
             print(f"{self.fault}: {', '.join(what)}: {done.code} {done.said[-600:]}", file=sys.stderr, flush=True)
 
     @property
     def good(self) -> bool:
-        return self.recovered == self.tries and not self.lost + self.unclear
+        return self.recovered in (None, self.tries) and not self.lost + self.unclear
 
 
 def goes_on(bench: Bench, job: Job, folder: Path) -> tuple[bool, Done]:
@@ -217,7 +222,7 @@ def flipped(bench: Bench, name: str, words: str, makes: str, tries: int) -> Row:
         done, found = attempt(harm=True)
         clear = done.code == 0 or done.refused(Path(damaged).name)
         told = done.code != 0 or "1 that cannot be read" in done.said  # a photo of a pack, which is left out
-        row.add(told or found == sound, clear, True, done)
+        row.add(told or found == sound, clear, None, done)
     return row
 
 
@@ -273,7 +278,7 @@ def not_finite(bench: Bench, name: str, words: str, makes: str) -> Row:
     """Weights."""
     row, folder = Row(f"NaN among the weights: {name}"), bench.place()
     done = Process(words, folder).ended()
-    row.add(not (folder / makes).exists(), done.refused("finite"), True, done)
+    row.add(not (folder / makes).exists(), done.refused("finite"), None, done)
     return row
 
 
@@ -285,7 +290,7 @@ def not_finite_state(bench: Bench, job: Job) -> Row:
     plant(tensors)
     write_tensors(path, tensors, header)
     done = Process(job.words, folder).ended()
-    row.add(True, done.refused("finite") or done.code == 0, done.code != 0 or bench.finished(job, folder), done)
+    row.add(True, done.refused("finite") or done.code == 0, None if done.code else bench.finished(job, folder), done)
     return row
 
 
@@ -321,7 +326,7 @@ def long_name(bench: Bench, job: Job) -> Row:
     done = Process(job.words.replace(job.makes, name), folder).ended()
     clear = done.code == 0 or done.refused("too long")
     whole = {path.name for path in folder.iterdir()} == ({"m", name} if done.code == 0 else {"m"})
-    row.add(whole, clear, True, done)
+    row.add(whole, clear, None, done)
     return row
 
 
@@ -332,7 +337,7 @@ def cut_zip(bench: Bench, tries: int) -> Row:
         archive = folder / "m" / "photos.zip"
         os.truncate(archive, bench.dice.randrange(archive.stat().st_size))
         done = Process("data pack m/photos.zip -o photos.pack --size 32", folder).ended()
-        row.add(not (folder / "photos.pack").exists(), done.refused("photos.zip"), True, done)
+        row.add(not (folder / "photos.pack").exists(), done.refused("photos.zip"), None, done)
     return row
 
 
@@ -370,7 +375,9 @@ def rows(bench: Bench, tries: int) -> Iterator[Callable[[], Row]]:
 
 def table(found: list[Row]) -> str:
     lines = ["| fault | tries | lost | unclear | recovered |", "|---|---|---|---|---|"]
-    lines += [f"| {row.fault} | {row.tries} | {row.lost} | {row.unclear} | {row.recovered} |" for row in found]
+    for row in found:
+        recovered = "–" if row.recovered is None else row.recovered
+        lines.append(f"| {row.fault} | {row.tries} | {row.lost} | {row.unclear} | {recovered} |")
     return "\n".join(lines) + "\n"
 
 
@@ -393,8 +400,10 @@ def main() -> int:
             except PermissionError as error:
                 print(f"Left out: {error}.", file=sys.stderr)
                 continue
-            print(f"{found[-1].fault}: {found[-1].recovered} of {found[-1].tries}", flush=True)
-    (options.out.write_text if options.out else print)(table(found))
+            print(table(found).splitlines()[-1], flush=True)
+            if options.out:  # each time: whoever has seen enough stops it
+                options.out.write_text(table(found))
+    print(table(found))
     return 0 if all(row.good for row in found) else 1
 
 
