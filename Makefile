@@ -6,7 +6,7 @@
 # make site         the documentation as a web site, in ./site
 # make javascript   bring the JavaScript libraries of package.json into the package (needs npm)
 # make bench        how fast it is here
-# make faults       break every command in every way that we know; takes minutes
+# make faults       break every command in every way that we know; takes minutes (see docs/reliability.md)
 # make lock         write requirements.lock anew: the packages of constraints.txt with their hashes (needs uv)
 # make audit        look for known vulnerabilities in what requirements.lock names (needs the network)
 #

@@ -20,7 +20,7 @@ from graftlab.blending.weights import Rule, interpolate, layer_swap, only, rever
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.figures.sheets import Layout, block
-from graftlab.images import read, read_recipe, to_uint8
+from graftlab.images import read, read_recipe, to_uint8, write
 
 A, B, C = "a.safetensors", "b.safetensors", "c.safetensors"
 EDGE = 64  # of a cell: 32 pixels, four seeds
@@ -217,6 +217,17 @@ def test_what_is_neither_a_picture_nor_a_page_is_refused(graft):
 def contents(out):
     paths = [Path(out), *Path().glob("*_files/*/*")]
     return {str(path): path.read_bytes() for path in paths}
+
+
+def test_a_photo_that_was_edited_begins_anew(graft, autoencoders, monkeypatch):
+    command = ("sheet", A, B, "--rows", "alpha:0.5", "--columns", "photos", "--photo", "photos/hill.png", "-o", "s.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
+        assert graft(*command).code == 1
+    write(tiny.pictures(1, 37, 50, seed=9), "photos/hill.png")
+    result = graft(*command)
+    assert result.code == 0
+    assert "photos/hill.png changed" in result.err.replace("\n", " ")
 
 
 def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatch):

@@ -370,12 +370,21 @@ def test_ctrl_c(graft, monkeypatch):
     assert "Traceback" not in result.err
 
 
+def test_ctrl_c_before_the_command_has_begun(graft, monkeypatch):
+    def stopped(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graftlab.cli.app", stopped)
+    assert graft("swap", HILL, SEA).code == 130
+
+
 @pytest.mark.parametrize(
     "error",
     [
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
         RuntimeError("can't start new thread"),
+        RuntimeError("could not create a primitive"),
         ImportError("x.so: failed to map segment from shared object"),
         OSError(12, "Cannot allocate memory"),
     ],

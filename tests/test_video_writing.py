@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -268,6 +269,17 @@ def test_another_film_of_the_same_name_begins_again_and_says_why(tmp_path, chang
     assert notes[0][0] == 0
     assert notes[0][2] == f"begun again, because {what} changed"
     assert digest(path) == digest(render(film(**{"frames": 100, **change}), tmp_path / "new" / "f.mp4"))
+
+
+def test_a_file_that_was_edited_makes_it_another_film(tmp_path):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"hill")
+    with pytest.raises(StopError):
+        render(replace(film(100, make=cut_at(90)), files=(photo,)), tmp_path / "f.mp4")
+    photo.write_bytes(b"lake")
+    notes = []
+    render(replace(film(100), files=(photo,)), tmp_path / "f.mp4", progress=lambda *seen: notes.append(seen))
+    assert notes[0] == (0, 100, f"begun again, because {photo} changed")
 
 
 def test_other_options_begin_again_too(tmp_path):

@@ -36,7 +36,7 @@ from graftlab.images import to_image, to_tensor
 from graftlab.inversion.sources import USUAL, Finding
 from graftlab.networks.model import Network
 from graftlab.work.files import atomic_write
-from graftlab.work.parts import Parts, open_parts, seal
+from graftlab.work.parts import Parts, digests, open_parts, seal
 from graftlab.work.progress import Progress, Watch, silent, unwatched
 
 AT_ONCE = 8  # pictures decoded together
@@ -159,6 +159,7 @@ def sheet(
         "size": drawing.layout.size,
         "codes": codes,
         "inputs": {**asdict(inputs), **vars(finding)},
+        **(digests(inputs.files) if base.takes == "photos" or inputs.photo else {}),
     }
     with open_parts(out, ".png", 1, {**plan, "cells": cells}, resume) as parts:
         with watch("drawing cells", len(cells), unit="cells") as progress:

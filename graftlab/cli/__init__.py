@@ -95,6 +95,8 @@ def answered(arguments: list[str]) -> int:
             app([with_examples(argument) for argument in arguments], prog_name="graft")
     except SystemExit as stop:  # Typer's own: 0 done, 2 wrong usage, 130 interrupted
         return int(stop.code or 0)
+    except KeyboardInterrupt:  # before Typer looks for it
+        return 130
     except Exception as error:
         if debug:
             raise
@@ -113,6 +115,7 @@ OUT_OF_MEMORY = (  # in PyTorch's RuntimeErrors, those of threads, and of librar
     "Cannot allocate memory",
     "can't start new thread",
     "failed to map segment",
+    "could not create a primitive",
 )
 
 

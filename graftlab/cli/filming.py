@@ -111,7 +111,7 @@ class Shooting(ModelOptions):
     def finish(self, film: Film, desk: Desk[Any], *inputs: str | Path | None, backwards: bool = False) -> None:
         """Write the film, or its preview, and say where. `backwards` is how it is played if nothing was said."""
         desk = Enlarging(upscale=self.upscale, upscaler=self.upscaler).on(desk)
-        film = replace(film, recipe=desk.recipe)
+        film = replace(film, recipe=desk.recipe, files=inputs)
         film = reverse(film) if (backwards if self.reverse is None else self.reverse) else film
         film = boomerang(film) if self.boomerang else film
         if desk.larger and not self.preview:  # before it is slowed down, which mixes frames

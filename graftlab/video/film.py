@@ -20,7 +20,7 @@ from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
 from graftlab.video.times import plain
 from graftlab.video.writing import Target, assemble, record
-from graftlab.work.parts import open_parts
+from graftlab.work.parts import digests, open_parts
 from graftlab.work.progress import Progress, silent
 
 FASTEST = 1000  # frames per second
@@ -44,6 +44,7 @@ class Film:
     audio: Path | None = None  # a file whose sound goes along; None, or a file without any: a silent film
     recipe: Mapping[str, object] = field(default_factory=dict)  # JSON, tells films apart; without, none is continued
     audio_start: Fraction = Fraction(0)  # the second of `audio` that is heard with the first frame
+    files: tuple[str | Path | None, ...] = ()  # that it is made of: one that is edited makes it another film
     closed: bool = False  # the first frame follows the last as any two follow each other
     remember: Callable[[Path], object] | None = None  # told of a folder, where to keep what makes going on faster
 
@@ -101,7 +102,7 @@ def render(
     writes the same film, and for whatever the disk refuses: run it again, and it goes on."""
     target = Target.of(out, film.fps, codec, quality)
     target.check_room(film.frames, bool(film.recipe))
-    plan, resume = target.plan(film.frames, film.recipe), resume and bool(film.recipe)
+    plan, resume = target.plan(film.frames, film.recipe) | digests(film.files), resume and bool(film.recipe)
     with open_parts(target.path, target.suffix, target.length, plan, resume) as parts:
         if film.remember:
             film.remember(parts.folder)

@@ -12,7 +12,7 @@ A part is given its digest when it is whole (`seal`); one that no longer has it 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from glob import escape
@@ -80,6 +80,12 @@ def is_whole(path: Path) -> bool:
         path.unlink()
         return False
     return True
+
+
+def digests(paths: Iterable[str | Path | None]) -> dict[str, str]:
+    """What a plan holds of files that are read, so that it is another when one of them is edited; of their names,
+    those that are no files are left out."""
+    return {str(path): digest(Path(path)) for path in paths if path and Path(path).is_file()}
 
 
 def digest(path: Path) -> str:
