@@ -22,7 +22,7 @@ from graftlab.checkpoints.load import load
 from graftlab.codes import SwapCodes
 from graftlab.data.sources import open_photos
 from graftlab.editing.fitting import encode_photos
-from graftlab.editing.photo_index import Library, flat, index
+from graftlab.editing.photo_index import PhotoIndex, flat, index
 from graftlab.figures.tables import Table
 from graftlab.networks.swapping import SwappingModel
 
@@ -63,7 +63,7 @@ def run(options: Namespace) -> Result:
     return Result(Machine.here(CPU), [Table(title, ["ms, median", "ms, slowest", "recall"], rows)], figures)
 
 
-def made_up(known: Library, count: int) -> Library:
+def made_up(known: PhotoIndex, count: int) -> PhotoIndex:
     rng = torch.Generator().manual_seed(0)
     rows = {part: places_like(getattr(known, part).rows, count, rng) for part in SwapCodes.parts}
     return known.holding([""] * count, torch.arange(count), **rows)
@@ -74,7 +74,7 @@ def places_like(rows: Tensor, count: int, rng: torch.Generator) -> Tensor:
     return (torch.randn(count, rows.shape[1], generator=rng) * rows.float().std(0)).half()
 
 
-def recall(known: Library, whole: dict[str, Tensor], parts: tuple[str, ...], i: int) -> float:
+def recall(known: PhotoIndex, whole: dict[str, Tensor], parts: tuple[str, ...], i: int) -> float:
     """Share of the photos nearest to one by all of their codes that the index finds."""
     units = {part: whole[part].float().var(0).sum() for part in parts}
     squares = sum((whole[part].float() - whole[part][i].float()).square().sum(1) / units[part] for part in parts)

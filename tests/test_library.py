@@ -11,7 +11,7 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
 from graftlab.editing import photo_index as module
-from graftlab.editing.photo_index import Library, Places, index
+from graftlab.editing.photo_index import PhotoIndex, Places, index
 from graftlab.images import read, write
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import draw_found
@@ -40,7 +40,7 @@ def planted(photos=500, channels=40):
         return Places(torch.zeros(channels), torch.eye(channels), rows.half())
 
     names = tuple(f"{i}.jpg" for i in range(photos))
-    return Library(names, torch.arange(photos), places(), places(), None, {"photos": "p", "size": 32})
+    return PhotoIndex(names, torch.arange(photos), places(), places(), None, {"photos": "p", "size": 32})
 
 
 @pytest.mark.parametrize("parts", [("texture",), ("structure",), ("texture", "structure")])
@@ -64,7 +64,7 @@ def test_a_photo_is_nearest_to_itself_and_distances_count_from_0_to_1(model, fol
 
 
 def test_index_is_kept_in_a_file_and_brought_up_to_date(monkeypatch, model, folder, known, tmp_path):
-    loaded = Library.load(known.save(tmp_path / "i.safetensors"))
+    loaded = PhotoIndex.load(known.save(tmp_path / "i.safetensors"))
     assert (loaded.names, loaded.model, loaded.about) == (known.names, model.fingerprint, known.about)
     photos = shutil.copytree(folder, tmp_path / "photos")
     (photos / "03.png").unlink()

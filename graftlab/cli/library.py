@@ -11,7 +11,7 @@ from graftlab.cli.output import Json, NewFile, new_file, picture, print_each, sp
 from graftlab.cli.progress import bar, say
 from graftlab.data.sources import open_photos
 from graftlab.editing import photo_index as editing
-from graftlab.editing.photo_index import Library
+from graftlab.editing.photo_index import PhotoIndex
 from graftlab.errors import GraftError
 from graftlab.rendering.sheets import draw_found
 
@@ -32,7 +32,7 @@ def index(
     spare(out, options.model, photos)
     model, side = options.open()
     source = open_photos(photos)
-    known = Library.load(out) if out.exists() and out.stat().st_size else None
+    known = PhotoIndex.load(out) if out.exists() and out.stat().st_size else None
     with bar("encoding", len(source)) as progress:
         found = editing.index(model, source, side, known, lambda library: library.save(out), progress)
     left_out = found.about["unreadable"]
@@ -62,7 +62,7 @@ def find(
     if not asked:
         raise GraftError("Name a picture that the photos are to be like: --texture, --structure or both.")
     spare(out, library, *asked.values())
-    known = Library.load(library)
+    known = PhotoIndex.load(library)
     desk = autoencoder(model=model, device=device, precision=precision, size=known.size, square=True)
     pictures = {name: desk.read(path) for name, path in asked.items()}
     found = known.nearest(**{name: desk.network().encode(read) for name, read in pictures.items()}, count=count)

@@ -82,7 +82,7 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class Library(Artifact):
+class PhotoIndex(Artifact):
     """Where the codes of many photos lie, and what the photos are called."""
 
     kind: ClassVar[str] = "library"
@@ -195,11 +195,11 @@ def index(
     model: Autoencoder,
     photos: str | Path | ImageSource,  # folder, zip, LMDB or pack
     size: int,  # side of the squares that are cut from the photos' centres, pixels
-    known: Library
+    known: PhotoIndex
     | None = None,  # an index of earlier: only photos that it lacks are encoded, and who is gone is not kept
-    keep: Callable[[Library], object] = lambda library: None,  # given the index so far, now and then
+    keep: Callable[[PhotoIndex], object] = lambda library: None,  # given the index so far, now and then
     progress: Progress = silent,  # of pictures
-) -> Library:
+) -> PhotoIndex:
     """Where the codes of all readable photos lie.
 
     GraftError for an index of another model, and if no photo is readable."""
@@ -226,7 +226,7 @@ def index(
 class _Pages:
     """What is added to an index, before it is bound in."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: PhotoIndex) -> None:
         self._library = library
         self._names: list[str] = []
         self._keys: list[int] = []
@@ -242,7 +242,7 @@ class _Pages:
         for name, vectors in flat(codes).items():
             self._rows[name].append(self._library._places(name).of(vectors).half())
 
-    def bound(self) -> Library:
+    def bound(self) -> PhotoIndex:
         """The index with all that was added."""
         old = self._library
         rows = {name: torch.cat([old._places(name).rows, *more]) for name, more in self._rows.items()}
@@ -250,7 +250,7 @@ class _Pages:
         return old.holding((*old.names, *self._names), keys, **rows)
 
 
-def _empty(model: Autoencoder, source: ImageSource, size: int) -> Library:
+def _empty(model: Autoencoder, source: ImageSource, size: int) -> PhotoIndex:
     """An index of no photos, along the axes of a sample of a source."""
     sample: dict[str, list[Tensor]] = {name: [] for name in SwapCodes.parts}
     owner = None
@@ -261,10 +261,12 @@ def _empty(model: Autoencoder, source: ImageSource, size: int) -> Library:
     if not sample["texture"]:
         raise GraftError(f"{source.path} has no readable picture; name a folder with photos.")
     places = {name: Places.along(torch.cat(rows)) for name, rows in sample.items()}
-    return Library((), torch.zeros(0, dtype=torch.int64), places["texture"], places["structure"], owner, {"size": size})
+    return PhotoIndex(
+        (), torch.zeros(0, dtype=torch.int64), places["texture"], places["structure"], owner, {"size": size}
+    )
 
 
-def _without_gone(library: Library, source: ImageSource, keys: list[int]) -> Library:
+def _without_gone(library: PhotoIndex, source: ImageSource, keys: list[int]) -> PhotoIndex:
     """What of an index is still in a source, by its names there."""
     where = {key: i for i, key in enumerate(keys)}
     rows = [row for row, key in enumerate(library.keys.tolist()) if key in where]

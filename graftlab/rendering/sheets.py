@@ -18,7 +18,7 @@ from graftlab.editing import directions as editing
 from graftlab.editing import masks, swaps
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution, draw_samples
-from graftlab.editing.photo_index import Found, Library
+from graftlab.editing.photo_index import Found, PhotoIndex
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape, sheet
 from graftlab.images import dimensions, read_recipe
@@ -195,7 +195,7 @@ def draw_textures(
 
 
 def draw_found(
-    renderer: Renderer[Any], library: Library, asked: Mapping[str, Tensor], found: Sequence[Found]
+    renderer: Renderer[Any], library: PhotoIndex, asked: Mapping[str, Tensor], found: Sequence[Found]
 ) -> Tensor:
     """Photos of an index, nearest first, under the pictures that they are like ("texture", "structure").
 
