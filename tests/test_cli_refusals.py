@@ -17,6 +17,7 @@ from tiny import new_model
 
 from graftlab import cli
 from graftlab.checkpoints.native import save_model
+from graftlab.cli import progress
 from graftlab.codes import StyleCodes
 
 HILL, LAKE, SEA = "photos/hill.png", "photos/lake at dusk.jpg", "photos/海.png"
@@ -392,6 +393,25 @@ def test_ctrl_c_before_the_command_has_begun(graft, monkeypatch):
 def test_too_little_memory(refused, monkeypatch, error):
     failing(monkeypatch, error)
     assert "--size" in refused("swap", HILL, SEA, naming="memory")
+
+
+def test_a_sentence_comes_even_where_memory_does_not_suffice_for_its_colour(graft, monkeypatch):
+    failing(monkeypatch, MemoryError())
+    monkeypatch.setattr(progress.console, "print", failing_print := Raising(MemoryError()))
+    result = graft("swap", HILL, SEA)
+    assert (failing_print.times, result.code) == (1, 2)
+    assert result.err.startswith("graft: There is not enough memory")
+
+
+class Raising:
+    """Called, it raises an error, and counts."""
+
+    def __init__(self, error):
+        self.error, self.times = error, 0
+
+    def __call__(self, *words, **options):
+        self.times += 1
+        raise self.error
 
 
 def test_a_file_that_vanishes(refused, monkeypatch):

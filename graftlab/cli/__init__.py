@@ -100,12 +100,20 @@ def answered(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        from graftlab.cli.progress import console  # which takes time that --help does not have
-
         sentence, code = explained(error)
-        console.print(f"graft: {by_name(sentence)}", soft_wrap=True, style="red")
+        refuse(f"graft: {by_name(sentence)}")
         return code
     return 0
+
+
+def refuse(sentence: str) -> None:
+    """Say a sentence on stderr, in red: or plainly, where memory does not suffice for what colours it."""
+    try:
+        from graftlab.cli.progress import console  # which takes time that --help does not have
+
+        console.print(sentence, soft_wrap=True, style="red")
+    except (MemoryError, ImportError):
+        print(sentence, file=sys.stderr)
 
 
 OUT_OF_MEMORY = (  # in PyTorch's RuntimeErrors, those of threads, and of libraries that are loaded late
