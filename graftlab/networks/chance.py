@@ -6,9 +6,9 @@ many processes share the batch nor on how many passes each of them makes through
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
+from threading import local
 
 import torch
 from torch import Tensor
@@ -34,17 +34,25 @@ class Part:
 
 
 WHOLE = Part()
-_seen: ContextVar[Part] = ContextVar("seen", default=WHOLE)
+
+
+class Seen(local):
+    """What this thread sees. Unlike a context variable, it can be read in what PyTorch compiles, without a break."""
+
+    part = WHOLE
+
+
+_seen = Seen()
 
 
 @contextmanager
 def seeing(part: Part) -> Iterator[None]:
     """In which random numbers are those of a part."""
-    before = _seen.set(part)
+    before, _seen.part = _seen.part, part
     try:
         yield
     finally:
-        _seen.reset(before)
+        _seen.part = before
 
 
 def drawn(
@@ -56,7 +64,7 @@ def drawn(
 ) -> Tensor:
     """Random numbers of this shape. A draw for more than AT_ONCE numbers of a batch that is shared is made piece by
     piece, which on a GPU gives others than one draw would."""
-    part, how = _seen.get(), {"device": device} if dtype is None else {"device": device, "dtype": dtype}
+    part, how = _seen.part, {"device": device} if dtype is None else {"device": device, "dtype": dtype}
     if part.of == 1:
         return make(shape, **how)
     count = shape[batch] * part.of
@@ -74,7 +82,7 @@ def drawn(
 def normal_like(like: Tensor) -> Tensor:
     """Standard normal numbers for every item of a tensor (N, ...), those that torch.randn_like draws for a whole
     batch, which depend on how it lies in memory."""
-    if _seen.get().of == 1:
+    if _seen.part.of == 1:
         return torch.randn_like(like)
     last = like.ndim == 4 and not like.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
