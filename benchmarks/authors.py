@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.checkout import Checkout
 from benchmarks.ours import STEPS, network
+from benchmarks.worker import CPU
 from graftlab.benchmarking.clock import Work
 from graftlab.benchmarking.speed import Case, pictures
 
@@ -26,8 +27,9 @@ def checkout(folder: Path) -> Checkout:
 class Authors:
     """Their model, made anew where a case needs other networks."""
 
-    def __init__(self, source: Checkout) -> None:
+    def __init__(self, source: Checkout, device: torch.device = CPU) -> None:
         source.make_importable()
+        self._device = device
         import models
         import optimizers
         import options
@@ -40,7 +42,7 @@ class Authors:
         if case.what in STEPS:
             return self._step(case)
         model = self._autoencoder(case.size)
-        images = pictures(case)
+        images = pictures(case, self._device)
         if case.what == "encode":
             return lambda: model.encode(images)
         if case.what == "swap":
@@ -56,8 +58,9 @@ class Authors:
     def _command(self, size: int) -> str:
         config = network(size)
         return (
-            f"python train.py --name benchmark --num_gpus 0 --crop_size {config.size} --load_size {config.size} "
-            f"--patch_size {config.patch_size} --netE_num_downsampling_sp {config.downsamplings}"
+            f"python train.py --name benchmark --num_gpus {int(self._device != CPU)} --crop_size {config.size} "
+            f"--load_size {config.size} --patch_size {config.patch_size} "
+            f"--netE_num_downsampling_sp {config.downsamplings}"
         )
 
     def _make(self, command: str, make: Callable[[Any], Any]) -> Any:
@@ -78,7 +81,7 @@ class Authors:
 
     def _step(self, case: Case) -> Work:
         optimizer = self._make(f"{self._command(case.size)} --batch_size {case.batch}", self._optimizer)
-        images = pictures(case)
+        images = pictures(case, self._device)
 
         def discriminators() -> dict[str, Tensor]:
             optimizer.discriminator_iter_counter = 0  # R1, which is due at every 16th, is measured apart

@@ -6,6 +6,7 @@ any factor on the result, is folded into weight and bias, where it costs nothing
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import sqrt
 from typing import Any
 
@@ -55,12 +56,18 @@ def blur(
         x = F.pad(x, (*pad, *pad)) if any(pad) else x
         x = x if gain == 1 else x * gain
         return x if bias is None else x + bias[:, None, None].to(x.dtype)
-    line = torch.tensor(taps, dtype=x.dtype, device=x.device)
-    kernel = torch.outer(line, line) * (gain / sum(taps) ** 2)
     if pad[0] != pad[1]:
         x, pad = F.pad(x, (*pad, *pad)), (0, 0)
-    y: Tensor = Filter.apply(x, kernel, pad, bias)
+    y: Tensor = Filter.apply(x, square(taps, gain, x.dtype, x.device), pad, bias)
     return y
+
+
+@lru_cache(maxsize=64)  # a GPU waits for every number that it is brought
+@torch.inference_mode(False)  # a kernel made during inference is also good for the gradients of a later call
+def square(taps: tuple[int, ...], gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The outer product of `taps` with itself, normalised to sum to `gain`."""
+    line = torch.tensor(taps, dtype=dtype, device=device)
+    return torch.outer(line, line) * (gain / sum(taps) ** 2)
 
 
 class Filter(torch.autograd.Function):
@@ -90,11 +97,8 @@ class Filter(torch.autograd.Function):
 
 def upsample(x: Tensor, taps: tuple[int, ...] = (1, 3, 3, 1)) -> Tensor:
     """Double the resolution of x (N, C, H, W): zeros between the pixels, then the low-pass filter."""
-    line = torch.tensor(taps, dtype=x.dtype, device=x.device)
-    kernel = torch.outer(line, line) * (4.0 / sum(taps) ** 2)
-    channels = x.shape[1]
-    kernel = kernel.expand(channels, 1, *kernel.shape)
-    return F.conv_transpose2d(x, kernel, stride=2, padding=len(taps) // 2 - 1, groups=channels)
+    kernel = square(taps, 4.0, x.dtype, x.device).expand(x.shape[1], 1, -1, -1)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=len(taps) // 2 - 1, groups=x.shape[1])
 
 
 def rectify(x: Tensor, clamp: float = 0.0) -> Tensor:
