@@ -32,7 +32,7 @@ def to_nvidia(
 ) -> bytes:
     """The model as `G_ema` and `G`, and its discriminator as `D`, for one of the checkouts in CHECKOUTS.
 
-    GraftError for another checkout, and for pictures that are not square, which their networks do not draw."""
+    GraftError for another checkout, and for what their networks do not draw: pictures that are not square."""
     moving = isinstance(model, StyleGAN3)
     checkout = checkout or (NEWER if moving else OLDER)
     if checkout not in CHECKOUTS:
@@ -51,9 +51,10 @@ def to_nvidia(
 def generator(model: StyleGAN2, home: str, nested: bool) -> Instance:
     """A generator as their classes hold it, which take the arguments of the synthesis network in a dict or not."""
     config = model.config
-    if config.constant != (HIGHEST, HIGHEST):
+    if config.constant != (HIGHEST, HIGHEST) or not config.normalize:
         raise GraftError(
-            "NVIDIA's StyleGAN2 draws square pictures only, from a constant of 4 x 4; this model does not."
+            "NVIDIA's StyleGAN2 draws square pictures only, from a constant of 4 x 4 and a normalised z; this model "
+            "does not."
         )
     blocks = [HIGHEST * 2**block for block in range(len(config.channels))]
     named = dict(generator_names(blocks, config.mapping_layers, config.classes > 0, noisy=True))
