@@ -443,17 +443,22 @@ def test_what_goes_back_is_what_came(name: str, checkout: str, tmp_path: Path) -
     theirs, ours = (networks_of(open_contents(file).tree) for file in (origin, path))
     for part in ("G_ema", "D"):
         old, new = flatten(origin, theirs[part]), flatten(path, ours[part])
-        assert new.classes == old.classes
-        assert new.tensors.keys() == old.tensors.keys()
+        alike(new, old)
         assert all(torch.equal(new.tensors[key].float(), old.tensors[key].float()) for key in old.tensors)
-        for module, attributes in old.attributes.items():
-            missing = attributes.keys() - new.attributes[module].keys()
-            assert all(option.startswith("_") for option in missing), (module, missing)
-            for option in attributes.keys() - missing - {"w_avg_beta", "training", *HALF, *TABLES}:
-                if not option.startswith("_"):
-                    assert told(new, module, option) == pytest.approx(told(old, module, option)), (module, option)
     assert {ours["D"].name.module, ours["G"].name.module} == {CHECKOUTS[checkout]}
     assert build(read(open_contents(path))).fingerprint == model(name).fingerprint  # type: ignore[arg-type]
+
+
+def alike(new: Network, old: Network) -> None:
+    """Have the same classes, names of tensors and attributes."""
+    assert new.classes == old.classes
+    assert new.tensors.keys() == old.tensors.keys()
+    for module, attributes in old.attributes.items():
+        missing = attributes.keys() - new.attributes[module].keys()
+        assert all(option.startswith("_") for option in missing), (module, missing)
+        for option in attributes.keys() - missing - {"w_avg_beta", "training", *HALF, *TABLES}:
+            if not option.startswith("_"):
+                assert told(new, module, option) == pytest.approx(told(old, module, option)), (module, option)
 
 
 HALF = ("use_fp16", "channels_last", "num_fp16_res")  # which layers compute in half precision on a GPU: none do

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from claims import refused, shows
 from safetensors.torch import load_file
-from test_nvidia import meta, module
+from test_nvidia import alike, meta, module
 from tiny import differ
 from torch import Tensor
 
@@ -22,6 +22,8 @@ from graftlab.blending.inputs import probe_seeds
 from graftlab.blending.weights import held, interpolate, layer_swap
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.containers.contents import open_contents
+from graftlab.checkpoints.convert import convert
+from graftlab.checkpoints.formats.nvidia import flatten, networks_of
 from graftlab.checkpoints.formats.nvidia_stylegan3 import read
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -137,6 +139,22 @@ def test_wide_frozen_layers_multiply_less(monkeypatch: pytest.MonkeyPatch) -> No
     codes = network.codes_of([3]).w.requires_grad_()
     network.synthesis(codes).square().sum().backward()
     assert codes.grad is not None
+
+
+@pytest.mark.parametrize("name", ["t.A", "r.A", "conditional"])
+def test_what_goes_back_is_what_came(name: str, tmp_path: Path) -> None:
+    """The objects that their code pickled and those written here, filters and schedule included."""
+    origin, path = FIXTURES / f"{FILES[name]}.pkl", tmp_path / "back.pkl"
+    convert(origin, path)
+    old, new = (flatten(file, networks_of(open_contents(file).tree)["G_ema"]) for file in (origin, path))
+    alike(new, old)
+    for key, tensor in old.tensors.items():
+        torch.testing.assert_close(new.tensors[key], tensor, rtol=0, atol=1e-7 if key.endswith("_filter") else 0)
+    ours, theirs = (each.attributes[""]["_init_kwargs"] for each in (new, old))
+    assert {option: ours[option] for option in theirs} == theirs | {"num_fp16_res": 0}
+    assert (again := open_model(path)).config == model(name).config
+    assert build(again).fingerprint == model(name).fingerprint
+    refused("has no StyleGAN3; write this model for", convert, origin, path, checkout="stylegan2-ada-pytorch")
 
 
 # -- our own use of them ----------------------------------------------------------------------------------------------

@@ -23,9 +23,12 @@ from torch import Tensor
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.formats import nvidia
+from graftlab.checkpoints.formats.nvidia_writing import to_nvidia
+from graftlab.checkpoints.formats.rosinality_stylegan2 import to_rosinality
 from graftlab.checkpoints.formats.tensorflow import read
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import StyleGAN2Config
+from graftlab.networks.style import second_moment
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import StyleGAN2
 
@@ -299,6 +302,23 @@ def test_variables_without_components(opened: Callable[..., ModelFile]) -> None:
     assert differ(pictures(opened(flatten, version=2), "none"), reference()["A.img_none_psi1"]) < NEAR
 
 
+def test_z_that_is_not_normalized(opened: Callable[..., ModelFile]) -> None:
+    """As in aydao's extended StyleGAN2, where the text of the module alone tells; or by an option."""
+
+    def told(_g: State, _d: State, average: State) -> None:
+        average["components"]["mapping"]["build_module_src"] = "def G_mapping():\n    normalize_latents  = False\n"
+
+    normal, z = build(opened()), 3 * reference()["z"]
+    for change in (told, options(normalize_latents=False)):
+        model = build(opened(change))
+        assert isinstance(model, StyleGAN2)
+        assert torch.equal(model.map(second_moment(z)).w, normal.map(z).w)  # type: ignore[operator]
+        assert differ(model.map(z).w, normal.map(z).w) > 0.1  # type: ignore[operator]
+        refused("a z that is not normalised", to_rosinality, model)
+        refused("a normalised z", to_nvidia, model, {})
+    assert not opened(told).config.normalize  # type: ignore[attr-defined]
+
+
 def test_without_noise(opened: Callable[..., ModelFile]) -> None:
     def silence(_g: State, _d: State, average: State) -> None:
         average["static_kwargs"]["use_noise"] = False
@@ -383,6 +403,7 @@ def no_mapping(_g: State, _d: State, average: State) -> None:
         (no_mapping, "Progressive GAN"),
         (part("synthesis", ToRGB_lod0__weight=np.zeros(1)), "progressive growing"),
         (part("mapping", LabelConcat__weight=np.zeros((3, 64))), "LabelConcat"),
+        (part("synthesis", **{"64x64/SelfAtten/sigma": np.zeros(1)}), "aydao's StyleGAN2 with self-attention"),
         (part("synthesis", **{"8x8/Skip/weight": np.zeros((1, 1, 2, 2))}), "the architecture 'resnet'"),
         (rgb_of_the_last, "the architecture 'orig'"),
         (options(architecture="orig"), "architecture='orig', not 'skip'"),
@@ -391,7 +412,6 @@ def no_mapping(_g: State, _d: State, average: State) -> None:
         (options(nonlinearity="relu"), "nonlinearity='relu'"),
         (options(mapping_lrmul=1), "mapping_lrmul=1, not 0.01"),
         (channels([0, 1, 2, 0, 0]), "pictures of 5 channels"),
-        (options(normalize_latents=False), "normalize_latents=False"),
         (options(scale_type="pad"), "scale_type='pad', which is unknown"),
         (options(conv_clamp="much"), "conv_clamp"),
         (lambda _g, _d, average: average.update(version=6), "network of version 6"),

@@ -1,4 +1,4 @@
-"""Any model that graftlab reads to its own format, and StyleGAN2 back to rosinality's and NVIDIA's."""
+"""Any model that graftlab reads to its own format, StyleGAN2 back to rosinality's, that and StyleGAN3 to NVIDIA's."""
 
 import io
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.errors import GraftError
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import StyleGAN3
 from graftlab.work.files import atomic_write
 
 OURS, ROSINALITY, NVIDIA = ".safetensors", ".pt", ".pkl"
@@ -29,7 +30,7 @@ def convert(
     allow_nan: bool = False,
     about: Mapping[str, Any] | None = None,  # what is known beside what the file says: licence, parent
     parent: Path | None = None,  # store what differs from this model, in our format
-    checkout: str = "stylegan2-ada-pytorch",  # NVIDIA's repository that opens a `.pkl`, or "stylegan3"
+    checkout: str | None = None,  # NVIDIA's repository that opens a `.pkl`, as of `to_nvidia`
 ) -> ModelFile:
     """Read `source` and write `target`: `.safetensors` is our format, `.pt` rosinality's StyleGAN2, `.pkl` NVIDIA's.
 
@@ -49,14 +50,15 @@ def convert(
     if target.suffix == OURS:
         save_model(target, model, {**story(file), **(about or {})}, half, file.discriminators, allow_nan)
         return file
-    if type(model) is not StyleGAN2:  # a local blend is two
-        raise GraftError(f"{source} is no StyleGAN2, and {target.suffix} is a format of those; name a {OURS} file.")
-    if target.suffix == NVIDIA:
+    if target.suffix == NVIDIA and (type(model) is StyleGAN2 or type(model) is StyleGAN3):
         content = to_nvidia(model, file.discriminators if JUDGES in file.discriminators else {}, checkout)
-    else:
+    elif target.suffix == ROSINALITY and type(model) is StyleGAN2:  # a local blend is two
         buffer = io.BytesIO()
         torch.save(to_rosinality(model), buffer)
         content = buffer.getvalue()
+    else:
+        kinds = "StyleGAN2 or StyleGAN3" if target.suffix == NVIDIA else "StyleGAN2"
+        raise GraftError(f"{source} is no {kinds}, and {target.suffix} is a format of those; name a {OURS} file.")
     atomic_write(target, lambda out: out.write(content))
     return file
 

@@ -46,10 +46,14 @@ def convert(
         str, typer.Option(help="Store only the differences from this model, its parent: a quarter of the size.")
     ] = "",
     checkout: Annotated[
-        str, typer.Option(help="NVIDIA's repository that is to open a .pkl: stylegan2-ada-pytorch or stylegan3.")
-    ] = "stylegan2-ada-pytorch",
+        str | None,
+        typer.Option(
+            help="NVIDIA's repository that is to open a .pkl: stylegan3, or for StyleGAN2s stylegan2-ada-pytorch, "
+            "their default."
+        ),
+    ] = None,
 ) -> None:
-    """Turn a model file of any format into graftlab's own, or a StyleGAN2 into rosinality's or NVIDIA's.
+    """Turn a model file of any format into graftlab's own, or a StyleGAN back into that of NVIDIA's scripts.
 
     graft convert network-snapshot-000500.pkl -o metfaces.safetensors
 

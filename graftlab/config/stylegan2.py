@@ -19,6 +19,7 @@ class StyleGAN2Config(Config):
     w_channels: Annotated[int, Within(1, 2**14)] = 512  # Cw, length of the intermediate latent vector
     classes: Annotated[int, Within(0, 2**16)] = 0  # labels of a conditional model; 0: none
     mapping_layers: Annotated[int, Within(1, 2**6)] = 8  # fully connected layers from z to w
+    normalize: bool = True  # scale z to a mean square of 1 first; aydao's extended StyleGAN2 does not
     clamp: Annotated[float, Within(0, 2**16)] = 0.0  # limit of activations (NVIDIA's conv_clamp); 0: none
     discriminator_channels: tuple[int, ...] = ()  # per resolution, from the constant's up; empty: as `channels`
     discriminator_group: Annotated[int, Within(1, 2**16)] = 4  # pictures whose deviation the discriminator sees

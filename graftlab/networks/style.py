@@ -67,8 +67,9 @@ class MappingNetwork(nn.Module):
 
     average: Tensor
 
-    def __init__(self, z_channels: int, w_channels: int, classes: int, layers: int) -> None:
+    def __init__(self, z_channels: int, w_channels: int, classes: int, layers: int, normalize: bool = True) -> None:
         super().__init__()
+        self.normalize = normalize
         self.embed = Linear(classes, w_channels) if classes else None
         widths = [z_channels + (w_channels if classes else 0), *[w_channels] * layers]
         self.layers = nn.ModuleList(
@@ -79,7 +80,7 @@ class MappingNetwork(nn.Module):
 
     def forward(self, z: Tensor | None, labels: Tensor | None = None) -> Tensor:
         """z (N, Cz) and labels (N, classes), where the network has them; returns w (N, Cw)."""
-        parts = [] if z is None else [second_moment(z)]
+        parts = [] if z is None else [second_moment(z) if self.normalize else z]
         if self.embed is not None and labels is not None:
             parts.append(second_moment(self.embed(labels)))
         w = torch.cat(parts, dim=1)
@@ -108,7 +109,8 @@ class StyleGAN(Decoder[StyleCodes]):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
-        self.mapping = MappingNetwork(config.z_channels, config.w_channels, config.classes, config.mapping_layers)
+        sizes = config.z_channels, config.w_channels, config.classes, config.mapping_layers
+        self.mapping = MappingNetwork(*sizes, normalize=getattr(config, "normalize", True))
 
     def map(
         self,

@@ -60,6 +60,8 @@ STRANGERS = {  # classes that tell another architecture
 }
 CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "training.networks_stylegan2"}
 """Their repositories, and the module in each that defines StyleGAN2's networks."""
+ALIAS_FREE = "training.networks_stylegan3"  # the module that defines StyleGAN3's
+MODULES = (*CHECKOUTS.values(), ALIAS_FREE)
 PLAIN = (str, int, float, bool, type(None))
 TABLES = ("_parameters", "_buffers", "_modules")
 LINEAR = ("affine", "embed", "out", "skip")  # layers without an activation
@@ -136,7 +138,7 @@ def persistent(item: object) -> bool:
 
 def plain(item: object) -> bool:
     """Whether this is an object of a class in a checkout of theirs, whose source the file leaves out."""
-    return isinstance(item, Record) and item.name.module in CHECKOUTS.values() and isinstance(item.state, dict)
+    return isinstance(item, Record) and item.name.module in MODULES and isinstance(item.state, dict)
 
 
 def background(tree: object) -> dict[str, Any]:

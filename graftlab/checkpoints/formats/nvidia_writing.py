@@ -1,96 +1,65 @@
-"""StyleGAN2 as a pickle that NVIDIA's own scripts open: stylegan2-ada-pytorch, or StyleGAN2 in stylegan3.
+"""StyleGAN2 and StyleGAN3 as pickles that NVIDIA's own scripts open: stylegan2-ada-pytorch, or stylegan3.
 
 Their pickles carry the text of the module that defines the networks. That text is theirs, so here every class is a
 plain reference instead, resolved by the checkout of theirs that opens the file. Names are those of `nvidia`.
 """
 
-import pickle
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from math import log2, sqrt
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graftlab.checkpoints.formats.nvidia import CHECKOUTS, KERNEL, LINEAR, TAPS, WHOLE_BATCH
+from graftlab.checkpoints.formats.nvidia import CHECKOUTS, KERNEL, TAPS, WHOLE_BATCH
 from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
+from graftlab.checkpoints.formats.nvidia_objects import DECAY, Instance, activation, assemble, mapping, pickled, within
+from graftlab.checkpoints.formats.nvidia_stylegan3_writing import generator3
 from graftlab.config import StyleGAN2Config
 from graftlab.errors import GraftError
-from graftlab.networks.style import MAPPING_RATE
 from graftlab.networks.stylegan2 import StyleGAN2
+from graftlab.networks.stylegan3 import StyleGAN3
 
-BUFFERS = ("w_avg", "noise_const", KERNEL)
 HIGHEST = 4  # resolution of their first block
-PROTOCOL = 3  # theirs
-START = pickle.PROTO + bytes([PROTOCOL])
-DECAY = 0.998  # of the running mean of w, should training go on
+OLDER, NEWER = CHECKOUTS
 RECTIFIED = sqrt(2)  # gain of their activation
 
 
-@dataclass
-class Instance:
-    """An object of a class that is not here: what a pickle says of it."""
-
-    kind: str
-    attributes: dict[str, Any]
-    parameters: dict[str, nn.Parameter] = field(default_factory=dict)
-    buffers: dict[str, Tensor] = field(default_factory=dict)
-    modules: dict[str, "Instance"] = field(default_factory=dict)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What `torch.nn.Module.__setstate__` takes; it fills in what its own version needs beside this."""
-        hooks: dict[str, Any] = {
-            name: OrderedDict() for name in ("_backward_hooks", "_forward_hooks", "_forward_pre_hooks")
-        }
-        tables = {"_parameters": self.parameters, "_buffers": self.buffers, "_modules": self.modules}
-        plain = {"training": False, "_non_persistent_buffers_set": set(), "_init_args": (), "_init_kwargs": {}}
-        return {**plain, **hooks, **tables, **self.attributes}
-
-
-def written(value: object, module: str) -> bytes:
-    """The instructions that make a value, with instances in dicts at any depth; `module` defines their classes.
-
-    Classes that cannot be imported here are beyond Python's pickler, so it writes what is inside of them alone. What it
-    remembers is forgotten between two values, which share nothing."""
-    if isinstance(value, Instance):
-        named = pickle.GLOBAL + f"{module}\n{value.kind}\n".encode()
-        return named + pickle.EMPTY_TUPLE + pickle.NEWOBJ + written(value.state, module) + pickle.BUILD
-    if isinstance(value, dict) and any(isinstance(item, Instance | dict) for item in value.values()):
-        items = b"".join(written(key, module) + written(item, module) for key, item in value.items())
-        return pickle.EMPTY_DICT + pickle.MARK + items + pickle.SETITEMS
-    return pickle.dumps(value, PROTOCOL)[len(START) : -len(pickle.STOP)]
-
-
 def to_nvidia(
-    model: StyleGAN2,
+    model: StyleGAN2 | StyleGAN3,
     discriminator: Mapping[str, Tensor],  # under our names; none: the file has an empty one
-    checkout: str = "stylegan2-ada-pytorch",
+    checkout: str | None = None,  # one of CHECKOUTS; none: "stylegan3" for a StyleGAN3, the older for a StyleGAN2
 ) -> bytes:
     """The model as `G_ema` and `G`, and its discriminator as `D`, for one of the checkouts in CHECKOUTS.
 
-    GraftError for another checkout, and for pictures that are not square, which their networks do not draw."""
-    config = model.config
+    GraftError for another checkout, and for what their networks do not draw: pictures that are not square."""
+    moving = isinstance(model, StyleGAN3)
+    checkout = checkout or (NEWER if moving else OLDER)
     if checkout not in CHECKOUTS:
         raise GraftError(f"There is no checkout '{checkout}' to write for; choose {' or '.join(CHECKOUTS)}.")
-    if config.constant != (HIGHEST, HIGHEST):
-        raise GraftError(
-            "NVIDIA's StyleGAN2 draws square pictures only, from a constant of 4 x 4; this model does not."
-        )
-    judge = judge_of(config, discriminator) if discriminator else nn.Identity()
-    network = generator(model, nested=checkout != "stylegan3")
-    content = {"training_set_kwargs": None, "augment_pipe": None, "D": judge, "G": network, "G_ema": network}
-    return START + written(content, CHECKOUTS[checkout]) + pickle.STOP
+    if moving and checkout != NEWER:
+        raise GraftError(f"{checkout} has no StyleGAN3; write this model for the checkout '{NEWER}'.")
+    home = CHECKOUTS[checkout]
+    if isinstance(model, StyleGAN3):
+        network, config = generator3(model), model.config.judge
+    else:
+        network, config = generator(model, home, nested=checkout == OLDER), model.config
+    judge = judge_of(config, home, discriminator) if discriminator else nn.Identity()
+    return pickled({"training_set_kwargs": None, "augment_pipe": None, "D": judge, "G": network, "G_ema": network})
 
 
-def generator(model: StyleGAN2, nested: bool) -> Instance:
+def generator(model: StyleGAN2, home: str, nested: bool) -> Instance:
     """A generator as their classes hold it, which take the arguments of the synthesis network in a dict or not."""
     config = model.config
+    if config.constant != (HIGHEST, HIGHEST) or not config.normalize:
+        raise GraftError(
+            "NVIDIA's StyleGAN2 draws square pictures only, from a constant of 4 x 4 and a normalised z; this model "
+            "does not."
+        )
     blocks = [HIGHEST * 2**block for block in range(len(config.channels))]
     named = dict(generator_names(blocks, config.mapping_layers, config.classes > 0, noisy=True))
-    network = assemble("Generator", {theirs: model.state_dict()[ours] for ours, theirs in named.items()})
+    network = assemble("Generator", home, {theirs: model.state_dict()[ours] for ours, theirs in named.items()})
+    tell_convolutions(network)
     wide, z, w, size = 2 * len(blocks), config.z_channels, config.w_channels, blocks[-1]
     sides = {"img_resolution": size, "img_channels": 3}
     network.attributes = {"z_dim": z, "c_dim": config.classes, "w_dim": w, "num_ws": wide, **sides}
@@ -98,7 +67,7 @@ def generator(model: StyleGAN2, nested: bool) -> Instance:
         made: dict[str, Any] = {"mapping_kwargs": {"num_layers": config.mapping_layers}}
         made |= {"synthesis_kwargs": widths | options(config)} if nested else widths | options(config)
         network.attributes["_init_kwargs"] = {"z_dim": z, "c_dim": config.classes, "w_dim": w, **sides, **made}
-    network.modules["mapping"].attributes = mapping(config, z, w, wide, DECAY)
+    network.modules["mapping"].attributes = mapping(z, config.classes, w, wide, config.mapping_layers, DECAY)
     synthesis = network.modules["synthesis"]
     synthesis.attributes = {"w_dim": w, "num_ws": wide, "num_fp16_res": 0, **levels(blocks), **sides}
     inputs = 0
@@ -118,12 +87,13 @@ def generator(model: StyleGAN2, nested: bool) -> Instance:
     return network
 
 
-def judge_of(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> Instance:
+def judge_of(config: StyleGAN2Config, home: str, tensors: Mapping[str, Tensor]) -> Instance:
     """A discriminator as their classes hold it."""
     blocks = [HIGHEST * 2**block for block in range(len(config.channels))]
     depth = len({name.split(".")[2] for name in tensors if name.startswith("mapping.layers.")})
     named = dict(discriminator_names(blocks, depth, config.classes > 0))
-    network = assemble("Discriminator", {theirs: tensors[ours] for ours, theirs in named.items()})
+    network = assemble("Discriminator", home, {theirs: tensors[ours] for ours, theirs in named.items()})
+    tell_convolutions(network)
     sides = {"img_resolution": blocks[-1], "img_channels": 3}
     network.attributes = {"c_dim": config.classes, **levels([*reversed(blocks[1:])]), **sides}
     if widths := widths_of(config.discriminator_channels or config.channels):
@@ -136,7 +106,7 @@ def judge_of(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> Instance
     group = None if config.discriminator_group == WHOLE_BATCH else config.discriminator_group
     last.modules["mbstd"] = Instance("MinibatchStdLayer", {"group_size": group, "num_channels": 1})
     if config.classes:
-        network.modules["mapping"].attributes = mapping(config, 0, seen, None, None) | {"num_layers": depth}
+        network.modules["mapping"].attributes = mapping(0, config.classes, seen, None, depth, None)
     for index, resolution in enumerate(reversed(blocks[1:])):
         block = network.modules[f"b{resolution}"]
         inputs = block.modules["conv0"].parameters["weight"].shape[1] if index else 0
@@ -150,6 +120,21 @@ def judge_of(config: StyleGAN2Config, tensors: Mapping[str, Tensor]) -> Instance
                 clamp = None if part == "skip" else config.clamp or None
                 layer.attributes |= {"conv_clamp": clamp, "up": 1, "down": 2 if part in ("conv1", "skip") else 1}
     return network
+
+
+def tell_convolutions(network: Instance) -> None:
+    """Give every convolution what it knows of itself by its name and the shape of its weight."""
+    for name, layer in within(network):
+        if layer.kind not in ("ToRGBLayer", "SynthesisLayer", "Conv2dLayer"):
+            continue
+        weight = layer.parameters["weight"]
+        layer.attributes |= {"in_channels": weight.shape[1], "out_channels": weight.shape[0]}
+        layer.attributes |= {"weight_gain": 1 / sqrt(weight[0].numel())}
+        layer.attributes |= {} if "bias" in layer.parameters else {"bias": None}
+        if layer.kind != "ToRGBLayer":
+            gain = RECTIFIED if activation(name) == "lrelu" else 1.0
+            layer.attributes |= {"activation": activation(name), "act_gain": gain, "padding": weight.shape[2] // 2}
+            layer.buffers[KERNEL] = kernel()
 
 
 def widths_of(channels: tuple[int, ...]) -> dict[str, int]:
@@ -166,12 +151,6 @@ def options(config: StyleGAN2Config) -> dict[str, Any]:
 PLAIN_BLOCK = {"use_fp16": False, "channels_last": False, "fused_modconv_default": True}
 
 
-def mapping(config: StyleGAN2Config, z: int, w: int, wide: int | None, decay: float | None) -> dict[str, Any]:
-    """Attributes of a mapping network."""
-    sizes = {"z_dim": z, "c_dim": config.classes, "w_dim": w}
-    return sizes | {"num_ws": wide, "num_layers": config.mapping_layers, "w_avg_beta": decay}
-
-
 def levels(blocks: list[int]) -> dict[str, Any]:
     return {"img_resolution_log2": int(log2(max(blocks))), "block_resolutions": blocks}
 
@@ -179,65 +158,3 @@ def levels(blocks: list[int]) -> dict[str, Any]:
 def kernel() -> Tensor:
     """The taps beside every doubling and halving."""
     return torch.outer(TAPS, TAPS)
-
-
-# -- from a flat table to objects within objects ----------------------------------------------------------------------
-
-
-def assemble(kind: str, tensors: Mapping[str, Tensor]) -> Instance:
-    """A network of their classes from its tensors by dotted names; what single layers know comes from their shapes."""
-    network = Instance(kind, {})
-    for name, tensor in tensors.items():
-        *path, last = name.split(".")
-        module, before = network, ""
-        for step in path:
-            below = module.modules.setdefault(step, Instance(class_of(step, kind), {}))
-            module, before = below, f"{before}{step}."
-        held = tensor.detach().to(torch.float32).clone()
-        if last in BUFFERS:
-            module.buffers[last] = held
-        else:
-            module.parameters[last] = nn.Parameter(held, requires_grad=False)
-    for name, layer in within(network):
-        layer.attributes |= known(name, layer)
-        if layer.kind in ("SynthesisLayer", "Conv2dLayer"):
-            layer.buffers[KERNEL] = kernel()
-    return network
-
-
-def class_of(step: str, network: str) -> str:
-    """Their class of a module, by the last part of its name."""
-    generating = network == "Generator"
-    if step in ("mapping", "synthesis"):
-        return {"mapping": "MappingNetwork", "synthesis": "SynthesisNetwork"}[step]
-    if step[1:].isdigit():
-        return "SynthesisBlock" if generating else "DiscriminatorEpilogue" if step == "b4" else "DiscriminatorBlock"
-    if step.startswith("fc") or step in ("affine", "embed", "out"):
-        return "FullyConnectedLayer"
-    return "ToRGBLayer" if step == "torgb" else "SynthesisLayer" if generating else "Conv2dLayer"
-
-
-def within(module: Instance) -> Iterator[tuple[str, Instance]]:
-    """All modules inside of one, by the last parts of their names."""
-    for name, below in module.modules.items():
-        yield name, below
-        yield from within(below)
-
-
-def known(name: str, layer: Instance) -> dict[str, Any]:
-    """What a single layer knows of itself by its name and the shape of its weight."""
-    weight = layer.parameters.get("weight")
-    if weight is None:
-        return {}
-    activation = "linear" if name in LINEAR else "lrelu"
-    if layer.kind == "FullyConnectedLayer":
-        rate = MAPPING_RATE if name[2:].isdigit() else 1
-        sizes = {"in_features": weight.shape[1], "out_features": weight.shape[0]}
-        return {**sizes, "activation": activation, "weight_gain": rate / sqrt(weight.shape[1]), "bias_gain": rate}
-    told: dict[str, Any] = {"in_channels": weight.shape[1], "out_channels": weight.shape[0]}
-    told |= {} if "bias" in layer.parameters else {"bias": None}
-    gain = {"weight_gain": 1 / sqrt(weight[0].numel())}
-    if layer.kind == "ToRGBLayer":
-        return told | gain
-    gain |= {"act_gain": RECTIFIED if activation == "lrelu" else 1.0, "padding": weight.shape[2] // 2}
-    return told | gain | {"activation": activation}

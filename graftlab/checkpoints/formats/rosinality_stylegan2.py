@@ -216,11 +216,13 @@ def to_rosinality(model: StyleGAN2) -> dict[str, Any]:
     """A model as rosinality's programs read it: `g_ema`, a state dict, and `latent_avg`.
 
     A limit of activations is lost, being without effect in all but a few pictures. GraftError for models that have no
-    counterpart there: with classes, of another constant than 4 x 4, or with a limit that matters."""
+    counterpart there: with classes, of another constant than 4 x 4, without normalisation of z, or with a limit that
+    matters."""
     config = model.config
     lacking = {
         "classes": config.classes > 0,
         "a constant that is not 4 x 4": config.constant != (4, 4),
+        "a z that is not normalised": not config.normalize,
         f"activations limited to {config.clamp:g}": 0 < config.clamp < HARMLESS,
     }
     if any(lacking.values()):

@@ -14,6 +14,9 @@ How their arrays differ from ours:
 - The constant and the noise have a batch dimension, the noise a channel as well. Noise is numbered by layer and lies
   at the top of the synthesis network; its strength is a number beside the kernel.
 
+aydao's extended StyleGAN2 ("This Anime Does Not Exist") is wider, which shapes tell, and does not normalise z, which
+nothing but the text of its module tells.
+
 Factors of the equalised learning rate are the same in both. The first StyleGAN is `tensorflow_stylegan1`'s. Networks of
 other designs are refused by name: Progressive GAN, StyleGAN2's configurations a to d (progressive growing), output or
 residual connections in the place of skip connections, and classes as the first version of the code had them
@@ -22,7 +25,7 @@ residual connections in the place of skip connections, and classes as the first 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,7 @@ FORMAT = "NVIDIA StyleGAN2 pickle (TensorFlow)"
 VERSIONS = range(2, 6)
 MODULES = ("network", "tfutil")  # last part of the module's name, today's and Progressive GAN's
 LABEL_RATE = 0.1  # learning rate of a discriminator's mapping network, unless its options say otherwise
+PLAIN_Z = re.compile(r"\bnormalize_latents\s*=\s*False\b")  # in the text of a module whose networks take z as it is
 COUNTER = "lod"  # progress of progressive growing, in networks that do not grow
 
 COMMON = {"nonlinearity": "lrelu", "resample_kernel": [1, 3, 3, 1], "use_wscale": True}
@@ -61,7 +65,6 @@ GENERATOR = COMMON | {
     "architecture": "skip",
     "mapping_nonlinearity": "lrelu",
     "mapping_lrmul": MAPPING_RATE,
-    "normalize_latents": True,
 }
 DISCRIMINATOR = COMMON | {"architecture": "resnet", "mbstd_num_features": 1, "num_channels": 3, "score_max": 1}
 
@@ -71,7 +74,7 @@ OTHER_OPTIONS = """
     fmap_const mapping_layers mapping_fmaps label_fmaps use_noise randomize_noise conv_clamp num_fp16_res dtype
     fused_modconv structure truncation_psi truncation_cutoff truncation_psi_val truncation_cutoff_val dlatent_avg_beta
     w_avg_beta style_mixing_prob mapping_func synthesis_func mbstd_group_size freeze_layers score_size
-    augment_strength pagan_num pagan_fade mapping_lrmul num_channels
+    augment_strength pagan_num pagan_fade mapping_lrmul num_channels normalize_latents
 """.split()  # noqa: SIM905
 
 
@@ -142,6 +145,8 @@ def collect(path: Path, network: Record) -> Network:
         if not all(isinstance(field, dict) for field in fields.values()) or not isinstance(pairs, list | tuple):
             raise GraftError(f"{path} holds a damaged TensorFlow network; fetch or make it again.")
         variables |= {f"{prefix}{name}".removeprefix("G_"): value for name, value in named(path, pairs)}
+        if PLAIN_Z.search(str(state.get("build_module_src"))):
+            options["normalize_latents"] = False
         options |= fields["static_kwargs"]
         functions.add(str(state.get("build_func_name")))
         waiting += [(f"{prefix}{name}/", component) for name, component in fields["components"].items()]
@@ -173,6 +178,8 @@ def check_design(path: Path, network: Network) -> None:
         design = "StyleGAN2 with classes that are normalised together with z (LabelConcat)"
     elif any("/Skip/" in name for name in names):
         design = "StyleGAN2 with the architecture 'resnet'"
+    elif any("/SelfAtten" in name or "/ToRGB2/" in name for name in names):
+        design = "aydao's StyleGAN2 with self-attention or further layers"
     elif 0 < sum(f"synthesis/{scope}/ToRGB/weight" in names for scope in scopes) < len(scopes):
         design = "StyleGAN2 with the architecture 'orig'"
     else:
@@ -213,6 +220,7 @@ def read_generator(path: Path, network: Network) -> tuple[StyleGAN2Config, dict[
     theirs = dict(generator_names(scopes_of(state, "synthesis/"), depth, classes, noisy))
     tensors, notes = coloured(path, rename(path, UNKNOWN.format("StyleGAN2 generator"), state, theirs))
     config = generator_config(path, tensors, clamp_of(path, network.options))
+    config = replace(config, normalize=bool(network.options.get("normalize_latents", True)))
     tensors |= {} if noisy else silence(config)
     check(path, StyleGAN2, config, tensors, theirs)
     return config, tensors, notes
