@@ -50,7 +50,7 @@ ROOMS = {
     "inversion": "errors distributed work artifacts hardware config images figures codes networks checkpoints editing "
     "perception language objectives",
     "evaluation": "errors work config images figures codes data objectives perception",
-    "films": "codes networks blending editing rendering video",
+    "films": "errors codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",
     "exporting": "errors work images networks editing",
@@ -59,7 +59,7 @@ ROOMS = {
     "editing rendering video graftlab",
     "cli": "errors work artifacts hardware config images figures codes networks kinds data objectives checkpoints "
     "training blending editing video inversion rendering perception evaluation language graftlab benchmarking "
-    "exporting studio",
+    "exporting films studio",
 }
 ALLOWED = {room: set(rooms.split()) for room, rooms in ROOMS.items()}
 

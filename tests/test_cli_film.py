@@ -420,7 +420,7 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
         (("walk", HILL, LAKE, "--what", "colour"), "texture, structure, both"),
         (("walk", HILL, LAKE, "--path", "circle"), "'circle' leaves one picture"),
         (("walk", HILL, "--path", "circle", "-m", "net.safetensors"), "comes without directions"),
-        (("walk", HILL, LAKE, "--hold-layers", "0"), "for a StyleGAN2's codes"),
+        (("walk", HILL, LAKE, "--hold-layers", "0"), "held of a StyleGAN's codes"),
         (("walk", HILL, LAKE, "--psi", "1"), "for --seeds"),
         (("walk", HILL, "--seeds", "1,2"), "one kind at a time"),
         (("walk", "--seeds", "1,2"), "is a Swapping Autoencoder"),

@@ -92,3 +92,11 @@ def test_films_take_codes_and_seconds():
     change = graftlab.films.blend([a, b], a.codes_of([3]), seconds=1, fps=3)
     assert torch.equal(change.frame(0), a.sample([3]))
     assert torch.equal(change.frame(2), b.decode(graftlab.StyleCodes(a.codes_of([3]).w)))
+    held = graftlab.films.walk_seeds(a, [3, 4], seconds=1, fps=3, psi=1, hold=[0])
+    three, four = (a.codes_of([seed], psi=1) for seed in (3, 4))
+    assert tiny.differ(held.frame(0), a.decode(three)) < 1e-5
+    assert tiny.differ(held.frame(2), a.decode(four.style_mix(three, [0]))) < 1e-5
+    with pytest.raises(graftlab.GraftError, match="are for a StyleGAN3"):
+        graftlab.films.walk(model, [codes[0]], turn=(0, 90))
+    with pytest.raises(graftlab.GraftError, match="goes in directions"):
+        graftlab.films.walk(model, [codes[0]], path="circle")

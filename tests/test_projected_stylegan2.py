@@ -12,8 +12,8 @@ from graftlab.artifacts import read_tensors
 from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, preset, recipe, style_preset
-from graftlab.networks.layers import upsample
 from graftlab.networks.noise import noise_source
+from graftlab.networks.resampling import upsample
 from graftlab.networks.stylegan2 import DOUBLE
 from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
 from graftlab.training.run import Run

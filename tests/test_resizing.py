@@ -10,7 +10,7 @@ from claims import refused
 from graftlab.blending.resizing import resize_model
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
-from graftlab.networks.layers import upsample
+from graftlab.networks.resampling import upsample
 from graftlab.networks.stylegan2 import DOUBLE
 
 

@@ -18,8 +18,9 @@ from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.formats import nvidia
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.config import StyleGAN2Config
-from graftlab.networks.layers import EPSILON, GAIN, SLOPE, Equalized, StyleConv, upsample
+from graftlab.networks.layers import EPSILON, GAIN, SLOPE, Equalized, StyleConv
 from graftlab.networks.noise import noise_source
+from graftlab.networks.resampling import upsample
 from graftlab.networks.style_discriminator import StyleDiscriminator, minibatch_deviation
 from graftlab.networks.stylegan2 import StyleGAN2
 

@@ -16,7 +16,7 @@ from graftlab.artifacts import read_tensors
 from graftlab.checkpoints.native import save_model
 from graftlab.config import StyleRecipe, StyleTrainConfig, style_preset
 from graftlab.errors import GraftError
-from graftlab.networks.layers import upsample
+from graftlab.networks.resampling import upsample
 from graftlab.networks.style_discriminator import StyleDiscriminator
 from graftlab.networks.stylegan2 import DOUBLE, StyleGAN2
 from graftlab.objectives.stylegan2 import structure

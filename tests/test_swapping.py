@@ -10,7 +10,8 @@ from claims import refused
 
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.config import preset
-from graftlab.networks.layers import Linear, ModulatedConv, blur, normalize, spread
+from graftlab.networks.layers import Linear, ModulatedConv, normalize, spread
+from graftlab.networks.resampling import blur
 from graftlab.networks.swapping import SwappingAutoencoder
 
 MODES = ("none", "fixed")

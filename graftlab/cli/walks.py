@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from graftlab import films
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, PhotoSearch, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
@@ -22,10 +23,7 @@ from graftlab.networks.style import StyleGAN
 from graftlab.rendering.sheets import find_starts
 from graftlab.video.curves import Curve, names_curve, parse_curve
 from graftlab.video.films import recurse as recursion
-from graftlab.video.films import sweep as sweeps
-from graftlab.video.films import walk as walks
 from graftlab.video.films.detail import Detail
-from graftlab.video.films.drawing import Way, from_way
 from graftlab.video.films.timeline import Key, Timeline
 from graftlab.video.films.walk import TURNS
 from graftlab.work.texts import parse_classes, parse_range, parse_seeds, parse_shifts
@@ -158,45 +156,36 @@ def walk(
         raise GraftError(f"--what is {', '.join(WHAT)}, not '{what}'.")
     if path not in PATHS:
         raise GraftError(f"There is no path '{path}', only {', '.join(PATHS)}.")
-    closed, moves = loop or path in TURNS, rotate is not None or translate is not None
-    turn, (start, end) = parse_range(rotate or "0", "--rotate"), parse_shifts(translate or "0,0", "--translate")
     desk: Desk[Any]
-    way: Way
+    turn, shift = rotate and parse_range(rotate, "--rotate"), translate and parse_shifts(translate, "--translate")
+    course: dict[str, Any] = {"turn": turn, "shift": shift}
+    course["hold"] = () if hold_layers is None else parse_seeds(hold_layers, "--hold-layers")
     if seeds is not None:
         desk = shooting.style_desk()
-        numbers, classes = parse_seeds(seeds), None if label is None else parse_classes(label)
-        if moves and len(numbers) == 1:  # which stays what it is, and moves
-            numbers *= 2
-        frames, fps = shooting.length(2 * max(2, len(numbers) - (not closed)))
+        numbers = parse_seeds(seeds)
+        frames, fps = shooting.length(legs(path, len(numbers), loop))
+        course["pace"] = pace and over_time(pace, "--pace", frames / fps)
         drawn_to = parse_curve(psi or "", float(frames / fps)) or parse_range(psi or "0.7", "--psi")
-        gone = walks.pacing(over_time(pace, "--pace", frames / fps)) if pace else float
-        way = walks.through_seeds(desk.model, numbers, path, closed, ease, drawn_to, gone, classes)
+        course["label"] = None if label is None else parse_classes(label)
+        film = films.walk_seeds(desk, numbers, frames / fps, fps, path, loop, ease, drawn_to, **course)  # type: ignore[arg-type]
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
         desk, codes = open_keys(shooting, keys or [], square, finding)
-        codes = codes * 2 if moves and len(codes) == 1 and path not in TURNS else codes
-        frames, fps = shooting.length(2 * max(2, TURNS.get(path, len(codes)) - (not closed)))
-        styles = isinstance(codes[0], StyleCodes)
-        if hold_layers and not styles:
-            raise GraftError("--hold-layers is for a StyleGAN2's codes; leave it out, or hold a part with --what.")
+        frames, fps = shooting.length(legs(path, len(codes), loop))
+        course["pace"] = pace and over_time(pace, "--pace", frames / fps)
         if path in TURNS:
-            if len(codes) != 1:
-                raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
-            way = walks.circle(codes[0], directions_of(directions, shooting.model), radius, shooting.seed, TURNS[path])
-        else:
-            way = walks.through(codes, path, closed, ease, codes[0].parts if styles else WHAT[what])  # type: ignore[arg-type]
-        if pace:
-            gone, straight = walks.pacing(over_time(pace, "--pace", frames / fps)), way
-            way = lambda share: straight(gone(share))  # noqa: E731
-    if hold_layers is not None:
-        layers = parse_seeds(hold_layers, "--hold-layers")
-        way = walks.holding(way, lambda codes, held: codes.style_mix(held, layers))  # type: ignore[arg-type]
-    if moves:
-        if not isinstance(desk.model, StyleGAN):
-            raise GraftError("--rotate and --translate are for a StyleGAN3; leave them out.")
-        way = walks.moving(way, desk.model, turn, start, end, closed)  # type: ignore[arg-type]
-    shooting.finish(from_way(desk, way, frames, fps, closed), desk, *keys or ())
+            away = directions_of(directions, shooting.model) if len(codes) == 1 else None
+            course |= {"directions": away, "radius": radius}
+        parts = () if isinstance(codes[0], StyleCodes) else WHAT[what]
+        course |= {"parts": parts, "seed": shooting.seed}
+        film = films.walk(desk, codes, frames / fps, fps, path, loop, ease, **course)  # type: ignore[arg-type]
+    shooting.finish(film, desk, *keys or ())
+
+
+def legs(path: str, keys: int, loop: bool) -> float:
+    """Seconds that a walk lasts by default."""
+    return 2 * max(2, TURNS.get(path, keys if loop else keys - 1))
 
 
 def over_time(text: str, option: str, seconds: Fraction) -> Curve:
@@ -256,8 +245,9 @@ def sweep(
         desk, codes = open_keys(shooting, [picture], False, finding)
     if len(codes) != 1:
         raise GraftError(f"{picture} stands for {len(codes)} pictures; a sweep starts from one.")
-    way = sweeps.sweep(codes[0], found, dict.fromkeys(name or found.names[:1], ends), ease, not once, rows)
-    shooting.finish(from_way(desk, way, frames, fps, not once), desk, picture, file)
+    moved = dict.fromkeys(name or found.names[:1], ends)
+    film = films.sweep(desk, codes[0], found, moved, frames / fps, fps, ease, not once, layers=rows)
+    shooting.finish(film, desk, picture, file)
 
 
 def holds_codes(path: Path) -> bool:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.networks.layers import Filter, rectify
+from graftlab.networks.layers import rectify
+from graftlab.networks.resampling import Filter
 
 LANES = 16  # channels that a processor works on at once
 IN_CACHE = 2**20  # numbers of one phase that are worked on at once

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config import LocalConfig, LocalStyleGAN2Config, LocalSwappingConfig
-from graftlab.networks.layers import Linear, Noise, blur, full
+from graftlab.networks.layers import Linear, Noise, full
+from graftlab.networks.resampling import blur
 from graftlab.networks.stylegan2 import StyleGAN2, Synthesis
 from graftlab.networks.swapping import Generator, SwappingAutoencoder
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from graftlab.config import RosinalityConfig
-from graftlab.networks.layers import GAIN, Conv, Linear, Noise, StyleConv, StyledConv, upsample
+from graftlab.networks.layers import GAIN, Conv, Linear, Noise, StyleConv, StyledConv
+from graftlab.networks.resampling import upsample
 from graftlab.networks.swapping import SwappingModel, Trunk
 
 TAPS = (1, 3, 3, 1)  # of all low-pass filters

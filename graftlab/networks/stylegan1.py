@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config.stylegan1 import StyleGAN1Config
-from graftlab.networks.layers import EPSILON, GAIN, SLOPE, Conv, Linear, Noise, blur, full, gaussian
+from graftlab.networks.layers import EPSILON, GAIN, SLOPE, Conv, Linear, Noise, full, gaussian
+from graftlab.networks.resampling import blur
 from graftlab.networks.style import StyleGAN
 
 TAPS = (1, 2, 1)  # of the filter after every doubling

@@ -14,8 +14,8 @@ from graftlab.networks.layers import (
     StyledConv,
     full,
     gaussian,
-    upsample,
 )
+from graftlab.networks.resampling import upsample
 from graftlab.networks.style import StyleGAN
 
 DOUBLE = (1, 3, 3, 1)  # taps of the filter beside every doubling

@@ -8,6 +8,7 @@ codes allow.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from math import pi
 from typing import Any, Literal, TypeVar, get_args
@@ -20,6 +21,7 @@ from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.editing.blends import slerp, spherical
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
+from graftlab.networks.model import Decoder
 from graftlab.networks.style import StyleGAN
 from graftlab.video.curves import Curve
 from graftlab.video.easing import between, easing
@@ -28,6 +30,7 @@ from graftlab.video.films.drawing import Way, check_finite
 CodesT = TypeVar("CodesT", bound=Codes)
 StyleWay = Callable[[float], StyleCodes]
 Path = Literal["linear", "spherical", "spline"]
+Pair = tuple[float, float]
 TURNS = {"circle": 1, "noise": 4}
 """Paths that leave a picture and come back: how often the fastest of the circles that they are made of goes round."""
 PACES = 10_001  # places along a film at which a pace is measured
@@ -187,7 +190,7 @@ def through_seeds(
         codes = model.codes_of(seeds, labels=label)
         way = through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return truncating(lambda share: way(pace(share)), average, psi if callable(psi) else between(*psi, and_back=closed))
+    return truncating(paced(way, pace), average, psi if callable(psi) else between(*psi, and_back=closed))
 
 
 def pacing(curve: Curve) -> Curve:
@@ -202,7 +205,50 @@ def pacing(curve: Curve) -> Curve:
     return lambda share: float(np.interp(share, shares, gone / gone[-1]))
 
 
+def paced(way: Callable[[float], CodesT], gone: Curve) -> Callable[[float], CodesT]:
+    """The way, of which so much is gone after a share of the film (`pacing`)."""
+    return lambda share: way(gone(share))
+
+
 # -- ways of ways, for a StyleGAN -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a way is gone, and what of a StyleGAN's pictures stays or moves meanwhile."""
+
+    pace: Curve | None = None  # how fast, over time: 0 or more; None: evenly
+    hold: Sequence[int] = ()  # rows of w that stay as they are at the beginning
+    turn: tuple[float, float] | None = None  # degrees anticlockwise, from and to, of what a StyleGAN3 draws
+    shift: tuple[Pair, Pair] | None = None  # right and down, in pictures, at first and at last
+
+    @property
+    def moves(self) -> bool:
+        """Whether the pictures move even if the codes stay."""
+        return self.turn is not None or self.shift is not None
+
+    @property
+    def gone(self) -> Curve:
+        """Share of the film to share of the way."""
+        return pacing(self.pace) if self.pace else float
+
+    def on(self, way: Callable[[float], Any], model: Decoder[Any], closed: bool = False) -> Callable[[float], Any]:
+        """The way with what stays and what moves. GraftError for a model or codes that do not allow it."""
+        if self.hold:
+            way = holding(way, self._held)
+        if self.moves:
+            if not isinstance(model, StyleGAN):
+                raise GraftError("Turns and shifts (--rotate, --translate) are for a StyleGAN3; leave them out.")
+            start, end = self.shift or ((0, 0), (0, 0))
+            way = moving(way, model, self.turn or (0, 0), start, end, closed)
+        return way
+
+    def _held(self, codes: StyleCodes, held: StyleCodes) -> StyleCodes:
+        if not isinstance(codes, StyleCodes):
+            raise GraftError(
+                "Layers are held of a StyleGAN's codes (--hold-layers); leave that out, or hold a part with --what."
+            )
+        return codes.style_mix(held, self.hold)
 
 
 def truncating(way: StyleWay, average: StyleCodes, psi: Callable[[float], float]) -> StyleWay:
