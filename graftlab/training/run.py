@@ -131,7 +131,7 @@ class Run:
         told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
-            self.notes += self.trainer.notes[told:]
+            self.notes += [*self.trainer.notes[told:], *self.data.lost()]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images
