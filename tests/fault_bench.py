@@ -129,7 +129,7 @@ JOBS = {
             "sheet m/swap.safetensors m/swap2.safetensors --rows alpha:0,0.2,0.4,0.6,0.8,1 --columns photos "
             "--photo m/a.png --photo m/b.png --device cpu -o p.png",
             "p.png",
-            ".p.png.parts/*.png",
+            ".p.png.parts/0*.*.png",
         ),
         Job(
             "invert",
