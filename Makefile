@@ -9,6 +9,7 @@
 # make faults       break every command in every way that we know; takes minutes (see docs/reliability.md)
 # make lock         write requirements.lock anew: the packages of constraints.txt with their hashes (needs uv)
 # make audit        look for known vulnerabilities in what requirements.lock names (needs the network)
+# make sbom         list what is shipped, from both locks, as CycloneDX in ./sbom (needs npm)
 #
 # The first call installs everything in .venv, with another Python if told so: make test PYTHON=python3.12
 # To begin anew, remove .venv.
@@ -20,7 +21,7 @@ else
 IN_VENV := .venv/bin
 endif
 
-.PHONY: demo test lint check wheel site javascript bench faults lock audit venv
+.PHONY: demo test lint check wheel site javascript bench faults lock audit sbom venv
 .DEFAULT_GOAL := demo
 
 demo: venv
@@ -54,12 +55,20 @@ javascript:
 lock:
 	sed -n '/^#/p; /^[^#]/q' requirements.lock > requirements.part && echo >> requirements.part
 	uv pip compile pyproject.toml --extra all --extra test --extra site -c constraints.txt --universal \
-		--python-version 3.11.9 --generate-hashes --no-annotate --no-header --quiet >> requirements.part
+		--python-version 3.11.9 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet >> requirements.part
 	mv requirements.part requirements.lock
 
+# Strict: a package of which nothing can be learned counts as a fault, not as a clean one.
 audit: venv
 	$(IN_VENV)/python -m pip install --disable-pip-version-check --quiet pip-audit
-	$(IN_VENV)/python -m pip_audit --requirement requirements.lock --require-hashes --disable-pip --no-deps
+	$(IN_VENV)/python -m pip_audit --strict --requirement requirements.lock --require-hashes --disable-pip
+
+sbom: venv
+	$(IN_VENV)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt cyclonedx-bom
+	mkdir -p sbom
+	$(IN_VENV)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		-o sbom/graftlab-python.cdx.json requirements.lock
+	npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > sbom/graftlab-javascript.cdx.json
 
 # Without npm all but the pages of 'graft sheet' works.
 venv: .venv/ready

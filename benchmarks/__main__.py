@@ -7,6 +7,7 @@
     python -m benchmarks student --base A --blend B ...      a student beside search and blend
     python -m benchmarks studio                              pictures from the studio, for one visitor and for eight
     python -m benchmarks soak                                an hour of the studio's memory, in some minutes
+    python -m benchmarks marathon                            a day of training's memory and files, in some minutes
     python -m benchmarks stage                               the studio's room Live in a browser with a camera
     python -m benchmarks stylegan3                           a StyleGAN3 beside a StyleGAN2 of its size and width
     python -m benchmarks library --photos FOLDER             a search among a million photos
@@ -19,7 +20,7 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, gpu, growth, library, own, peers, soak, stage, student, studio, stylegan3
+from benchmarks import films, gpu, growth, library, marathon, own, peers, soak, stage, student, studio, stylegan3
 from graftlab.errors import GraftError
 
 COMMANDS = {
@@ -30,6 +31,7 @@ COMMANDS = {
     "student": student,
     "studio": studio,
     "soak": soak,
+    "marathon": marathon,
     "stage": stage,
     "stylegan3": stylegan3,
     "library": library,

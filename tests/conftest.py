@@ -3,11 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from offline import offline
 from tiny import lay_beside, new_model, pictures
 from web import Web
 
@@ -79,17 +81,21 @@ class Result:
 
 
 @pytest.fixture
-def graft(bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result]:
-    """Run a command in this process, on the CPU, in a folder that holds nothing but photos/."""
+def graft(request, bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..., Result]:
+    """Run a command in this process, on the CPU, in a folder that holds nothing but photos/; only in tests with a
+    `web`, or that are marked `connects`, may it open a socket."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(load, "BUNDLED", bundle)
     monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
+    connects = "web" in request.fixturenames or request.node.get_closest_marker("connects")
+
     def run(*arguments: object) -> Result:
         capsys.readouterr()
-        code = cli.run([str(argument) for argument in arguments])
+        with nullcontext() if connects else offline():
+            code = cli.run([str(argument) for argument in arguments])
         return Result(code, *capsys.readouterr())
 
     return run

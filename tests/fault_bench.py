@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import sys
+import tarfile
 import time
 import traceback
 import zipfile
@@ -46,8 +47,10 @@ def no_more() -> None:
 class Process:
     """One `graft`, forked off this process, which has imported all that it needs: a start takes no seconds."""
 
-    def __init__(self, words: str, folder: Path, before: Callable[[], object] = no_more) -> None:
-        self.log = folder.with_name(f"{folder.name}.log")
+    def __init__(
+        self, words: str, folder: Path, before: Callable[[], object] = no_more, log: Path | None = None
+    ) -> None:
+        self.log = log or folder.with_name(f"{folder.name}.log")
         if child := os.fork():
             self.id = child
             return
@@ -89,6 +92,7 @@ class Job:
     name: str
     words: str
     makes: str
+    keeps: str = ""  # what there is to go on from once it was interrupted, as a pattern
 
 
 JOBS = {
@@ -99,17 +103,20 @@ JOBS = {
             "train m/photos --run run --preset tiny --images 32 --batch 4 --snapshot-every 8 "
             "--record-every 8 --precision float32 --no-compile --keep-models --device cpu",
             "run",
+            "run/states/*16.safetensors",
         ),
         Job(
             "stylegan train",
             "stylegan train m/photos --run run --preset tiny --size 32 --images 32 --batch 4 --snapshot-every 8 "
             "--record-every 8 --precision float32 --no-compile --device cpu",
             "run",
+            "run/states/*16.safetensors",
         ),
         Job(
             "film walk",
             "film walk m/a.png m/b.png -m m/swap.safetensors --size 32 --frames 200 --device cpu -o film.mp4",
             "film.mp4",
+            ".film.mp4.parts/0*.*.*",
         ),
         Job("data pack", "data pack m/photos -o photos.pack --size 32", "photos.pack"),
         Job(
@@ -118,9 +125,17 @@ JOBS = {
             "s.png",
         ),
         Job(
+            "sheet of photos",
+            "sheet m/swap.safetensors m/swap2.safetensors --rows alpha:0,0.2,0.4,0.6,0.8,1 --columns photos "
+            "--photo m/a.png --photo m/b.png --device cpu -o p.png",
+            "p.png",
+            ".p.png.parts/0*.*.png",
+        ),
+        Job(
             "invert",
             "invert m/a.png m/b.png -m m/style.safetensors --steps 40 --features 0 --device cpu -o w.safetensors",
             "w.safetensors",
+            ".w.safetensors.parts/search.safetensors",
         ),
         Job(
             "encode",
@@ -222,9 +237,12 @@ def make_material(folder: Path) -> None:
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for path in sorted((folder / "photos").iterdir()):
             archive.write(path, path.name)
+    with tarfile.open(folder / "photos.tar", "w") as shard:
+        shard.add(folder / "photos", "photos")
     for name, number in (("a", 3), ("b", 7)):
         shutil.copy(folder / "photos" / f"{number:02d}.png", folder / f"{name}.png")
     save_model(folder / "swap.safetensors", tiny.new_model(), {})
+    save_model(folder / "swap2.safetensors", tiny.tuned(tiny.new_model(), 1), {})
     style = tiny.stylegan2()
     save_model(folder / "style.safetensors", style, {})
     save_model(folder / "tuned.safetensors", tiny.tuned(style, 1), {"parent": style.fingerprint})
@@ -245,3 +263,56 @@ def flip(path: Path, dice: random.Random) -> None:
     data = bytearray(path.read_bytes())
     data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
     path.write_bytes(data)
+
+
+@dataclass
+class Row:
+    """A fault: how often it happened, and what became of it."""
+
+    fault: str
+    tries: int = 0
+    lost: int = 0  # something finished is gone, or something half-written looks whole
+    unclear: int = 0  # not one sentence with the cause
+    recovered: int | None = None  # the same command went on to the same result; None: there is nothing to go on with
+
+    def add(self, whole: bool, clear: bool, recovered: bool | None, done: Done) -> None:
+        self.tries += 1
+        self.lost += not whole
+        self.unclear += not clear
+        if recovered is not None:
+            self.recovered = (self.recovered or 0) + recovered
+        if not (whole and clear and recovered is not False):
+            what = [
+                word
+                for word, good in (("lost", whole), ("unclear", clear), ("stuck", recovered is not False))
+                if not good
+            ]
+            print(f"{self.fault}: {', '.join(what)}: {done.code} {done.said[-600:]}", file=sys.stderr, flush=True)
+
+    @property
+    def good(self) -> bool:
+        return self.recovered in (None, self.tries) and not self.lost + self.unclear
+
+
+def goes_on(bench: Bench, job: Job, folder: Path) -> tuple[bool, Done]:
+    """Whether the same command now makes what it should."""
+    done = Process(job.words, folder).ended()
+    return done.code == 0 and bench.finished(job, folder), done
+
+
+def interrupted(bench: Bench, job: Job) -> Path:
+    """A folder in which a job was killed as soon as there was a file like this."""
+    for _ in range(20):
+        folder = bench.place()
+        process = Process(job.words, folder)
+        while not (found := list(folder.glob(job.keeps))) and process_lives(process):
+            time.sleep(0.002)
+        process.send(signal.SIGKILL)
+        process.ended()
+        if found and found[0].exists():
+            return folder
+    raise RuntimeError(f"{job.name} cannot be interrupted: {job.keeps} is never there")
+
+
+def process_lives(process: Process) -> bool:
+    return not Path(f"/proc/{process.id}/stat").read_text().rpartition(") ")[2].startswith("Z")

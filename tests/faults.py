@@ -8,7 +8,6 @@ minutes. What `docs/reliability.md` says is its table.
 
 import argparse
 import ctypes
-import os
 import resource
 import shutil
 import signal
@@ -18,50 +17,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
-from fault_bench import JOBS, Bench, Done, Job, Process, contents, flip, plant, visible
+from fault_bench import JOBS, Bench, Done, Job, Process, Row, contents, flip, goes_on, interrupted, plant, visible
+from fault_photos import (
+    cut_off,
+    edited_photo,
+    long_photo,
+    many_files,
+    odd_folder,
+    other_clock,
+    photo_without_numbers,
+    unreadable,
+)
 
 from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.inversion import work
 
 ROOM = 64 << 20  # bytes of the small disk when it is enlarged
-
-
-@dataclass
-class Row:
-    """A fault: how often it happened, and what became of it."""
-
-    fault: str
-    tries: int = 0
-    lost: int = 0  # something finished is gone, or something half-written looks whole
-    unclear: int = 0  # not one sentence with the cause
-    recovered: int | None = None  # the same command went on to the same result; None: there is nothing to go on with
-
-    def add(self, whole: bool, clear: bool, recovered: bool | None, done: Done) -> None:
-        self.tries += 1
-        self.lost += not whole
-        self.unclear += not clear
-        if recovered is not None:
-            self.recovered = (self.recovered or 0) + recovered
-        if not (whole and clear and recovered is not False):
-            what = [
-                word
-                for word, good in (("lost", whole), ("unclear", clear), ("stuck", recovered is not False))
-                if not good
-            ]
-            print(f"{self.fault}: {', '.join(what)}: {done.code} {done.said[-600:]}", file=sys.stderr, flush=True)
-
-    @property
-    def good(self) -> bool:
-        return self.recovered in (None, self.tries) and not self.lost + self.unclear
-
-
-def goes_on(bench: Bench, job: Job, folder: Path) -> tuple[bool, Done]:
-    """Whether the same command now makes what it should."""
-    done = Process(job.words, folder).ended()
-    return done.code == 0 and bench.finished(job, folder), done
 
 
 # -- processes --------------------------------------------------------------------------------------------------------
@@ -231,29 +206,12 @@ def flipped(bench: Bench, name: str, words: str, makes: str, tries: int) -> Row:
     return row
 
 
-def interrupted(bench: Bench, job: Job, pattern: str) -> Path:
-    """A folder in which a job was killed as soon as there was a file like this."""
-    while True:
-        folder = bench.place()
-        process = Process(job.words, folder)
-        while not (found := list(folder.glob(pattern))) and process_lives(process):
-            time.sleep(0.002)
-        process.send(signal.SIGKILL)
-        process.ended()
-        if found and found[0].exists():
-            return folder
-
-
-def process_lives(process: Process) -> bool:
-    return not Path(f"/proc/{process.id}/stat").read_text().rpartition(") ")[2].startswith("Z")
-
-
-def flipped_state(bench: Bench, job: Job, pattern: str, tries: int) -> Row:
+def flipped_state(bench: Bench, job: Job, tries: int) -> Row:
     """In what an interrupted job goes on from: it begins again, or goes on from the one before."""
     row = Row(f"a flipped bit in what it goes on from: {job.name}")
     for _ in range(tries):
-        folder = interrupted(bench, job, pattern)
-        path = max(folder.glob(pattern))
+        folder = interrupted(bench, job)
+        path = max(folder.glob(job.keeps))
         flip(path, bench.dice)
         done = Process(job.words, folder).ended()
         if done.refused(path.name):  # of a run with no other state: it says so, and is removed
@@ -261,21 +219,6 @@ def flipped_state(bench: Bench, job: Job, pattern: str, tries: int) -> Row:
             row.add(True, True, *goes_on(bench, job, folder))
         else:
             row.add(True, done.code == 0, bench.finished(job, folder), done)
-    return row
-
-
-def edited_photo(bench: Bench, job: Job, tries: int) -> Row:
-    """Between an interrupted film and its continuation."""
-    row = Row(f"a photo edited after an interruption: {job.name}")
-    for _ in range(tries):
-        folder = bench.place()
-        shutil.copy(folder / "m" / "photos" / "11.png", folder / "m" / "b.png")
-        assert Process(job.words, folder).ended().code == 0
-        wanted = contents(folder / job.makes)
-        folder = interrupted(bench, job, f".{job.makes}.parts/0*.*.*")
-        shutil.copy(folder / "m" / "photos" / "11.png", folder / "m" / "b.png")
-        done = Process(job.words, folder).ended()
-        row.add(True, done.code == 0, contents(folder / job.makes) == wanted, done)
     return row
 
 
@@ -288,38 +231,48 @@ def not_finite(bench: Bench, name: str, words: str, makes: str) -> Row:
 
 
 def not_finite_state(bench: Bench, job: Job) -> Row:
-    """In the state of a run, with a right digest."""
-    row, folder = Row(f"NaN in the state of a run: {job.name}"), interrupted(bench, job, "run/states/*16.safetensors")
-    path = max((folder / "run" / "states").glob("0*.safetensors"))
+    """In what an interrupted job goes on from, with a right digest."""
+    row, folder = Row(f"NaN in what it goes on from: {job.name}"), interrupted(bench, job)
+    path = max(folder.glob(job.keeps))
     tensors, header = read_tensors(path)
     plant(tensors)
     write_tensors(path, tensors, header)
     done = Process(job.words, folder).ended()
-    row.add(True, done.refused("finite") or done.code == 0, None if done.code else bench.finished(job, folder), done)
+    row.add(True, done.code == 0, bench.finished(job, folder), done)
     return row
 
 
-def odd_folder(bench: Bench, job: Job) -> Row:
-    """What is no photo among photos: left out, and the rest is used as if it were not there."""
-    row, folder = Row(f"loops, pipes and folders among photos: {job.name}"), bench.place()
-    photos = folder / "m" / "photos"
-    (photos / "loop").symlink_to(photos)
-    (photos / "self.png").symlink_to("self.png")
-    (photos / "gone.jpg").symlink_to("nowhere.jpg")
-    os.mkfifo(photos / "pipe.png")
-    (photos / "folder.jpg").mkdir()
-    done = Process(job.words, folder).ended()
-    row.add(True, done.code == 0 and "Traceback" not in done.said, bench.finished(job, folder), done)
+def not_finite_gradients(bench: Bench, job: Job) -> Row:
+    """In every third step of an optimiser: it is skipped, and nothing of it reaches a file."""
+    row, folder, norm, calls = Row(f"NaN among gradients: {job.name}"), bench.place(), torch._foreach_norm, count()
+
+    def spoil() -> None:
+        torch._foreach_norm = lambda gradients: [  # type: ignore[assignment]
+            each * (float("nan") if next(calls) % 3 == 0 else 1.0) for each in [torch.stack(norm(gradients)).sum()]
+        ]
+
+    done = Process(job.words, folder, spoil).ended()
+    files = [path for path in visible(folder / job.makes) if path.suffix == ".safetensors"]
+    whole = all(tensor.isfinite().all() for path in files for tensor in read_tensors(path)[0].values())
+    row.add(whole and bool(files), done.code == 0, None, done)
     return row
 
 
-def long_photo(bench: Bench, job: Job) -> Row:
-    """Named with 255 bytes."""
-    row, folder = Row(f"a photo whose name has 255 bytes: {job.name}"), bench.place()
-    photo = max((folder / "m" / "photos").iterdir())
-    photo.rename(photo.with_name(f"{photo.stem}{'e' * (251 - len(photo.stem))}.png"))
-    done = Process(job.words, folder).ended()
-    row.add(True, done.code == 0, (folder / job.makes).exists(), done)
+def two_at_once(bench: Bench, job: Job, tries: int) -> Row:
+    """What holds no lock: both make it whole."""
+    row = Row(f"two at once: {job.name}")
+    bench.whole(job)
+    for _ in range(tries):
+        folder = bench.place()
+        first = Process(job.words, folder)
+        second = Process(job.words, folder, log=bench.top / "second.log")
+        ends = first.ended(), second.ended()
+        row.add(
+            bench.sound(job, folder),
+            ends[0].code == ends[1].code == 0,
+            bench.finished(job, folder),
+            max(ends, key=lambda done: abs(done.code)),
+        )
     return row
 
 
@@ -335,34 +288,27 @@ def long_name(bench: Bench, job: Job) -> Row:
     return row
 
 
-def cut_zip(bench: Bench, tries: int) -> Row:
-    row = Row("a zip of photos cut off: data pack")
-    for _ in range(tries):
-        folder = bench.place()
-        archive = folder / "m" / "photos.zip"
-        os.truncate(archive, bench.dice.randrange(archive.stat().st_size))
-        done = Process("data pack m/photos.zip -o photos.pack --size 32", folder).ended()
-        row.add(not (folder / "photos.pack").exists(), done.refused("photos.zip"), None, done)
-    return row
-
-
 # -- all of it --------------------------------------------------------------------------------------------------------
 
 
 def rows(bench: Bench, tries: int) -> Iterator[Callable[[], Row]]:
+    work.SAVE_EVERY = 0.0  # of searches, so that there is something to go on from
     named = ("train", "stylegan train", "film walk", "data pack", "sheet", "invert")
     busy = [JOBS[name] for name in named]
     runs, film, search = [JOBS[name] for name in named[:2]], JOBS["film walk"], JOBS["invert"]
     for number in (signal.SIGKILL, signal.SIGTERM):
         yield from (lambda job=job, by=number: stop(bench, job, tries, by) for job in busy)
-    yield from (lambda job=job: second_process(bench, job, tries) for job in (*runs, film))
+    yield from (lambda job=job: second_process(bench, job, tries) for job in (*runs, film, search, JOBS["sheet"]))
+    yield from (lambda name=name: two_at_once(bench, JOBS[name], tries) for name in ("data pack", "index", "encode"))
     yield from (lambda job=job: full_disk(bench, job, tries) for job in JOBS.values())
     yield from (lambda job=job: read_only(bench, job, 1) for job in JOBS.values())
     yield from (lambda job=job: short_of_memory(bench, job, tries) for job in busy)
     yield from (lambda name=name, use=use: flipped(bench, name, *use, 3 * tries) for name, use in READERS.items())
-    yield from (lambda job=job: flipped_state(bench, job, "run/states/*16.safetensors", tries) for job in runs)
-    yield lambda: flipped_state(bench, film, ".film.mp4.parts/0*.*.*", tries)
-    yield lambda: edited_photo(bench, film, tries)
+    going_on = [job for job in JOBS.values() if job.keeps]
+    yield from (lambda job=job: flipped_state(bench, job, tries) for job in going_on)
+    of_photos = [film, search, JOBS["sheet of photos"]]
+    yield from (lambda job=job: edited_photo(bench, job, tries) for job in of_photos)
+    yield from (lambda job=job: other_clock(bench, job, tries) for job in going_on)
     for name, words, makes in (
         ("swap", "swap m/a.png m/b.png -m m/swap-nan.safetensors --device cpu -o o.png", "o.png"),
         ("film walk", film.words.replace("swap.s", "swap-nan.s"), "film.mp4"),
@@ -371,11 +317,17 @@ def rows(bench: Bench, tries: int) -> Iterator[Callable[[], Row]]:
         ("invert", search.words.replace("style.s", "style-nan.s"), "w.safetensors"),
     ):
         yield lambda name=name, words=words, makes=makes: not_finite(bench, name, words, makes)
-    yield from (lambda job=job: not_finite_state(bench, job) for job in runs)
-    yield from (lambda name=name: odd_folder(bench, JOBS[name]) for name in ("train", "data pack", "index"))
-    yield from (lambda name=name: long_photo(bench, JOBS[name]) for name in ("train", "data pack", "index"))
+    yield from (lambda job=job: not_finite_state(bench, job) for job in (*runs, search))
+    yield from (lambda job=job: not_finite_gradients(bench, job) for job in runs)
+    readers = [JOBS[name] for name in ("train", "data pack", "index")]
+    yield from (lambda job=job: odd_folder(bench, job) for job in readers)
+    yield from (lambda job=job: long_photo(bench, job) for job in readers)
+    yield from (lambda job=job: photo_without_numbers(bench, job) for job in readers)
+    yield from (lambda job=job: many_files(bench, job) for job in readers)
+    yield from (lambda job=job: unreadable(bench, job, "07.png") for job in readers)
+    yield from (lambda job=job: unreadable(bench, job, "b.png") for job in (*of_photos, JOBS["encode"]))
     yield from (lambda job=job: long_name(bench, job) for job in JOBS.values() if job.makes != "run")
-    yield lambda: cut_zip(bench, 3 * tries)
+    yield from (lambda name=name: cut_off(bench, name, 3 * tries) for name in ("photos.zip", "photos.tar"))
 
 
 def table(found: list[Row]) -> str:

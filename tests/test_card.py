@@ -123,6 +123,7 @@ def test_what_the_hub_refuses_is_a_sentence(server, monkeypatch):
     assert not server.files
 
 
+@pytest.mark.connects
 def test_commands(graft, server, bundle):
     file = bundle / "landscapes-128.safetensors"
     printed = graft("card", file)

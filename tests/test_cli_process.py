@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from offline import offline
 
 import graftlab
 from graftlab.cli import run
@@ -36,6 +39,12 @@ def start(bundle, photos, monkeypatch):
             signal.signal(signal.SIGINT, before)
 
     return start
+
+
+def test_no_socket_is_opened_unseen():
+    """What holds for every command that tests run: also where somebody catches the error."""
+    with pytest.raises(AssertionError, match="socket"), offline(), suppress(OSError):
+        socket.create_connection(("localhost", 9))
 
 
 def test_entry_point():

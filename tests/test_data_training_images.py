@@ -206,6 +206,9 @@ def test_unreadable_images_are_replaced_and_counted(tmp_path):
     assert set(shades(epoch)) == set(range(40)) - {7, 8, 30} - held
     assert shades(epoch).count(next(i for i in range(9, 40) if i not in held)) == 3  # itself, for 7 and for 8
     assert torch.equal(images.batch(0, n), epoch)
+    names = sorted(images.unreadable)
+    assert images.lost() == [f"Replaced, because they cannot be read: {', '.join(names)} ({len(names)})."]
+    assert TrainingImages(open_source(tmp_path), 8).lost() == []
 
 
 def test_held_out_skips_the_unreadable(folder):

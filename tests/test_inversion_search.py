@@ -1,6 +1,6 @@
 """Codes of pictures found again, in any batches, after any interruption; and the pieces of the search."""
 
-from math import pi, sin
+from math import nan, pi, sin
 
 import pytest
 import tiny
@@ -91,11 +91,25 @@ def test_interrupted_and_continued_it_finds_the_same(free_noise, tmp_path, monke
     assert len(whole.recall()) == 3
 
 
-@pytest.mark.parametrize("bytes_left", [0, 100, -1])
-def test_a_damaged_state_counts_for_nothing(bytes_left, tmp_path):
+def cut(file, left):
+    file.write_bytes(file.read_bytes()[:left])
+
+
+def without_sense(file, name):
+    """A number that is none, under a right digest."""
+    tensors, header = read_tensors(file)
+    tensors[name].view(-1)[0] = nan
+    write_tensors(file, tensors, header)
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [(cut, 0), (cut, 100), (cut, -1), (without_sense, "w"), (without_sense, "adam.0.exp_avg_sq")],
+)
+def test_a_damaged_state_counts_for_nothing(damage, where, tmp_path):
     file, told = tmp_path / "state.safetensors", []
     carry_out(search(), file=file)
-    file.write_bytes(file.read_bytes()[:bytes_left])
+    damage(file, where)
     again = search()
     carry_out(again, lambda done, total, note: told.append((done, note)), file)
     assert told[0] == (0, "its state was damaged: begun again")
@@ -111,6 +125,15 @@ def test_a_state_of_other_work_is_refused_by_name(lost, tmp_path):
     parts = read_tensors(file)
     write_tensors(file, *({name: value for name, value in part.items() if name != lost} for part in parts))
     refused(r"state\.safetensors is no state of this work: remove it", lambda: carry_out(search(), file=file))
+
+
+def test_a_loss_that_is_no_number_ends_it_and_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(work, "SAVE_EVERY", 0.0)
+    begun, file = search(), tmp_path / "state.safetensors"
+    step = begun.step
+    begun.step = lambda: nan if begun.done == 3 else step()
+    refused("Step 4 of 12 gave a loss of nan, from where no other leads back", carry_out, begun, file=file)
+    assert read_tensors(file)[1]["done"] == 3
 
 
 def test_what_is_finished_is_not_done_again(tmp_path):

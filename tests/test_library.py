@@ -10,6 +10,7 @@ from tiny import new_model, pictures
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import SwapCodes
+from graftlab.data import open_source
 from graftlab.editing import photo_index as module
 from graftlab.editing.photo_index import PhotoIndex, Places, index
 from graftlab.images import read, write
@@ -49,6 +50,14 @@ def test_found_are_the_nearest_of_all(parts):
     wanted = {part: torch.randn(40, generator=rng) / torch.arange(1, 41) for part in parts}
     every = sum((getattr(library, part).rows.float() - place).square().sum(1) for part, place in wanted.items())
     assert library.places_of_nearest(wanted, 7).tolist() == every.topk(7, largest=False).indices.tolist()
+
+
+def test_a_photo_that_can_no_longer_be_read_is_left_out_and_counted(model, folder, tmp_path):
+    photos = shutil.copytree(folder, tmp_path / "photos")
+    source = open_source(photos)
+    (photos / "05.png").unlink()
+    found = index(model, source, 32)
+    assert (len(found), "05.png" in found.names, found.about["unreadable"]) == (23, False, 1)
 
 
 def test_a_photo_is_nearest_to_itself_and_distances_count_from_0_to_1(model, folder, known):

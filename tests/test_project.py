@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import yaml
@@ -30,20 +31,45 @@ def test_every_requirement_is_pinned_to_a_version_that_fits():
     extras = PROJECT["optional-dependencies"]
     wanted = [*PROJECT["dependencies"], *(line for lines in extras.values() for line in lines)]
     for requirement in map(Requirement, wanted):
-        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        name = canonical(requirement.name)
         if name != "graftlab":
             assert requirement.specifier.contains(pins[name]), requirement
 
 
+def locked() -> dict[str, tuple[set[str], str]]:
+    """Extras and version of what the lock names."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entry = r"^([a-z0-9-]+)(?:\[(.*)\])?==([^ ;]+).*\\\n    --hash=sha256:[0-9a-f]{64}"
+    found = {
+        name: (set(extras.split(", ")), version) for name, extras, version in re.findall(entry, lines, re.MULTILINE)
+    }
+    assert len(found) == len(re.findall(r"^[^# ].*==", lines, re.MULTILINE))  # none without a hash
+    return found
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def test_the_lock_has_the_pinned_versions_with_their_hashes():
-    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    entries = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+).*\\\n    --hash=sha256:[0-9a-f]{64}", locked, re.MULTILINE))
-    assert len(entries) == len(re.findall(r"^\S+==", locked, re.MULTILINE))  # none without a hash
+    entries = {name: version for name, (_, version) in locked().items()}
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("#")[0].strip().split("==") for line in lines if line and not line.startswith("#"))
     assert {name: entries[name] for name in entries if name in pins} == {n: v for n, v in pins.items() if n in entries}
     for requirement in map(Requirement, PROJECT["dependencies"]):
-        assert re.sub(r"[-_.]+", "-", requirement.name).lower() in entries, requirement
+        assert canonical(requirement.name) in entries, requirement
+
+
+def test_the_lock_names_the_extras_that_its_packages_ask_for():
+    """To pip with --require-hashes, `coverage==7.17.3` does not pin the `coverage[toml]` that pytest-cov asks for."""
+    entries, asked = locked(), set()
+    for package in distributions():
+        for requirement in map(Requirement, package.requires or () if canonical(package.name) in entries else ()):
+            if requirement.extras and (not requirement.marker or requirement.marker.evaluate({"extra": ""})):
+                extras, _ = entries[canonical(requirement.name)]
+                assert requirement.extras <= extras, requirement
+                asked.add(requirement.name)
+    assert "coverage" in asked
 
 
 def test_the_lock_of_javascript_names_what_is_shipped():

@@ -43,6 +43,7 @@ def test_what_cannot_be_served_is_refused(graft, monkeypatch, options, naming):
     assert naming in result.err
 
 
+@pytest.mark.connects
 def test_a_port_that_is_taken_is_refused(graft):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -51,6 +52,7 @@ def test_a_port_that_is_taken_is_refused(graft):
     assert f"Port {port}" in result.err
 
 
+@pytest.mark.connects
 def test_other_machines_are_warned_of_and_the_browser_is_opened(graft, monkeypatch):
     opened = []
     monkeypatch.setattr(serving.uvicorn.Server, "run", lambda server, sockets: hosts.append(server.config.app.hosts))

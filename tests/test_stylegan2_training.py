@@ -89,6 +89,21 @@ def test_the_average_of_w_moves_towards_what_is_drawn_and_is_copied_to_the_avera
     assert w.shape == (4, one.config.network.layers, 16)
 
 
+def test_no_average_of_training_takes_what_is_not_finite(monkeypatch):
+    """A step without finite gradients is skipped; an average that such a step moved would stay so for ever."""
+    one = make(recipe=replace(RECIPE, path_interval=1))
+    one.step(pictures())
+    average, lengths = one.model.mapping.average.clone(), one.path_mean
+    weight = one.model.mapping.layers[-1].weight
+    kept = weight.detach().clone()
+    weight.data.fill_(torch.nan)
+    one.step(pictures(1))
+    weight.data.copy_(kept)
+    assert one.skipped
+    assert torch.equal(one.model.mapping.average, average)
+    assert torch.equal(one.path_mean, lengths)
+
+
 def test_style_mixing():
     one = make(recipe=replace(RECIPE, mixing=1.0))
     w = one._draw_codes(64)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import get_type_hints
 
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from training_fixture import CPU, config, files, make_photos, start
 
 import graftlab
-from graftlab.artifacts import read_tensors
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.config import RECIPES, DistillRecipe, Recipe, StyleRecipe, preset
 from graftlab.config.base import Weight
 from graftlab.data import open_source, pack
@@ -221,6 +222,14 @@ def test_damaged_states(tmp_path, photos):
         assert resumed.trainer.seen == 16
         assert resumed.train()
         assert files(run) == whole
+    whole_state = newest.read_bytes()
+    bad = torch.full_like(tensors["adam.discriminators.0.exp_avg"], nan)
+    for lost, broken in [({"adam.discriminators.0.exp_avg": bad}, {}), ({}, {"best": nan})]:
+        write_tensors(newest, tensors | lost, header | broken)  # with a right digest
+        resumed = start(run, photos, images=32)
+        assert (resumed.trainer.seen, states(run)) == (16, [older.name])
+        del resumed
+        newest.write_bytes(whole_state)
     for path in (newest, older):
         path.write_bytes(path.read_bytes()[:-1])
     refused(r"No saved state of .*run can be read, so choose another --run.*000000016", start, run, photos, images=32)

@@ -1,15 +1,32 @@
-"""States of unfinished work: what optimisers remember, as named tensors; and tensors under a prefix of their own."""
+"""States of unfinished work: read if it can go on from them; what optimisers remember, as named tensors; and tensors
+under a prefix of their own."""
 
+import json
 from collections.abc import Mapping
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from graftlab.errors import GraftError
+from graftlab.artifacts import read_tensors
+from graftlab.errors import GraftError, refuse
 
 Value = TypeVar("Value")
 REMEMBERED = ("step", "exp_avg", "exp_avg_sq")  # by Adam, of each parameter
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A state's tensors and JSON. GraftError if it is damaged, or if a number in it is not finite, whatever digest it
+    has: no step would lead back from there."""
+    tensors, header = read_tensors(path)
+    bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    try:
+        json.dumps(header, allow_nan=False)
+    except ValueError:
+        bad.append("its header")
+    refuse(path, "holds numbers that are not finite", bad)
+    return tensors, header
 
 
 def under(tensors: Mapping[str, Value], prefix: str) -> dict[str, Value]:

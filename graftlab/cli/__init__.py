@@ -55,7 +55,11 @@ def main() -> None:
     """Run the command line. Exit code 0 done, 2 bad input (one sentence on stderr), 130 interrupted."""
     keep_freed_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill leaves what is done, as Ctrl-C does
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after the command itself
+        code = 130
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -254,8 +254,11 @@ def holds_codes(path: Path) -> bool:
     """Whether a file is one of tensors, and not a picture."""
     if not path.is_file():
         return path.suffix == ".safetensors"
-    with path.open("rb") as file:
-        return looks_like_safetensors(file.read(9), path.stat().st_size)
+    try:
+        with path.open("rb") as file:
+            return looks_like_safetensors(file.read(9), path.stat().st_size)
+    except OSError as error:
+        raise GraftError(f"{path} cannot be read ({error.strerror}); bring it back, or leave it out.") from error
 
 
 def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Finding) -> tuple[Desk[Any], list[Codes]]:

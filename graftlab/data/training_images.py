@@ -27,6 +27,7 @@ from graftlab.work.parallel import PerProcess, ordered_map, worker_count
 TOLERATED = 0.1  # share of unreadable images beyond which training stops
 TOGETHER = 16  # shards whose images are shuffled with each other
 TOLERATED_AT_LEAST = 10  # unreadable images never stop a small data set before this many
+SHOWN = 5  # of their names
 
 
 class TrainingImages:
@@ -76,7 +77,7 @@ class TrainingImages:
         self._crop, self._seed = crop, seed
         self._mirrors = [axis for axis, mirrored in ((2, mirror), (1, mirror_vertical)) if mirrored]
         self._classes = classes_of(source).under(classes) if classes else None
-        self.keys = _all_keys(source)  # (n,) uint64 of all images: their content
+        self.keys = all_keys(source)  # (n,) uint64 of all images: their content
         self._training, self._held_out = _split(self.keys, source.names, holdout, views > 0)
         self._shards = source.shard_of[self._training] if isinstance(source, ShardSource) else None
         self._epochs: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # the latest
@@ -87,6 +88,16 @@ class TrainingImages:
     def __len__(self) -> int:
         """Number of training images: the length of an epoch."""
         return len(self._training)
+
+    def lost(self) -> list[str]:
+        """A sentence on the images that had to be replaced, if there were any."""
+        names = sorted(self.unreadable)
+        more = ", ..." if len(names) > SHOWN else ""
+        return (
+            [f"Replaced, because they cannot be read: {', '.join(names[:SHOWN])}{more} ({len(names)})."]
+            if names
+            else []
+        )
 
     @property
     def names_held_out(self) -> list[str]:
@@ -232,12 +243,12 @@ class TrainingImages:
             return None
 
 
-def _all_keys(source: ImageSource) -> np.ndarray:
+def all_keys(source: ImageSource) -> np.ndarray:
     """The first 64 bits of the content key of every image."""
     if isinstance(source, ShardSource):
         return source.heads
     chunks = (range(start, min(start + 256, len(source))) for start in range(0, len(source), 256))
-    heads = (int(key[:16], 16) for chunk in ordered_map(partial(_keys, source), chunks) for key in chunk)
+    heads = (int(key[:16], 16) for chunk in ordered_map(partial(keys_of, source), chunks) for key in chunk)
     return np.fromiter(heads, np.uint64, len(source))
 
 
@@ -263,7 +274,8 @@ def _split(keys: np.ndarray, names: Sequence[str], holdout: float, views: bool) 
     return np.flatnonzero(~held), found[np.argsort(keys[found], kind="stable")]
 
 
-def _keys(source: ImageSource, indices: Iterable[int]) -> list[str]:
+def keys_of(source: ImageSource, indices: Iterable[int]) -> list[str]:
+    """The content keys of some images; of one that cannot be read, a key of its name."""
     keys = []
     for index in indices:
         try:

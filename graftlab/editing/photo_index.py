@@ -26,6 +26,7 @@ from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose
+from graftlab.data.training_images import all_keys
 from graftlab.editing.fitting import FLAT, Moments, eigen, encode_photos
 from graftlab.errors import GraftError
 from graftlab.work.progress import Progress, part, silent
@@ -204,7 +205,7 @@ def index(
 
     GraftError for an index of another model, and if no photo is readable."""
     source = open_photos(photos) if isinstance(photos, str | Path) else photos
-    keys = [int(source.key(i)[:16], 16) - 2**63 for i in range(len(source))]
+    keys = [key - 2**63 for key in all_keys(source).tolist()]
     if known and (known.model, known.size) != (getattr(model, "fingerprint", None), size):
         raise GraftError(f"The index was made with another model or another size than {size}; name another file (-o).")
     library = known if known and len(known) >= SAMPLE else _empty(model, source, size)

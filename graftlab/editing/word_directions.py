@@ -25,6 +25,7 @@ from graftlab.codes import Autoencoder, StyleCodes, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_photos
 from graftlab.data.squares import choose
+from graftlab.data.training_images import keys_of
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import Distribution
 from graftlab.editing.fitting import encode_photos
@@ -134,7 +135,7 @@ def probe_textures(
     GraftError for the textures of another model, or photos of which none can be read."""
     source = open_photos(photos) if isinstance(photos, str | Path) else photos
     chosen = choose(source, STRUCTURES, seed)
-    keys = [source.key(index)[:16] for index in chosen]
+    keys = [key[:16] for key in keys_of(source, chosen)]
     about = {"text_model": words.name, "pictures": count, "seed": seed, "size": size, "photos": keys}
     about |= {"textures": weather.about}
 

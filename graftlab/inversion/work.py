@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.artifacts import write_tensors
+from graftlab.checkpoints.states import read_state
 from graftlab.config.base import require
 from graftlab.errors import GraftError
 from graftlab.work.parts import open_parts
@@ -34,14 +36,21 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None,
     """Do the steps that are left: those that `file` says are not done, if there is one.
 
     It is written twice a minute and at the end, so that the same call goes on after an interruption, to the same
-    result; of several processes one `writes`. One that is damaged counts for nothing. The caller sees to it that a file
-    of other work is not there: GraftError if one is."""
+    result; of several processes one `writes`. One that is damaged, or holds numbers that are not finite, counts for
+    nothing. The caller sees to it that a file of other work is not there.
+
+    GraftError if one is, and if a loss is not finite."""
     if file and file.exists():
         go_on(work, file, progress)
     saved = monotonic()
     while work.done < work.steps:
         loss = work.step()
         work.done += 1
+        if not isfinite(loss):
+            raise GraftError(
+                f"Step {work.done} of {work.steps} gave a loss of {loss}, from where no other leads back: choose a "
+                "lower learning rate, or another model."
+            )
         progress(work.done, work.steps, f"loss {loss:.4f}")
         if file and writes and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
             write_tensors(file, work.state(), {"done": work.done, "loss": loss})
@@ -51,7 +60,7 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None,
 def go_on(work: Work, file: Path, progress: Progress) -> None:
     """Take up what a file says is done; nothing, if it is damaged."""
     try:
-        tensors, header = read_tensors(file)
+        tensors, header = read_state(file)
     except GraftError:
         progress(0, work.steps, "its state was damaged: begun again")
         return

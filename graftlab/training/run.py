@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from graftlab import distributed
-from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.artifacts import write_tensors
 from graftlab.checkpoints.build import checked
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.readers import open_model
+from graftlab.checkpoints.states import read_state
 from graftlab.config import TrainConfig
 from graftlab.data import TrainingImages, open_source
 from graftlab.data.crops import crop_mode
@@ -130,7 +131,7 @@ class Run:
         told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
-            self.notes += self.trainer.notes[told:]
+            self.notes += [*self.trainer.notes[told:], *self.data.lost()]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images
@@ -224,15 +225,14 @@ class Run:
         damaged: dict[Path, str] = {}
         for state in self._states():
             try:
-                tensors, header = read_tensors(state)
+                tensors, header = read_state(state)
                 self.trainer.restore(tensors, header)
                 best, stats = header["best"], Stats.parsed(header["stats"])
                 self.best = None if best is None else float(best)
+                break
             except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
                 damaged[state] = str(error) if isinstance(error, GraftError) else f"{state} is no state of this run."
                 header = None  # the state before is as good
-                continue
-            break
         else:
             if self.config.base:
                 self._adopt()

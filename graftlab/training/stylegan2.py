@@ -132,7 +132,7 @@ class StyleTraining(StyleShowing[DiscriminatorsT]):
             if distributed.world_size() > 1 and self.divides:
                 latest = distributed.mean(measure())
             figures = self._minimise("model", terms, len(images), recipe.path_interval, since=before)
-            self.path_mean = distributed.mean(moved[0])
+            self.path_mean = or_before(distributed.mean(moved[0]), self.path_mean)
         return figures | {"path_length": self.path_mean.item()}
 
     def _draw_codes(self, count: int, learn: bool = False, labels: Tensor | None = None) -> Tensor:
@@ -159,7 +159,7 @@ class StyleTraining(StyleShowing[DiscriminatorsT]):
         moved += [(layer.magnitude, noted, keep) for layer, noted in self._squares.items()]
         for average, noted, decay in moved:
             latest = distributed.mean(torch.stack(noted[-self.passes :]).mean(0))
-            average.lerp_(latest, 1 - decay)
+            average.lerp_(or_before(latest, average), 1 - decay)
             noted.clear()
 
     def _classes(self, labels: Tensor | None, count: int) -> Tensor | None:
@@ -303,3 +303,9 @@ def lower(network: StyleGAN2Config, blocks: int) -> StyleGAN2Config:
         channels=network.channels[:blocks],
         discriminator_channels=network.discriminator_channels[:blocks],
     )
+
+
+def or_before(latest: Tensor, before: Tensor) -> Tensor:
+    """What was drawn last, where it is finite; where it is not, as in a step that is skipped for that, what was before:
+    an average that is moved once to what is no number stays there."""
+    return torch.where(latest.isfinite(), latest, before)

@@ -84,13 +84,18 @@ def is_whole(path: Path) -> bool:
 
 def digests(paths: Iterable[str | Path | None]) -> dict[str, str]:
     """What a plan holds of files that are read, so that it is another when one of them is edited; of their names,
-    those that are no files are left out."""
+    those that are no files are left out. GraftError for one that cannot be read."""
     return {str(path): digest(Path(path)) for path in paths if path and Path(path).is_file()}
 
 
 def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+    except OSError as error:
+        raise GraftError(
+            f"{path} cannot be read ({error.strerror or error}); bring it back, or leave it out."
+        ) from error
 
 
 @contextmanager
