@@ -187,7 +187,7 @@ def through_seeds(
         codes = model.codes_of(seeds, labels=label)
         way = through([codes[i] for i in range(len(codes))], path, closed, ease)  # type: ignore[arg-type]
     average = model.codes_of([0], psi=0, labels=label)
-    return truncating(lambda share: way(pace(share)), average, psi if callable(psi) else between(*psi, and_back=closed))
+    return truncating(paced(way, pace), average, psi if callable(psi) else between(*psi, and_back=closed))
 
 
 def pacing(curve: Curve) -> Curve:
@@ -200,6 +200,11 @@ def pacing(curve: Curve) -> Curve:
     if paces.min() < 0 or gone[-1] <= 0:
         raise GraftError("A pace is 0 or more, and not always 0 (--pace); give its range before the file: 0.2:1:FILE.")
     return lambda share: float(np.interp(share, shares, gone / gone[-1]))
+
+
+def paced(way: Callable[[float], CodesT], gone: Curve) -> Callable[[float], CodesT]:
+    """The way, of which so much is gone after a share of the film (`pacing`)."""
+    return lambda share: way(gone(share))
 
 
 # -- ways of ways, for a StyleGAN -------------------------------------------------------------------------------------
