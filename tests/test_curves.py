@@ -9,7 +9,9 @@ from claims import refused
 
 from graftlab.checkpoints.native import save_model
 from graftlab.images import read, to_uint8
-from graftlab.video.curves import read_curve
+from graftlab.video.curves import parse_curve, read_curve
+from graftlab.video.drawn import parse_drawn
+from graftlab.video.easing import easing
 from graftlab.video.films.walk import through_seeds
 
 
@@ -40,6 +42,21 @@ def test_a_walk_whose_truncation_is_in_a_file(graft):
     assert "psi.csv, line 2: 'nan' is not a finite number" in graft(*walk, "--psi", "psi.csv").refusal()
     assert "knows no classes" in graft(*walk, "--class", "1-2").refusal()
     assert "--class takes a class" in graft(*walk, "--class", "1:2:3").refusal()
+
+
+def test_drawn_curves_meet_their_points_and_go_nowhere_beyond(graft):
+    points = {0: 0.4, 0.3: 1, 0.5: 1, 0.6: 0.9, 1: 0.2}
+    curve = parse_drawn(",".join(f"{share}={value}" for share, value in points.items()))
+    assert [curve(share) for share in (-1, *points, 2)] == pytest.approx([0.4, *points.values(), 0.2])
+    values = [curve(i / 200) for i in range(201)]
+    assert values[:61] == sorted(values[:61])
+    assert values[100:] == sorted(values[100:], reverse=True)
+    assert max(abs(a - 2 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)) < 2e-3, "no corners"
+    assert parse_drawn("0=0,0.5=0.5,1=1")(0.3) == pytest.approx(0.3)
+    assert parse_curve("0=2,1=4", 9)(0.5) == easing("0=2,1=4")(0.5) == 3
+    assert parse_drawn("curve.csv") is parse_drawn("0.7") is parse_drawn("0=1") is None
+    for wrong in ("0=1,0.5=2", "0.1=1,1=2", "0=1,0.5=1,0.5=2,1=0", "0=1,1=" + 400 * "9"):
+        refused("rise from 0 to 1", parse_drawn, wrong)
 
 
 def test_classes_that_change():

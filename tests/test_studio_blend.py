@@ -100,10 +100,10 @@ def test_parts_are_found_as_a_job_and_lie_in_the_picture(family):
 @pytest.mark.parametrize(
     "change",
     [
-        {"film": "walk", "seeds": [3, 5, 9], "loop": True},
+        {"film": "walk", "seeds": [3, 5, 9], "loop": True, "psi_over": "0=0.2,0.4=1,1=0.2", "pace": "0=1,0.5=0.1,1=1"},
         {"film": "models", "loop": True},
-        {"film": "levels", **LEVELS},
-        {"film": "walk", "keys": 2, "path": "spline"},
+        {"film": "levels", "ease": "0=0.1,0.3=0.9,1=0", **LEVELS},
+        {"film": "walk", "keys": 2, "path": "spline", "pace": "0=0,1=2"},
         {"film": "models", "picture": 0, **LOCAL},
     ],
     ids=["walk", "models", "levels", "walk of photos", "photo in a place"],

@@ -23,7 +23,7 @@ SCENES = {
     "panorama": {"kind": "panorama", "overlaps": [0.5, 0.2]},
     "fading": {"kind": "panorama", "overlaps": [0.9, 0.1], "fade": 0.5, "texture": "mix", "square": True, "refine": 2},
     "dressed": {"kind": "panorama", "overlaps": [7, 0], "fade": 1, "texture": 1},
-    "timeline": {**SHORT, "loop": True, "ease": "in", "ahead": 0.1, "square": True, "refine": 2},
+    "timeline": {**SHORT, "loop": True, "ease": "0=0,0.3=0.9,1=1", "ahead": 0.1, "square": True, "refine": 2},
     "ride": {**SHORT, "film": "ride", "loop": True, "speed": 0.5, "parallax": 0.5, "refine": 2},
     "video": {**VIDEO, "refine": 2},
     "video dressed": {**VIDEO, "loop": True, "ahead": 0.1, "square": True, "refine": 2},

@@ -37,7 +37,12 @@ from graftlab.video.writing import Target
 
 FPS = "25"
 
-Ease = Annotated[str, typer.Option(help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce.")]
+Ease = Annotated[
+    str,
+    typer.Option(
+        help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce; or drawn, 0=0,0.3=0.8,1=1."
+    ),
+]
 Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
 
 

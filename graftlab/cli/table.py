@@ -47,7 +47,7 @@ COMMANDS: Panels = {
         "studio": "studio.studio",
         "demo": "models.demo",
     },
-    "StyleGAN2": {
+    "StyleGANs": {
         "sample": "style.sample",
         "mix-styles": "style.mix_styles",
         "invert": "inversion.invert",

@@ -110,12 +110,12 @@ def walk(
     psi: Annotated[
         str | None,
         typer.Option(
-            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time from a table, curve.csv, or "
-            "from sound, 0.3:1:song.mp3:bass."
+            help="Truncation psi of seeds: 0.7, 0.3:1 (in a loop also back), or over time: drawn, 0=0.3,0.5=1,1=0.3, "
+            "from a table, curve.csv, or from sound, 0.3:1:song.mp3:bass."
         ),
     ] = None,
     pace: Annotated[
-        str | None, typer.Option(help="How fast the way is gone, over time: curve.csv, or 0.2:1:song.mp3:onsets.")
+        str | None, typer.Option(help="How fast the way is gone, over time, as --psi: 0=1,0.5=0,1=1, curve.csv, ...")
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
     label: Annotated[
@@ -189,10 +189,12 @@ def legs(path: str, keys: int, loop: bool) -> float:
 
 
 def over_time(text: str, option: str, seconds: Fraction) -> Curve:
-    """The curve that an option names. GraftError if it names no file."""
+    """The curve that an option names. GraftError if it names none."""
     curve = parse_curve(text, float(seconds))
     if curve is None:
-        raise GraftError(f"{option} takes a table or a sound, as curve.csv or 0.2:1:song.mp3:onsets, not '{text}'.")
+        raise GraftError(
+            f"{option} takes a curve, as 0=1,0.5=0.2,1=1, curve.csv or 0.2:1:song.mp3:onsets, not '{text:.60}'."
+        )
     return curve
 
 
@@ -212,8 +214,8 @@ def sweep(
     gains: Annotated[
         str,
         typer.Option(
-            help="First and last gain, in standard deviations, or all over time from a table, curve.csv, or from "
-            "sound, -3:3:song.mp3:bass."
+            help="First and last gain, in standard deviations, or all over time: drawn, 0=-3,0.5=3,1=0, from a "
+            "table, curve.csv, or from sound, -3:3:song.mp3:bass."
         ),
     ] = "-3:3",
     ease: Ease = "smooth",

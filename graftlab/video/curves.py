@@ -1,4 +1,4 @@
-"""Numbers over the time of a film: from sound, or from tables of any program, as a sensor or a spreadsheet gives."""
+"""Numbers over the time of a film: drawn, from sound, or from tables of any program, as a sensor gives them."""
 
 import csv
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from graftlab.errors import GraftError
+from graftlab.video.drawn import parse_drawn
 from graftlab.video.hearing import HEARD, HOP, RATE, hear
 
 MOST = 1_000_000  # lines
@@ -22,11 +23,14 @@ Curve = Callable[[float], float]
 
 
 def parse_curve(text: str, seconds: float) -> Curve | None:
-    """The curve that a text names, for a film of so many seconds; None if it names no file.
+    """The curve that a text names, for a film of so many seconds; None if it names none.
 
-    FILE is a table, as of `read_curve`, which is stretched over the film, or a sound, which runs as it is heard:
-    FILE:bass is one of HEARD, from 0 for silence to 1 for the loudest. LOW:HIGH:FILE makes these LOW and HIGH.
+    Points, as 0=0.4,0.3=1,1=0.7, are a drawn one (`parse_drawn`). FILE is a table, as of `read_curve`, which is
+    stretched over the film, or a sound, which runs as it is heard: FILE:bass is one of HEARD, from 0 for silence to 1
+    for the loudest. LOW:HIGH:FILE makes these LOW and HIGH.
     GraftError for a file that holds neither."""
+    if drawn := parse_drawn(text):
+        return drawn
     if not names_curve(text):
         return None
     low, high, name, heard = _parts(text)
@@ -40,8 +44,8 @@ def parse_curve(text: str, seconds: float) -> Curve | None:
 
 
 def names_curve(text: str) -> bool:
-    """Whether a text names a file, with what is to be made of it."""
-    return Path(_parts(text)[2]).is_file()
+    """Whether a text is a drawn curve, or names a file, with what is to be made of it."""
+    return parse_drawn(text) is not None or Path(_parts(text)[2]).is_file()
 
 
 def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from math import cos, isfinite, pi
 
 from graftlab.errors import GraftError
+from graftlab.video.drawn import parse_drawn
 
 Easing = Callable[[float], float]
-"""Share of the time, in [0, 1], to share of the change: 0 at 0 and 1 at 1."""
+"""Share of the time, in [0, 1], to share of the change: 0 at 0 and 1 at 1, unless it is drawn otherwise."""
 
 _FALL = 1 / 2.75  # of the bounce's time; the jumps take as long, half and a quarter of it
 
@@ -46,10 +47,11 @@ EASINGS: dict[str, Easing] = {
 
 
 def easing(name: str) -> Easing:
-    """The curve of this name. GraftError if there is none."""
-    if name not in EASINGS:
-        raise GraftError(f"There is no easing '{name}', only {', '.join(EASINGS)}.")
-    return EASINGS[name]
+    """The curve of this name, or a drawn one, as 0=0,0.3=0.8,1=1. GraftError if there is none."""
+    curve = EASINGS.get(name) or parse_drawn(name)
+    if curve is None:
+        raise GraftError(f"There is no easing '{name:.60}', only {', '.join(EASINGS)}, or one as 0=0,0.3=0.8,1=1.")
+    return curve
 
 
 def there_and_back(share: float) -> float:

@@ -124,6 +124,42 @@ def test_parts_come_from_b_and_a_walk_goes_through_seeds(networks):
     assert part(page, "networks")["seeds"] == [3, 5]
 
 
+def test_curves_over_time_are_drawn_with_the_pointer_and_with_keys(networks):
+    page = networks
+    page.locator(".choice label", has_text="A to B").click()
+    page.get_by_role("button", name="Draw the amount").click()
+    expect(page.get_by_role("slider", name="Amount at 100 % of each way")).to_have_attribute("aria-valuenow", "1")
+    page.get_by_role("button", name="Ends where it begins").click()
+    plot = page.locator(".drawn .plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()  # a new point
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.25 * box["height"], steps=3)
+    page.mouse.up()
+    point = page.get_by_role("slider", name="Amount at 4.00 seconds")
+    expect(point).to_have_attribute("aria-valuenow", "0.75")
+    expect(point).to_be_focused()
+    for key in ("Shift+ArrowDown", "ArrowUp", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert part(page, "networks")["ease"] == "0=0,0.49=0.66,0.745=0.83,1=1"
+    page.keyboard.press("Delete")
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.press("Home")
+    assert part(page, "networks")["ease"] == "0=0,0.49=0.66,1=0"
+    shown = []
+    for moment in ("0", "4", "8"):  # A, much of B, A again
+        page.get_by_label("Moment, number").fill(moment)
+        page.keyboard.press("Enter")
+        expect(page.locator(".box:not(.waiting)")).to_have_count(1)
+        shown.append(pixels(page, VIEW))
+    assert difference(shown[0], shown[2]) < 1 < difference(shown[0], shown[1])
+    page.locator(".choice label", has_text="Walk").click()
+    page.get_by_role("button", name="Draw the variety").click()
+    expect(page.get_by_role("slider", name="Variety at 8.00 seconds")).to_have_attribute("aria-valuenow", "0.7")
+    assert page.get_by_role("button", name="Draw the pace").is_visible()
+
+
 def test_a_photo_is_drawn_by_the_blend_and_a_sheet_opens(networks, tab):
     page = networks
     page.locator(".choice label", has_text="A photo").click()
@@ -170,6 +206,9 @@ def test_nothing_that_axe_knows_is_violated(tab, options):
     for room, ready in (("networks", ".plot .point"), ("models", ".relatives"), ("train", ".path")):
         page.evaluate(f"location.hash = '#{room}'")
         page.wait_for_selector(ready)
+        if room == "networks":
+            page.locator(".choice label", has_text="A to B").click()
+            page.get_by_role("button", name="Draw the amount").click()
         found = page.evaluate("axe.run().then(({ violations }) => violations)")
         assert not found, [(room, one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), room

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { Button, Choice, Group, Menu, Slider } from "./controls.js";
+import { Drawn, isDrawn } from "./drawn.js";
 import { Films } from "./films.js";
 import { html } from "./html.js";
 import { named } from "./shelf.js";
@@ -17,6 +18,16 @@ const HINTS = {
   models: "One picture, while A becomes the other networks.",
   levels: "One picture, while B takes over from the finest layers to the coarsest.",
 };
+
+/** What of a film can be drawn over time: [name in the scene, name on the page, range, what it is else, how it begins]. */
+const CURVES = {
+  psi_over: ["Variety", { low: 0, high: 1.2 }, "", ({ psi }) => `0=${psi},1=${psi}`],
+  pace: ["Pace", {}, "", () => "0=0.5,1=0.5"],
+  ease: ["Amount", {}, "smooth", () => "0=0,1=1"],
+};
+
+export const curvesOf = ({ ease = "smooth", psi_over = "", pace = "" }) => ({ ease, psi_over, pace });
+const curvesFor = ({ film, photo }) => (film !== "walk" ? ["ease"] : photo ? ["pace"] : ["psi_over", "pace"]);
 
 const TOO_FEW = {
   false: "Add two seeds or more: choose one on the strip, and press A.",
@@ -35,8 +46,9 @@ export function filmOf(part, still, at) {
   const whole = still.local ? {} : { weights: first(still), clusters: [] };
   const two = film === "levels" ? { others: still.others.slice(0, 1), hard: false, reverse: false, ...whole } : {};
   const way = film !== "walk" ? { seeds: [], path } : photo ? { seeds: [], keys, path: path === "spherical" ? "linear" : path } : { seeds, path };
+  const drawn = Object.fromEntries(curvesFor(part).map((curve) => [curve, part[curve]]));
   return {
-    ...still, ...two, ...way, kind: "blend-film", film, seconds, fps: FPS,
+    ...still, ...two, ...way, ...drawn, kind: "blend-film", film, seconds, fps: FPS,
     loop: loop && film !== "levels", moment: Math.min(Math.round(at * FPS) / FPS, seconds),
   };
 }
@@ -44,8 +56,26 @@ export function filmOf(part, still, at) {
 /** Any shares of one other network: levels take none. */
 const first = ({ weights }) => ({ [Object.keys(weights)[0] ?? 4]: [1] });
 
-/** The panel; `model` is network A, `found` what is known of the photo in it. */
-export function Passages({ part, model, found, change }) {
+/** Numbers of the film that are drawn over time, and buttons that begin to. An amount is drawn for each way from one network
+ *  to the next, of which there are several in a circle or between more than two. */
+function Curves({ part, others, change }) {
+  const { film, loop, seconds } = part;
+  const ways = film === "models" ? others + (loop ? 1 : 0) : 1;
+  const when = (share) => (ways > 1 ? `${Math.round(100 * share)} % of each way` : `${(share * seconds).toFixed(2)} seconds`);
+  const gone = (ways * Math.min(moment.value, seconds)) / seconds;
+  return html`<div class="row">${curvesFor(part).map((curve) => {
+      const [title, , usual, begin] = CURVES[curve];
+      const drawn = isDrawn(part[curve]);
+      return html`<${Button} key=${curve} pressed=${drawn} onClick=${() => change(`${title.toLowerCase()} over time`,
+        { [curve]: drawn ? usual : begin(part) })}>Draw the ${title.toLowerCase()}<//>`;
+    })}</div>
+    ${curvesFor(part).filter((curve) => isDrawn(part[curve])).map((curve) => html`<${Drawn} key=${curve} name=${CURVES[curve][0]} text=${part[curve]}
+      ...${CURVES[curve][1]} when=${when} at=${gone < ways ? gone % 1 : 1}
+      set=${(text) => change("the curve", { [curve]: text }, curve)} />`)}`;
+}
+
+/** The panel; `model` is network A, `others` how many there are besides, `found` what is known of the photo in A. */
+export function Passages({ part, model, others, found, change }) {
   const { film, seeds, seed, photo } = part;
   const keys = along({ ...part, model });
   const stations = photo ? keys.map(({ picture }) => named(picture)) : seeds.map((one) => `seed ${one}`);
@@ -65,6 +95,7 @@ export function Passages({ part, model, found, change }) {
         set=${(seconds) => change("the length", { seconds }, "seconds")} />
       ${film !== "levels" && html`<div class="row"><${Button} pressed=${part.loop} onClick=${() => change("the loop", { loop: !part.loop })}>
         Ends where it begins<//></div>`}
+      <${Curves} part=${part} others=${others} change=${change} />
       <p class="hint">${film === "walk" && stations.length < 2 ? TOO_FEW[photo] : HINTS[film]}</p>`}
   <//>
   <${Films} watched=${watched} />`;

@@ -39,7 +39,7 @@ async function takeVideo(file, room) {
   await (recipe ? open(recipe, recipe === expected ? undefined : lay) : lay());
 }
 
-/** Codes go to the room that draws such codes: w of a StyleGAN2, or a texture of a Swapping Autoencoder. */
+/** Codes go to the room that draws such codes: w of a StyleGAN, or a texture of a Swapping Autoencoder. */
 async function takeCodes(file) {
   const form = new FormData();
   form.append("file", file, file.name);

@@ -15,7 +15,8 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import CodesId, PhotoId, command, number
 from graftlab.studio.scenes.blend import CODES, FILE, MOST_STEPS, STEPS, Blend
-from graftlab.studio.scenes.film import Seconds
+from graftlab.studio.scenes.film import Drawn, Ease, Seconds
+from graftlab.video.drawn import parse_drawn
 from graftlab.video.film import Film
 from graftlab.video.films import blends, walk
 from graftlab.video.films.drawing import from_way
@@ -43,6 +44,9 @@ class BlendFilm(Blend):
     )
     keys: tuple[Key, ...] = Field((), max_length=40, description="Of a walk through photos instead, two or more.")
     path: Literal["linear", "spherical", "spline"] = "linear"
+    ease: Ease = Field(EASE, description="From key to key, or from network to network.")
+    psi_over: Drawn = Field("", description="Truncation of a walk through seeds over time, in the place of psi.")
+    pace: Drawn = Field("", description="How fast a walk is gone over time.")
     seconds: float = Field(8, ge=0.1, le=600, allow_inf_nan=False)
     fps: int = Field(25, ge=1, le=60)
     loop: bool = Field(False, description="It ends where it begins; not of levels.")
@@ -54,6 +58,8 @@ class BlendFilm(Blend):
             raise ValueError("a walk goes through two seeds or more, or through two photos")
         if self.keys and (self.seeds or self.film != "walk" or self.path == "spherical"):
             raise ValueError("photos on the way are those of a walk without seeds, and not in z")
+        if (self.psi_over and not self.seeds) or (self.pace and self.film != "walk"):
+            raise ValueError("truncation over time is that of a walk through seeds, and a pace that of a walk")
         if self.film == "levels" and (self.loop or len(self.others) > 1):
             raise ValueError("levels change between two models, and do not loop")
         if self.picture and not self.found:
@@ -83,17 +89,20 @@ class BlendFilm(Blend):
 
     def _walk(self, at: Workspace, network: StyleGAN) -> Film:
         way: Any
+        pace = parse_drawn(self.pace)
+        gone = walk.pacing(pace) if pace else float
         if self.keys:
             base = at.networks.model(self.model, StyleGAN)
             codes = [adopt(at.inverted(self.model, key.found), base, network) for key in self.keys]
-            way = walk.through(codes, self.path, self.loop, EASE)
+            way = walk.paced(walk.through(codes, self.path, self.loop, self.ease), gone)
         else:
-            way = walk.through_seeds(network, self.seeds, self.path, self.loop, EASE, (self.psi, self.psi))
+            psi = parse_drawn(self.psi_over) or (self.psi, self.psi)
+            way = walk.through_seeds(network, self.seeds, self.path, self.loop, self.ease, psi, gone)
         return from_way(Renderer(network), way, self.frames, Fraction(self.fps), self.loop)
 
     def _passage(self, at: Workspace) -> Film:
         models = self._models(at)
-        change = blends.schedule(len(models), swap_at=self._levels(models[0]), circle=self.loop, ease=EASE)
+        change = blends.schedule(len(models), swap_at=self._levels(models[0]), circle=self.loop, ease=self.ease)
         if self.found:
             codes_in: CodesIn = partial(adopt, at.inverted(self.model, self.found), models[0])
         else:
@@ -129,17 +138,20 @@ class BlendFilm(Blend):
 
     def as_command(self, at: Workspace) -> str:
         length = ["--seconds", number(self.seconds), "--fps", self.fps, "-o", f"{self.film}.mp4"]
-        psi, loop = ["--psi", number(self.psi)], ["--loop"] if self.loop else []
+        loop = ["--loop"] if self.loop else []
+        ease = [] if self.ease == EASE else ["--ease", self.ease]
         if self.film == "walk":
+            psi = ["--psi", self.psi_over or number(self.psi)]
+            pace = ["--pace", self.pace] if self.pace else []
             searches = [self.searching_line(at, key.picture, key.steps, file) for file, key in self._files]
             through = [file for file, _ in self._files] or ["--seeds", ",".join(map(str, self.seeds)), *psi]
-            line = command("film", "walk", *through, "-m", FILE, "--path", self.path, *loop, *length)
+            line = command("film", "walk", *through, "-m", FILE, "--path", self.path, *pace, *ease, *loop, *length)
             return "\n".join([*searches, *self.blending_lines(at), line])
         levels = self._levels(self._models(at)[0])
         how = ["--swap-at", levels] if levels else ["--circle"] if self.loop else []
         fitting, where = self.parts_lines(at) if self.local else ([], [])
-        shown = ["--photo", CODES] if self.found else ["--seeds", self.seed, *psi]
-        words = [*map(at.networks.source, self.models), *where, *how, *shown, *self.force(at), *length]
+        shown = ["--photo", CODES] if self.found else ["--seeds", self.seed, "--psi", number(self.psi)]
+        words = [*map(at.networks.source, self.models), *where, *how, *shown, *self.force(at), *ease, *length]
         searches = [self.searching_line(at, self.picture, self.steps)] if self.found and self.picture else []
         return "\n".join([*self.making_lines(at), *fitting, *searches, command("film", "blend", *words)])
 
@@ -152,24 +164,28 @@ class BlendFilm(Blend):
         length, end = f"seconds={number(self.seconds)}, fps={self.fps}", f'graftlab.render(film, "{self.film}.mp4")\n'
         if self.film == "walk":
             found = "".join(self._searching_python(at, key, file) for file, key in self._files)
-            through, keys = "through_seeds", f"blended, {list(self.seeds)}"
-            how = f"{self.path!r}, {self.loop}, {EASE!r}"
+            keys, how = f"blended, {list(self.seeds)}", f"{self.path!r}, {self.loop}, {self.ease!r}"
+            gone = f"pacing(parse_drawn({self.pace!r}))" if self.pace else "float"
             if self.keys:
                 files = [file for file, _ in self._files]
-                through, keys = "through", f"[adopt(StyleCodes.load(file), models[0], blended) for file in {files}]"
+                keys = f"[adopt(StyleCodes.load(file), models[0], blended) for file in {files}]"
+                way = f"paced(through({keys}, {how}), {gone})"
             else:
-                how += f", ({number(self.psi)}, {number(self.psi)})"
+                psi = (
+                    f"parse_drawn({self.psi_over!r})" if self.psi_over else f"({number(self.psi)}, {number(self.psi)})"
+                )
+                way = f"through_seeds({keys}, {how}, {psi}, {gone})"
             return (
                 "from fractions import Fraction\n\nimport graftlab\nfrom graftlab.blending import adopt\n"
                 "from graftlab.codes import StyleCodes\nfrom graftlab.rendering import Renderer\n"
-                "from graftlab.video.films.drawing import from_way\n"
-                f"from graftlab.video.films.walk import {through}\n"
+                "from graftlab.video.drawn import parse_drawn\nfrom graftlab.video.films.drawing import from_way\n"
+                "from graftlab.video.films.walk import paced, pacing, through, through_seeds\n"
                 f"{self.blending_python(at)}{found}"
-                f"film = from_way(Renderer(blended), {through}({keys}, {how}), "
+                f"film = from_way(Renderer(blended), {way}, "
                 f"{self.frames}, Fraction({self.fps}), {self.loop})\n{end}"
             )
         levels = self._levels(self._models(at)[0])
-        how = f"blends.schedule({len(self.models)}, swap_at={levels!r}, circle={self.loop}, ease={EASE!r})"
+        how = f"blends.schedule({len(self.models)}, swap_at={levels!r}, circle={self.loop}, ease={self.ease!r})"
         shown, found, more = f"seeds={str(self.seed)!r}, psi={number(self.psi)}", "", ""
         if self.found:
             shown = f"photo=[Path({CODES!r})]"

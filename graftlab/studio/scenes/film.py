@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import chain, pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from graftlab.codes import SwapCodes
@@ -13,6 +13,8 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, Renderer
 from graftlab.studio.networks import Workspace
 from graftlab.studio.scenes.base import PhotoId, Scene, command, number
+from graftlab.video.drawn import parse_drawn
+from graftlab.video.easing import easing
 from graftlab.video.film import Film, reverse
 from graftlab.video.films import recurse, ride
 from graftlab.video.films.detail import Detail
@@ -23,8 +25,22 @@ from graftlab.video.films.timeline import Key, Timeline, becoming
 MOST = 40  # keys of a lane
 SKETCH = 12  # frames of a dive of which one moment is wanted: each follows from all that come before
 Drawing = Renderer[SwappingModel]
-Ease = Literal["linear", "smooth", "smoother", "sine", "in", "out", "in-out", "jump", "back", "bounce"]
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
+
+
+def drawn(text: str) -> str:
+    if text and parse_drawn(text) is None:
+        raise ValueError("a drawn curve is made of points, as 0=0.4,0.3=1,1=0.7")
+    return text
+
+
+def eased(text: str) -> str:
+    easing(text)
+    return text
+
+
+Drawn = Annotated[str, Field(max_length=2000, description="Points, or nothing."), AfterValidator(drawn)]
+Ease = Annotated[str, Field(max_length=2000), AfterValidator(eased)]
 
 
 class FilmKey(BaseModel):

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Button, Choice, Group, Menu, Slider } from "../controls.js";
 import { Details } from "../details.js";
+import { Drawn, isDrawn } from "../drawn.js";
 import { FORMATS, Films, Player, address, usePlaying } from "../films.js";
 import { html } from "../html.js";
 import { Output } from "../output.js";
@@ -232,8 +233,10 @@ function Kind({ part, change, take }) {
       ${Object.keys(videos.value).length > 1 && html`<${Menu} name="Textures" value=${part.texture_video ?? ""}
         set=${(id) => change("whose textures", { texture_video: id || null })}
         options=${[["", "of photos, on the lane"], ...Object.values(videos.value).map(({ id, name }) => [id, `of ${name}`])]} />`}`}
-    ${["timeline", "footage"].includes(part.film) && html`<${Menu} name="Easing" value=${part.ease} options=${EASES.map((name) => [name, name])}
-      set=${(ease) => change("the easing", { ease })} />`}
+    ${["timeline", "footage"].includes(part.film) && html`<${Menu} name="Easing" value=${isDrawn(part.ease) ? "drawn" : part.ease}
+      options=${[...EASES, "drawn"].map((name) => [name, name])} set=${(ease) => change("the easing", { ease: ease === "drawn" ? "0=0,1=1" : ease })} />
+      ${isDrawn(part.ease) && html`<${Drawn} name="Change" text=${part.ease} when=${(share) => `${Math.round(100 * share)} % of the way`}
+        set=${(ease) => change("the curve", { ease }, "ease")} />`}`}
     ${part.film === "dive" && html`<div class="row"><${Button} pressed=${part.backwards}
       onClick=${() => change("the direction", { backwards: !part.backwards })}>Ends with the picture<//></div>`}
     <p class="hint">${HINTS[part.film]}</p>

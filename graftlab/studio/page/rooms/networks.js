@@ -10,7 +10,7 @@ import { allModels, kindOf, kinOf } from "../kin.js";
 import { Learning } from "../learning.js";
 import { Output } from "../output.js";
 import { Parts, chooser, useRegions } from "../parts.js";
-import { Passages, filmOf, moment, playing, watched } from "../passages.js";
+import { Passages, curvesOf, filmOf, moment, playing, watched } from "../passages.js";
 import { Picture } from "../picture.js";
 import { Cell } from "../sheet.js";
 import { Shelf, laid, named } from "../shelf.js";
@@ -31,7 +31,7 @@ const STEPS = 300; // of the search for a photo
 const USUAL = { // beside what is blended, and of which seed or photo
   way: "curve", layer: null, count: 8, layers: [], hard: false, reverse: false, local: false, // parts: amounts by layer
   photo: false, inverted: [], steps: STEPS, // codes of photos that were found: { model, picture, found, steps }
-  film: null, seeds: [], keys: [], path: "linear", seconds: 8, loop: true,
+  film: null, seeds: [], keys: [], path: "linear", seconds: 8, loop: true, ...curvesOf({}),
 };
 
 export const networks = {
@@ -66,7 +66,7 @@ export const networks = {
       model, others, weights: () => weights, mapping, seed, psi, picture: found ? picture : picture ?? now.networks.picture, strip: seed - (seed % STRIP),
       way: clusters.length ? "parts" : "curve", layer, count, layers: () => clusters, hard, reverse, local,
       photo: Boolean(found) || keys.length > 0, inverted: found ? [...inverted, { model, picture, found, steps }] : inverted, steps,
-      film, seeds, keys: keys.map((key) => ({ model, ...key })), path, seconds, loop,
+      film, seeds, keys: keys.map((key) => ({ model, ...key })), path, seconds, loop, ...curvesOf(scene),
     } };
   },
 };
@@ -157,7 +157,7 @@ function Room({ part: kept, change, take }) {
         ? html`<${Parts} part=${part} layers=${layers} regions=${regions} confined=${confined} change=${change} />`
         : html`<${Shape} ...${now} hand=${hand} hold=${hold} change=${change} />`)}
       ${seeds && html`<${Seed} ...${now} part=${part} change=${change} />`}
-      ${seeds && html`<${Passages} part=${part} model=${model} found=${now.found} change=${change} />`}
+      ${seeds && html`<${Passages} part=${part} model=${model} others=${others.length} found=${now.found} change=${change} />`}
       <${Keep} ...${now} part=${part} scene=${scene} />
       <${Sheets} />
       <${Learning} model=${model} />
