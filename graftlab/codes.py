@@ -314,7 +314,7 @@ def _aligned(name: str, *tensors: Tensor) -> list[Tensor]:
     if max(tensor.ndim for tensor in tensors) == 4:
         tensors = tuple(tensor[:, :, None, None] if tensor.ndim == 2 else tensor for tensor in tensors)
     try:
-        torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
+        torch.broadcast_tensors(*tensors)  # broadcast_shapes would import SymPy first
     except RuntimeError:
         raise _differ(name, *tensors) from None
     return list(tensors)

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,9 +94,11 @@ class Fixture:
         )
 
     def double(self) -> "Fixture":
-        """The same in float64."""
+        """A copy in float64."""
         io = {name: tensor.double() for name, tensor in self.io.items()}
-        return Fixture(self.name, self.config, self.recipe, self.model.double(), self.net.double(), io)
+        return Fixture(
+            self.name, self.config, self.recipe, deepcopy(self.model).double(), deepcopy(self.net).double(), io
+        )
 
 
 @cache

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -81,7 +82,6 @@ def dotted(path: Path) -> str:
 
 
 MODULES = {dotted(path): path for path in python_files(PACKAGE)}
-TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
 
 
 def room_of(module: str) -> str:
@@ -122,6 +122,11 @@ def own(name: str) -> str | None:
     return name or None
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in MODULES.items()}
+
+
 # -- rooms ------------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +145,7 @@ def test_the_table_names_only_rooms_and_has_no_circle():
 
 def test_imports_stay_inside_the_table():
     wrong = []
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for where, name in imports(module, ast.walk(tree)):
             target = own(name)
             if target and room_of(target) not in ALLOWED[room_of(module)] | {room_of(module)}:
@@ -152,7 +157,7 @@ def test_modules_form_no_circle():
     """Not even inside a room, where the table is silent."""
     graph = {
         module: {own(name) for _, name in imports(module, ast.walk(tree))} - {None, module}
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
     }
     list(TopologicalSorter(graph).static_order())  # CycleError names the circle
 
@@ -168,7 +173,7 @@ def test_the_table_for_people_is_the_same():
 
 def test_heavy_and_optional_packages_are_imported_inside_functions():
     wrong = []
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         welcome = EVERYWHERE | sys.stdlib_module_names | AT_THE_TOP_OF.get(room_of(module), set())
         for where, name in imports(module, run_on_import(tree)):
             heavy = any(name == part or name.startswith(part + ".") for part in HEAVY_PARTS)
@@ -203,7 +208,7 @@ def test_commands_compute_nothing():
     """They read options, call the library and write; what needs tensors lies there, for who calls it from Python."""
     users = {
         module
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if module.startswith("graftlab.cli.")
         and any(name.split(".")[0] in ("torch", "numpy") for _, name in imports(module, ast.walk(tree)))
     }
@@ -215,12 +220,12 @@ def test_only_the_face_and_the_command_line_import_by_name():
     in the command line what its table lists (the next test)."""
     users = {
         module
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__")
     }
     assert users <= {"graftlab", "graftlab.cli.lazy"}
-    listed = {name for _, name in imports("graftlab", ast.walk(TREES["graftlab"])) if own(name) != "graftlab"}
+    listed = {name for _, name in imports("graftlab", ast.walk(trees()["graftlab"])) if own(name) != "graftlab"}
     by_name = {
         ".".join(filter(None, ["graftlab", home, name])) for name, home in getattr(graftlab, "_HOME", {}).items()
     }
@@ -234,7 +239,7 @@ def test_the_help_of_a_group_shows_the_first_paragraph_of_each_command():
     homes = [*(entry for entry in entries if isinstance(entry, str)), *inner]
     defined = {
         f"{module.removeprefix('graftlab.cli.')}.{node.name}": node
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in tree.body
         if isinstance(node, ast.FunctionDef)
     }

@@ -1,8 +1,8 @@
 """Every block of shell in README.md and docs/ runs as it stands, by bash, from an empty folder: one for each page.
 
-The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, films are of 64
-pixels and two frames a second, and no picture is above 1200 pixels. A comment above a block says what it needs that is
-not there:
+The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, films are of 16
+frames of 64 pixels at the most, no picture is above 400 pixels, and above 256 it is large enough for tiles. A comment
+above a block says what it needs that is not there:
 
     <!-- given: day/, window.mp4, metfaces.pkl (StyleGAN2) -->   a reader's own: stand-ins of that kind are put there
     <!-- given: a checkout -->                                   the pictures and folders of this repository
@@ -36,8 +36,9 @@ from graftlab.benchmarking.clock import once
 from graftlab.checkpoints import deltas, load
 from graftlab.checkpoints.native import save_model
 from graftlab.cli import filming
-from graftlab.cli.desk import ReadingOptions
+from graftlab.cli.desk import PictureOptions, ReadingOptions
 from graftlab.config import preset
+from graftlab.editing import tiles
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import distribution
 from graftlab.images import read, to_image
@@ -163,7 +164,7 @@ def lay_out(given: str, shelf: Path) -> None:
             shutil.copytree(shelf / "woodblock-128", path / "models")
         elif name.endswith((".mp4", ".mov")):
             frames = [read(shelf / "photos" / f"{photo}.jpg", 32, True) for photo in ("peaks", "render-winter")]
-            render(Film(90, Fraction(25), lambda number, frames=frames: frames[number // 45]), path)
+            render(Film(18, Fraction(5), lambda number, frames=frames: frames[number // 9]), path)
         elif path.suffix == ".wav":
             with wave.open(name, "wb") as file:
                 file.setparams((1, 2, 8000, 0, "NONE", ""))
@@ -224,6 +225,12 @@ def hurry(kind, monkeypatch) -> None:
     monkeypatch.setattr(kind, "step", short)
 
 
+def short(options, most, monkeypatch) -> None:
+    """Films of so many frames at the most."""
+    limit = options.limit
+    monkeypatch.setattr(options, "limit", lambda self, fps: min(limit(self, fps) or most, most))
+
+
 def sized(options, side, monkeypatch) -> None:
     """Pictures of another size than the options say."""
     desk = options.desk
@@ -245,8 +252,11 @@ def test_blocks_run(page, shelf, tmp_path, monkeypatch, capfd):
     for module in (machine, speed):
         monkeypatch.setattr(module, "durations", lambda work, device: [once(work, device)])
     monkeypatch.setattr(filming, "FPS", "2")
+    short(filming.Shooting, 16, monkeypatch)
     sized(filming.Shooting, lambda size: 64, monkeypatch)
-    sized(ReadingOptions, lambda size: size and min(size, 1200), monkeypatch)  # still large enough for tiles
+    for options in (ReadingOptions, PictureOptions):
+        sized(options, lambda size: size and min(size, 400), monkeypatch)
+    monkeypatch.setattr(tiles, "WHOLE", 256**2)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / ".cache"))

@@ -527,8 +527,10 @@ def test_noise_stays_with_the_world():
     moved_on = World.first().after(grid.back((64, 64))).noise(3, 2, (64, 64), 2.0)
     assert torch.allclose(moved_on[..., :48, 8:], here[..., 16:, :56], atol=1e-5)
     world, motion = World.first(), Motion(0.5)
-    for _ in range(1000):
+    for number in range(1000):
         world = world.after(motion.back((64, 64)))
+        if number % 25:
+            continue
         assert torch.isfinite(noise := world.noise(0, 2, (64, 64), 2.0)).all()
         assert 0.7 < noise.std() < 1.3
 

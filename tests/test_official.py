@@ -127,7 +127,7 @@ def test_losses(ref: Fixture, phase: str) -> None:
 @pytest.mark.parametrize("phase", PHASES)
 def test_gradients(phase: str) -> None:
     for name in NAMES:
-        gradients_agree(load(name), phase)
+        gradients_agree(fixture(name), phase)
 
 
 def gradients_agree(ref: Fixture, phase: str) -> None:

@@ -160,7 +160,7 @@ def test_only_what_changed_is_mixed(monkeypatch):
         {"others": ["b"], "weights": {"4": [0.125], "32": [0.75]}, "mapping": None},
         {"mapping": "c"},
         {**PARTS, "mapping": None, "reverse": True},
-        {**PARTS, "hard": True},
+        {**LOCAL, "local": False, "hard": True},
         LOCAL,
         {"picture": True},
     ],

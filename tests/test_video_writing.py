@@ -154,7 +154,7 @@ def test_films_know_how_they_were_made_and_an_mp4_begins_with_its_index(tmp_path
 )
 def test_the_same_film_is_the_same_bytes(tmp_path, name, codec, size):
     made = film(70, make=lambda number: picture(number, *size))
-    assert len({digest(render(made, tmp_path / str(i) / name, codec=codec)) for i in range(4)}) == 1
+    assert len({digest(render(made, tmp_path / str(i) / name, codec=codec)) for i in range(2)}) == 1
 
 
 class StopError(Exception):

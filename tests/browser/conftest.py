@@ -28,7 +28,7 @@ def studio(pytestconfig):
         running.terminate()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
