@@ -47,9 +47,7 @@ def blur(
     gain: float = 1.0,
     bias: Tensor | None = None,  # (C,)
 ) -> Tensor:
-    """Low-pass filter: the outer product of `taps` with itself, normalised to sum to `gain`; then the bias.
-
-    Returns (N, C, H', W')."""
+    """Low-pass filter to (N, C, H', W'): `taps` across and down, normalised to sum to `gain`; then the bias."""
     if reflect:
         x, pad = F.pad(x, (*pad, *pad), mode="reflect"), (0, 0)
     if len(taps) == 1:
@@ -58,8 +56,7 @@ def blur(
         return x if bias is None else x + bias[:, None, None].to(x.dtype)
     if pad[0] != pad[1]:
         x, pad = F.pad(x, (*pad, *pad)), (0, 0)
-    y: Tensor = Filter.apply(x, square(taps, gain, x.dtype, x.device), pad, bias)
-    return y
+    return Filter.apply(x, square(taps, gain, x.dtype, x.device), pad, bias)
 
 
 @lru_cache(maxsize=64)  # a GPU waits for every number that it is brought
@@ -79,8 +76,7 @@ class Filter(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, kernel: Tensor, pad: tuple[int, int], bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(kernel)
         ctx.pad, ctx.dtype = pad, x.dtype
-        channels = x.shape[1]
-        return F.conv2d(x, kernel.expand(channels, 1, *kernel.shape), bias, padding=pad, groups=channels)
+        return F.conv2d(x, kernel.expand(x.shape[1], 1, *kernel.shape), bias, padding=pad, groups=x.shape[1])
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
