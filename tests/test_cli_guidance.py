@@ -12,7 +12,9 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
 from graftlab.images import read, read_recipe, write
-from graftlab.inversion import Guiding, guide, work
+from graftlab.inversion import work
+from graftlab.inversion.following import guide
+from graftlab.inversion.guidance import Guiding
 from graftlab.language import text_model
 from graftlab.objectives.words import Prompt
 

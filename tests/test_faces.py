@@ -15,8 +15,10 @@ from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
 from graftlab.images import read, read_recipe, write
 from graftlab.images.frames import Frame
-from graftlab.inversion import Finding, faces, read_sources, redraw
+from graftlab.inversion import faces
 from graftlab.inversion.faces import Face, find_faces
+from graftlab.inversion.redrawing import redraw
+from graftlab.inversion.sources import Finding, read_sources
 from graftlab.perception.mtcnn import LAYERS, network
 
 PHOTO = tiny.pictures(1, 60, 90)

@@ -11,8 +11,10 @@ from tiny import differ, pictures
 from graftlab.codes import Codes
 from graftlab.editing.distributions import Distribution, Gaussian
 from graftlab.errors import GraftError
-from graftlab.inversion import Guidance, Guiding, carry_out, guide, work
-from graftlab.inversion.guidance import FAR, variation
+from graftlab.inversion import work
+from graftlab.inversion.following import guide
+from graftlab.inversion.guidance import FAR, Guidance, Guiding, variation
+from graftlab.inversion.work import carry_out
 from graftlab.objectives.words import Aim, Prompt
 from graftlab.work.parts import forget
 

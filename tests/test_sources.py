@@ -17,8 +17,9 @@ from graftlab.codes import Codes
 from graftlab.editing.directions import Directions
 from graftlab.figures.sheets import Layout
 from graftlab.images import read, read_recipe, to_uint8, write
-from graftlab.inversion import Finding, find_codes, invert, parse_sources, read_sources, sources
-from graftlab.inversion.sources import CodesFile, Latent, PhotoFile
+from graftlab.inversion import sources
+from graftlab.inversion.photos import invert
+from graftlab.inversion.sources import CodesFile, Finding, Latent, PhotoFile, find_codes, parse_sources, read_sources
 
 A, B = "a.safetensors", "b.safetensors"
 FAST = ("--steps", 3, "--features", 0)

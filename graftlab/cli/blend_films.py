@@ -7,9 +7,10 @@ import typer
 from graftlab.blending.family import Family
 from graftlab.blending.local import Where
 from graftlab.cli.blend_desk import WHERE, CodesOf, FamilyDesk, Force, InputOptions
-from graftlab.cli.desk import DEFAULT_MODEL, PhotoSearch
+from graftlab.cli.desk import DEFAULT_MODEL
 from graftlab.cli.filming import Ease, Shooting
 from graftlab.cli.options import spread
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.figures.sheets import grid_shape

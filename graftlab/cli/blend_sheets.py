@@ -12,9 +12,10 @@ from graftlab.blending.rules import Switch
 from graftlab.blending.sheets import PAGE
 from graftlab.blending.sheets import sheet as draw
 from graftlab.cli.blend_desk import HOW, WHERE, CodesOf, Force, InputOptions
-from graftlab.cli.desk import Device, PhotoSearch, made_by
+from graftlab.cli.desk import Device, made_by
 from graftlab.cli.options import spread
 from graftlab.cli.output import out_file, spare, writable
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS

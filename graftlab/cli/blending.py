@@ -16,9 +16,10 @@ from graftlab.blending.kinship import kinship
 from graftlab.blending.rules import BlendConfig
 from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
-from graftlab.cli.desk import Desk, Device, PhotoSearch
+from graftlab.cli.desk import Desk, Device
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare, writable
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
 from graftlab.inversion.sources import Finding

@@ -13,7 +13,6 @@ from graftlab.cli.options import DEFAULT_MODEL as DEFAULT_MODEL
 from graftlab.cli.options import command_line
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
-from graftlab.inversion.sources import Finding
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
@@ -55,7 +54,6 @@ Square = Annotated[bool, typer.Option(help="Crop pictures to their central squar
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
 Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
-PhotoSearch = Annotated[Finding, "How a StyleGAN's codes of photos are found"]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,

@@ -12,7 +12,6 @@ from graftlab.cli.desk import (
     Device,
     FittingOptions,
     Model,
-    PhotoSearch,
     Precision,
     Refine,
     Seed,
@@ -25,6 +24,7 @@ from graftlab.cli.desk import (
 from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, Out, spare
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, console, say
 from graftlab.cli.style import Psi
 from graftlab.cli.textures import From, open_distribution

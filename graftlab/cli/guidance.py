@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab import inversion
 from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, seed_option
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.inversion import FPS, FRAMES, kept_beside
@@ -18,6 +17,7 @@ from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName, open_words
 from graftlab.codes import Codes
 from graftlab.errors import GraftError
+from graftlab.inversion import following
 from graftlab.inversion.guidance import Guiding
 from graftlab.inversion.sources import Finding
 from graftlab.language import DEFAULT
@@ -119,7 +119,7 @@ def guide(
     with kept_beside(out):
         starts = find_starts(desk, [source], psi, Finding(space=how.space), how.seed)
         larger.refuse_sheet(len(starts) > 1, "guide one picture, or enlarge what 'graft decode' draws of --codes")
-        guided = inversion.guide(
+        guided = following.guide(
             desk.model,
             Codes.cat([found for _, found, _ in starts]),
             wishes,

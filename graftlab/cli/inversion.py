@@ -9,15 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from graftlab import inversion
 from graftlab.blending.axes import short_names
 from graftlab.blending.blend import swapped
-from graftlab.cli.desk import Device, Model, PhotoSearch, Resume, seed_option, stylegan
+from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
 from graftlab.cli.output import Json, NewFile, film_file, new_file, out_file, picture, print_each, spare
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
+from graftlab.inversion import encoding
+from graftlab.inversion.photos import invert as invert_photos
 from graftlab.inversion.redrawing import draw_comparison, redraw
 from graftlab.inversion.sources import Finding, pictures_in
 from graftlab.inversion.training import EncoderTraining
@@ -95,7 +97,7 @@ def invert(
     desk = stylegan(model, "const", 0, device, "float32")
     desk.scale(len(photos), 3 if tune else 2)  # refuses too many
     with kept_beside(out):
-        found = inversion.invert(
+        found = invert_photos(
             desk.model,
             photos,
             **vars(search),
@@ -206,10 +208,10 @@ def train_encoder(
     settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
     if not speaks():  # one of several processes, and not the one that writes
-        inversion.train_encoder(network, settings, out, resume)
+        encoding.train_encoder(network, settings, out, resume)
         return
     with kept_beside(out):
-        encoder = inversion.train_encoder(network, settings, out, resume, bar)
+        encoder = encoding.train_encoder(network, settings, out, resume, bar)
         encoder.save(out)
     figures = {name: encoder.about[name] for name in ("explained", "l1")}
     print_each([figures], "explains {explained:.1%} of the variance of w, L1 {l1:.4f}", as_json)

@@ -13,7 +13,7 @@ STYLE: dict[str, Any] = {"rich_markup_mode": "markdown"}
 
 
 class Group(NamedTuple):
-    """What a group is for, and by name where each of its commands is defined, as `pictures.swap` in this package."""
+    """What a group is for, and by name where each of its commands is defined, as `pictures.grid` in this package."""
 
     help: str
     commands: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""`graft swap`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
+"""`graft grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,6 @@ from graftlab.cli.desk import (
     Desk,
     EncodingOptions,
     ModelOptions,
-    PictureOptions,
     RenderingOptions,
     Tile,
     autoencoder,
@@ -24,7 +23,6 @@ from graftlab.cli.output import Json, Out, numbered, out_file, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
-from graftlab.editing import swaps
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.errors import GraftError
@@ -33,31 +31,6 @@ from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, draw_swaps, read_named
 from graftlab.work.examples import by_name
 from graftlab.work.texts import parse_numbers
-
-
-@spread
-def swap(
-    structure: Annotated[Path, typer.Argument(help="The picture that supplies the structure.")],
-    texture: Annotated[Path, typer.Argument(help="The picture that supplies the texture.")],
-    out: Out = Path("swap.png"),
-    both: Annotated[bool, typer.Option("--both", help="Also write the reverse swap, as NAME-reverse.")] = False,
-    tile: Tile = None,
-    options: PictureOptions = PictureOptions(),
-) -> None:
-    """Combine one picture's structure with another's texture.
-
-    graft swap @peaks @autumn-hills -o peaks-in-autumn.png --both
-    """
-
-    reverse = out.with_stem(out.stem + "-reverse")
-    for target in (out, reverse) if both else (out,):
-        spare(target, structure, texture)
-    desk = options.desk()
-    a, b = desk.read(structure), desk.read(texture)
-    network = desk.network(a, b, tile=tile)
-    desk.write(swaps.swap(network, a, b, **desk.rendering), out)
-    if both:
-        desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
 
 
 @spread

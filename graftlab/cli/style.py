@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Model, PhotoSearch, Precision, Seed, stylegan
+from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.output import Out, new_file, spare
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes
 from graftlab.editing.swaps import mix_grid

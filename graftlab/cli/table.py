@@ -4,7 +4,7 @@ from graftlab.cli.lazy import Group, Panels
 
 COMMANDS: Panels = {
     "Pictures": {
-        "swap": "pictures.swap",
+        "swap": "swap.swap",
         "grid": "pictures.grid",
         "interpolate": "pictures.interpolate",
         "reconstruct": "pictures.reconstruct",

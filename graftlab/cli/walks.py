@@ -9,9 +9,10 @@ import typer
 
 from graftlab import films
 from graftlab.checkpoints.load import bundled_directions
-from graftlab.cli.desk import DEFAULT_MODEL, Desk, PhotoSearch, Square
+from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
 from graftlab.cli.options import spread
+from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.style import Psi
 from graftlab.codes import Codes, StyleCodes
 from graftlab.data.pack import looks_like_safetensors

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
-from threading import local
 
 import torch
 from torch import Tensor
@@ -36,23 +35,21 @@ class Part:
 WHOLE = Part()
 
 
-class Seen(local):
-    """What this thread sees. Unlike a context variable, it can be read in what PyTorch compiles, without a break."""
+class Seen:
+    """The part that the networks see now: of the process, whose generators of random numbers are no thread's own
+    either, and which compiled networks can ask for."""
 
-    part = WHOLE
-
-
-_seen = Seen()
+    part: Part = WHOLE
 
 
 @contextmanager
 def seeing(part: Part) -> Iterator[None]:
     """In which random numbers are those of a part."""
-    before, _seen.part = _seen.part, part
+    before, Seen.part = Seen.part, part
     try:
         yield
     finally:
-        _seen.part = before
+        Seen.part = before
 
 
 def drawn(
@@ -64,7 +61,7 @@ def drawn(
 ) -> Tensor:
     """Random numbers of this shape. A draw for more than AT_ONCE numbers of a batch that is shared is made piece by
     piece, which on a GPU gives others than one draw would."""
-    part, how = _seen.part, {"device": device} if dtype is None else {"device": device, "dtype": dtype}
+    part, how = Seen.part, {"device": device} if dtype is None else {"device": device, "dtype": dtype}
     if part.of == 1:
         return make(shape, **how)
     count = shape[batch] * part.of
@@ -82,7 +79,7 @@ def drawn(
 def normal_like(like: Tensor) -> Tensor:
     """Standard normal numbers for every item of a tensor (N, ...), those that torch.randn_like draws for a whole
     batch, which depend on how it lies in memory."""
-    if _seen.part.of == 1:
+    if Seen.part.of == 1:
         return torch.randn_like(like)
     last = like.ndim == 4 and not like.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format

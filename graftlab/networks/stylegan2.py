@@ -83,7 +83,8 @@ class Synthesis(nn.Module):
 
     def pictures(self, w: Tensor, noise: Noise, blocks: int) -> list[Tensor]:
         """The picture so far after each of the first blocks, from the coarsest on: (N, 3, h, w)."""
-        x, found = self.start(w), list[Tensor]()
+        x = self.start(w)
+        found: list[Tensor] = []
         for block in self.blocks[:blocks]:
             x, image = block(x, found[-1] if found else None, w, noise)
             found.append(image)

@@ -1,5 +1,6 @@
 """Everything stateful in training, in one object: what all kinds of models have in common."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ class Trainer(Sharing, ABC, Generic[ConfigT, ModelT, DiscriminatorsT]):
         """An objective, compiled if asked for; not those that differentiate twice, which compiled graphs cannot."""
         if not self._compiled:
             return loss
+        warnings.filterwarnings("ignore", "Dynamo detected a call to a `functools.lru_cache`")  # of constants
         compiled: LossT = torch.compile(loss)  # type: ignore[assignment]
         return compiled
 

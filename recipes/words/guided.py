@@ -25,7 +25,8 @@ import graftlab
 from graftlab.codes import SwapCodes
 from graftlab.editing.distributions import Distribution, beside
 from graftlab.figures.sheets import sheet
-from graftlab.inversion import Guided, Guiding
+from graftlab.inversion.following import Guided
+from graftlab.inversion.guidance import Guiding
 from graftlab.language import text_model
 from graftlab.perception.choice import feature_network
 from graftlab.perception.distances import self_similarity
