@@ -10,6 +10,7 @@
     python -m benchmarks stage                               the studio's room Live in a browser with a camera
     python -m benchmarks stylegan3                           a StyleGAN3 beside a StyleGAN2 of its size and width
     python -m benchmarks library --photos FOLDER             a search among a million photos
+    python -m benchmarks bulk                                pictures encoded by two processes and on a Ray cluster
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -18,7 +19,7 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, growth, library, own, peers, soak, stage, student, studio, stylegan3
+from benchmarks import bulk, films, growth, library, own, peers, soak, stage, student, studio, stylegan3
 from graftlab.errors import GraftError
 
 COMMANDS = {
@@ -32,6 +33,7 @@ COMMANDS = {
     "stage": stage,
     "stylegan3": stylegan3,
     "library": library,
+    "bulk": bulk,
 }
 
 

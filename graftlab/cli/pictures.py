@@ -32,7 +32,7 @@ from graftlab.errors import GraftError
 from graftlab.images import read
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering import many
-from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, draw_swaps, read_named
+from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, read_named
 from graftlab.work.bulk import Bulk
 from graftlab.work.examples import by_name
 from graftlab.work.texts import parse_numbers
@@ -69,6 +69,7 @@ def grid(
     textures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the columns; may be repeated.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Draw a sheet of every structure with every texture, with the originals in the margins.
 
@@ -82,9 +83,8 @@ def grid(
     rows, columns = (
         [named for path in paths for named in read_named(desk, path, out, say)] for paths in (structures, textures)
     )
-    with bar("swapping", len(rows) * len(columns)) as progress:
-        found = draw_swaps(desk, rows, columns, progress)
-    desk.write(found, out)
+    with resumable(), bar("swapping", len(rows) * len(columns)) as progress:
+        many.grid(desk, rows, columns, out, bulk, progress)
 
 
 @spread

@@ -1,4 +1,4 @@
-"""Pictures by the thousand, which many processes share: the codes of a library, and lists of swaps.
+"""Pictures by the thousand, which many processes share: the codes of a library, lists of swaps, and sheets of them.
 
 A picture of a collection that cannot be read fails alone, with its reason; one that was named is refused.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.codes import Codes, SwapCodes
 from graftlab.data.image_source import ImageSource, SourceError, content_key
 from graftlab.data.sources import open_photos
@@ -22,6 +23,7 @@ from graftlab.errors import GraftError
 from graftlab.images import FORMATS
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
+from graftlab.rendering.sheets import Named, draw_swaps
 from graftlab.work.bulk import ALONE, Bulk, carried_out
 from graftlab.work.examples import with_examples
 from graftlab.work.files import spare_others
@@ -186,6 +188,37 @@ def swap(
             for file in sorted(folder.iterdir()):
                 file.replace(out / file.name)
         return results.failed
+
+
+def grid(
+    renderer: Renderer[SwappingModel],
+    structures: Named,
+    textures: Named,
+    out: Path,  # picture
+    bulk: Bulk = ALONE,
+    progress: Progress = silent,  # of hybrids
+) -> None:
+    """Write the sheet of every structure with every texture (`sheets.draw_swaps`)."""
+    quiet, across = _quiet(renderer), len(textures)
+    rows, columns = ([picture for _, picture in named] for named in (structures, textures))
+    renderer.scale(len(rows) + 1, across + 1, [*rows, *columns])
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        first, last = numbers.start // across, numbers.stop // across
+        for i, line in enumerate(swaps.grid(quiet.network(), rows[first:last], columns, **quiet.rendering), first):
+            write_tensors(into / f"{i:06d}.safetensors", {"row": torch.cat(line)}, {})
+            progress((i + 1 - first) * across)
+        return {}
+
+    plan = {**_plan(renderer), "pictures": _digest(content_key(each.numpy().tobytes()) for each in (*rows, *columns))}
+    work = Work(make, len(rows) * across, max(1, SHARD // across) * across, plan)
+    with carried_out(work, out, bulk, progress) as results:
+        if results is None:
+            renderer.tell(out)
+            return
+        files = [file for folder in results.folders for file in sorted(folder.iterdir())]
+        hybrids = [read_tensors(file)[0]["row"].split(1) for file in files]
+        renderer.write(draw_swaps(renderer, structures, textures, silent, hybrids), out)
 
 
 def _quiet(renderer: Renderer[SwappingModel]) -> Renderer[SwappingModel]:

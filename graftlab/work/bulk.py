@@ -12,6 +12,7 @@ on with the shards that are missing.
 import json
 import logging
 import multiprocessing
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from graftlab.errors import GraftError
 from graftlab.work.files import atomic_write, spare_others, taken_back
 from graftlab.work.memory import keep_freed_memory
 from graftlab.work.progress import Progress, part, silent
-from graftlab.work.shards import WHOLE, Shards, Work, open_shards, rotated
+from graftlab.work.shards import WHOLE, Make, Shards, Work, open_shards, rotated, timed
 
 ENGINES = ("processes", "ray")
 SHARING = "--shard, --workers and --engine"
@@ -81,6 +82,7 @@ class Results:
 
     folders: list[Path]  # in order
     failed: dict[str, str]  # items, in order, and why
+    seconds: float  # of processors, that making them took
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def carried_out(
                 with shards.claimed(WHOLE) as mine:
                     if mine and not shards.put_together() and not shards.damaged():
                         progress(work.items, work.items, "")
-                        results = Results(list(shards.results()), shards.failed())
+                        results = Results(list(shards.results()), shards.failed(), shards.seconds())
                         yield results
                         _report(shards, results, lost, bulk)
                         shards.close(late=bulk.place[1] > 1)
@@ -121,7 +123,7 @@ def carried_out(
 def _report(shards: Shards, results: Results, lost: int, bulk: Bulk) -> None:
     if bulk.report:
         told = {"by": "graftlab", "items": shards.work.items, "shards": shards.work.shards, "lost": lost}
-        told["failed"] = results.failed
+        told |= {"processor seconds": round(results.seconds, 3), "failed": results.failed}
         atomic_write(bulk.report, lambda file: file.write(json.dumps(told, indent=1).encode()))
 
 
@@ -192,48 +194,59 @@ def take_part(shards: Shards, first: int, progress: Progress) -> None:
 
 
 def _by_ray(shards: Shards, progress: Progress) -> int:
-    """Make all shards on a Ray cluster, whose nodes send what came of them here; 0.
+    """Make all shards on a Ray cluster, whose nodes send what came of them here; 0, for Ray tells of who is lost.
 
-    Plain tasks, and not Ray Data: results are numbered files already, and a shard that fails is one that fails."""
+    Plain tasks, and not Ray Data: results are numbered files already, so its blocks, their order and Arrow would add
+    nothing but packages, and what is lost is one shard, not a block of rows."""
     ray = _ray()
-    if not ray.is_initialized():
+    if ours := not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-    wants: dict[str, Any] = {"num_gpus": 1} if torch.cuda.is_initialized() else {"num_cpus": 1}
-    task = ray.remote(max_retries=TRIES, **wants)(_make_elsewhere)
+    kind = "GPU" if torch.cuda.is_initialized() else "CPU"  # where the model is here, it is there
+    task = ray.remote(max_retries=TRIES, **{f"num_{kind.lower()}s": 1})(_make_elsewhere)
     make, waiting = ray.put(shards.work.make), shards.missing()
     running: dict[Any, int] = {}
-    while waiting or running:
-        kind = "GPU" if "num_gpus" in wants else "CPU"
-        while waiting and len(running) < 2 * max(1, ray.cluster_resources().get(kind, 1)):  # results take memory
-            number, *waiting = waiting
-            running[task.remote(make, shards.work.numbers(number))] = number
-        (ready, *_), _ = ray.wait(list(running), num_returns=1)
-        number = running.pop(ready)
-        try:
-            files, failed = ray.get(ready)
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except ray.exceptions.RayError as error:
-            raise GraftError(
-                f"Shard {number} ended each of {TRIES + 1} processes that made it ({type(error).__name__}); give them "
-                "more memory, and run the same command again."
-            ) from None
-        with TemporaryDirectory(dir=shards.folder, ignore_cleanup_errors=True) as into:
-            for name, data in files.items():
-                (Path(into) / name).write_bytes(data)
-            shards.keep(number, Path(into), failed)
-        progress(shards.done(), shards.work.items)
+    try:
+        while waiting or running:
+            while waiting and len(running) < 2 * max(1, ray.cluster_resources().get(kind, 1)):  # results take memory
+                number, *waiting = waiting
+                running[task.remote(make, shards.work.numbers(number))] = number
+            (ready, *_), _ = ray.wait(list(running), num_returns=1)
+            number = running.pop(ready)
+            files, failed, seconds = _got(ray, ready, number)
+            with TemporaryDirectory(dir=shards.folder, ignore_cleanup_errors=True) as into:
+                for name, data in files.items():
+                    (Path(into) / name).write_bytes(data)
+                shards.keep(number, Path(into), failed, seconds)
+            progress(shards.done(), shards.work.items)
+    finally:
+        if ours:
+            ray.shutdown()
     return 0
 
 
-def _make_elsewhere(make: Any, numbers: range) -> tuple[dict[str, bytes], dict[str, str]]:
-    """A shard's files, and what failed."""
+def _got(ray: Any, ready: Any, number: int) -> Any:
+    """What a task gives. What it raised is raised here; GraftError if it ended all processes that did it."""
+    try:
+        return ray.get(ready)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        raise GraftError(
+            f"Shard {number} ended each of {TRIES + 1} processes that made it ({type(error).__name__}); give them more "
+            "memory, and run the same command again."
+        ) from None
+
+
+def _make_elsewhere(make: Make, numbers: range) -> tuple[dict[str, bytes], dict[str, str], float]:
+    """A shard's files, what failed, and the seconds that it took."""
+    keep_freed_memory()
     with TemporaryDirectory() as into:
-        failed = make(numbers, Path(into), silent)
-        return {path.name: path.read_bytes() for path in Path(into).iterdir()}, failed
+        failed, seconds = timed(make, numbers, Path(into), silent)
+        return {path.name: path.read_bytes() for path in Path(into).iterdir()}, failed, seconds
 
 
 def _ray() -> Any:
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of tasks that end while one is told of
     try:
         import ray
     except ImportError:

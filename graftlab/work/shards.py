@@ -20,7 +20,7 @@ from pathlib import Path
 from platform import node
 from tempfile import mkdtemp
 from threading import Event, Thread
-from time import monotonic, time
+from time import monotonic, process_time, time
 from typing import Any
 
 from graftlab.errors import GraftError
@@ -104,6 +104,10 @@ class Shards:
         atomic_write(self.folder / f"{WHOLE}.done", lambda file: file.write(b"{}"))
         clear(self.folder, "plan.json", f"{WHOLE}.done")
 
+    def seconds(self) -> float:
+        """Of processors, that all shards have taken."""
+        return float(sum(self._told(number)["seconds"] for number in range(self.work.shards)))
+
     def done(self) -> int:
         """How many items the finished shards have."""
         return self.work.items - sum(len(self.work.numbers(number)) for number in self.missing())
@@ -112,19 +116,20 @@ class Shards:
         """Make a shard and mark it as done."""
         into = Path(mkdtemp(prefix=f"{number:06d}.", dir=self.folder))
         try:
-            self.keep(number, into, self.work.make(self.work.numbers(number), into, progress))
+            self.keep(number, into, *timed(self.work.make, self.work.numbers(number), into, progress))
         finally:
             shutil.rmtree(into, ignore_errors=True)
 
-    def keep(self, number: int, made: Path, failed: Mapping[str, str]) -> None:
-        """Let a folder in this one, with all that came of a shard, be its result; unless another was faster."""
+    def keep(self, number: int, made: Path, failed: Mapping[str, str], seconds: float) -> None:
+        """Let a folder in this one, with all that came of a shard, be its result; unless another was faster. `seconds`
+        of a processor are what it took."""
         files = {path.name: digest(path) for path in sorted(made.iterdir())}
         place, mark = self._place(number), self._mark(number)
         if mark.exists():
             return
         shutil.rmtree(place, ignore_errors=True)  # of one who was killed before it was marked
         made.replace(place)
-        told = {"files": files, "failed": dict(failed), "by": f"{node()} {os.getpid()}"}
+        told = {"files": files, "failed": dict(failed), "seconds": seconds}
         atomic_write(mark, lambda file: file.write(json.dumps(told).encode()))
 
     @contextmanager
@@ -214,6 +219,12 @@ def open_shards(out: Path, work: Work) -> tuple[Shards, str]:
         reason = error.strerror or error
         raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
     return Shards(folder, work), note
+
+
+def timed(make: Make, numbers: range, into: Path, progress: Progress) -> tuple[dict[str, str], float]:
+    """What making a shard gives, and the seconds of a processor that it took."""
+    begun = process_time()
+    return make(numbers, into, progress), process_time() - begun
 
 
 def folder_of(out: Path) -> Path:
