@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -143,6 +143,18 @@ class PhotoIndex(Artifact):
         farthest = self._together(wanted, tried).max()
         candidates = (bound <= farthest * (1 + 1e-4)).nonzero()[:, 0]  # beyond what rounding does
         return candidates[self._together(wanted, candidates).topk(count, largest=False).indices]
+
+    def read(self, name: str) -> bytes:
+        """One of the photos as it is in the collection. GraftError if it is not there any more."""
+        source, where = self._collection
+        if name not in where:
+            raise GraftError(f"{name} is no longer in {source.path}; bring the index up to date with 'graft index'.")
+        return source.read(where[name])
+
+    @cached_property
+    def _collection(self) -> tuple[ImageSource, dict[str, int]]:
+        source = open_photos(self.about["photos"])
+        return source, {name: i for i, name in enumerate(source.names)}
 
     def holding(self, names: Sequence[str], keys: Tensor, **rows: Tensor) -> Self:
         """The same axes, and these photos: `rows` are those of its places, by part."""

@@ -205,11 +205,7 @@ def draw_found(
     """Photos of an index, nearest first, under the pictures that they are like ("texture", "structure").
 
     GraftError if the photos are no longer where they were."""
-    source = open_photos(library.about["photos"])
-    where = {name: i for i, name in enumerate(source.names)}
-    if gone := [each.name for each in found if each.name not in where]:
-        raise GraftError(f"{gone[0]} is no longer in {source.path}; bring the index up to date with 'graft index'.")
-    photos = [renderer.read_bytes(source.read(where[each.name]), each.name, renderer.side()) for each in found]
+    photos = [renderer.read_bytes(library.read(each.name), each.name, renderer.side()) for each in found]
     _, across = grid_shape(len(found))
     rows = [list(asked.values()), *(photos[i : i + across] for i in range(0, len(photos), across))]
     named = [f"{each.distance:.2f}" for each in found]
