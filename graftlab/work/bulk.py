@@ -98,18 +98,22 @@ def carried_out(
     a shard raises: those that are finished stay."""
     if bulk.report:
         spare_others(bulk.report)
+    if bulk.shard and out is None:
+        raise GraftError("Processes that share work need a place for it that all of them see; name --out.")
     with TemporaryDirectory() if out is None else nullcontext() as temporary:
         place = out or Path(str(temporary)) / "results"
         begun = taken_back(place.with_name(f".{place.name}.shards"), {"plan.json", "lock"})
         shards, note = open_shards(place, work)
         with begun:
-            progress(shards.done(), work.items, note)
+            if (done := shards.done()) or note:
+                progress(done, work.items, note)
             lost = 0
             while not shards.put_together():
                 lost += _by_ray(shards, progress) if bulk.engine == "ray" else _by_processes(shards, bulk, progress)
                 with shards.claimed(WHOLE) as mine:
                     if mine and not shards.put_together() and not shards.damaged():
-                        progress(work.items, work.items, "")
+                        if not bulk.alone:
+                            progress(work.items, work.items, "")  # with what others have made
                         results = Results(list(shards.results()), shards.failed(), shards.seconds())
                         yield results
                         _report(shards, results, lost, bulk)
