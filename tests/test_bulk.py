@@ -215,12 +215,12 @@ def test_encode_takes_folders_and_swaps_lists(graft):
     assert "broken.png" in graft("encode", "photos/broken.png").refusal()
 
     Path("list.csv").write_text("@peaks, @stream\nphotos/hill.png,@peaks,hill.png\nnone.png,@peaks\n", "utf-8")
-    said = graft("swaps", "list.csv", "-o", "h", "--size", "32")
+    said = graft("hybrids", "list.csv", "-o", "h", "--size", "32")
     assert "000002.png is missing: none.png" in said.err
     assert graft("swap", "@peaks", "@stream", "-o", "peaks.png", "--size", "32").code == 0
     assert torch.equal(read("h/000000.png"), read("peaks.png"))
     before = Path("h/hill.png").read_bytes()
-    assert graft("swaps", "list.csv", "-o", "h", "--size", "32", "--shard=2/2").code == 0
+    assert graft("hybrids", "list.csv", "-o", "h", "--size", "32", "--shard=2/2").code == 0
     assert Path("h/hill.png").read_bytes() == before  # whose recipe says nothing of shards
     for text, sentence in (
         ("a.png", "a line is STRUCTURE,TEXTURE"),
@@ -229,4 +229,4 @@ def test_encode_takes_folders_and_swaps_lists(graft):
         ("", "no swap"),
     ):
         Path("list.csv").write_text(text, "utf-8")
-        assert sentence in graft("swaps", "list.csv").refusal()
+        assert sentence in graft("hybrids", "list.csv").refusal()

@@ -1,4 +1,4 @@
-"""`graft swap`, `swaps`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
+"""`graft swap`, `hybrids`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -147,15 +147,15 @@ def encode(
 
 
 @spread
-def swaps(
+def hybrids(
     wanted: Annotated[Path, typer.Argument(metavar="LIST", help="CSV: STRUCTURE,TEXTURE or STRUCTURE,TEXTURE,NAME.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pictures to write.")] = Path("swaps"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pictures to write.")] = Path("hybrids"),
     options: PictureOptions = PictureOptions(),
     bulk: Sharing = Bulk(),
 ) -> None:
     """Make all swaps of a list; the same command resumes.
 
-    graft swaps wanted.csv -o hybrids/ --workers 8
+    graft hybrids wanted.csv -o hybrids/ --workers 8
     """
 
     lines = many.read_swaps(wanted)

@@ -5,7 +5,7 @@ from graftlab.cli.lazy import Group, Panels
 COMMANDS: Panels = {
     "Pictures": {
         "swap": "pictures.swap",
-        "swaps": "pictures.swaps",
+        "hybrids": "pictures.hybrids",
         "grid": "pictures.grid",
         "interpolate": "pictures.interpolate",
         "reconstruct": "pictures.reconstruct",

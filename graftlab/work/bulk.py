@@ -13,6 +13,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def carried_out(
         place = out or Path(str(temporary)) / "results"
         begun = taken_back(place.with_name(f".{place.name}.shards"), {"plan.json", "lock"})
         shards, note = open_shards(place, work)
-        with begun:
+        with begun, naming(place, shards.folder):
             if (done := shards.done()) or note:
                 progress(done, work.items, note)
             lost = 0
@@ -122,6 +123,17 @@ def carried_out(
                 sleep(PAUSE)  # another one puts them together
         progress(work.items, work.items, "")
         yield None
+
+
+@contextmanager
+def naming(out: Path, folder: Path) -> Iterator[None]:
+    """In which errors that name a file in a folder name what people know of instead."""
+    try:
+        yield
+    except GraftError as error:
+        if str(folder) not in str(error):
+            raise
+        raise GraftError(re.sub(re.escape(str(folder)) + r"\S*", lambda found: str(out), str(error))) from error
 
 
 def _report(shards: Shards, results: Results, lost: int, bulk: Bulk) -> None:
