@@ -12,6 +12,7 @@
     python -m benchmarks stylegan3                           a StyleGAN3 beside a StyleGAN2 of its size and width
     python -m benchmarks library --photos FOLDER             a search among a million photos
     python -m benchmarks gpu --out FOLDER                    a GPU: checks, speed, graphs, compilation, training
+    python -m benchmarks bulk                                pictures encoded by two processes and on a Ray cluster
 
 Each takes --threads N, --json [FILE] and --markdown [FILE]. Every figure is the median of repeats. What the package
 itself measures, `graft bench` prints without a checkout.
@@ -20,7 +21,7 @@ itself measures, `graft bench` prints without a checkout.
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from benchmarks import films, gpu, growth, library, marathon, own, peers, soak, stage, student, studio, stylegan3
+from benchmarks import bulk, films, gpu, growth, library, marathon, own, peers, soak, stage, student, studio, stylegan3
 from graftlab.errors import GraftError
 
 COMMANDS = {
@@ -36,6 +37,7 @@ COMMANDS = {
     "stylegan3": stylegan3,
     "library": library,
     "gpu": gpu,
+    "bulk": bulk,
 }
 
 

@@ -46,11 +46,11 @@ ROOMS = {
     "checkpoints blending editing perception evaluation language",
     "blending": "errors work artifacts config images figures codes networks checkpoints editing inversion",
     "editing": "errors work artifacts config images figures codes data checkpoints language objectives",
-    "rendering": "errors work hardware images figures codes networks data checkpoints editing inversion",
+    "rendering": "errors work artifacts hardware images figures codes networks data checkpoints editing inversion",
     "video": "errors work hardware images figures codes networks data blending editing rendering",
     "inversion": "errors distributed work artifacts hardware config images figures codes networks checkpoints editing "
     "perception language objectives",
-    "evaluation": "errors work config images figures codes data objectives perception",
+    "evaluation": "errors work artifacts config images figures codes data objectives perception",
     "films": "errors codes networks blending editing rendering video",
     "showing": "errors images figures codes networks",
     "graftlab": "errors images codes networks checkpoints training blending editing inversion video films showing",

@@ -42,7 +42,7 @@ def refused(graft):
         assert files() == before
         if result.err.startswith("Usage: "):  # Typer's own, in a frame
             return result.err
-        beside = ("packing", "scanning", "swapping", "The pictures have unlike shapes")  # bars, and a note
+        beside = ("encoding", "packing", "scanning", "swapping", "The pictures have unlike shapes")  # bars, and a note
         lines = [line for line in result.err.splitlines() if line and not line.startswith(beside)]
         assert len(lines) == 1, lines
         line = lines[0]

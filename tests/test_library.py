@@ -81,15 +81,13 @@ def test_index_is_kept_in_a_file_and_brought_up_to_date(monkeypatch, model, fold
     (photos / "broken.png").write_bytes((photos / "05.png").read_bytes()[:60])
     write(pictures(25)[24:], photos / "new.png")
     seen = []
-    monkeypatch.setattr(module, "KEPT_EVERY", 1)
     monkeypatch.setattr(module, "SAMPLE", 24)
     encode = model.encode
     monkeypatch.setattr(model, "encode", lambda images: seen.append(len(images)) or encode(images))
-    kept = []
-    found = index(model, photos, 32, loaded, kept.append)
+    found = index(model, photos, 32, loaded)
     assert seen == [1]  # all others are known
     assert set(found.names) == {path.name for path in photos.iterdir()} - {"broken.png"}
-    assert (len(kept[-1]), found.about["unreadable"]) == (24, 1)
+    assert (len(found), found.about["unreadable"]) == (24, 1)
     places = dict(zip(found.keys.tolist(), found.texture.rows, strict=True))
     assert all(torch.equal(places[key], row) for key, row in zip(*_kept(known, places), strict=True))
 

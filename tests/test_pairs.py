@@ -235,7 +235,7 @@ TWO = ("--base", "a.safetensors", "--blend", "b.safetensors")
 
 
 def test_the_command_draws_pairs_and_a_sheet(files):
-    done = files("pairs", *TWO, "--count", "14", "--workers", "2", "--json", "--psi", "0.7", "-o", "p")
+    done = files("pairs", *TWO, "--count", "14", "--shard", "2/2", "--json", "--psi", "0.7", "-o", "p")
     assert done.code == 0, done
     told = json.loads(done.out)
     assert (told["pairs"], told["made"], told["size"]) == (14, 2, 32)

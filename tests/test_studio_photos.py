@@ -14,6 +14,7 @@ from studio import MODEL, pixels, png
 from test_hostile import FILES
 
 from graftlab import images
+from graftlab.editing.photo_index import index
 from graftlab.studio import sessions
 
 
@@ -231,3 +232,18 @@ def test_a_session_is_one_file_that_any_visitor_opens(studio):
     assert np.array_equal(pixels(other.get(f"/api/photos/{photo['id']}").content), pixels(png(7)))
     for broken in (b"{}", b"[" * 100_000, saved.content[:-50], png()):
         refused(other.post("/api/session/open", files={"file": ("x.json", broken)}), "x.json")
+
+
+def test_photos_of_a_collection_that_are_like_one_come_to_the_shelf(studio, model, photos, tmp_path):
+    browser = studio.visit()
+    (mine,) = (photo["id"] for photo in browser.add((photos / "hill.png").read_bytes()).json())
+    before, asked = browser.photos, {"model": MODEL, "part": "texture", "count": 2}
+    assert browser.get("/api/library").json() == {"there": False}
+    refused(browser.post(f"/api/photos/{mine}/like", json=asked), "start it with --index")
+    studio.server.index = index(model, photos, 32).save(tmp_path / "i.safetensors")
+    assert browser.get("/api/library").json() == {"there": True}
+    found = browser.post(f"/api/photos/{mine}/like", json=asked).json()
+    assert {photo["name"] for photo in found} == {"lake at dusk.jpg", "海.png"}
+    assert browser.photos == [*before, *(photo["id"] for photo in found)]
+    (photos / "海.png").unlink()
+    refused(browser.post(f"/api/photos/{mine}/like", json=asked), "海.png")

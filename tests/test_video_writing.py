@@ -500,7 +500,7 @@ def test_a_broken_plan_begins_again(tmp_path):
         begun = []
         render(film(100), tmp_path / "f.mp4", progress=lambda done, *_, begun=begun: begun.append(done))
         assert begun[0] == 0
-    assert parts_module._difference([], {"frames": 3}) == "frames"
+    assert parts_module.difference([], {"frames": 3}) == "frames"
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------

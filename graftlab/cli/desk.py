@@ -16,6 +16,7 @@ from graftlab.errors import GraftError
 from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import OWN_FILM, OWN_PICTURE, NetworkT, Renderer
+from graftlab.work.bulk import Bulk
 from graftlab.work.progress import Watch
 from graftlab.work.texts import LARGEST_SEED
 
@@ -54,6 +55,7 @@ Square = Annotated[bool, typer.Option(help="Crop pictures to their central squar
 Noise = Annotated[str, typer.Option(help="fixed (the same in every picture), random (different in each) or none.")]
 Seed = Annotated[int, seed_option("Seed of the noise, fixed or random.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")]
+Sharing = Annotated[Bulk, "How the work is shared"]
 Precision = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 Tile = Annotated[
     int | None,
@@ -69,8 +71,15 @@ UsualNoise = Annotated[
 
 
 def made_by() -> dict[str, object]:
-    """What makes the running command's pictures again."""
-    return {"command": shlex.join(["graft", *command_line.get()]), "version": __version__}
+    """What makes the running command's pictures again. By how many they were made is no part of it."""
+    shared = {f"--{each.name}" for each in fields(Bulk)}
+    given = command_line.get()
+    words = [
+        word
+        for before, word in zip(["", *given], given, strict=False)
+        if before not in shared and word.partition("=")[0] not in shared
+    ]
+    return {"command": shlex.join(["graft", *words]), "version": __version__}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import Desk, Device, Precision, Square, stylegan
+from graftlab.cli.desk import Desk, Device, Precision, Sharing, Square, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, count_option, spread
 from graftlab.cli.output import Json, Out, numbered, print_figures, spare
@@ -19,6 +19,7 @@ from graftlab.networks.translator import Translator
 from graftlab.rendering import stills
 from graftlab.training.pairs import Drawing, draw_examples, make_pairs
 from graftlab.training.start import configure_distillation
+from graftlab.work.bulk import Bulk
 
 EXAMPLES = 12  # pairs on the sheet
 
@@ -34,11 +35,11 @@ def pairs(
     psi: Annotated[str, typer.Option(help="Truncation: a number, or a range of which each pair has its own.")] = (
         "0.5-1"
     ),
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Threads that draw; the pairs are the same.")] = 1,
     as_json: Json = False,
     device: Device = None,
     *,
     settings: Annotated[dict[str, Any], Fields(PairsConfig, "keep seed")],
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Draw pairs of pictures of the same w with a base and its blend, for 'graft distill'; the same command resumes.
 
@@ -49,7 +50,7 @@ def pairs(
     drawing = Drawing(desk.model, other.model, PairsConfig(psi=truncation(psi), **settings))
     names = {"base": Path(base).name, "blend": Path(blend).name}
     with resumable("from the last whole thousand"), bar("drawing", count, unit="pairs") as progress:
-        report = make_pairs(drawing, out, count, workers, names, progress)
+        report = make_pairs(drawing, out, count, names=names, progress=progress, bulk=bulk)
     made = Pairs(out)
     scale = desk.scale(2, min(EXAMPLES, len(made)))
     desk.write(draw_examples(made, EXAMPLES, scale), out / "examples.jpg")

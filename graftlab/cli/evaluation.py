@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from graftlab.checkpoints.load import load
-from graftlab.cli.desk import DEFAULT_MODEL, Device, Model, Precision, seed_option
+from graftlab.cli.desk import DEFAULT_MODEL, Device, Model, Precision, Sharing, seed_option
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, out_file, print_figures
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
 from graftlab.cli.style import Class, Psi
 from graftlab.errors import GraftError
 from graftlab.evaluation import folder as folders
@@ -24,6 +24,7 @@ from graftlab.networks.style import StyleGAN
 from graftlab.networks.swapping import SwappingModel
 from graftlab.perception.choice import feature_network
 from graftlab.perception.features import FeatureNetwork
+from graftlab.work.bulk import Bulk
 from graftlab.work.files import spare_others
 from graftlab.work.texts import LARGEST_SEED
 
@@ -114,6 +115,7 @@ def folder(
     print_result(replace(result, about={"name": Path(model).stem, **result.about}), options.out, options.as_json)
 
 
+@spread
 def samples(
     model: Annotated[str, typer.Argument(help="A StyleGAN's file, or the name of a bundled one.")],
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
@@ -126,6 +128,7 @@ def samples(
     judge: Judge = DEFAULT_JUDGE,
     device: Device = None,
     precision: Precision = "float32",
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Measure whether a StyleGAN's samples look like photos, by their kernel distance.
 
@@ -136,10 +139,13 @@ def samples(
         raise GraftError(f"--seed {seed} leaves no room for {count} samples up to {LARGEST_SEED}; give a smaller one.")
     judging = judge_network(judge, str(choose_device(device)))
     network = load(model, StyleGAN, device=device, precision=precision)
-    with bar("sampling", count) as progress:
+    with resumable(), bar("sampling", count) as progress:
         result = sampling.samples(
-            network, photos, network.config.resolutions[-1], count, psi, label, seed, judging, progress
+            network, photos, network.config.resolutions[-1], count, psi, label, seed, judging, progress, out, bulk
         )
+    if result is None:
+        say(out)
+        return
     print_result(replace(result, about={"name": Path(model).stem, **result.about}), out, as_json)
 
 

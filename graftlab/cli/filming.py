@@ -34,6 +34,7 @@ from graftlab.video.moving import is_moving
 from graftlab.video.reading import Video
 from graftlab.video.sound import check_sound
 from graftlab.video.writing import Target
+from graftlab.work.bulk import Bulk
 
 FPS = "25"
 
@@ -47,7 +48,7 @@ Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be r
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shooting(ModelOptions):
+class Shooting(ModelOptions, Bulk):
     """The options of every film."""
 
     out: Annotated[Path, out_file("Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", film_file)] = Path(
@@ -134,7 +135,7 @@ class Shooting(ModelOptions):
                 spare(file, self.sound, *inputs)
             keeps = resumable() if self.resume else nullcontext()
             with keeps, bar("filming", film.frames, unit="frames") as progress:
-                written = render(film, self.out, self.quality, progress, self.resume, self.codec)
+                written = render(film, self.out, self.quality, progress, self.resume, self.codec, self)
         say(written)
 
 

@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import DEFAULT_MODEL, Device, FittingOptions, Model, Precision, autoencoder
+from graftlab.cli.desk import DEFAULT_MODEL, Device, FittingOptions, Model, Precision, Sharing, autoencoder
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, NewFile, new_file, picture, print_each, spare
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
 from graftlab.data.sources import open_photos
 from graftlab.editing import photo_index as editing
 from graftlab.editing.photo_index import PhotoIndex
 from graftlab.errors import GraftError
 from graftlab.rendering.sheets import draw_found
+from graftlab.work.bulk import Bulk
 
 DEFAULT = Path("photos.index.safetensors")
 
@@ -23,20 +24,23 @@ def index(
     photos: Annotated[Path, typer.Argument(help="Folder, zip, LMDB or pack of photos.")],
     out: NewFile = DEFAULT,
     options: FittingOptions = FittingOptions(),
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Note the codes of a collection's photos, for 'graft find'; again, only those of new photos.
 
     graft index ~/photos -o photos.index.safetensors
+
+    graft index ~/photos -o photos.index.safetensors --workers 8
     """
 
     spare(out, options.model, photos)
     model, side = options.open()
     source = open_photos(photos)
     known = PhotoIndex.load(out) if out.exists() and out.stat().st_size else None
-    with bar("encoding", len(source)) as progress:
-        found = editing.index(model, source, side, known, lambda library: library.save(out), progress)
+    with resumable(), bar("encoding", len(source)) as progress:
+        found = editing.index(model, source, side, known, out, bulk, progress)
     left_out = found.about["unreadable"]
-    say(found.save(out))
+    say(out)
     say(f"{len(found)} photos{f', {left_out} that cannot be read' if left_out else ''}.")
 
 

@@ -1,4 +1,4 @@
-"""`graft grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
+"""`graft hybrids`, `grid`, `reconstruct`, `encode`, `decode` and `interpolate`: pictures in, pictures out."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,9 @@ from graftlab.cli.desk import (
     Desk,
     EncodingOptions,
     ModelOptions,
+    PictureOptions,
     RenderingOptions,
+    Sharing,
     Tile,
     autoencoder,
     stylegan,
@@ -20,7 +22,7 @@ from graftlab.cli.desk import (
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, Out, numbered, out_file, print_each, spare
-from graftlab.cli.progress import bar, say
+from graftlab.cli.progress import bar, resumable, say
 from graftlab.codes import Codes, StyleCodes, SwapCodes
 from graftlab.data.image_source import printable
 from graftlab.editing.distributions import Distribution, beside
@@ -28,7 +30,9 @@ from graftlab.editing.novelty import BEYOND, comes_out_badly
 from graftlab.errors import GraftError
 from graftlab.images import read
 from graftlab.networks.swapping import SwappingModel
-from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, draw_swaps, read_named
+from graftlab.rendering import many
+from graftlab.rendering.sheets import draw_interpolation, draw_reconstructions, read_named
+from graftlab.work.bulk import Bulk
 from graftlab.work.examples import by_name
 from graftlab.work.texts import parse_numbers
 
@@ -39,6 +43,7 @@ def grid(
     textures: Annotated[list[Path], typer.Option(help="Folder, zip or picture for the columns; may be repeated.")],
     out: Out = Path("grid.png"),
     options: RenderingOptions = RenderingOptions(square=True),
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Draw a sheet of every structure with every texture, with the originals in the margins.
 
@@ -52,9 +57,8 @@ def grid(
     rows, columns = (
         [named for path in paths for named in read_named(desk, path, out, say)] for paths in (structures, textures)
     )
-    with bar("swapping", len(rows) * len(columns)) as progress:
-        found = draw_swaps(desk, rows, columns, progress)
-    desk.write(found, out)
+    with resumable(), bar("swapping", len(rows) * len(columns)) as progress:
+        many.grid(desk, rows, columns, out, bulk, progress)
 
 
 @spread
@@ -95,18 +99,46 @@ def notice(desk: Desk[SwappingModel], model: str, photo: Path) -> None:
 
 @spread
 def encode(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures of equal size, or any with --square.")],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Pictures, folders or zips: of equal size, or any with --square.")
+    ],
     out: Annotated[Path, out_file("File of codes to write.")] = Path("codes.safetensors"),
     options: EncodingOptions = EncodingOptions(),
+    bulk: Sharing = Bulk(),
 ) -> None:
     """Encode pictures as structure and texture codes, in one file that records its model.
 
     graft encode @peaks @autumn-hills --square -o codes.safetensors
+
+    graft encode ~/photos --square -o codes.safetensors --workers 8
     """
 
     spare(out, options.model, *photos)
+    desk, pictures = options.desk(), many.pictures_of(photos)
+    with resumable(), bar("encoding", len(pictures)) as progress:
+        many.encode(desk, pictures, out, bulk, progress, say)
+    say(out)
+
+
+@spread
+def hybrids(
+    wanted: Annotated[Path, typer.Argument(metavar="LIST", help="CSV: STRUCTURE,TEXTURE or STRUCTURE,TEXTURE,NAME.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of pictures to write.")] = Path("hybrids"),
+    options: PictureOptions = PictureOptions(),
+    bulk: Sharing = Bulk(),
+) -> None:
+    """Make all swaps of a list; the same command resumes.
+
+    graft hybrids wanted.csv -o hybrids/ --workers 8
+    """
+
+    lines = many.read_swaps(wanted)
     desk = options.desk()
-    say(desk.encode(*photos).save(out))
+    with resumable(), bar("swapping", len(lines)) as progress:
+        failed = many.swap(desk, lines, out, bulk, progress)
+    for name, why in failed.items():
+        say(printable(f"{name} is missing: {why}"))
+    say(out)
 
 
 @spread

@@ -40,6 +40,10 @@ def studio(
             min=1, max=65535, help="UDP port that hears OSC messages '/graftlab/NAME NUMBER' for the room Live."
         ),
     ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="An index from 'graft index': visitors see photos of its collection that are like theirs."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps; the fastest by default.")] = None,
 ) -> None:
     """Serve a page on this machine on which pictures are swapped and edited live, until Ctrl-C.
@@ -49,6 +53,8 @@ def studio(
     graft studio fuji.jpg alps.jpg -m my-run/best.safetensors --port 8000 --no-browser
 
     graft studio --osc 9000
+
+    graft studio --index photos.index.safetensors
     """
 
     for module, package in (("fastapi", "fastapi"), ("uvicorn", "uvicorn"), ("multipart", "python-multipart")):
@@ -62,4 +68,4 @@ def studio(
         if not no_browser:
             open_browser(address)
 
-    serve(model, photos or [], host, port, expose, public, device, osc, ready, say)
+    serve(model, photos or [], host, port, expose, public, device, osc, index, ready, say)

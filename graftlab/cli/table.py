@@ -5,6 +5,7 @@ from graftlab.cli.lazy import Group, Panels
 COMMANDS: Panels = {
     "Pictures": {
         "swap": "swap.swap",
+        "hybrids": "pictures.hybrids",
         "grid": "pictures.grid",
         "interpolate": "pictures.interpolate",
         "reconstruct": "pictures.reconstruct",

@@ -1,6 +1,6 @@
 """The middles of some photos of a source, of one size: what is fitted to photos, and what measures models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from graftlab.work.progress import Progress, silent
 BATCH = 32  # photos at a time
 
 
-def choose(source: ImageSource, most: int, seed: int) -> Sequence[int]:
-    """Numbers of all photos, or of so many at random, in order."""
+def choose(source: Sized, most: int, seed: int) -> Sequence[int]:
+    """Numbers of all photos of a source, or of so many at random, in order."""
     if len(source) <= most:
         return range(len(source))
     return sorted(np.random.default_rng(seed).choice(len(source), most, replace=False).tolist())

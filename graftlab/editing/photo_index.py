@@ -10,10 +10,11 @@ the photo is. The first axes tell most: no photo is nearer than they say, so tha
 is therefore exactly what a comparison with every photo would find.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -21,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graftlab.artifacts import Artifact, finite
+from graftlab.artifacts import Artifact, finite, views, write_tensors
 from graftlab.codes import Autoencoder, SwapCodes
 from graftlab.data.image_source import ImageSource
 from graftlab.data.sources import open_photos
@@ -29,13 +30,16 @@ from graftlab.data.squares import choose
 from graftlab.data.training_images import all_keys
 from graftlab.editing.fitting import FLAT, Moments, eigen, encode_photos
 from graftlab.errors import GraftError
-from graftlab.work.progress import Progress, part, silent
+from graftlab.work.bulk import ALONE, Bulk, carried_out
+from graftlab.work.progress import Progress, silent
+from graftlab.work.shards import Work
 
 AXES = 64  # along which either code is kept, at the most
 FIRST = 24  # of them, which rule out most photos
 LAYOUT = 8  # cells a side, to which structure codes are averaged
 SAMPLE = 2000  # photos whose codes give the axes
-KEPT_EVERY = 10_000  # photos
+SHARD = 256  # photos: what an interruption costs at most
+ROWS = "rows.safetensors"  # of a shard
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +125,7 @@ class PhotoIndex(Artifact):
         for name, codes in asked.items():
             if codes is not None:
                 self.check_owner(codes.model, "these codes")
-                wanted[name] = self._places(name).of(flat(codes)[name])[0]
+                wanted[name] = self.places(name).of(flat(codes)[name])[0]
         if not wanted:
             raise GraftError("Say what the photos are to be like: a texture, a structure, or both.")
         rows = self.places_of_nearest(wanted, min(count, len(self)))
@@ -141,9 +145,21 @@ class PhotoIndex(Artifact):
         candidates = (bound <= farthest * (1 + 1e-4)).nonzero()[:, 0]  # beyond what rounding does
         return candidates[self._together(wanted, candidates).topk(count, largest=False).indices]
 
+    def read(self, name: str) -> bytes:
+        """One of the photos as it is in the collection. GraftError if it is not there any more."""
+        source, where = self._collection
+        if name not in where:
+            raise GraftError(f"{name} is no longer in {source.path}; bring the index up to date with 'graft index'.")
+        return source.read(where[name])
+
+    @cached_property
+    def _collection(self) -> tuple[ImageSource, dict[str, int]]:
+        source = open_photos(self.about["photos"])
+        return source, {name: i for i, name in enumerate(source.names)}
+
     def holding(self, names: Sequence[str], keys: Tensor, **rows: Tensor) -> Self:
         """The same axes, and these photos: `rows` are those of its places, by part."""
-        texture, structure = (replace(self._places(name), rows=rows[name]) for name in ("texture", "structure"))
+        texture, structure = (replace(self.places(name), rows=rows[name]) for name in ("texture", "structure"))
         return replace(self, names=tuple(names), keys=keys, texture=texture, structure=structure)
 
     def _together(self, wanted: dict[str, Tensor], rows: Tensor) -> Tensor:
@@ -151,25 +167,26 @@ class PhotoIndex(Artifact):
 
     def _squares(self, name: str, rows: Tensor, place: Tensor) -> Tensor:
         """Squared distances of some photos from a place."""
-        return (self._places(name).rows[rows].float() - place).square().sum(1)
+        return (self.places(name).rows[rows].float() - place).square().sum(1)
 
     def _head(self, name: str, place: Tensor) -> Tensor:
         """Squared distances of all photos along the first axes."""
         known: dict[str, tuple[Tensor, Tensor]] = self._heads  # type: ignore[attr-defined]  # of what was asked before
         if name not in known:
-            head = self._places(name).rows[:, :FIRST].float().contiguous()
+            head = self.places(name).rows[:, :FIRST].float().contiguous()
             known[name] = head, head.square().sum(1)
         (head, squares), first = known[name], place[:FIRST]
         return torch.addmv(squares, head, first, alpha=-2).add_(first.square().sum())
 
-    def _places(self, name: str) -> Places:
+    def places(self, name: str) -> Places:
+        """Those of one part."""
         found: Places = getattr(self, name)
         return found
 
     def _tensors(self) -> dict[str, Tensor]:
         names = torch.frombuffer(bytearray(json.dumps(self.names).encode()), dtype=torch.uint8)
         places = {
-            f"{name}.{item}": getattr(self._places(name), item)
+            f"{name}.{item}": getattr(self.places(name), item)
             for name in SwapCodes.parts
             for item in Places.__dataclass_fields__
         }
@@ -198,7 +215,8 @@ def index(
     size: int,  # side of the squares that are cut from the photos' centres, pixels
     known: PhotoIndex
     | None = None,  # an index of earlier: only photos that it lacks are encoded, and who is gone is not kept
-    keep: Callable[[PhotoIndex], object] = lambda library: None,  # given the index so far, now and then
+    out: Path | None = None,  # its file, beside which is kept what was interrupted
+    bulk: Bulk = ALONE,
     progress: Progress = silent,  # of pictures
 ) -> PhotoIndex:
     """Where the codes of all readable photos lie.
@@ -206,65 +224,63 @@ def index(
     GraftError for an index of another model, and if no photo is readable."""
     source = open_photos(photos) if isinstance(photos, str | Path) else photos
     keys = [key - 2**63 for key in all_keys(source).tolist()]
-    if known and (known.model, known.size) != (getattr(model, "fingerprint", None), size):
+    model_is = getattr(model, "fingerprint", None)
+    if known and (known.model, known.size) != (model_is, size):
         raise GraftError(f"The index was made with another model or another size than {size}; name another file (-o).")
-    library = known if known and len(known) >= SAMPLE else _empty(model, source, size)
-    library = _without_gone(library, source, keys)
-    have = set(library.keys.tolist())
+    library = _without_gone(known, source, keys) if known and len(known) >= SAMPLE else None
+    have = set(library.keys.tolist()) if library else set()
     missing = sorted({key: i for i, key in enumerate(keys) if key not in have}.values())  # of copies, the last
-    unreadable, more = len(missing), _Pages(library)
-    for numbers, codes in encode_photos(model, source, missing, size, part(progress, len(library), len(source))):
-        unreadable -= len(numbers)
-        more.add([source.names[i] for i in numbers], [keys[i] for i in numbers], codes)
-        if more.count >= KEPT_EVERY:
-            keep(library := more.bound())
-            more = _Pages(library)
-    library = more.bound()
-    about = {**library.about, "photos": str(source.path.absolute()), "unreadable": unreadable}
-    return replace(library, about=about)
+    asked = torch.tensor([keys[i] for i in missing], dtype=torch.int64)
+    plan = {"model": model_is, "size": size, "photos": hashlib.sha256(asked.numpy().tobytes()).hexdigest()}
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        chosen = [missing[number] for number in numbers]
+        read: list[int] = []
+        rows: dict[str, list[Tensor]] = {name: [] for name in SwapCodes.parts}
+        for found, codes in encode_photos(model, source, chosen, size, progress):
+            read += found
+            for name, vectors in flat(codes).items():
+                rows[name].append(vectors.float().cpu())
+        tensors = {name: torch.cat(each) for name, each in rows.items() if each}
+        write_tensors(into / ROWS, {"photos": torch.tensor(read, dtype=torch.int64), **tensors}, {})
+        return {source.names[i]: "it cannot be read" for i in chosen if i not in set(read)}
+
+    with carried_out(Work(make, len(missing), SHARD, plan), out, bulk, progress) as results:
+        if results is None and out:
+            return PhotoIndex.load(out)
+        parts = [views(folder / ROWS)[0] for folder in results.folders] if results else []
+        parts = [part for part in parts if len(part["photos"])]
+        library = library or _empty(source, parts, model_is, size)
+        numbers = torch.cat([torch.zeros(0, dtype=torch.int64), *(part["photos"] for part in parts)]).tolist()
+        rows = {
+            name: torch.cat([place.rows, *(place.of(part[name]).half() for part in parts)])
+            for name, place in ((name, library.places(name)) for name in SwapCodes.parts)
+        }
+        names = (*library.names, *(source.names[i] for i in numbers))
+        found = library.holding(names, torch.cat([library.keys, torch.tensor(keys)[numbers]]), **rows)
+        left_out = len(missing) - len(numbers)
+        about = {**library.about, "photos": str(source.path.absolute()), "unreadable": left_out}
+        found = replace(found, about=about)
+        if out:
+            found.save(out)
+    return found
 
 
-class _Pages:
-    """What is added to an index, before it is bound in."""
-
-    def __init__(self, library: PhotoIndex) -> None:
-        self._library = library
-        self._names: list[str] = []
-        self._keys: list[int] = []
-        self._rows: dict[str, list[Tensor]] = {name: [] for name in SwapCodes.parts}
-
-    @property
-    def count(self) -> int:
-        return len(self._names)
-
-    def add(self, names: list[str], keys: list[int], codes: SwapCodes) -> None:
-        self._names += names
-        self._keys += keys
-        for name, vectors in flat(codes).items():
-            self._rows[name].append(self._library._places(name).of(vectors).half())
-
-    def bound(self) -> PhotoIndex:
-        """The index with all that was added."""
-        old = self._library
-        rows = {name: torch.cat([old._places(name).rows, *more]) for name, more in self._rows.items()}
-        keys = torch.cat([old.keys, torch.tensor(self._keys, dtype=torch.int64)])
-        return old.holding((*old.names, *self._names), keys, **rows)
-
-
-def _empty(model: Autoencoder, source: ImageSource, size: int) -> PhotoIndex:
-    """An index of no photos, along the axes of a sample of a source."""
-    sample: dict[str, list[Tensor]] = {name: [] for name in SwapCodes.parts}
-    owner = None
-    for _, codes in encode_photos(model, source, choose(source, SAMPLE, 0), size):
-        owner = codes.model
-        for name, vectors in flat(codes).items():
-            sample[name].append(vectors)
-    if not sample["texture"]:
+def _empty(source: ImageSource, parts: Sequence[dict[str, Tensor]], model: str | None, size: int) -> PhotoIndex:
+    """An index of no photos, along the axes of a sample of those that were encoded."""
+    if not parts:
         raise GraftError(f"{source.path} has no readable picture; name a folder with photos.")
+    chosen, first = torch.tensor(choose(range(sum(len(part["photos"]) for part in parts)), SAMPLE, 0)), 0
+    sample: dict[str, list[Tensor]] = {name: [] for name in SwapCodes.parts}
+    for part in parts:
+        last = first + len(part["photos"])
+        which = chosen[(chosen >= first) & (chosen < last)] - first
+        for name, rows in sample.items():
+            rows.append(part[name][which])
+        first = last
     places = {name: Places.along(torch.cat(rows)) for name, rows in sample.items()}
-    return PhotoIndex(
-        (), torch.zeros(0, dtype=torch.int64), places["texture"], places["structure"], owner, {"size": size}
-    )
+    texture, structure = places["texture"], places["structure"]
+    return PhotoIndex((), torch.zeros(0, dtype=torch.int64), texture, structure, model, {"size": size})
 
 
 def _without_gone(library: PhotoIndex, source: ImageSource, keys: list[int]) -> PhotoIndex:
@@ -272,7 +288,7 @@ def _without_gone(library: PhotoIndex, source: ImageSource, keys: list[int]) -> 
     where = {key: i for i, key in enumerate(keys)}
     rows = [row for row, key in enumerate(library.keys.tolist()) if key in where]
     names = [source.names[where[int(library.keys[row])]] for row in rows]
-    places = {name: library._places(name).rows[rows] for name in SwapCodes.parts}
+    places = {name: library.places(name).rows[rows] for name in SwapCodes.parts}
     return library.holding(names, library.keys[rows], **places)
 
 

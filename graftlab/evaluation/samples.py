@@ -3,14 +3,16 @@
 The judge sees both, a network that nothing was trained with: one that taught a model is no fair judge of it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.data.crops import Size, extent
 from graftlab.errors import GraftError
 from graftlab.evaluation.metrics import kernel_estimate
@@ -20,10 +22,14 @@ from graftlab.figures.sheets import sheet
 from graftlab.figures.tables import Estimate, Table, plain
 from graftlab.images import from_uint8
 from graftlab.perception.features import FeatureNetwork
-from graftlab.work.progress import Progress, part, silent
+from graftlab.work.bulk import ALONE, Bulk, carried_out
+from graftlab.work.progress import Progress, silent
+from graftlab.work.shards import Work
 
 SIDE = 128  # pixels at which the judge sees pictures
 BATCH = 16  # pictures at once
+SHARD = 256  # samples, or photos
+SEEN = "seen.safetensors"  # of a shard
 DOWN, ACROSS = 4, 8  # pictures on the sheets
 
 
@@ -65,29 +71,48 @@ def samples(
     seed: int = 0,  # of the first sample, and of the choice of photos
     judge: FeatureNetwork | None = None,  # None: EfficientNet-Lite2
     progress: Progress = silent,  # of pictures
-) -> Samples:
-    """Kernel distance of numbered samples to photos; the same call gives the same figure.
+    out: Path | None = None,  # what the figure is for, beside which is kept what was interrupted
+    bulk: Bulk = ALONE,
+) -> Samples | None:
+    """Kernel distance of numbered samples to photos; the same call gives the same figure. None if another of several
+    processes has it.
 
     GraftError for fewer than two samples or photos, and for a model whose pictures are of another size."""
     if count < 2:
         raise GraftError(f"Two samples or more are needed for a distance, not {count}.")
     network, (height, width) = judge or judge_network(), extent(size)
     pixels, skipped = read_photos(photos, size, count, seed)
-    shown: list[Tensor] = []
 
-    def drawn() -> Iterator[Tensor]:
-        for start in range(0, count, BATCH):
-            made = model.sample(range(seed + start, seed + min(start + BATCH, count)), psi=psi, labels=label).cpu()
-            if made.shape[2:] != (height, width):
-                told = f"{made.shape[3]} x {made.shape[2]} pixels, and photos are cut to {width} x {height}"
-                raise GraftError(f"The model's pictures are {told}; give their own size.")
-            shown.extend(made[: max(0, DOWN * ACROSS - len(shown))])
-            yield made
+    def drawn(numbers: range) -> Tensor:
+        """Samples by number, or photos, which come behind them."""
+        if numbers.start >= count:
+            return from_uint8(pixels[numbers.start - count : numbers.stop - count])
+        made = model.sample(range(seed + numbers.start, seed + numbers.stop), psi=psi, labels=label).cpu()
+        if made.shape[2:] != (height, width):
+            told = f"{made.shape[3]} x {made.shape[2]} pixels, and photos are cut to {width} x {height}"
+            raise GraftError(f"The model's pictures are {told}; give their own size.")
+        return made
 
-    whole = count + len(pixels)
-    of_samples = pooled(network, drawn(), part(progress, 0, whole))
-    batches = (from_uint8(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH))
-    of_photos = pooled(network, batches, part(progress, count, whole))
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        ends = (range(numbers.start, min(numbers.stop, count)), range(max(numbers.start, count), numbers.stop))
+        batches = [part[i : i + BATCH] for part in ends for i in range(0, len(part), BATCH)]
+        seen, shown, done = [], [torch.empty(0, 3, height, width)], 0
+        for batch in batches:
+            pictures = drawn(batch)
+            seen.append(pooled(network, pictures))
+            shown.append(pictures[: max(0, min(count, DOWN * ACROSS) - batch.start)])
+            progress(done := done + len(batch))
+        write_tensors(into / SEEN, {"seen": torch.cat(seen), "shown": torch.cat(shown).float()}, {})
+        return {}
+
+    plan = {"model": model.fingerprint, "judge": network.name, "psi": psi, "class": label, "seed": seed}
+    plan["photos"] = sha256(pixels.tobytes()).hexdigest()
+    with carried_out(Work(make, count + len(pixels), SHARD, plan), out, bulk, progress) as results:
+        if results is None:
+            return None
+        parts = [read_tensors(folder / SEEN)[0] for folder in results.folders]
+    of_samples, of_photos = torch.cat([part["seen"] for part in parts]).split([count, len(pixels)])
+    shown = list(torch.cat([part["shown"] for part in parts]))
     about = {
         "model": model.fingerprint,
         "judge": network.name,
@@ -105,14 +130,10 @@ def samples(
 
 
 @torch.no_grad()
-def pooled(network: FeatureNetwork, batches: Iterable[Tensor], progress: Progress) -> Tensor:
+def pooled(network: FeatureNetwork, pictures: Tensor) -> Tensor:
     """Features (N, D) of pictures at SIDE pixels."""
-    seen: list[Tensor] = []
-    for batch in batches:
-        images = batch.to(network.device).float().clamp(-1, 1)
-        seen += network.seen(images, SIDE).pooled.cpu()
-        progress(len(seen))
-    return torch.stack(seen)
+    images = pictures.to(network.device).float().clamp(-1, 1)
+    return network.seen(images, SIDE).pooled.cpu()
 
 
 def _sheet(images: list[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ Pictures come and go with their names. A sheet that would be too large is refuse
 
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,19 @@ def read_named(
 
 
 def draw_swaps(
-    renderer: Renderer[SwappingModel], structures: Named, textures: Named, progress: Progress = silent
+    renderer: Renderer[SwappingModel],
+    structures: Named,
+    textures: Named,
+    progress: Progress = silent,  # of hybrids
+    hybrids: Iterable[Sequence[Tensor]] | None = None,  # row by row, if they are there already
 ) -> Tensor:
     """Every structure with every texture, the originals in the margins."""
     names, rows = zip(*structures, strict=True)
     titles, columns = zip(*textures, strict=True)
     scale, across = renderer.scale(len(rows) + 1, len(columns) + 1, [*rows, *columns]), len(columns)
     lines: list[Sequence[Tensor | None]] = [[None, *columns]]
-    hybrids = swaps.grid(renderer.network(), rows, columns, **renderer.rendering)
+    if hybrids is None:
+        hybrids = swaps.grid(renderer.network(), rows, columns, **renderer.rendering)
     for picture, line in zip(rows, hybrids, strict=True):
         lines.append([picture, *line])
         progress((len(lines) - 1) * across, len(rows) * across)
@@ -200,11 +205,7 @@ def draw_found(
     """Photos of an index, nearest first, under the pictures that they are like ("texture", "structure").
 
     GraftError if the photos are no longer where they were."""
-    source = open_photos(library.about["photos"])
-    where = {name: i for i, name in enumerate(source.names)}
-    if gone := [each.name for each in found if each.name not in where]:
-        raise GraftError(f"{gone[0]} is no longer in {source.path}; bring the index up to date with 'graft index'.")
-    photos = [renderer.read_bytes(source.read(where[each.name]), each.name, renderer.side()) for each in found]
+    photos = [renderer.read_bytes(library.read(each.name), each.name, renderer.side()) for each in found]
     _, across = grid_shape(len(found))
     rows = [list(asked.values()), *(photos[i : i + across] for i in range(0, len(photos), across))]
     named = [f"{each.distance:.2f}" for each in found]

@@ -12,6 +12,7 @@ from graftlab.errors import GraftError
 from graftlab.studio import (
     job_routes,
     kin_routes,
+    library_routes,
     model_routes,
     photo_routes,
     session_routes,
@@ -36,7 +37,7 @@ def create(server: Server) -> FastAPI:
         responses={status: {"model": Problem, "description": told} for status, told in PROBLEMS.items()},
     )
     app.state.server = server
-    for part in (photo_routes, model_routes, kin_routes, job_routes, session_routes, training_routes, video_routes):
+    for part in PARTS:
         app.include_router(part.routes, prefix="/api")
 
     @app.websocket("/api/live")
@@ -74,6 +75,16 @@ def create(server: Server) -> FastAPI:
     return app
 
 
+PARTS = (
+    photo_routes,
+    library_routes,
+    model_routes,
+    kin_routes,
+    job_routes,
+    session_routes,
+    training_routes,
+    video_routes,
+)
 PROBLEMS: dict[int | str, Any] = {
     400: "What was asked cannot be done: one sentence that says why, and what to do.",
     404: "A photo, mask, model or job is not there (any more).",

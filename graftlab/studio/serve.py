@@ -31,6 +31,7 @@ def serve(
     public: str | None = None,  # address of a proxy in front, as https://me-studio.hf.space: anybody may come in there
     device: str | None = None,
     osc: int | None = None,  # UDP port that hears messages of OSC; None: none does
+    index: Path | None = None,  # of a collection, of which visitors may see what is like their photos
     ready: Callable[[str], object] = lambda address: None,  # told the address to open
     tell: Callable[[str], object] = lambda sentence: None,  # told of photos that are left out
 ) -> None:
@@ -40,6 +41,8 @@ def serve(
     for photo in photos:
         if not photo.is_file():
             raise GraftError(f"{photo} is no file: name pictures.")
+    if index and not index.is_file():
+        raise GraftError(f"{index} is no file: make an index with 'graft index'.")
     if not (Path(model).is_file() or (BUNDLED / f"{model}{EXTENSION}").is_file() or cached(model)):
         raise GraftError(f"There is no model '{model}' on this machine; 'graft models' lists those that are.")
     loopback = host in ("127.0.0.1", "localhost", "::1")
@@ -58,7 +61,7 @@ def serve(
         from graftlab.studio.app import create  # which imports PyTorch: the page is there before
         from graftlab.studio.server import Server
 
-        server = Server(model, photos, device, tell, local=loopback and not expose)
+        server = Server(model, photos, device, tell, local=loopback and not expose, index=index)
         stop.append(server.close)
         app = create(server)
         if hearing:

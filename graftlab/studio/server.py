@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from graftlab.editing.photo_index import PhotoIndex
 from graftlab.errors import GraftError
 from graftlab.studio.aside import Aside
 from graftlab.studio.jobs import Jobs
@@ -26,8 +28,9 @@ class Server:
         device: str | None = None,
         tell: Callable[[str], object] = lambda sentence: None,  # of photos that are left out
         local: bool = False,  # whether only this machine can ask
+        index: Path | None = None,  # of a collection in which photos are found
     ) -> None:
-        self.model = model
+        self.model, self.index = model, index
         self.networks = Networks([model], device)
         self.turns = Turns()
         self.visitors = Visitors(photos, tell)
@@ -36,6 +39,13 @@ class Server:
         self.aside = Aside(self.turns, lambda visitor, name: self.tell(visitor, {"ready": name}))
         self.trainings = Trainings(local)
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
+
+    @cached_property
+    def library(self) -> PhotoIndex:
+        """The index. GraftError if there is none, or it cannot be read."""
+        if self.index is None:
+            raise GraftError("This studio knows no collection: start it with --index, of a file from 'graft index'.")
+        return PhotoIndex.load(self.index)
 
     def workspace(self, visitor: str, own: int | None = None, about: dict[str, Any] | None = None) -> Workspace:
         return Workspace(self.networks, self.visitors.get(visitor), own, about or {})

@@ -9,7 +9,7 @@ Pair n is a function of the seed and of n. How many are drawn, in how many goes 
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +30,16 @@ from graftlab.hardware import exact_convolutions, require_space
 from graftlab.images import from_uint8, to_uint8
 from graftlab.networks.alike import adopt, check_alike
 from graftlab.networks.style import StyleGAN
+from graftlab.work.bulk import ALONE, Bulk, carried_out
 from graftlab.work.files import atomic_write, lock, taken_back
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, part, silent
+from graftlab.work.shards import Work
 
 BLOCK = 8  # pairs drawn at once; always the same ones, for rounding depends on who is drawn together
 TYPICAL = 2000  # samples of w that tell how far from the mean is far
 MOST = 10**9  # pairs in a folder, whose shards have names of six digits
+IN_USE = "{} is in use by another process; wait until it ends."
 TRIES = 1000  # after which a filter that lets nothing through is a mistake
 
 
@@ -141,9 +144,10 @@ def make_pairs(
     drawing: Drawing,
     folder: Path,
     count: int,
-    workers: int = 1,
+    workers: int = 1,  # threads that draw, if one process does
     names: dict[str, str] | None = None,  # of the two models, for people
     progress: Progress = silent,
+    bulk: Bulk = ALONE,
 ) -> PairsReport:
     """Draw what is missing of so many pairs: shards that are there and whole stay.
 
@@ -152,9 +156,14 @@ def make_pairs(
     if not 1 <= count <= MOST:
         raise GraftError(f"A folder holds 1 to {MOST:,} pairs, not {count:,}; give another number (--count).")
     plan, shards = drawing.plan, -(-count // SHARD)
+    about = {"plan": digest(plan), **(names or {})}
     begun = taken_back(folder, {PLAN, "lock"})
     open_folder(folder, plan)
-    with lock(folder / "lock", f"{folder} is in use by another process; wait until it ends."), begun:
+    if not bulk.alone:
+        with begun:
+            made = _share(drawing, folder, count, about, bulk, progress)
+        return report(folder, plan, made)
+    with lock(folder / "lock", IN_USE.format(folder)), begun:
         for left in folder.glob(".*.part-*"):  # what a process killed while it wrote has left
             left.unlink()
         held = {number: count_whole(shard_path(folder, number), plan) for number in range(shards)}
@@ -167,12 +176,29 @@ def make_pairs(
         require_space(folder, sum(DATA_START + len(numbers) * (pixels + 128) for numbers in missing.values()))
         done = sum(held[number] for number in held if number not in missing)
         total = done + sum(map(len, missing.values()))
-        about = {"plan": digest(plan), **(names or {})}
         for number, numbers in missing.items():
             within = part(progress, done, total)
             write_shard(shard_path(folder, number), drawing, numbers, about, workers, within)
             done += len(numbers)
     return report(folder, plan, len(missing))
+
+
+def _share(drawing: Drawing, folder: Path, count: int, about: dict[str, str], bulk: Bulk, progress: Progress) -> int:
+    """Draw what is missing together with other processes; how many shards these were, if this one puts them there."""
+    plan, length = drawing.plan, SHARD
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        place = shard_path(folder, numbers.start // length)
+        if count_whole(place, plan) < len(numbers):
+            write_shard(into / place.name, drawing, numbers, about, 1, progress)
+        return {}
+
+    with carried_out(Work(make, count, length, {**plan, **about}), folder, bulk, progress) as results:
+        files = [file for place in results.folders for file in place.iterdir()] if results else []
+        with lock(folder / "lock", IN_USE.format(folder)) if files else nullcontext():
+            for file in files:
+                file.replace(folder / file.name)
+    return len(files)
 
 
 def open_folder(folder: Path, plan: dict[str, Any]) -> None:

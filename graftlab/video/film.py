@@ -5,8 +5,9 @@
 Making pictures knows nothing of files, and writing files nothing of models; they meet in `render`.
 """
 
+import shutil
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -19,9 +20,11 @@ from graftlab.errors import GraftError
 from graftlab.figures.sheets import sheet
 from graftlab.images import from_uint8, to_png, to_uint8, write
 from graftlab.video.times import plain
-from graftlab.video.writing import Target, assemble, record
-from graftlab.work.parts import digests, open_parts
+from graftlab.video.writing import PART, Target, assemble, record
+from graftlab.work.bulk import ALONE, SHARING, Bulk, carried_out
+from graftlab.work.parts import Parts, digests, open_parts
 from graftlab.work.progress import Progress, silent
+from graftlab.work.shards import Work
 
 FASTEST = 1000  # frames per second
 TELEVISION = (24, 30, 48, 60, 120)  # frames per second, which there run slower by a thousandth
@@ -91,6 +94,7 @@ def render(
     progress: Progress = silent,  # of frames
     resume: bool = True,  # continue what was begun with the same recipe, if there is one; False: begin anew
     codec: str | None = None,  # "h264", "vp9" or "av1"; None: the first that belongs to the extension
+    bulk: Bulk = ALONE,  # who makes the frames
 ) -> Path:
     """Make a film and write it: .mp4, .webm, .gif, animated .png or .apng, or pictures (a folder, or frames/%05d.png).
 
@@ -103,7 +107,42 @@ def render(
     target = Target.of(out, film.fps, codec, quality)
     target.check_room(film.frames, bool(film.recipe))
     plan, resume = target.plan(film.frames, film.recipe) | digests(film.files), resume and bool(film.recipe)
+    path = target.path.parent if target.in_pictures else target.path
+    if bulk.alone:
+        _write(film, target, plan, resume, progress, ())
+        return path
+    if film.remember:
+        raise GraftError(f"The frames of {out} follow from each other; leave out {SHARING}.")
+    if bulk.shard and not resume:
+        raise GraftError(f"{out} is shared work, which is always gone on with; leave out --no-resume.")
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        parts = Parts(into, target.suffix, target.length)
+        frames = islice(film.play(numbers.start), len(numbers))
+        for done in record(frames, numbers.start, film.frames, target, parts, film.recipe):
+            progress(done - numbers.start)
+        return {}
+
+    with carried_out(Work(make, film.frames, PART, plan), path if resume else None, bulk, progress) as results:
+        if results:
+            _write(
+                film, target, plan, resume, silent, [file for folder in results.folders for file in folder.iterdir()]
+            )
+    return path
+
+
+def _write(
+    film: Film,
+    target: Target,
+    plan: Mapping[str, object],
+    resume: bool,
+    progress: Progress,
+    made: Sequence[Path],  # parts that are there already
+) -> None:
+    """Make what is missing of the parts, and put them together."""
     with open_parts(target.path, target.suffix, target.length, plan, resume) as parts:
+        for path in made:
+            shutil.move(path, parts.folder / path.name)
         if film.remember:
             film.remember(parts.folder)
         first = done = min(parts.done(), film.frames)
@@ -111,10 +150,9 @@ def render(
         for done in record(film.play(first), first, film.frames, target, parts, film.recipe):
             progress(done, film.frames, "")
         if done < film.frames:
-            raise GraftError(f"{out} ended after {done} of {film.frames} frames: make the film shorter.")
+            raise GraftError(f"{target.path} ended after {done} of {film.frames} frames: make the film shorter.")
         assemble(parts.files(), target, film.recipe, film.frames, film.audio, film.audio_start)
         parts.finished = True
-    return target.path.parent if target.in_pictures else target.path
 
 
 def preview(film: Film, out: str | Path, count: int = 12, title: str | None = None) -> Path:

@@ -97,12 +97,13 @@ def _sweep(folder: Path) -> None:
     _swept.add(folder)
     for name in os.listdir(folder):
         match = _LEFT.fullmatch(name)
-        if match and not _is_running(int(match[1])):
+        if match and not is_running(int(match[1])):
             with contextlib.suppress(OSError):  # on Windows files that are written cannot be removed
                 (folder / name).unlink()
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     if os.name != "posix":  # where this would end it, and where removing its file fails
         return process == os.getpid()
     try:
@@ -126,15 +127,17 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def lock(path: Path, busy: str) -> AbstractContextManager[object]:
+def lock(path: Path, busy: str, patience: float = 0) -> AbstractContextManager[object]:
     """Hold a lock file until the context ends or this process does, in whatever way: it is never stale.
 
     It is held from the call on, as long as what is returned is kept. GraftError with the sentence `busy` if another
-    process holds it."""
+    process holds it for longer than `patience`, seconds."""
     from filelock import FileLock, Timeout  # not at the top: it brings asyncio along
 
     try:  # a soft lock would outlive a process that is killed
-        return FileLock(path, thread_local=False, fallback_to_soft=False).acquire(blocking=False)
+        return FileLock(path, thread_local=False, fallback_to_soft=False).acquire(
+            timeout=patience, blocking=patience > 0
+        )
     except Timeout:
         raise GraftError(busy) from None
     except OSError as error:

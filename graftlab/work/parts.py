@@ -114,11 +114,11 @@ def open_parts(out: Path, suffix: str, length: int, plan: Mapping[str, Any], res
     parts = Parts(folder, suffix, length)
     with held, begun:
         wanted = json.loads(json.dumps(dict(plan), default=str))
-        earlier = _plan_in(folder)
+        earlier = plan_in(folder)
         if earlier != wanted or not resume:
             if earlier is not None and resume:
-                parts.note = f"begun again, because {_difference(earlier, wanted)} changed"
-            _clear(folder)
+                parts.note = f"begun again, because {difference(earlier, wanted)} changed"
+            clear(folder)
             atomic_write(folder / "plan.json", lambda file: file.write(json.dumps(wanted).encode()))
         yield parts
     if parts.finished:
@@ -134,14 +134,15 @@ def _folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.parts")
 
 
-def _plan_in(folder: Path) -> Any:
+def plan_in(folder: Path) -> Any:
+    """The plan of a folder, JSON; None if it has none that can be read."""
     try:
         return json.loads((folder / "plan.json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
 
 
-def _difference(earlier: Any, wanted: dict[str, Any]) -> str:
+def difference(earlier: Any, wanted: dict[str, Any]) -> str:
     """Which entries of the plan, or of the recipe in it, are not as they were."""
     a, b = ({**_table(_table(plan).get("recipe")), **_table(plan)} for plan in (earlier, wanted))
     names = [name for name in {**a, **b} if name != "recipe" and a.get(name) != b.get(name)]
@@ -153,8 +154,10 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _clear(folder: Path) -> None:
-    """Remove everything but the lock; the plan last, so that parts are never without theirs."""
+def clear(folder: Path, *spared: str) -> None:
+    """Remove everything but the lock and what is spared; the plan last, so that parts are never without theirs."""
     for path in sorted(folder.iterdir(), key=lambda path: path.name == "plan.json"):
-        if path.name != "lock":
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in ("lock", *spared):
             path.unlink(missing_ok=True)

@@ -8,15 +8,22 @@ import sys
 
 import pytest
 
+from graftlab.checkpoints.load import load
+from graftlab.editing.photo_index import index
+from graftlab.work.examples import FOLDER
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SLOW = 60_000  # ms; a machine may have more to do
 
 
 @pytest.fixture(scope="session")
-def studio(pytestconfig):
+def studio(pytestconfig, tmp_path_factory):
     """The address of a studio with the small model, which remembers from run to run what words mean to it."""
     photos = ("@peaks", "@autumn-hills", "@hilltop-sunset")
+    model, file = load("landscapes-128", device="cpu"), tmp_path_factory.mktemp("library") / "i.safetensors"
+    index(model, FOLDER, model.config.size).save(file)
     command = [sys.executable, "-m", "graftlab", "studio", *photos, "--no-browser", "-m", "landscapes-128"]
+    command += ["--index", str(file)]
     env = {**os.environ, "GRAFTLAB_CACHE": str(pytestconfig.cache.mkdir("studio"))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as running:
         told = ""

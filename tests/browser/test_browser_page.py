@@ -92,6 +92,21 @@ def test_a_pasted_photo_goes_to_the_shelf_that_has_the_focus(page, tmp_path):
     assert page.locator('[data-shelf="textures"] [role="option"]').count() == 3
 
 
+def test_more_photos_like_the_chosen_one_are_laid_beside_it(page):
+    page.locator('[data-shelf="textures"] [aria-selected="true"] .more').click()
+    photos = page.locator('[data-shelf="textures"] [role="option"]')
+    expect(photos).not_to_have_count(3)
+    names = [photo.get_attribute("aria-label") for photo in photos.all()]
+    assert names[:2] == ["peaks", "autumn-hills"]
+    assert len(names) > 5
+    assert page.locator('[data-shelf="structures"] [role="option"]').count() == 3
+    page.keyboard.press("Control+z")
+    expect(photos).to_have_count(3)
+    page.locator('[data-shelf="structures"] [aria-selected="true"]').focus()
+    page.keyboard.press("l")
+    expect(page.locator('[data-shelf="structures"] [role="option"]')).not_to_have_count(3)
+
+
 def test_a_lost_connection_is_taken_up_again(tab):
     sockets = []
 

@@ -9,7 +9,7 @@ import { Jobs } from "./jobs.js";
 import { before } from "./picture.js";
 import { rooms } from "./rooms.js";
 import { saveSession, take } from "./take.js";
-import { know, photos } from "./shelf.js";
+import { know, library, photos } from "./shelf.js";
 import { knowVideos } from "./videos.js";
 import { apply, begin, doc, redo, redoable, undo, undoable } from "./store.js";
 import { call, connect, connection } from "./wire.js";
@@ -30,7 +30,9 @@ const model = computed(() => {
 // -- beginning ------------------------------------------------------------------------------------------------------
 
 async function start() {
-  const [found, all, videos] = await Promise.all(["photos", "models", "videos"].map((what) => call(`/api/${what}`)));
+  const [found, all, videos, { there }] = await Promise.all(
+    ["photos", "models", "videos", "library"].map((what) => call(`/api/${what}`)));
+  library.value = there;
   know(found);
   knowVideos(videos);
   models.value = all;
@@ -182,6 +184,7 @@ const KEYS = [
   ["F", "full screen"], ["+ − 0", "on a picture: nearer, farther, whole"], ["Space", "hold and drag: move the picture"],
   ["X", "exchange structure and texture"], ["[ ]", "smaller and larger brush"], ["P", "play a film"], ["Enter", "on a picture: use the tool at its place"],
   ["Arrows", "on a shelf: choose; on a slider: nudge (Shift: by ten); on a picture: move"], ["Delete", "remove from a shelf"],
+  ["L", "on a shelf, with a collection: more like this"],
   ["Double click", "reset a slider"], ["?", "this list"],
 ];
 

@@ -10,6 +10,8 @@ import { say } from "./words.js";
 export const photos = signal({}); // id -> { id, name, width, height }
 export const coming = signal({}); // shelf -> how many photos are on their way to it
 
+export const library = signal(false); // whether there is a collection in which photos are found
+
 export const thumbnail = (id) => photoAddress(id, 160);
 export const picture = (id) => id && photoAddress(id);
 export const named = (id) => (photos.value[id]?.name ?? "photo").replace(/^@|\.\w{1,5}$/g, "");
@@ -48,7 +50,23 @@ export function laid(now, shelf, ids) {
   return { shelves: { [shelf]: [...ids, ...others] } };
 }
 
-/** A row of photos of which one is chosen. Arrows choose another, Delete removes the one that is chosen.
+/** Lay photos of the collection beside one whose `part` is like its own. */
+async function more(id, shelf, part) {
+  coming.value = { ...coming.value, [shelf]: (coming.value[shelf] ?? 0) + 1 };
+  try {
+    const found = await call(`/api/photos/${id}/like`, { model: doc.value.model, part });
+    know(found);
+    const fresh = found.map((one) => one.id).filter((one) => !doc.value.shelves[shelf].includes(one));
+    if (!fresh.length) say(`All that is like ${named(id)} lies here`);
+    apply(`more like ${named(id)}`, { shelves: { [shelf]: (now) => now.flatMap((one) => (one === id ? [one, ...fresh] : [one])) } });
+  } catch (error) {
+    say(error.message, "trouble");
+  }
+  coming.value = { ...coming.value, [shelf]: coming.value[shelf] - 1 };
+}
+
+/** A row of photos of which one is chosen. Arrows choose another, Delete removes the one that is chosen, L
+ *  lays more beside it that are like it.
  *
  *  `pick(id)` is the patch of the document by which a photo is chosen, or none (null), as by a second click if `optional`;
  *  `over(id)` is told over which photo the pointer is, null when it leaves; `take(files, shelf)` takes what is picked. */
@@ -82,7 +100,9 @@ export function Shelf({ shelf, title, part, chosen, pick, take, over = () => {},
     else if ((event.key === "Delete" || event.key === "Backspace") && document.activeElement.dataset.id) {
       remove(document.activeElement.dataset.id);
       requestAnimationFrame(() => list.current?.querySelector('[tabindex="0"]')?.focus());
-    } else return;
+    } else if (event.key === "l" && library.value && document.activeElement.dataset.id)
+      more(document.activeElement.dataset.id, shelf, part);
+    else return;
     event.preventDefault();
   };
   const drag = (event, id) => {
@@ -101,6 +121,8 @@ export function Shelf({ shelf, title, part, chosen, pick, take, over = () => {},
         <img src=${thumbnail(id)} alt="" loading="lazy" draggable="false" />
         <span class="off" title=${`Remove ${named(id)}`} aria-hidden="true"
           onClick=${(event) => (event.stopPropagation(), remove(id))}><${Sign} name="remove" /></span>
+        ${library.value && id === chosen && html`<span class="more" title=${`More like ${named(id)}, in its ${part} (L)`} aria-hidden="true"
+          onClick=${(event) => (event.stopPropagation(), more(id, shelf, part))}><${Sign} name="near" /></span>`}
       </li>`)}
     </ul>
     ${Array.from({ length: coming.value[shelf] ?? 0 }, (_, i) => html`<span key=${i} class="coming" aria-hidden="true" />`)}

@@ -117,7 +117,7 @@ def rework(
         if source is not footage:
             source.remember(folder, "textures")
 
-    return replace(film, audio=video.path, audio_start=video.begin, remember=remember)
+    return replace(film, audio=video.path, audio_start=video.begin, remember=remember if renderer.refine else None)
 
 
 def _check_average(seconds: float, video: Video) -> None:

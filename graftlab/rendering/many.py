@@ -1,0 +1,241 @@
+"""Pictures by the thousand, which many processes share: the codes of a library, lists of swaps, and sheets of them.
+
+A picture of a collection that cannot be read fails alone, with its reason; one that was named is refused.
+"""
+
+import csv
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graftlab.artifacts import read_tensors, write_tensors
+from graftlab.codes import Codes, SwapCodes
+from graftlab.data.image_source import ImageSource, SourceError, content_key
+from graftlab.data.sources import open_photos
+from graftlab.editing import swaps
+from graftlab.errors import GraftError
+from graftlab.images import FORMATS
+from graftlab.networks.swapping import SwappingModel
+from graftlab.rendering.renderer import Renderer
+from graftlab.rendering.sheets import Named, draw_swaps
+from graftlab.work.bulk import ALONE, Bulk, carried_out
+from graftlab.work.examples import with_examples
+from graftlab.work.files import spare_others
+from graftlab.work.progress import Progress, silent, unwatched
+from graftlab.work.shards import Work
+
+SHARD = 64  # pictures: what an interruption costs at most
+CODES = "codes.safetensors"  # of a shard
+MOST_LIST = 1 << 28  # bytes of a list
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a collection, or one that was named."""
+
+    path: Path
+    source: ImageSource | None = None  # None: `path` is its file
+    number: int = 0
+
+    def read(self) -> Path | bytes:
+        return self.path if self.source is None else self.source.read(self.number)
+
+    def key(self) -> str:
+        """What tells its content; nothing of a file that cannot be read, which is refused later."""
+        return key_of(self.path) if self.source is None else self.source.key(self.number)
+
+
+def key_of(path: Path) -> str:
+    return content_key(path.read_bytes()) if path.is_file() else ""
+
+
+def pictures_of(paths: Iterable[Path]) -> list[Picture]:
+    """Pictures, and all of folders and zips, in the order in which they are named."""
+    found: list[Picture] = []
+    for path in paths:
+        if path.is_dir() or zipfile.is_zipfile(path):
+            source = open_photos(path)
+            found += [Picture(path / name, source, number) for number, name in enumerate(source.names)]
+        else:
+            found.append(Picture(path))
+    return found
+
+
+def encode(
+    renderer: Renderer[SwappingModel],
+    pictures: Sequence[Picture],
+    out: Path | None = None,  # file of codes to write
+    bulk: Bulk = ALONE,
+    progress: Progress = silent,  # of pictures
+    tell: Callable[[str], object] = lambda sentence: None,  # told of each picture that is left out, and why
+) -> SwapCodes:
+    """Codes of pictures, in their order, those of collections that cannot be read left out.
+
+    GraftError if they differ in size, and if none is readable."""
+    quiet, side = _quiet(renderer), renderer.side()
+
+    @torch.no_grad()
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        network, codes, failed = quiet.network(), [], {}
+        for done, number in enumerate(numbers, 1):
+            picture = pictures[number]
+            try:
+                codes.append(network.encode(quiet.read_bytes(picture.read(), str(picture.path), side)))
+            except SourceError:
+                raise
+            except GraftError as error:
+                if picture.source is None:
+                    raise
+                failed[str(picture.path)] = str(error)
+            progress(done)
+        if codes:
+            Codes.cat(codes).save(into / CODES)
+        return failed
+
+    plan = {**_plan(renderer), "side": side, "pictures": _digest(picture.key() for picture in pictures)}
+    with carried_out(Work(make, len(pictures), SHARD, plan), out, bulk, progress) as results:
+        if results is None and out:
+            return SwapCodes.load(out)
+        files = [folder / CODES for folder in results.folders if (folder / CODES).exists()] if results else []
+        for why in results.failed.values() if results else ():
+            tell(f"Left out: {why}")
+        if not files:
+            raise GraftError("None of these pictures can be read; 'graft data scan' says why.")
+        codes: SwapCodes = Codes.cat([SwapCodes.load(file) for file in files])
+        if out:
+            codes.save(out)
+    return codes
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A line of a list of swaps."""
+
+    structure: Path
+    texture: Path
+    name: str  # of the file to write
+
+
+def read_swaps(path: Path) -> list[Swap]:
+    """A list (CSV): a line for each swap, with a structure, a texture, and if you like the name of the picture.
+
+    GraftError if there is no such file, or it holds something else, or names a picture twice."""
+    try:
+        if path.stat().st_size > MOST_LIST:
+            raise ValueError("it is too large")
+        lines = [line for line in csv.reader(path.read_text("utf-8-sig").splitlines(), skipinitialspace=True) if line]
+    except (OSError, ValueError, csv.Error) as error:
+        raise GraftError(f"{path} cannot be read as a list ({error}); write lines such as a.jpg,b.jpg.") from None
+    found = []
+    for number, line in enumerate(lines):
+        structure, texture, name, *more = [*(field.strip() for field in line), "", ""][: max(3, len(line))]
+        name = name or f"{number:06d}.png"
+        if more or not (structure and texture):
+            raise GraftError(f"{path}: a line is STRUCTURE,TEXTURE or STRUCTURE,TEXTURE,NAME, not '{','.join(line)}'.")
+        if Path(name).name != name or Path(name).suffix.lower() not in FORMATS:
+            raise GraftError(f"{path}: '{name}' is no name of a picture without folders; end it in .png or .jpg.")
+        found.append(Swap(Path(with_examples(structure)), Path(with_examples(texture)), name))
+    if not found or len({swap.name.lower() for swap in found}) < len(found):
+        raise GraftError(f"{path} holds {'two swaps of one name' if found else 'no swap'}; write one in each line.")
+    return found
+
+
+def swap(
+    renderer: Renderer[SwappingModel],
+    wanted: Sequence[Swap],
+    out: Path,  # folder
+    bulk: Bulk = ALONE,
+    progress: Progress = silent,  # of swaps
+) -> dict[str, str]:
+    """Write the hybrids of a list. Returns which failed, by name, and why.
+
+    GraftError if files of others are in the place of theirs, and if all fail."""
+    for each in wanted:
+        spare_others(out / each.name)
+    quiet = _quiet(renderer)
+
+    @torch.no_grad()
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        failed = {}
+        for done, number in enumerate(numbers, 1):
+            each = wanted[number]
+            try:
+                a, b = quiet.read(each.structure), quiet.read(each.texture)
+                quiet.write(swaps.swap(quiet.network(a, b), a, b, **quiet.rendering), into / each.name)
+            except GraftError as error:
+                failed[each.name] = str(error)
+            progress(done)
+        return failed
+
+    listed = [(str(each.structure), str(each.texture), each.name) for each in wanted]
+    files = sorted({path for each in wanted for path in (each.structure, each.texture)})
+    plan = {**_plan(renderer), "size": renderer.size, "own": renderer.own, "swaps": _digest(map(str, listed))}
+    plan["pictures"] = _digest(map(key_of, files))
+    with carried_out(Work(make, len(wanted), SHARD, plan), out, bulk, progress) as results:
+        if results is None:
+            return {}
+        if len(results.failed) == len(wanted):
+            first = next(iter(results.failed.values()))
+            raise GraftError(f"None of the {len(wanted)} swaps can be made; the first: {first}")
+        out.mkdir(parents=True, exist_ok=True)
+        for folder in results.folders:
+            for file in sorted(folder.iterdir()):
+                file.replace(out / file.name)
+        return results.failed
+
+
+def grid(
+    renderer: Renderer[SwappingModel],
+    structures: Named,
+    textures: Named,
+    out: Path,  # picture
+    bulk: Bulk = ALONE,
+    progress: Progress = silent,  # of hybrids
+) -> None:
+    """Write the sheet of every structure with every texture (`sheets.draw_swaps`)."""
+    quiet, across = _quiet(renderer), len(textures)
+    rows, columns = ([picture for _, picture in named] for named in (structures, textures))
+    renderer.scale(len(rows) + 1, across + 1, [*rows, *columns])
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        first, last = numbers.start // across, numbers.stop // across
+        for i, line in enumerate(swaps.grid(quiet.network(), rows[first:last], columns, **quiet.rendering), first):
+            write_tensors(into / f"{i:06d}.safetensors", {"row": torch.cat(line)}, {})
+            progress((i + 1 - first) * across)
+        return {}
+
+    plan = {**_plan(renderer), "pictures": _digest(content_key(each.numpy().tobytes()) for each in (*rows, *columns))}
+    work = Work(make, len(rows) * across, max(1, SHARD // across) * across, plan)
+    with carried_out(work, out, bulk, progress) as results:
+        if results is None:
+            renderer.tell(out)
+            return
+        files = [file for folder in results.folders for file in sorted(folder.iterdir())]
+        hybrids = [read_tensors(file)[0]["row"].split(1) for file in files]
+        renderer.write(draw_swaps(renderer, structures, textures, silent, hybrids), out)
+
+
+def _quiet(renderer: Renderer[SwappingModel]) -> Renderer[SwappingModel]:
+    """The same, which neither draws bars nor says what it writes: one process of many."""
+    return replace(renderer, watch=unwatched, tell=lambda path: None)
+
+
+def _plan(renderer: Renderer[Any]) -> dict[str, Any]:
+    """What of a renderer the work depends on."""
+    model = renderer.model
+    told = {"device": str(next(model.parameters()).device.type), "precision": str(model.precision)}
+    return {**told, "recipe": renderer.recipe, "refine": renderer.refine, "square": renderer.square}
+
+
+def _digest(texts: Iterable[str]) -> str:
+    """Of many texts one."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(json.dumps(text).encode())
+    return digest.hexdigest()
