@@ -22,6 +22,9 @@ else
 IN_VENV := .venv/bin
 endif
 
+# Tests start many processes, and each would compile the package anew if these were told to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint check coverage wheel site javascript bench faults lock audit sbom venv
 .DEFAULT_GOAL := demo
 
