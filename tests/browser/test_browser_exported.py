@@ -60,7 +60,11 @@ def test_a_page_swaps_as_python_does_and_asks_nobody(chromium, served):
     context.on("request", lambda request: asked.append(request.url))
     page.goto(f"{address}?backend=wasm")
     page.wait_for_selector("canvas[data-frame]", timeout=60_000)
-    assert page.evaluate("crossOriginIsolated")  # and so it has threads
+    assert not page.evaluate("crossOriginIsolated")  # the first picture has not waited for threads
+    with page.expect_navigation():
+        page.get_by_text("Use all processors").click()
+    page.wait_for_selector("canvas[data-frame]", timeout=60_000)
+    assert page.evaluate("crossOriginIsolated")
     scene = {"structure": "@peaks", "texture": "@autumn-hills", "size": 32, "square": False, "amount_structure": 0}
     data = page.evaluate(DRAW, {**scene, "amount_texture": 0.7, "directions": {"hour": 0.5}})
     context.close()

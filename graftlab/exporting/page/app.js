@@ -17,26 +17,25 @@ import { Words, say } from "./words.js";
 const LIMIT = 3; // standard deviations, of what a slider of a direction reaches
 const site = signal(null);
 const filming = signal(false);
+const isolable = signal(false); // whether the page would have several threads if it were loaded again
 const part = computed(() => doc.value.swap);
 
 // -- beginning ------------------------------------------------------------------------------------------------------
 
-/** Reload the page once, so that it may use several threads; false where that is not possible or not needed. */
+/** See to it that the page has several threads from the next time on: a service worker adds the headers for that. To
+ *  load the page again at once would keep its first picture waiting. */
 async function isolate() {
-  if (crossOriginIsolated || !isSecureContext || !navigator.serviceWorker || sessionStorage.isolated) return false;
-  sessionStorage.isolated = "tried";
+  if (crossOriginIsolated || !isSecureContext || !navigator.serviceWorker) return;
   try {
     await navigator.serviceWorker.register("./isolated.js");
     await navigator.serviceWorker.ready;
+    isolable.value = true;
   } catch {
-    return false; // a private window, for instance
+    // a private window, for instance, stays with one thread
   }
-  location.reload();
-  return true;
 }
 
 async function start() {
-  if (await isolate()) return;
   const told = await (await fetch("./site.json")).json();
   const opening = open(told);
   know(await Promise.all(told.photos.map(example)));
@@ -48,6 +47,7 @@ async function start() {
   site.value = told;
   document.title = `${told.name} · graftlab`;
   await opening;
+  if (!engine.value.startsWith("graphics")) await isolate();
 }
 
 // -- drops, pastes, keys --------------------------------------------------------------------------------------------
@@ -154,6 +154,8 @@ function Room() {
         <p class="hint">Drop, paste or choose photos. They stay here: this page computes everything itself and sends nothing.</p>
         <p class="hint" role="status">${engine.value ? `${site.value.name}, on this machine's ${engine.value}` : "Opening the model"}${
           frame.value.ms ? `, ${Math.round(frame.value.ms)} ms a picture` : ""}</p>
+        ${isolable.value && html`<${Button} name="Load the page again, without the photos that were dropped, for more threads"
+          onClick=${() => location.reload()}>Use all processors<//>`}
       <//>
     </aside>
   </div>`;
