@@ -40,7 +40,9 @@ def colour(count: int, size: Extent, device: torch.device) -> Augment:
 
 
 def translation(count: int, size: Extent, device: torch.device) -> Augment:
-    """A shift of up to an eighth of each side, whole pixels, with grey beyond the border."""
+    """A shift of up to an eighth of each side, whole pixels, mirrored beyond the border.
+
+    Grey there, as DiffAugment has it, shows in what a generator draws where pictures are always shifted."""
     down, across = (max(1, side // 8) for side in size)
     where = [
         torch.arange(side, device=device)
@@ -51,7 +53,7 @@ def translation(count: int, size: Extent, device: torch.device) -> Augment:
 
     def change(images: Tensor) -> Tensor:
         n, (rows, columns) = len(images), where
-        padded = F.pad(images, (across, across, down, down))
+        padded = F.pad(images, (across, across, down, down), mode="reflect")
         item = torch.arange(n, device=images.device)[:, None, None]
         return padded.movedim(1, 3)[item, rows[:n, :, None], columns[:n, None, :]].movedim(3, 1)
 
