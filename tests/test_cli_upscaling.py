@@ -167,7 +167,8 @@ def test_all_commands_that_write_pictures_have_the_options():
 
     group = typer.main.get_command(cli.app)
     assert having(group) == {
-        *["swap", "decode", "sample", "panorama", "weave", "regions", "mix", "edit", "guide", "toonify", "translate"]
+        *["swap", "hybrids", "decode", "sample", "panorama", "weave", "regions", "mix", "edit", "guide", "toonify"],
+        "translate",
     }
     assert having(group.commands["film"]) == {*group.commands["film"].commands}
 

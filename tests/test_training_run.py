@@ -56,8 +56,8 @@ def test_killed_ten_times_equals_never(tmp_path, photos):
     whole, killed = files(tmp_path / "whole" / "run"), files(tmp_path / "killed" / "run")
     assert sorted(whole) == sorted(killed)
     assert [name for name in whole if whole[name] != killed[name]] == []
-    tensors, header = read_tensors(tmp_path / "killed" / "run" / "states" / "000000096.safetensors")
-    assert header["seen"] == 96
+    tensors, header = read_tensors(tmp_path / "killed" / "run" / "states" / "000000136.safetensors")
+    assert header["seen"] == 136
     assert {name.split(".")[0] for name in tensors} == {"model", "discriminators", "ema", "adam"}
 
 

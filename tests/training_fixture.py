@@ -106,7 +106,7 @@ def train_in_child(run: Path, photos: Path, fatal: int = 0) -> tuple[int, int]:
         os.close(reader)
         os.fsync = fsync_or_die
         training.SAVE_MINUTES = 0  # a state after every step
-        changes = {"images": 96, "snapshot_every": 40, "augment": ("colour",)}
+        changes = {"images": 136, "snapshot_every": 40, "augment": ("colour",)}
         done = start(run, photos, **changes).train(lambda seen, *_: os.write(writer, b"."))
         code = 0 if done else 1
     finally:
@@ -177,7 +177,7 @@ def trainers(batch: int) -> dict[str, Callable[[], AnyTrainer]]:
     student = DistillConfig(translator, DistillRecipe(r1_interval=2, features=0.0), **common, **all_changes)
     configs = {
         "swapping": swapping,
-        "projected": replace(swapping, recipe=few, augment=("translation",)),
+        "projected": replace(swapping, recipe=few, augment=("cutout",)),
         "stylegan2": StyleTrainConfig(network, style, **adapted, structure_blocks=2, base="one", parent="one"),
         "projected stylegan2": StyleTrainConfig(style_preset("tiny", 16), replace(style, **frozen), **plain),
         "stylegan3": StyleGAN3TrainConfig(turning, replace(style, path_length=0.0), **adapted),

@@ -35,7 +35,7 @@ def studio(pytestconfig, tmp_path_factory):
         running.terminate()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # Playwright keeps a loop running, which tests of other files could not stand
 def chromium():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
