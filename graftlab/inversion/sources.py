@@ -11,9 +11,9 @@ import contextlib
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Generic, NamedTuple
 
@@ -212,6 +212,11 @@ def find_codes(
     return [
         Source(Path(name).stem, known[key], piece[None]) for name, key, piece in zip(names, keys, pieces, strict=True)
     ]
+
+
+def pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Pictures, and all those of folders, in the order given. GraftError for a folder without any."""
+    return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
 
 
 def pictures_in(folder: Path) -> list[Path]:
