@@ -124,7 +124,7 @@ def toonify(
 def draw_comparison(made: Sequence[Redrawing]) -> Tensor:
     """Photos beside what blends made of them, a row for each, or for each of its faces: (1, 3, H, W)."""
     heads = list(dict.fromkeys(each.by for each in made))
-    names, cells = list[str](), list[list[Tensor]]()
+    names, cells = list[str](), list[Sequence[Tensor]]()
     for i in range(0, len(made), len(heads)):
         photo, *_ = row = made[i : i + len(heads)]
         names += [photo.name] * len(photo.before)

@@ -227,7 +227,7 @@ def pictures_in(folder: Path) -> list[Path]:
         file for file in folder.iterdir() if file.suffix.lower() in FORMATS and not file.name.startswith(".")
     )
     if not files:
-        raise GraftError(f"{folder} holds no pictures; name another folder, or pictures (--photo).")
+        raise GraftError(f"{folder} holds no pictures; name another folder, or pictures.")
     return files
 
 
