@@ -17,7 +17,7 @@ from graftlab.images import read, read_recipe, write
 from graftlab.images.frames import Frame
 from graftlab.inversion import faces
 from graftlab.inversion.faces import Face, find_faces
-from graftlab.inversion.redrawing import redraw
+from graftlab.inversion.redrawing import draw_comparison, redraw
 from graftlab.inversion.sources import Finding, read_sources
 from graftlab.perception.mtcnn import LAYERS, network
 
@@ -106,6 +106,8 @@ def test_all_faces_of_a_photo_are_redrawn_where_they_are(monkeypatch):
     assert changed[32, 50]
     assert changed[42, 140]
     assert not changed[:, 91:99].any()
+    name, rows = base.config.size, draw_comparison([made]).shape[2]
+    assert rows > 2 * name  # a row of the sheet for each face
     refused("leave out --box", lambda: [*redraw([photo], base, {"": base}, "0,0,64,64", finding=Finding(faces="all"))])
     refused("largest or all", lambda: [*redraw([photo], base, {"": base}, finding=Finding(faces="most"))])
     monkeypatch.setattr(faces, "find_faces", lambda picture: [])

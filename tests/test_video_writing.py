@@ -210,15 +210,20 @@ def test_a_part_that_was_damaged_is_made_again(tmp_path, name, place):
     assert begun[0] == (0 if name == "f.mp4" else 70)
 
 
-def test_parts_of_an_earlier_version_are_gone_on_with(tmp_path):
-    """Which had no digest in their names."""
+@pytest.mark.parametrize("place", [None, 0.5])
+def test_a_part_that_was_killed_before_it_got_its_digest_is_made_again(tmp_path, place):
+    """Whether or not a bit in it has turned over since."""
     with pytest.raises(StopError):
         render(film(150, make=cut_at(140)), tmp_path / "f.mp4")
-    for part in (tmp_path / ".f.mp4.parts").glob("0*.nut"):
-        part.rename(part.with_name(part.name[:8] + ".nut"))
+    (part,) = (tmp_path / ".f.mp4.parts").glob("00000064.*.nut")
+    data = bytearray(part.read_bytes())
+    if place:
+        data[int(place * len(data))] ^= 4
+    part.unlink()
+    part.with_name("00000064.nut").write_bytes(data)
     begun = []
     path = render(film(150), tmp_path / "f.mp4", progress=lambda done, *_: begun.append(done))
-    assert begun[0] == 128
+    assert begun[0] == 64
     assert digest(path) == digest(render(film(150), tmp_path / "whole" / "f.mp4"))
 
 

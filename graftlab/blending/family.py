@@ -50,13 +50,13 @@ class Family:
                 self.kin |= {network.fingerprint, *network.ancestors}
 
     def _compare(self, name: str, network: Network, force: bool, tell: Tell) -> Kinship:
-        apart = f"{name} does not go with {self.names[0]}."
+        apart = f"{name} does not go with {self.names[0]}"
         try:
             found = kinship(self.base, network)
         except GraftError as error:
-            raise GraftError(f"{apart} {error}") from None
+            raise GraftError(f"{apart}: {str(error)[0].lower()}{str(error)[1:]}") from None
         if not (found.blends or force):
-            raise GraftError(f"{apart} {found.sentence.rstrip('.')}; choose others, or go on with --force.")
+            raise GraftError(f"{apart}: {found.sentence.rstrip('.')}; choose others, or go on with --force.")
         if not found.blends or found.verdict == "doubtful":
             tell(f"{name}: {found.sentence}")
         if sentence := doubt_noise([self.base, network], pair(interpolate(0.5))):

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from graftlab.codes import Codes, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import read
-from graftlab.inversion.sources import USUAL, Finding, Latent, Source, Tell, pictures_in, read_sources
+from graftlab.inversion.sources import USUAL, Finding, Latent, Source, Tell, pictures_of, read_sources
 from graftlab.networks.alike import adopt
 from graftlab.networks.model import Network
 from graftlab.networks.style import StyleGAN
@@ -55,7 +54,7 @@ class Inputs:
     def files(self) -> list[Path]:
         """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
         paths = self.photo or examples()[:FEW_PHOTOS]
-        return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
+        return pictures_of(paths)
 
     def read(self, network: Network) -> list[Tensor]:
         """The photos as squares (1, 3, S, S) of a model's size."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +20,7 @@ from graftlab.errors import GraftError
 from graftlab.inversion import encoding
 from graftlab.inversion.photos import invert as invert_photos
 from graftlab.inversion.redrawing import draw_comparison, redraw
-from graftlab.inversion.sources import Finding, pictures_in
+from graftlab.inversion.sources import Finding, pictures_of
 from graftlab.inversion.training import EncoderTraining
 from graftlab.video.film import frame_rate, render
 from graftlab.video.films.search import follow_search
@@ -54,7 +53,10 @@ def kept_beside(out: Path) -> Iterator[None]:
 
 @spread
 def invert(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, centre-cropped to the shape of the model's pictures.")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Photos, or folders of them; centre-cropped to the shape of the model's pictures."),
+    ],
     model: Model,
     out: NewFile = Path("codes.safetensors"),
     search: SearchOptions = SearchOptions(),
@@ -80,9 +82,10 @@ def invert(
 
     graft invert family.jpg -m faces.pkl --faces all -o family.safetensors
 
-    graft invert photos/*.jpg -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
+    graft invert photos/ -m alps.safetensors --encoder encoder.safetensors -o codes.safetensors
     """
 
+    photos = pictures_of(photos)
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film] if film else []), *([bent] if tune else [])]
@@ -166,7 +169,7 @@ def toonify(
     graft toonify photos/ --base faces.pkl --blend toons.pkl --levels 8,16,32 --whole --sheet toons.png -o toon.jpg
     """
 
-    files = [*chain(*(pictures_in(each) if each.is_dir() else [each] for each in photos))]
+    files = pictures_of(photos)
     inputs = [*files, base, *blend, finding.encoder, codes]
     if codes and replace(finding, enlarge=False, faces=None) != Finding():
         raise GraftError("--codes are what a search would find; leave them out, or --steps and the like.")

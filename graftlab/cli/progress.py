@@ -90,5 +90,8 @@ def bar(what: str, total: int | None = None, done: int = 0, unit: str = "images"
         try:
             yield Bar.drawn
         finally:
-            progress.live.transient = progress.tasks[0].completed == done
+            progress.live.transient = idle = progress.tasks[0].completed == done
+            if idle:  # and leaves no empty line in a file, which rich's own end would
+                progress.live.stop()
+                progress.disable = True
             Bar.drawn = None

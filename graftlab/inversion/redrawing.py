@@ -122,9 +122,12 @@ def toonify(
 
 
 def draw_comparison(made: Sequence[Redrawing]) -> Tensor:
-    """Photos beside what blends made of them, a row for each: (1, 3, H, W)."""
+    """Photos beside what blends made of them, a row for each, or for each of its faces: (1, 3, H, W)."""
     heads = list(dict.fromkeys(each.by for each in made))
-    rows = [made[i : i + len(heads)] for i in range(0, len(made), len(heads))]
-    cells = [[row[0].before[:1], *(each.after[:1] for each in row)] for row in rows]  # of several faces the first
-    scale = fit_scale(len(rows), len(heads) + 1, max(made[0].before.shape[2:]))
-    return sheet(cells, [row[0].name for row in rows], ["photo", *heads], scale=scale)
+    names, cells = list[str](), list[Sequence[Tensor]]()
+    for i in range(0, len(made), len(heads)):
+        photo, *_ = row = made[i : i + len(heads)]
+        names += [photo.name] * len(photo.before)
+        cells += zip(*(each.split(1) for each in (photo.before, *(one.after for one in row))), strict=True)
+    scale = fit_scale(len(cells), len(heads) + 1, max(made[0].before.shape[2:]))
+    return sheet(cells, names, ["photo", *heads], scale=scale)

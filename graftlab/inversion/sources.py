@@ -11,9 +11,9 @@ import contextlib
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Generic, NamedTuple
 
@@ -214,6 +214,11 @@ def find_codes(
     ]
 
 
+def pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Pictures, and all those of folders, in the order given. GraftError for a folder without any."""
+    return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
+
+
 def pictures_in(folder: Path) -> list[Path]:
     """Files that end as pictures do, without the hidden ones that some systems put beside them.
 
@@ -222,7 +227,7 @@ def pictures_in(folder: Path) -> list[Path]:
         file for file in folder.iterdir() if file.suffix.lower() in FORMATS and not file.name.startswith(".")
     )
     if not files:
-        raise GraftError(f"{folder} holds no pictures; name another folder, or pictures (--photo).")
+        raise GraftError(f"{folder} holds no pictures; name another folder, or pictures.")
     return files
 
 

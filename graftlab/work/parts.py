@@ -6,7 +6,7 @@
 .NAME.parts/codes-*             with refined codes: what every 64th frame's began with
 .NAME.parts/lock                held by the one process that works here
 
-A part is given its digest when it is whole (`seal`); one that no longer has it is made again.
+A part is given its digest when it is whole (`seal`); one without, or that no longer has it, is made again.
 """
 
 import hashlib
@@ -69,17 +69,16 @@ def seal(path: Path) -> Path:
 
 def unsealed(path: Path) -> Path | None:
     """The file that was sealed under this name and is whole; None, and it is removed, if it is not."""
-    found = (path, *path.parent.glob(f"{escape(path.stem)}.*{path.suffix}"))
-    return next((each for each in found if each.exists() and is_whole(each)), None)
+    return next((each for each in path.parent.glob(f"{escape(path.stem)}.*{path.suffix}") if is_whole(each)), None)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a part has the digest in its name, or none there, as those of earlier versions; else it is removed."""
+    """Whether a part has the digest in its name; else it is removed, as one that was killed before it got one."""
     _, *told, _ = path.name.split(".")
-    if told and told[0] != digest(path):
-        path.unlink()
-        return False
-    return True
+    if told == [digest(path)]:
+        return True
+    path.unlink()
+    return False
 
 
 def digests(paths: Iterable[str | Path | None]) -> dict[str, str]:

@@ -201,7 +201,10 @@ def pacing(curve: Curve) -> Curve:
     paces = np.array([curve(share) for share in shares])
     gone = np.concatenate([[0], np.cumsum((paces[1:] + paces[:-1]) / 2)])
     if paces.min() < 0 or gone[-1] <= 0:
-        raise GraftError("A pace is 0 or more, and not always 0 (--pace); give its range before the file: 0.2:1:FILE.")
+        raise GraftError(
+            "A pace is 0 or more, and not always 0 (--pace): draw it so, as 0=0.2,1=1, or give a file's range before "
+            "it, as 0.2:1:FILE."
+        )
     return lambda share: float(np.interp(share, shares, gone / gone[-1]))
 
 
