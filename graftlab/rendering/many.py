@@ -130,7 +130,9 @@ def read_swaps(path: Path) -> list[Swap]:
         if path.stat().st_size > MOST_LIST:
             raise ValueError("it is too large")
         lines = [line for line in csv.reader(path.read_text("utf-8-sig").splitlines(), skipinitialspace=True) if line]
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        raise GraftError(f"{path} cannot be read ({error.strerror}): check the path.") from None
+    except (ValueError, csv.Error) as error:
         raise GraftError(f"{path} cannot be read as a list ({error}); write lines such as a.jpg,b.jpg.") from None
     found = []
     for number, line in enumerate(lines):
