@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 from graftlab.data.left_out import LeftOut
 from graftlab.errors import GraftError
@@ -16,6 +17,23 @@ MAX_BYTES = 512 * 1024 * 1024  # largest encoded image that is read into memory
 
 class SourceError(GraftError):
     """Not one image is at fault but the source: what else it holds would be no better."""
+
+
+class LazyNames(Sequence[str], ABC):
+    """Names made when they are looked at: LSUN's bedrooms alone have three million."""
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self.name(each) for each in range(*index.indices(len(self)))]
+        return self.name(range(len(self))[index])
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """The name of an image, by its number from 0 on."""
 
 
 class ImageSource(Protocol):

@@ -4,16 +4,16 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, overload
+from typing import Any
 from weakref import WeakValueDictionary
 
-from graftlab.data.image_source import ImageSource, check_bytes, content_key, printable
+from graftlab.data.image_source import ImageSource, LazyNames, check_bytes, content_key, printable
 from graftlab.data.left_out import BOOKKEEPING, DATABASE, MISSING, PICKLE, SMALLER, Finding, LeftOut, judged
 from graftlab.errors import GraftError
 from graftlab.images import dimensions
@@ -84,8 +84,8 @@ class LmdbSource(ImageSource):
         return memoryview(value)
 
 
-class _KeyNames(Sequence[str]):
-    """Keys as text, decoded when looked at: LSUN's bedrooms alone have three million."""
+class _KeyNames(LazyNames):
+    """Keys as text."""
 
     def __init__(self, keys: list[bytes]) -> None:
         self._keys = keys
@@ -93,13 +93,7 @@ class _KeyNames(Sequence[str]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [printable(key.decode("utf-8", "surrogateescape")) for key in self._keys[index]]
+    def name(self, index: int) -> str:
         return printable(self._keys[index].decode("utf-8", "surrogateescape"))
 
 

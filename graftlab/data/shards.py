@@ -13,16 +13,15 @@ into memory, so a million pictures take no more of it than a thousand.
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 from urllib.parse import urljoin
 
 import numpy as np
 
 from graftlab.artifacts import check_digest, opened, parsed
 from graftlab.data import remote
-from graftlab.data.image_source import ImageSource, SourceError
+from graftlab.data.image_source import ImageSource, LazyNames, SourceError
 from graftlab.download import CutError, read
 from graftlab.errors import GraftError
 
@@ -31,7 +30,7 @@ INDEX = "index.shards"  # in a folder of shards
 AGAIN = "make its index again with 'graft data index'"
 
 
-class Names(Sequence[str]):
+class Names(LazyNames):
     """Names that stay on the disk until they are asked for."""
 
     def __init__(self, letters: np.ndarray, ends: np.ndarray) -> None:
@@ -40,14 +39,7 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
+    def name(self, index: int) -> str:
         start = int(self._ends[index - 1]) if index else 0
         return self._letters[start : int(self._ends[index])].tobytes().decode()
 

@@ -38,13 +38,13 @@ def show_library(here: Here) -> LibraryAnswer:
 @routes.post("/photos/{id}/like")
 def find_photos(here: Here, whose: Whose, id: str, wanted: Likes) -> list[PhotoAnswer]:
     """Put on the visitor's shelf the photos of the collection whose texture or structure is nearest to a photo's."""
-    library, photo = here.library, whose.photo(id)
+    collection, photo = here.collection, whose.photo(id)
 
     def nearest() -> list[Found]:
         renderer = Renderer(here.networks.model(wanted.model, SwappingModel))
-        codes = renderer.network().encode(images.read(photo.path, library.size, True, photo.name))
-        return library.nearest(**{wanted.part: codes}, count=wanted.count + 1)
+        codes = renderer.network().encode(images.read(photo.path, collection.size, True, photo.name))
+        return collection.nearest(**{wanted.part: codes}, count=wanted.count + 1)
 
     found = here.turns.run(whose.id, nearest).result()
-    photos = [whose.add(library.read(each.name), each.name) for each in found]
+    photos = [whose.add(collection.read(each.name), each.name) for each in found]
     return [answer(each) for each in photos if each.id != id][: wanted.count]

@@ -41,7 +41,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop | None = None  # in which they are told
 
     @cached_property
-    def library(self) -> PhotoIndex:
+    def collection(self) -> PhotoIndex:
         """The index. GraftError if there is none, or it cannot be read."""
         if self.index is None:
             raise GraftError("This studio knows no collection: start it with --index, of a file from 'graft index'.")
