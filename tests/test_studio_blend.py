@@ -46,10 +46,10 @@ def few_probes(monkeypatch):
     monkeypatch.setattr(Inputs, "probes", lambda *given: whole(*given)[::-10])
 
 
-@pytest.fixture
-def family(studio):
-    """A visitor of a studio that also knows a StyleGAN2, two that were fine-tuned from it, and one apart."""
-    folder = Path(studio.server.networks.file("landscapes-128")).parent
+@pytest.fixture(scope="module")
+def kin(tmp_path_factory):
+    """A StyleGAN2, two that were fine-tuned from it, and one apart."""
+    folder = tmp_path_factory.mktemp("kin")
     base = tiny.stylegan2(mapping_layers=2)
     base.save(folder / "a.safetensors")
     for number, name in enumerate(("b", "c"), start=1):
@@ -59,6 +59,13 @@ def family(studio):
                 parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
         child.save(folder / f"{name}.safetensors", {"parent": load(folder / "a.safetensors").fingerprint})
     tiny.stylegan2(seed=9).save(folder / "apart.safetensors")
+    return folder
+
+
+@pytest.fixture
+def family(studio, kin):
+    """A visitor of a studio that also knows these."""
+    shutil.copytree(kin, Path(studio.server.networks.file("landscapes-128")).parent, dirs_exist_ok=True)
     return studio.visit()
 
 
