@@ -75,7 +75,7 @@ WRAPPED = {
     },
     **{
         name: lambda state, name=name: {"g": {key: 0 * value for key, value in state.items()}, name: state}
-        for name in ("Gema", "g_avg", "average", "averaged_model", "netG_smooth", "gen_shadow", "Gs")
+        for name in ("Gema", "g_avg", "net_average", "net_averaged", "netG_smooth", "gen_shadow", "Gs")
     },
     "lightning": lambda state: {
         "epoch": 3,
