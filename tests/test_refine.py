@@ -4,6 +4,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import pytest
 import tiny
@@ -26,6 +27,11 @@ pytestmark = pytest.mark.usefixtures("small_features")
 MODEL = tiny.model()
 IMAGES = tiny.pictures(3, 30, 32)  # padded, to whole cells
 FREE = Refining(steps=20, texture_rate=0.1, structure_near=0, texture_near=0)
+
+
+@cache
+def free():
+    return refine(MODEL, IMAGES, FREE)
 
 
 def drawn(codes):
@@ -56,7 +62,7 @@ def test_refined_codes_draw_their_own_picture_better():
 
 
 def test_noise_takes_over_what_codes_cannot_tell():
-    codes, alone = refine(MODEL, IMAGES, FREE), refine(MODEL, IMAGES, replace(FREE, noise_rate=0.0))
+    codes, alone = free(), refine(MODEL, IMAGES, replace(FREE, noise_rate=0.0))
     assert codes.noise.shape == (3, 1, 32, 32)
     assert not codes.noise.requires_grad
     assert alone.noise is None
@@ -71,17 +77,17 @@ def test_noise_takes_over_what_codes_cannot_tell():
 
 
 def test_weights_hold_them_near_the_encoders():
-    guess, free = MODEL.encode(IMAGES), refine(MODEL, IMAGES, FREE)
+    guess = MODEL.encode(IMAGES)
     for part in SwapCodes.parts:
         held = refine(MODEL, IMAGES, replace(FREE, **{f"{part}_near": 100}))
-        assert away(held, guess, part) < 0.1 * away(free, guess, part)
+        assert away(held, guess, part) < 0.1 * away(free(), guess, part)
     still = refine(MODEL, IMAGES, replace(FREE, texture_rate=0.0))
     assert torch.equal(still.texture, guess.texture)
     assert not torch.equal(still.structure, guess.structure)
 
 
 def test_each_picture_is_refined_as_if_it_were_alone():
-    together = refine(MODEL, IMAGES, FREE)
+    together = free()
     alone = refine(MODEL, IMAGES[1:2], FREE)
     assert tiny.differ(alone.structure, together.structure[1:2]) < 1e-4
     assert tiny.differ(alone.texture, together.texture[1:2]) < 1e-4

@@ -19,8 +19,11 @@ from test_studio_jobs import ended, rendered
 from graftlab import cli, load
 from graftlab.blending import blend_many, layers_of, matrix
 from graftlab.blending import mixture as module
+from graftlab.blending.inputs import Inputs
 from graftlab.blending.mixture import Mixture
 from graftlab.images import to_png
+
+pytestmark = pytest.mark.usefixtures("small_features")
 
 PARTS = {
     "others": ["b"],
@@ -36,10 +39,17 @@ NONE = [{"layer": "16", "count": 3, "amounts": {"0": 0}}]
 SHARES = {"4": [0, 0], "16": [0.25, 0.5], "32": [1, 0]}
 
 
-@pytest.fixture
-def family(studio):
-    """A visitor of a studio that also knows a StyleGAN2, two that were fine-tuned from it, and one apart."""
-    folder = Path(studio.server.networks.file("landscapes-128")).parent
+@pytest.fixture(autouse=True)
+def few_probes(monkeypatch):
+    """Parts are looked for in a tenth of the pictures, by whomever."""
+    whole = Inputs.probes
+    monkeypatch.setattr(Inputs, "probes", lambda *given: whole(*given)[::-10])
+
+
+@pytest.fixture(scope="module")
+def kin(tmp_path_factory):
+    """A StyleGAN2, two that were fine-tuned from it, and one apart."""
+    folder = tmp_path_factory.mktemp("kin")
     base = tiny.stylegan2(mapping_layers=2)
     base.save(folder / "a.safetensors")
     for number, name in enumerate(("b", "c"), start=1):
@@ -49,6 +59,13 @@ def family(studio):
                 parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
         child.save(folder / f"{name}.safetensors", {"parent": load(folder / "a.safetensors").fingerprint})
     tiny.stylegan2(seed=9).save(folder / "apart.safetensors")
+    return folder
+
+
+@pytest.fixture
+def family(studio, kin):
+    """A visitor of a studio that also knows these."""
+    shutil.copytree(kin, Path(studio.server.networks.file("landscapes-128")).parent, dirs_exist_ok=True)
     return studio.visit()
 
 
@@ -156,7 +173,6 @@ def test_only_what_changed_is_mixed(monkeypatch):
 @pytest.mark.parametrize(
     "change",
     [
-        {},
         {"others": ["b"], "weights": {"4": [0.125], "32": [0.75]}, "mapping": None},
         {"mapping": "c"},
         {**PARTS, "mapping": None, "reverse": True},
@@ -164,7 +180,7 @@ def test_only_what_changed_is_mixed(monkeypatch):
         LOCAL,
         {"picture": True},
     ],
-    ids=["three", "two", "mapping", "parts", "hard", "local", "photo"],
+    ids=["two", "mapping", "parts", "hard", "local", "photo"],
 )
 def test_lines_to_copy_draw_what_is_saved(family, change, tmp_path, monkeypatch):
     told = scene(**change)
@@ -228,23 +244,16 @@ def test_a_sheet_of_levels(family, rows):
     assert pixels(family.get(f"/api/jobs/{job['id']}/result").content).shape[1] > 4 * 32
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"others": ["landscapes-128"], "weights": {"4": [1]}}, "nothing in common"),
-        ({"others": ["b"]}, "needs 1 shares"),
-        ({"mapping": "h"}, "no model h"),
-        ({"others": ["b", "nowhere"]}, "no model 'nowhere'"),
-    ],
-)
-def test_what_cannot_be_blended_is_told(family, change, words):
+def test_what_cannot_be_blended_is_told_and_so_are_networks_that_are_no_kin(family):
     with family.live() as live:
-        live.ask(scene(**change))
-        assert words in live.answer()[0]["error"]
-
-
-def test_networks_that_are_no_kin_are_told(family):
-    with family.live() as live:
+        for change, words in (
+            ({"others": ["landscapes-128"], "weights": {"4": [1]}}, "nothing in common"),
+            ({"others": ["b"]}, "needs 1 shares"),
+            ({"mapping": "h"}, "no model h"),
+            ({"others": ["b", "nowhere"]}, "no model 'nowhere'"),
+        ):
+            live.ask(scene(**change))
+            assert words in live.answer()[0]["error"]
         live.ask(scene(others=["apart"], weights={"4": [1]}))
         assert "trained apart" in live.answer()[0]["notice"]
 

@@ -28,11 +28,11 @@ def test_the_address_gives_cookies_to_whoever_has_the_token(studio):
     assert again.headers.get_list("set-cookie")[1].startswith(browser.cookie.partition("; ")[2]), "the same visitor"
 
 
-@pytest.mark.parametrize("path", ["/", "/app.js", "/lib/openseadragon/openseadragon.min.js", "/api/photos"])
-def test_nothing_comes_without_the_token(studio, path):
-    for headers in ({}, {"authorization": "Bearer wrong"}, {"cookie": "graftlab-token-8000=wrong"}):
-        assert "?token=" in refused(studio.client.get(path, headers=headers))
-    refused(studio.client.get(path, params={"token": "wrong"}))
+def test_nothing_comes_without_the_token(studio):
+    for path in ("/", "/app.js", "/lib/openseadragon/openseadragon.min.js", "/api/photos"):
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"cookie": "graftlab-token-8000=wrong"}):
+            assert "?token=" in refused(studio.client.get(path, headers=headers))
+        refused(studio.client.get(path, params={"token": "wrong"}))
 
 
 def test_a_script_brings_the_token_in_a_header(studio):
@@ -43,22 +43,18 @@ def test_a_script_brings_the_token_in_a_header(studio):
     refused(studio.client.get("/api/photos", headers=cookie))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_requests_from_elsewhere_are_refused(studio):
+    browser = studio.visit()
+    for headers in (
         {"host": "evil.example:8000"},  # DNS rebinding
         {"host": "127.0.0.1:8001"},
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:8001"},
         {"origin": "null"},
-    ],
-    ids=str,
-)
-def test_requests_from_elsewhere_are_refused(studio, headers):
-    browser = studio.visit()
-    refused(browser.get("/api/photos", headers=headers))
-    with pytest.raises(WebSocketDisconnect), browser.live(**headers):
-        pass
+    ):
+        refused(browser.get("/api/photos", headers=headers))
+        with pytest.raises(WebSocketDisconnect), browser.live(**headers):
+            pass
 
 
 def test_the_socket_needs_the_token_and_takes_its_own_origin(studio):

@@ -5,6 +5,7 @@ import os
 import shlex
 import threading
 import time
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -15,17 +16,21 @@ from PIL import Image
 from planted_words import Colours
 from studio import MODEL, pixels
 
+import graftlab
 from graftlab import cli, language
 from graftlab.cli import words as cli_words
 from graftlab.images import read_recipe
+from graftlab.inversion.guidance import Guiding
 from graftlab.studio import jobs, networks
 from graftlab.studio.orders.render import Render
+
+pytestmark = pytest.mark.usefixtures("small_features")
 
 PHRASES = [{"text": "red", "gain": 1}, {"text": "blue", "neutral": "grey", "gain": -0.5}]
 ENDED = ("done", "failed", "cancelled")
 
 
-def ended(browser, job, seconds=30):
+def ended(browser, job, seconds=120):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         told = browser.get(f"/api/jobs/{job['id']}").json()
@@ -80,7 +85,8 @@ def edited(studio):
 
 @pytest.fixture
 def colours(monkeypatch):
-    """A text model of three words, wherever one is opened."""
+    """A text model of three words, wherever one is opened, which pictures follow for a few steps."""
+    monkeypatch.setattr(graftlab, "guide", partial(graftlab.guide, settings=Guiding(steps=25)))
     for module in (networks, cli_words, language):
         name = "open_text_model" if module is cli_words else "text_model"
         monkeypatch.setattr(module, name, lambda *given, **more: Colours())
@@ -138,13 +144,13 @@ def test_every_part_of_an_edit_does_something(edited, colours):
         assert "component 901" in live.answer()[0]["error"]
 
 
-@pytest.mark.parametrize("format", ["png", "jpg", "webp", "tif"])
-def test_a_saved_picture_tells_its_scene(studio, format):
+def test_a_saved_picture_tells_its_scene(studio):
     browser = studio.visit()
-    recipe = read_recipe(rendered(browser, browser.swap(size=32), format=format))
-    assert recipe["scene"] | browser.swap(size=32) == recipe["scene"]
-    assert list(recipe["photos"].values()) == ["@peaks", "@hilltop-sunset"]
-    assert recipe["command"] == f"graft swap @peaks @hilltop-sunset -o swap.png --size 32 --model {MODEL}"
+    for kind in ("png", "jpg", "webp", "tif"):
+        recipe = read_recipe(rendered(browser, browser.swap(size=32), format=kind))
+        assert recipe["scene"] | browser.swap(size=32) == recipe["scene"], kind
+        assert list(recipe["photos"].values()) == ["@peaks", "@hilltop-sunset"]
+        assert recipe["command"] == f"graft swap @peaks @hilltop-sunset -o swap.png --size 32 --model {MODEL}"
 
 
 def test_a_sheet_of_all_is_that_of_the_command_and_of_python(studio, tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ from graftlab.images import to_uint8
 from graftlab.studio.scenes import AnyScene
 from graftlab.video.film import Film, render
 
+pytestmark = pytest.mark.usefixtures("small_features")
+
 VIDEO = {"kind": "footage", "fps": 10, "seconds": 0.6}
 SHORT = {"kind": "film", "seconds": 0.5, "fps": 10}
 SCENES = {

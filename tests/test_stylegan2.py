@@ -135,32 +135,6 @@ def test_layer_adds_noise_then_bias_then_rectifies_then_clamps() -> None:
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-def test_parameter_names() -> None:
-    want = {"mapping.embed.weight", "mapping.embed.bias", "mapping.average", "synthesis.constant"}
-    want |= {f"mapping.layers.{i}.{part}" for i in range(2) for part in ("weight", "bias")}
-    affine = ("modulation.affine.weight", "modulation.affine.bias")
-    layer = ["bias", "noise_strength", "noise", "conv.weight", *(f"conv.{name}" for name in affine)]
-    for b in range(4):
-        block = f"synthesis.blocks.{b}."
-        want |= {block + f"{part}.{name}" for part in (("up", "conv") if b else ("conv",)) for name in layer}
-        want |= {block + "rgb_bias"} | {block + f"to_rgb.{name}" for name in ("weight", *affine)}
-    state = tiny.stylegan2(classes=3).state_dict()
-    assert set(state) == want
-    assert {name: tuple(state[name].shape) for name in sorted(want) if ".3." in name and "affine" not in name} == {
-        "synthesis.blocks.3.conv.bias": (8,),
-        "synthesis.blocks.3.conv.conv.weight": (8, 8, 3, 3),
-        "synthesis.blocks.3.conv.noise": (32, 32),
-        "synthesis.blocks.3.conv.noise_strength": (),
-        "synthesis.blocks.3.rgb_bias": (3,),
-        "synthesis.blocks.3.to_rgb.weight": (3, 8, 1, 1),
-        "synthesis.blocks.3.up.bias": (8,),
-        "synthesis.blocks.3.up.conv.weight": (8, 8, 3, 3),
-        "synthesis.blocks.3.up.noise": (32, 32),
-        "synthesis.blocks.3.up.noise_strength": (),
-    }
-    assert "mapping.embed.weight" not in tiny.stylegan2().state_dict()
-
-
 def test_eight_at_once_equal_eight_alone() -> None:
     model = tiny.stylegan2()
     batch = codes(model, 8)

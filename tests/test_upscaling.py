@@ -41,15 +41,11 @@ def rdn(seed=0, **sizes) -> Upscaler:
 
 MODELS = {
     "esrgan": esrgan,
-    "esrgan x2": lambda: esrgan(doublings=2, unshuffle=2),
     "esrgan x1": lambda: esrgan(doublings=2, unshuffle=4),
     "esrgan without doublings": lambda: esrgan(doublings=0),
     "esrgan x8": lambda: esrgan(doublings=3),
     "small": small,
-    "small x2": lambda: small(factor=2),
-    "rdn": rdn,
     "rdn x3": lambda: rdn(factor=3),
-    "rdn x2": lambda: rdn(factor=2),
 }
 each_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 

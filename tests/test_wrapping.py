@@ -75,7 +75,7 @@ WRAPPED = {
     },
     **{
         name: lambda state, name=name: {"g": {key: 0 * value for key, value in state.items()}, name: state}
-        for name in ("Gema", "g_avg", "averaged_model", "netG_smooth", "gen_shadow", "Gs")
+        for name in ("Gema", "g_avg", "net_average", "net_averaged", "netG_smooth", "gen_shadow", "Gs")
     },
     "lightning": lambda state: {
         "epoch": 3,
@@ -86,8 +86,12 @@ WRAPPED = {
 }
 
 
-@pytest.mark.parametrize("wrapper", WRAPPED)
-@pytest.mark.parametrize("state", [generator, their_state], ids=["rosinality", "nvidia"])
+BOTH = pytest.mark.parametrize("state", [generator, their_state], ids=["rosinality", "nvidia"])
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "state"), [*((name, generator) for name in WRAPPED), ("bare", their_state), ("lightning", their_state)]
+)
 def test_a_generator_is_found_in_any_wrapper(tmp_path, wrapper, state):
     file = open_model(saved(tmp_path / "net.ckpt", WRAPPED[wrapper](state())))
     reference = open_model(PICKLE)  # the two fixtures are one network
@@ -100,7 +104,7 @@ def test_a_generator_is_found_in_any_wrapper(tmp_path, wrapper, state):
 
 
 @pytest.mark.parametrize("prefix", ["", "g_ema.", "module.", "state_dict.generator_ema."])
-@pytest.mark.parametrize("state", [generator, their_state], ids=["rosinality", "nvidia"])
+@BOTH
 def test_plain_safetensors_of_a_known_layout(tmp_path, prefix, state):
     model = graftlab.load(saved(tmp_path / "net.safetensors", before(prefix, state())), device="cpu")
     want = graftlab.load(PICKLE, device="cpu")
@@ -226,7 +230,7 @@ def of_channels(count: int, state: dict[str, Tensor]) -> dict[str, Tensor]:
     ("count", "places", "said"),
     [(1, [0, 0, 0], "gray, of one channel"), (2, [0, 0, 0], "gray with alpha"), (4, [0, 1, 2], "alpha, is left out")],
 )
-@pytest.mark.parametrize("state", [generator, their_state], ids=["rosinality", "nvidia"])
+@BOTH
 def test_pictures_of_other_channels(tmp_path, count, places, said, state):
     path = saved(tmp_path / "net.pt", of_channels(count, state()))
     assert any(said in note for note in open_model(path).notes)

@@ -1,6 +1,6 @@
 """Small training runs, and two programs that fork, which is safe only where no thread has been started:
 
-python training_fixture.py kill FOLDER PHOTOS  makes FOLDER/whole/run and, killed ten times, FOLDER/killed/run;
+python training_fixture.py kill FOLDER PHOTOS  makes FOLDER/whole/run and, killed five times, FOLDER/killed/run;
 python training_fixture.py pair FOLDER PHOTOS  makes FOLDER/run by two processes.
 """
 
@@ -29,7 +29,7 @@ from PIL import Image
 from planted_words import Colours
 from safetensors.torch import save_file
 
-from graftlab import distributed
+from graftlab import cli, distributed
 from graftlab.config import (
     RECIPES,
     DistillConfig,
@@ -106,15 +106,15 @@ def train_in_child(run: Path, photos: Path, fatal: int = 0) -> tuple[int, int]:
         os.close(reader)
         os.fsync = fsync_or_die
         training.SAVE_MINUTES = 0  # a state after every step
-        changes = {"images": 136, "snapshot_every": 40, "augment": ("colour",)}
+        changes = {"images": 64, "snapshot_every": 24, "augment": ("colour",)}
         done = start(run, photos, **changes).train(lambda seen, *_: os.write(writer, b"."))
         code = 0 if done else 1
     finally:
         os._exit(code)
 
 
-def kill_ten_times(folder: Path, photos: Path) -> None:
-    """Half of the kills come at a random moment, the other half while a random file is written."""
+def kill_five_times(folder: Path, photos: Path) -> None:
+    """At a random moment and while a random file is written, by turns."""
     torch.set_num_threads(1)  # no threads before a fork
     efficientnet.SIDE = 64  # as of `small_features`
     chance = random.Random(1)
@@ -127,11 +127,11 @@ def kill_ten_times(folder: Path, photos: Path) -> None:
     pace = (time.monotonic() - began) / steps
 
     run, half_written = folder / "killed" / "run", 0
-    for number in range(10):
-        fatal = number % 2 * chance.randrange(1, 10)
+    for number in range(5):
+        fatal = chance.choice((3, 5, 7)) if number % 2 else 0  # the even ones are of folders
         child, pipe = train_in_child(run, photos, fatal)
         if not fatal:
-            for _ in range(number and chance.randrange(1, 4)):  # once before the first step
+            for _ in range(number and chance.randrange(1, 3)):  # once before the first step
                 assert os.read(pipe, 1), "the training ended before it was killed"
             time.sleep(chance.random() * pace)
             os.kill(child, signal.SIGKILL)
@@ -233,6 +233,12 @@ def apart(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> flo
 # -- two processes ---------------------------------------------------------------------------------------------------
 
 
+def command(photos: Path, run: Path) -> list[str]:
+    """What is typed after `graft`."""
+    numbers = ["--images", "4", "--batch", "4", "--device", "cpu"]
+    return ["train", str(photos), "--run", str(run), "--preset", "tiny", *numbers]
+
+
 def train_in_a_pair(folder: Path, photos: Path) -> None:
     torch.set_num_threads(1)
     with socket.socket() as free:
@@ -298,6 +304,7 @@ def one_of_a_pair(rank: int, folder: Path, photos: Path) -> None:
     state = encoder()
     if rank == 0:
         save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / "encoder.safetensors")
+    assert cli.run(command(photos, folder / "typed")) == 0
     where = folder / ("run" if rank == 0 else "another")
     with pytest.raises(GraftError, match="found different states"):
         start(where, photos, images=12)
@@ -309,4 +316,6 @@ def one_of_a_pair(rank: int, folder: Path, photos: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"kill": kill_ten_times, "pair": train_in_a_pair}[sys.argv[1]](*map(Path, sys.argv[2:]))
+    import torch._dynamo  # which takes a second, as the first optimiser of every child would
+
+    {"kill": kill_five_times, "pair": train_in_a_pair}[sys.argv[1]](*map(Path, sys.argv[2:]))
