@@ -124,6 +124,14 @@ def test_it_has_a_file_with_its_words(tmp_path):
         text_model("landscapes-128")
 
 
+def test_nothing_is_drawn_where_a_file_is_checked(monkeypatch):
+    """PyTorch would load its compiler first, which takes longer than all the rest."""
+    config = small().config
+    monkeypatch.setattr(torch.Tensor, "normal_", None)
+    with torch.device("meta"):
+        DualEncoder(config)
+
+
 def test_words_that_a_file_may_not_have():
     for vocabulary, sentence in (
         ([], "between 1 and"),
