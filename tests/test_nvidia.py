@@ -1,6 +1,7 @@
 """NVIDIA's StyleGAN2 pickles of the PyTorch generation: what their code computes, and what is refused."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -29,9 +30,14 @@ FILES = {"A": "nvidia", "B": "nvidia_finetuned", "conditional": "nvidia_conditio
 NEAR = 5e-5  # of a tensor's largest value
 
 
+@cache
+def whole(name: str) -> Contents:
+    return open_contents(FIXTURES / f"{FILES[name]}.pkl")
+
+
 def contents(name: str = "A") -> Contents:
     """What a fixture holds, for a test to change."""
-    return open_contents(FIXTURES / f"{FILES[name]}.pkl")
+    return deepcopy(whole(name))
 
 
 def opened(name: str = "A", part: str = "G_ema") -> ModelFile:
