@@ -69,8 +69,8 @@ def test_how_it_is_cut_into_strips_changes_nothing(tmp_path):
 
 
 def test_halving_rounds_up_and_repeats_the_border():
-    pixels = np.array([[0, 4, 10], [2, 6, 20], [100, 200, 40]], np.uint8)[..., None].repeat(3, 2)
-    assert deepzoom.halved(pixels)[..., 0].tolist() == [[3, 15], [150, 40]]
+    pixels = np.array([[0, 4, 10], [2, 8, 20], [100, 200, 40]], np.uint8)[..., None].repeat(3, 2)
+    assert deepzoom.halved(pixels)[..., 0].tolist() == [[4, 15], [150, 40]]
 
 
 def test_the_descriptor_and_the_page_name_the_tiles(tmp_path):

@@ -17,7 +17,7 @@ from graftlab.blending.blend import blend, doubt_noise
 from graftlab.blending.channels import channels, features_at
 from graftlab.blending.clusters import Clusters, fit, observe
 from graftlab.blending.inputs import probe_photos, probe_seeds
-from graftlab.blending.local import Where, confine
+from graftlab.blending.local import confine
 from graftlab.blending.weights import band, held, interpolate, layer_swap, pair
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -339,8 +339,3 @@ def test_bad_places_are_one_sentence(graft, files):
     ):
         names = ("film", "blend") if command == "film" else (command,)
         assert says in graft(*names, A, B, *options).refusal()
-
-
-def test_options_are_checked_without_a_file():
-    refused("add --local", Where(clusters=["x.json:1"]).require_place)
-    assert Where().confine(graftlab, "blended") == "blended"
