@@ -91,7 +91,7 @@ def python_blocks(path: Path) -> list[Block]:
     return [block for block in parsed(path)[0] if block.language in ("python", "py") and block.skip is None]
 
 
-@pytest.mark.parametrize("path", filter(python_blocks, RUN), ids=name_of)
+@pytest.mark.parametrize("path", [*filter(python_blocks, RUN)], ids=name_of)
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_features):
     monkeypatch.chdir(tmp_path)
     run_blocks(python_blocks(path), name_of(path))
