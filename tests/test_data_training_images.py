@@ -52,13 +52,6 @@ def shades(batch: torch.Tensor) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------ order
 
 
-def test_range_and_shape(folder):
-    images = TrainingImages(open_source(folder), 16)
-    batch = images.batch(0, 5)
-    assert (batch.shape, batch.dtype) == ((5, 3, 16, 16), torch.float32)
-    assert -1 <= batch.min() < -0.5 < 0.5 < batch.max() <= 1
-
-
 def test_an_epoch_shows_every_image_once(tmp_path):
     flat(tmp_path, 30)
     images = TrainingImages(open_source(tmp_path), 8, holdout=0.2)

@@ -109,15 +109,11 @@ def test_pairs_are_a_function_of_the_position(scenes):
     data, other = (TrainingImages(open_source(scenes), 16, crop="random", views=0.5) for _ in range(2))
     whole = data.batch(34, 16)
     assert torch.equal(whole, torch.cat([other.batch(43, 7), other.batch(34, 9)]).roll(9, 0))
+    assert (TrainingImages(open_source(scenes), 16).truths(3, 20) == -1).all()  # without views nothing is told
     parts = [other.truths(34, 9), other.truths(43, 7)]
     assert torch.equal(
         data.truths(34, 16), torch.cat([part + at * (part >= 0) for part, at in zip(parts, (0, 9), strict=True)])
     )
-
-
-def test_without_views_nothing_changes(scenes):
-    plain = TrainingImages(open_source(scenes), 16)
-    assert (plain.truths(3, 20) == -1).all()
 
 
 def test_squares_hold_their_hybrids(scenes):

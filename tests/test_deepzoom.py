@@ -38,7 +38,7 @@ def level(folder, number):
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize(("width", "height"), [(600, 517), (256, 256), (257, 1), (1, 300), (1, 1)])
+@pytest.mark.parametrize(("width", "height"), [(600, 517), (256, 256), (257, 1), (1, 1)])
 def test_every_level_is_the_picture_at_half_the_size_of_the_next(tmp_path, width, height):
     pixels = smooth(width, height)
     deepzoom.write([pixels], (width, height), tmp_path / "x.html")
@@ -69,8 +69,8 @@ def test_how_it_is_cut_into_strips_changes_nothing(tmp_path):
 
 
 def test_halving_rounds_up_and_repeats_the_border():
-    pixels = np.array([[0, 4, 10], [2, 6, 20], [100, 200, 40]], np.uint8)[..., None].repeat(3, 2)
-    assert deepzoom.halved(pixels)[..., 0].tolist() == [[3, 15], [150, 40]]
+    pixels = np.array([[0, 4, 10], [2, 8, 20], [100, 200, 40]], np.uint8)[..., None].repeat(3, 2)
+    assert deepzoom.halved(pixels)[..., 0].tolist() == [[4, 15], [150, 40]]
 
 
 def test_the_descriptor_and_the_page_name_the_tiles(tmp_path):
@@ -131,7 +131,7 @@ def test_somebody_elses_folder_is_left_alone(tmp_path):
 
 
 def test_memory_is_that_of_some_rows(tmp_path):
-    width, height = 512, 60_000
+    width, height = 512, 20_000
     fed = 0
 
     def strips():
@@ -153,7 +153,7 @@ def test_memory_is_that_of_some_rows(tmp_path):
         patch.setattr(deepzoom._Level, "__init__", watched)
         deepzoom.pyramid(strips(), (width, height), tmp_path / "tiles")
     assert fed == height
-    assert len(levels) == 17
+    assert len(levels) == 16
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")

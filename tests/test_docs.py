@@ -82,21 +82,19 @@ def name_of(path: Path) -> str:
 
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-each_document_to_run = pytest.mark.parametrize("path", RUN, ids=name_of)
-
-
-def test_there_is_a_readme():
-    assert (ROOT / "README.md").is_file()
 
 
 # -- Python -----------------------------------------------------------------------------------------------------------
 
 
-@each_document_to_run
-def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    blocks = [block for block in parsed(path)[0] if block.language in ("python", "py") and block.skip is None]
+def python_blocks(path: Path) -> list[Block]:
+    return [block for block in parsed(path)[0] if block.language in ("python", "py") and block.skip is None]
+
+
+@pytest.mark.parametrize("path", [*filter(python_blocks, RUN)], ids=name_of)
+def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_features):
     monkeypatch.chdir(tmp_path)
-    run_blocks(blocks, name_of(path))
+    run_blocks(python_blocks(path), name_of(path))
 
 
 def run_blocks(blocks: list[Block], name: str) -> dict[str, Any]:
@@ -224,27 +222,25 @@ def test_command_lines_exist(path: Path):
     assert wrong == []
 
 
-@each_document
-def test_extras_exist(path: Path):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = re.findall(r"(?:graftlab|\.)\[([\w,]+)\]", path.read_text(encoding="utf-8"))
-    assert {extra for names in named for extra in names.split(",")} <= set(project["optional-dependencies"])
-
-
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
 @each_document
-def test_relative_links_lead_somewhere(path: Path):
-    _, prose = parsed(path)
+def test_links_and_extras_exist_and_skipped_blocks_give_a_reason(path: Path):
+    blocks, prose = parsed(path)
     targets = [one or other for one, other in LINK.findall(prose)]
     files = [unquote(target.split("#")[0]) for target in targets if not re.match(r"[a-z]+:|#", target)]
     assert [target for target in files if not (path.parent / target).exists()] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = re.findall(r"(?:graftlab|\.)\[([\w,]+)\]", path.read_text(encoding="utf-8"))
+    assert {extra for names in named for extra in names.split(",")} <= set(project["optional-dependencies"])
+    assert [block.line for block in blocks if block.skip == ""] == []
 
 
-@each_document
-def test_skipped_blocks_give_a_reason(path: Path):
-    assert [block.line for block in parsed(path)[0] if block.skip == ""] == []
+def test_nothing_is_left_to_be_filled_in():
+    for path in [*DOCUMENTS, *(ROOT / "graftlab" / "bundled").glob("*.md")]:
+        prose = re.sub(r"`[^`]*`", "", parsed(path)[1])
+        assert re.findall(r"\b[A-Z]{2,}_[A-Z]+\b", prose) == [], path
 
 
 # -- the checks themselves --------------------------------------------------------------------------------------------
@@ -307,12 +303,9 @@ def test_blocks_share_a_namespace_and_find_their_files(tmp_path: Path, monkeypat
         run_blocks([Block("python", 3, "nobody_defined_this", None)], "example.md")
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["", "--help", "train --help", "train photos --run r --size 64 --no-mirror", "train --run=r photos", "data"],
-)
-def test_right_command_lines_pass(line: str):
-    assert complaint(shlex.split(line)) is None
+def test_right_command_lines_pass():
+    for line in ("", "--help", "train --help", "train p --run r --size 64 --no-mirror", "train --run=r p", "data"):
+        assert complaint(shlex.split(line)) is None
 
 
 @pytest.mark.parametrize(
@@ -331,11 +324,3 @@ def test_wrong_command_lines_are_caught(line: str, says: str):
     assert says in (complaint(shlex.split(line)) or "")
     incomplete = says.startswith("needs")
     assert (complaint(shlex.split(line), whole=False) is None) == incomplete
-
-
-@pytest.mark.parametrize(
-    "path", [*DOCUMENTS, *(ROOT / "graftlab" / "bundled").glob("*.md")], ids=lambda path: path.name
-)
-def test_nothing_is_left_to_be_filled_in(path):
-    prose = re.sub(r"`[^`]*`", "", blocks_and_prose(path.read_text(encoding="utf-8"))[1])
-    assert re.findall(r"\b[A-Z]{2,}_[A-Z]+\b", prose) == []

@@ -1,8 +1,8 @@
 """Every block of shell in README.md and docs/ runs as it stands, by bash, from an empty folder: one for each page.
 
-The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, films are of 16
-frames of 64 pixels at the most, no picture is above 400 pixels, and above 256 it is large enough for tiles. A comment
-above a block says what it needs that is not there:
+The bundled models are tiny ones under the same names; what descends in hundreds of steps takes two, films are of eight
+frames of 64 pixels at the most, eight seeds are shown instead of hundreds, no picture is above 200 pixels, and above
+128 it is large enough for tiles. A comment above a block says what it needs that is not there:
 
     <!-- given: day/, window.mp4, metfaces.pkl (StyleGAN2) -->   a reader's own: stand-ins of that kind are put there
     <!-- given: a checkout -->                                   the pictures and folders of this repository
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -33,21 +33,23 @@ from torch import Tensor
 from graftlab import cli
 from graftlab.benchmarking import machine, speed
 from graftlab.benchmarking.clock import once
+from graftlab.blending.inputs import Inputs
 from graftlab.checkpoints import deltas, load
+from graftlab.checkpoints.describe import describe
 from graftlab.checkpoints.native import save_model
 from graftlab.cli import filming
-from graftlab.cli.desk import PictureOptions, ReadingOptions
+from graftlab.cli.desk import PictureOptions, ReadingOptions, ViewingOptions
 from graftlab.config import preset
-from graftlab.editing import tiles
+from graftlab.editing import style_directions, tiles, word_directions
 from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import distribution
 from graftlab.images import read, to_image
+from graftlab.inversion import search
 from graftlab.inversion.guidance import Guidance
 from graftlab.inversion.refine import Refinement
 from graftlab.inversion.search import Search
 from graftlab.inversion.training import EncoderTrainer
 from graftlab.inversion.tuning import Tuning
-from graftlab.networks.dual_encoder import DualEncoder
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.video.film import Film, render
 from graftlab.work import examples
@@ -85,8 +87,9 @@ def near(model, seed):
     return model
 
 
-def style(size: int, seed: int = 0):
-    model = stylegan2(channels=(16,) * (size.bit_length() - 2), w_channels=32)
+def style(seed: int = 0):
+    """Of 64 pixels, whatever its name says."""
+    model = stylegan2(channels=(16,) * 5, w_channels=32)
     return near(model, seed) if seed else model
 
 
@@ -116,17 +119,17 @@ def shelf(tmp_path_factory) -> Path:
         for seed, name in enumerate(names):
             parent = {} if base is None else {"parent": base}
             path = folder / f"{name}-{size}.safetensors"
-            save_model(path, style(size, seed), {**about, **parent})
+            save_model(path, style(seed), {**about, **parent})
             base = base or load.load(path, device="cpu").fingerprint
     (folder / "woodblock-128").mkdir()
     for images in (800, 1600):
-        model = near(style(128), images)
+        model = near(style(), images)
         save_model(
             folder / "woodblock-128" / f"{images:09d}.safetensors", model, {"images_seen": images, "parent": base}
         )
     save_model(folder / "upscale-4.safetensors", small(factor=4))
-    vocabulary = load.load("graft-mini", DualEncoder, device="cpu").config.vocabulary
-    dual_encoder(vocabulary=vocabulary).save(folder / "graft-mini.safetensors", {})
+    words = describe(load.BUNDLED / "graft-mini.safetensors")["config"]["vocabulary"]
+    dual_encoder(vocabulary=tuple(words)).save(folder / "graft-mini.safetensors", {})
     return folder
 
 
@@ -149,7 +152,7 @@ def lay_out(given: str, shelf: Path) -> None:
                 Path("graftlab/bundled").symlink_to(shelf)
                 Path("docs/images").mkdir(parents=True)
         elif kind == "StyleGAN2":
-            save_model(path, style(64, len(name)))
+            save_model(path, style(len(name)))
         elif kind == "StyleGAN3":
             save_model(path, stylegan3())
         elif kind == "Swapping Autoencoder":
@@ -241,22 +244,47 @@ def sized(options, side, monkeypatch) -> None:
     monkeypatch.setattr(options, "desk", other)
 
 
-@pytest.mark.skipif(BASH is None, reason="needs bash")
-@pytest.mark.parametrize("page", [page for page in PAGES if shell_blocks(page)], ids=name_of)
-def test_blocks_run(page, shelf, tmp_path, monkeypatch, capfd):
-    for module in (load, deltas):
-        monkeypatch.setattr(module, "BUNDLED", shelf)
-    monkeypatch.setattr(examples, "FOLDER", shelf / "photos")
+@pytest.fixture
+def quick(monkeypatch, small_features) -> None:
+    """Little of everything that a command does much of."""
     for kind in (Search, Guidance, Refinement, Tuning, EncoderTrainer):
         hurry(kind, monkeypatch)
     for module in (machine, speed):
         monkeypatch.setattr(module, "durations", lambda work, device: [once(work, device)])
-    monkeypatch.setattr(filming, "FPS", "2")
-    short(filming.Shooting, 16, monkeypatch)
+    numbers = Inputs.numbers.fget
+    monkeypatch.setattr(Inputs, "numbers", property(lambda self: numbers(self)[:8]))
+    for module, name in (
+        (style_directions, "ganspace"),
+        (style_directions, "sefa"),
+        (word_directions, "ganspace"),
+        (word_directions, "probe_styles"),
+        (word_directions, "probe_textures"),
+    ):
+        monkeypatch.setattr(module, name, partial(getattr(module, name), count=40))
+    monkeypatch.setattr(search, "SAMPLES", search.MAPPED)
+    try_textures = Guidance.try_textures
+
+    def try_few(self, *given):
+        self.settings = replace(self.settings, candidates=8)
+        try_textures(self, *given)
+
+    monkeypatch.setattr(Guidance, "try_textures", try_few)
+    monkeypatch.setattr(filming, "FPS", "1")
+    short(filming.Shooting, 8, monkeypatch)
     sized(filming.Shooting, lambda size: 64, monkeypatch)
     for options in (ReadingOptions, PictureOptions):
-        sized(options, lambda size: size and min(size, 400), monkeypatch)
-    monkeypatch.setattr(tiles, "WHOLE", 256**2)
+        sized(options, lambda size: size and min(size, 200), monkeypatch)
+    for options in (PictureOptions, ViewingOptions):
+        monkeypatch.setattr(options, "own", 128)
+    monkeypatch.setattr(tiles, "WHOLE", 128**2)
+
+
+@pytest.mark.skipif(BASH is None, reason="needs bash")
+@pytest.mark.parametrize("page", [page for page in PAGES if shell_blocks(page)], ids=name_of)
+def test_blocks_run(page, quick, shelf, tmp_path, monkeypatch, capfd):
+    for module in (load, deltas):
+        monkeypatch.setattr(module, "BUNDLED", shelf)
+    monkeypatch.setattr(examples, "FOLDER", shelf / "photos")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GRAFTLAB_CACHE", str(tmp_path / ".cache"))

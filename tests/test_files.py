@@ -71,11 +71,11 @@ def test_tables_are_of_a_size_that_people_write(tmp_path):
     refused(r"t\.json is larger than 8 MiB", read_table, tmp_path / "t.json")
 
 
-@pytest.mark.parametrize("name", ["t.json", "t.toml", "t.yaml"])
-def test_tables_without_end_are_malformed(tmp_path, name):
+@pytest.mark.parametrize(("name", "depth"), [("t.json", 20_000), ("t.toml", 20_000), ("t.yaml", 2_000)])
+def test_tables_without_end_are_malformed(tmp_path, name, depth):
     if name == "t.yaml":
         pytest.importorskip("yaml")
-    (tmp_path / name).write_text("a = " * name.endswith("toml") + "[" * 20_000)
+    (tmp_path / name).write_text("a = " * name.endswith("toml") + "[" * depth)
     with pytest.raises(ValueError, match=r".") as caught:
         read_table(tmp_path / name)
     assert "\n" not in str(caught.value)

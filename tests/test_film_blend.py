@@ -130,28 +130,17 @@ def test_autoencoders(networks):
 
 def test_from_model_to_model(graft, models):
     a, b, _ = models
-    result = graft("film", "blend", A, B, *SEED, "--ease", "linear", *SHORT)
-    assert result.code == 0
-    assert equal(frame(0), drawn(a, a))
-    assert equal(frame(2), drawn(a, blend(a, b, interpolate(0.5))))
-    assert equal(frame(4), drawn(a, b))
-    assert not equal(frame(0), frame(4))
-    assert read_recipe("frames/00.png")["models"] == [a.fingerprint, b.fingerprint]
-
-
-def test_shares_beyond_and_backwards(graft, models):
-    a, b, _ = models
-    options = ("--alpha", "-0.5:1.5", "--ease", "linear", "--reverse")
-    assert graft("film", "blend", A, B, *SEED, *options, *SHORT).code == 0
-    assert equal(frame(4), drawn(a, blend(a, b, interpolate(-0.5))))
-    assert equal(frame(0), drawn(a, blend(a, b, interpolate(1.5))))
-
-
-def test_a_level_over_time(graft, models):
-    a, b, _ = models
-    assert graft("film", "blend", A, B, *SEED, "--swap-at", "32:8", "--width", 0.2, *SHORT).code == 0
-    assert equal(frame(0), drawn(a, blend(a, b, layer_swap(32, width=0.2))))
-    assert equal(frame(4), drawn(a, blend(a, b, layer_swap(8, width=0.2))))
+    for options, first, middle, last in (
+        (("--ease", "linear"), interpolate(0), interpolate(0.5), interpolate(1)),
+        (("--ease", "linear", "--alpha=-0.5:1.5", "--reverse"), *map(interpolate, (1.5, 0.5, -0.5))),
+        (("--swap-at", "32:8", "--width", 0.2), layer_swap(32, width=0.2), None, layer_swap(8, width=0.2)),
+    ):
+        assert graft("film", "blend", A, B, *SEED, *options, *SHORT, "--overwrite").code == 0
+        for number, rule in ((0, first), (2, middle), (4, last)):
+            assert rule is None or equal(frame(number), drawn(a, blend(a, b, rule)))
+        assert not equal(frame(0), frame(4))
+        recipe = read_recipe("frames/00.png")
+        assert recipe.get("of", recipe)["models"] == [a.fingerprint, b.fingerprint]  # backwards: of the film forwards
 
 
 def test_a_circle_and_its_preview(graft, models):
@@ -196,9 +185,9 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
     assert {opened.load(path).precision for path in (A, B, C)} == {torch.bfloat16}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
+def test_bad_input_is_one_sentence(graft, models):
+    before = Path(B).read_bytes()
+    for arguments, says in (
         ((A,), "two models"),
         ((A, B, C, "--alpha", "0:1"), "for two models"),
         ((A, B, "--circle", "--swap-at", "32:4"), "for two models"),
@@ -217,10 +206,7 @@ def test_more_models_than_are_kept_have_the_same_precision(graft, models, monkey
         ((A, "none.safetensors"), "none.safetensors"),
         ((A, B, "--photo", "photos/hill.png", "--codes", "own"), "--codes own"),
         ((A, B, "-o", B), B),
-    ],
-)
-def test_bad_input_is_one_sentence(graft, models, arguments, says):
-    before = Path(B).read_bytes()
-    out = ["-o", "film.mp4"] if "-o" not in arguments else []
-    assert says in graft("film", "blend", *out, "--frames", 3, *arguments).refusal()
+    ):
+        out = ["-o", "film.mp4"] if "-o" not in arguments else []
+        assert says in graft("film", "blend", *out, "--frames", 3, *arguments).refusal()
     assert Path(B).read_bytes() == before

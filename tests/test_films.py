@@ -17,7 +17,6 @@ from graftlab import films
 from graftlab.codes import StyleCodes, SwapCodes
 from graftlab.editing.fitting import fit
 from graftlab.editing.recall import Recall
-from graftlab.errors import GraftError
 from graftlab.rendering import Renderer
 from graftlab.video.easing import between
 from graftlab.video.film import Film, render, reverse
@@ -78,7 +77,7 @@ def test_a_film_that_goes_on_is_the_film_that_never_stopped():
     assert played(film, 20) == []
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 3])
 def threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
@@ -118,8 +117,7 @@ def test_random_noise_is_another_in_each_frame_and_with_each_seed_and_the_same_t
 
 
 @pytest.mark.parametrize("path", ["linear", "spherical", "spline"])
-@pytest.mark.parametrize("closed", [False, True])
-@pytest.mark.parametrize("ease", ["linear", "smooth", "bounce"])
+@pytest.mark.parametrize(("closed", "ease"), [(False, "linear"), (True, "bounce")])
 def test_every_way_meets_its_keys(path, closed, ease):
     way = walk.through(keys(), path, closed, ease)
     legs = 3 if closed else 2
@@ -276,8 +274,9 @@ def test_sweeps_that_make_no_sense_are_refused():
         ({"component 1": (0, nan)}, "finite"),
     ):
         refused(says, sweep, codes(), directions, gains)
-    with pytest.raises(GraftError, match="another model"):
-        sweep(replace(codes(), model="a"), replace(directions, model="b"), {"component 1": (0, 1)})
+    refused(
+        "another model", sweep, replace(codes(), model="a"), replace(directions, model="b"), {"component 1": (0, 1)}
+    )
 
 
 # -- timelines --------------------------------------------------------------------------------------------------------
@@ -448,8 +447,7 @@ def chained(made: list[int], frames: int = 100) -> Film:
     return Film(frames, FPS, chain, recipe={"film": "chain"}, remember=chain.remember)
 
 
-@pytest.mark.parametrize("flipped", [False, True])
-@pytest.mark.parametrize("how", [lambda film: film, reverse])
+@pytest.mark.parametrize(("how", "flipped"), [(lambda film: film, True), (reverse, False)])
 def test_a_chain_that_was_cut_short_goes_on_without_what_came_before(tmp_path, how, flipped):
     """A frame that was kept and is damaged is made again, from the one before it."""
     whole, made = [], []
@@ -522,16 +520,20 @@ def test_cells_that_moved_are_found_again():
 
 
 def test_noise_stays_with_the_world():
-    here = World.first().noise(3, 2, (64, 64), 2.0)
-    grid = Motion(shift=(1 / 8, -1 / 4), zoom=1)
-    moved_on = World.first().after(grid.back((64, 64))).noise(3, 2, (64, 64), 2.0)
-    assert torch.allclose(moved_on[..., :48, 8:], here[..., 16:, :56], atol=1e-5)
-    world, motion = World.first(), Motion(0.5)
+    size = 32, 32
+    here = World.first().noise(3, 2, size, 2.0)
+    step = Motion(shift=(1 / 16, -1 / 8), zoom=1).back(size)
+    moved_on = World.first().after(step).after(step).noise(3, 2, size, 2.0)
+    assert torch.allclose(moved_on[..., :24, 4:], here[..., 8:, :28], atol=1e-5)
+    for zoom in (0.999, 1.001):  # nothing jumps where an octave comes or goes
+        zoomed = World.first().after(Motion(zoom).back(size)).noise(3, 2, size, 2.0)
+        assert (zoomed - here).abs().max() < 0.1
+    world, motion = World.first(), Motion(0.6)  # so that octaves come and go
     for number in range(1000):
-        world = world.after(motion.back((64, 64)))
-        if number % 25:
+        world = world.after(motion.back(size))
+        if number % 50:
             continue
-        assert torch.isfinite(noise := world.noise(0, 2, (64, 64), 2.0)).all()
+        assert torch.isfinite(noise := world.noise(0, 2, size, 2.0)).all()
         assert 0.7 < noise.std() < 1.3
 
 
@@ -616,8 +618,7 @@ def test_shares_of_a_pixel_hardly_flicker():
     assert max(steps) < 0.5 * motion
 
 
-@pytest.mark.parametrize("speed", [0.6, -0.6, 0.01])
-@pytest.mark.parametrize("parallax", [0, 0.5])
+@pytest.mark.parametrize(("speed", "parallax"), [(0.6, 0), (-0.6, 0.5), (0.01, 0.5)])
 def test_a_closed_ride_closes(speed, parallax):
     film = driven(speed=speed, closed=True, parallax=parallax)
     assert differ(film.frame(20), film.frame(0)) < 1e-5
@@ -638,7 +639,7 @@ def test_near_rows_pass_faster():
     assert (a[..., -8:, 4:] - b[..., -8:, :-4]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("count", [1, 3, 8])
 def test_bands_share_every_row(count):
     found = bands(8, 4, 3, count, 0.5)
     assert torch.allclose(sum(band.weight for band in found), torch.ones(32, 1))

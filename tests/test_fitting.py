@@ -163,14 +163,8 @@ def test_principal_is_the_fit_of_what_is_encoded(bundle, network):
     assert torch.allclose(found.mean, reference.mean, atol=0.02)
     photos = len(squares)
     assert said[-1] == (photos, photos)
-    assert found.about == {
-        "pictures": photos,
-        "components": 4,
-        "unreadable": 0,
-        "photos": "photos",
-        "size": 32,
-        "seed": 0,
-    }
+    facts = {"pictures": photos, "components": 4, "unreadable": 0, "photos": "photos", "size": 32, "seed": 0}
+    assert found.about == facts
 
 
 def test_principal_takes_at_most_so_many_and_passes_over_the_unreadable(photos, bundle, network):
@@ -217,9 +211,8 @@ def test_between_is_the_difference_of_what_is_encoded(bundle, photos, network):
     textures = []
     for folder in (bundle / "photos", photos):
         source = open_source(folder)
-        textures.append(
-            torch.cat([codes.texture for _, codes in encode_photos(network, source, range(len(source)), 32)])
-        )
+        pieces = encode_photos(network, source, range(len(source)), 32)
+        textures.append(torch.cat([codes.texture for _, codes in pieces]))
     wanted = difference(*textures, "mine", network.fingerprint)
     assert torch.equal(found.vectors, wanted.vectors)
     assert found.model == network.fingerprint

@@ -8,10 +8,9 @@ import zlib
 import numpy as np
 import pytest
 from claims import refused
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
 from graftlab.data import open_source, scan
-from graftlab.errors import GraftError
 from graftlab.images import open_rgb, read
 from graftlab.images.colours import Colour, compressed, from_narrow
 from graftlab.images.headers import sound
@@ -57,8 +56,10 @@ def notes(data: bytes) -> str:
     return "; ".join(open_rgb(data).info.get("notes", []))
 
 
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("packed", [False, True])
+each_storage = pytest.mark.parametrize(("order", "packed"), [("<", False), (">", True)])
+
+
+@each_storage
 @pytest.mark.parametrize(
     ("values", "kind", "bits", "layout", "expected"),
     [
@@ -89,8 +90,7 @@ def test_twelve_bits_packed(order, photometric):
     assert grays(tiff(data, 4, 12, order, t262=photometric)) == [abs(255 * (1 - photometric) - v) for v in expected]
 
 
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("packed", [False, True])
+@each_storage
 def test_gray_with_alpha(order, packed):
     """Straight (2) and associated (1), which is multiplied already; 8 and 16 bits."""
     for kind, one in (("u1", 1), ("u2", 257)):
@@ -113,8 +113,7 @@ def test_palettes_of_sixteen_bits():
         assert np.asarray(open_rgb(data))[0].tolist() == expected
 
 
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("order", ["<", ">"])
+@each_storage
 def test_planes_of_sixteen_bits_one_after_the_other(order, packed):
     planes = [[10, 200, 30], [40, 50, 60], [70, 80, 90], [255, 255, 255]]  # red of three pixels, green, blue, alpha
     for count in (3, 4):
@@ -136,8 +135,7 @@ def test_lab():
 LEVELS = np.array([[[0, 64, 128], [255, 1, 191]], [[26, 51, 77], [102, 153, 204]]])  # 2 × 2 pixels
 
 
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("packed", [False, True])
+@each_storage
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize(
     ("kind", "bits", "layout", "full"), [("f4", 32, 3, 1), ("f2", 16, 3, 255), ("f8", 64, 3, 1), ("u4", 32, 1, 65535)]
@@ -169,8 +167,11 @@ def test_predictors_of_several_channels(order):
 
 
 def test_a_tiff_of_another_kind_is_named_as_one():
-    with pytest.raises(GraftError, match="TIFF, or of a kind not read here: export it with 8 or 16 bits"):
-        open_rgb(tiff(samples([0.0] * 4, "f4", "<"), 1, [32] * 4, t262=5, t339=[3] * 4))
+    refused(
+        "TIFF, or of a kind not read here: export it with 8 or 16 bits",
+        open_rgb,
+        tiff(samples([0.0] * 4, "f4", "<"), 1, [32] * 4, t262=5, t339=[3] * 4),
+    )
 
 
 # ---------------------------------------------------------------- scales that are judged by the values
@@ -290,8 +291,7 @@ def test_a_long_profile_is_used(tmp_path):
 def test_damaged_pixels_of_a_png_are_refused():
     whole = png(rows=b"\0" + bytes(range(6)))
     for data in (whole[:-30], whole.replace(b"IHDR", b"IHDX"), png(rows=b"\0\1")):
-        with pytest.raises(GraftError, match="damaged"):
-            open_rgb(data)
+        refused("damaged", open_rgb, data)
 
 
 def test_transparency_of_deep_and_of_shallow_pngs():
@@ -303,6 +303,7 @@ def test_transparency_of_deep_and_of_shallow_pngs():
         data = png(chunk(b"tRNS", struct.pack(">H", key[bits])), bits=bits, kind=0, rows=b"\0" + row[bits], width=3)
         assert grays(data) == [255, 0, opaque[bits]]
     rows = b"\0" + struct.pack(">6H", 1000, 2000, 3000, 1000, 2000, 40000)
+    assert np.asarray(open_rgb(png(bits=16, rows=rows)))[0].tolist() == [[3, 7, 11], [3, 7, 156]]
     data = png(chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000)), bits=16, rows=rows)
     assert np.asarray(open_rgb(data))[0].tolist() == [[255] * 3, [3, 7, 156]]
 
@@ -407,17 +408,16 @@ def test_the_last_bytes_of_a_jpeg_may_be_missing():
         assert (np.abs(picture - np.asarray(open_rgb(whole))).max(-1) > 32).mean() < 0.02
         assert notes(whole[:-cut]) == "its last bytes are missing"
     assert notes(whole) == ""
-    with pytest.raises(GraftError, match="damaged or cut short"):
-        open_rgb(whole[:-400])
+    refused("damaged or cut short", open_rgb, whole[:-400])
     progressive = jpeg(noise(), progressive=True)
     picture = np.asarray(open_rgb(progressive[:-2]))
     assert np.array_equal(picture, np.asarray(open_rgb(progressive)))
-    with pytest.raises(GraftError, match="damaged or cut short"):
-        open_rgb(progressive[: len(progressive) // 2])
+    refused("damaged or cut short", open_rgb, progressive[: len(progressive) // 2])
 
 
-@pytest.mark.parametrize("stray", [b"\0", b"\r\n", b"\xef\xbb\xbf", bytes(15)])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize(
+    ("kind", "stray"), [("JPEG", b"\0"), ("PNG", b"\r\n"), ("GIF", b"\xef\xbb\xbf"), ("WEBP", bytes(15))]
+)
 def test_stray_bytes_before_a_picture_are_left_out(stray, kind):
     file = io.BytesIO()
     noise().save(file, kind)
@@ -452,7 +452,9 @@ def test_segments_that_are_too_short():
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera RAW"),
         (b"FUJIFILMCCD-RAW 0201", "camera RAW"),
-        (b"\x76\x2f\x31\x01", "OpenEXR"),
+        (b"\x76\x2f\x31\x01", "OpenEXR.* PNG"),
+        (b"#?RADIANCE\n", "Radiance HDR.* PNG"),
+        (b"8BPS\0\1", "Photoshop.* PNG"),
         (b"\0\0\0\x20ftypisom", "is a video"),
         (b"%PDF-1.7", "PDF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'>", "SVG"),
@@ -461,28 +463,27 @@ def test_segments_that_are_too_short():
 )
 def test_what_is_no_picture_is_named(start, what, monkeypatch):
     monkeypatch.setattr("graftlab.images.plugins.find_spec", lambda name: None)  # a machine without the helpers
-    with pytest.raises(GraftError, match=what):
-        open_rgb(start + bytes(200))
+    refused(what, open_rgb, start + bytes(200))
 
 
-@pytest.mark.parametrize("kind", ["HEIF", "JXL", "AVIF", "JPEG2000", "WEBP", "PNG", "JPEG"])
-@pytest.mark.parametrize("share", [0.1, 0.5])
-def test_a_damaged_picture_is_called_one(kind, share):
+@pytest.mark.parametrize("kind", ["HEIF", "JXL", "AVIF", "JPEG2000", "WEBP", "PNG", "JPEG", "GIF", "TIFF", "BMP"])
+def test_a_damaged_picture_is_called_one(kind):
     """In one line, whatever the reader has to say; not a video, though HEIC and those begin alike."""
     if kind in ("HEIF", "JXL"):
         helper = pytest.importorskip({"HEIF": "pillow_heif", "JXL": "pillow_jxl"}[kind])
         getattr(helper, "register_heif_opener", lambda: None)()
     file = io.BytesIO()
-    noise(16).save(file, kind)
-    refused("damaged", open_rgb, file.getvalue()[: int(share * len(file.getvalue()))], "x")
+    noise().save(file, kind)
+    for share in (0.1, 0.5, 0.9):
+        refused("damaged", open_rgb, file.getvalue()[: int(share * len(file.getvalue()))], "x")
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
 def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", "/dev/zero"):
-        with pytest.raises(GraftError, match="is a pipe or a device"):
-            read(path)
+        refused("is a pipe or a device", read, path)
 
 
 # ---------------------------------------------------------------- the scan
@@ -576,13 +577,3 @@ def with_tag(profile: bytes, tag: bytes, *values: int) -> bytes:
     data[place : place + 12] = tag + struct.pack(">II", len(profile), 8 + len(values))
     data[:4] = struct.pack(">I", len(data))
     return bytes(data)
-
-
-def test_pictures_that_are_not_read_are_named():
-    for beginning, name in {
-        b"#?RADIANCE\n": "Radiance HDR",
-        b"8BPS\0\1": "Photoshop",
-        b"\x76\x2f\x31\x01": "OpenEXR",
-    }.items():
-        with pytest.raises(GraftError, match=f"{name}.* PNG"):
-            open_rgb(beginning + bytes(100), "it")

@@ -31,6 +31,21 @@ def done(*given, **named):
     return begun.codes.w
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """What a search of all steps found, and the state that it left."""
+    begun, file = search(), tmp_path_factory.mktemp("search") / "state.safetensors"
+    carry_out(begun, file=file)
+    return begun.codes.w, file.read_bytes()
+
+
+@pytest.fixture
+def state(finished, tmp_path):
+    """A copy of that state."""
+    (tmp_path / "state.safetensors").write_bytes(finished[1])
+    return tmp_path / "state.safetensors"
+
+
 def distance(codes):
     return (draw(MODEL, codes) - IMAGES).square().mean().item()
 
@@ -63,9 +78,9 @@ def test_each_photo_is_found_as_if_it_were_alone(free_noise):
     assert tiny.differ(done(IMAGES[1:2], free_noise=free_noise), together[1:2]) < 1e-4
 
 
-def test_seeds():
-    assert torch.equal(done(), done())
-    assert not torch.equal(done(), done(seed=1))
+def test_seeds(finished):
+    assert torch.equal(done(), finished[0])
+    assert not torch.equal(done(seed=1), finished[0])
     assert torch.equal(done(jitter=0.0), done(jitter=0.0, seed=1))
 
 
@@ -104,27 +119,23 @@ def without_sense(file, name):
 
 @pytest.mark.parametrize(
     ("damage", "where"),
-    [(cut, 0), (cut, 100), (cut, -1), (without_sense, "w"), (without_sense, "adam.0.exp_avg_sq")],
+    [(cut, 0), (cut, -1), (without_sense, "w"), (without_sense, "adam.0.exp_avg_sq")],
 )
-def test_a_damaged_state_counts_for_nothing(damage, where, tmp_path):
-    file, told = tmp_path / "state.safetensors", []
-    carry_out(search(), file=file)
-    damage(file, where)
-    again = search()
-    carry_out(again, lambda done, total, note: told.append((done, note)), file)
+def test_a_damaged_state_counts_for_nothing(damage, where, finished, state):
+    damage(state, where)
+    again, told = search(), []
+    carry_out(again, lambda done, total, note: told.append((done, note)), state)
     assert told[0] == (0, "its state was damaged: begun again")
     assert [done for done, _ in told[1:]] == list(range(1, 13))
-    assert torch.equal(again.codes.w, done())
-    assert read_tensors(file)[1]["done"] == 12
+    assert torch.equal(again.codes.w, finished[0])
+    assert read_tensors(state)[1]["done"] == 12
 
 
-@pytest.mark.parametrize("lost", ["done", "loss", "w", "adam.0.exp_avg"])
-def test_a_state_of_other_work_is_refused_by_name(lost, tmp_path):
-    file = tmp_path / "state.safetensors"
-    carry_out(search(), file=file)
-    parts = read_tensors(file)
-    write_tensors(file, *({name: value for name, value in part.items() if name != lost} for part in parts))
-    refused(r"state\.safetensors is no state of this work: remove it", lambda: carry_out(search(), file=file))
+def test_a_state_of_other_work_is_refused_by_name(state):
+    parts = read_tensors(state)
+    for lost in ("done", "loss", "w", "adam.0.exp_avg"):
+        write_tensors(state, *({name: value for name, value in part.items() if name != lost} for part in parts))
+        refused(r"state\.safetensors is no state of this work: remove it", carry_out, search(), file=state)
 
 
 def test_a_loss_that_is_no_number_ends_it_and_is_not_saved(tmp_path, monkeypatch):
@@ -136,14 +147,11 @@ def test_a_loss_that_is_no_number_ends_it_and_is_not_saved(tmp_path, monkeypatch
     assert read_tensors(file)[1]["done"] == 3
 
 
-def test_what_is_finished_is_not_done_again(tmp_path):
-    file = tmp_path / "state.safetensors"
-    carry_out(search(), file=file)
-    again = search()
-    monitor = []
-    carry_out(again, lambda done, *_: monitor.append(done), file)
+def test_what_is_finished_is_not_done_again(finished, state):
+    again, monitor = search(), []
+    carry_out(again, lambda done, *_: monitor.append(done), state)
     assert monitor == [12]
-    assert torch.equal(again.codes.w, done())
+    assert torch.equal(again.codes.w, finished[0])
 
 
 def test_a_good_guess_is_kept():

@@ -39,14 +39,14 @@ def interrupted(make, file, after):
 # -- tuning -----------------------------------------------------------------------------------------------------------
 
 
-def tuning(steps=30, batch=8):
+def tuning(steps, batch=8):
     return Tuning(MODEL, CODES, Likeness(PHOTOS, None), steps, batch)
 
 
 def test_the_generator_bends_towards_the_photos():
     before = {name: tensor.clone() for name, tensor in MODEL.state_dict().items()}
     losses = []
-    begun = tuning(60)
+    begun = tuning(30)
     carry_out(begun, lambda done, total, note: losses.append(float(note.removeprefix("loss "))))
     assert losses[-1] < losses[0] * 0.8
     model, codes = begun.finish()
@@ -98,7 +98,7 @@ def test_the_answers_are_known():
 
 
 def test_it_learns():
-    trainer = training(images=1200, learning_rate=0.01, pixels=0.0)
+    trainer = training(images=640, learning_rate=0.01, pixels=0.0)
     before = worth(trainer)
     carry_out(trainer)
     after = worth(trainer)

@@ -97,18 +97,16 @@ def test_devices_and_precisions(bundled):
     assert 0 < tiny.differ(ours, theirs) < 0.1
 
 
-def test_the_fastest_device_is_the_default(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device() == torch.device("cpu")
-    assert choose_device("cpu") == torch.device("cpu")
-
-
 @pytest.mark.parametrize(
     ("cuda", "mps", "rank", "expected"),
-    [(True, True, "3", "cuda:3"), (True, False, None, "cuda:0"), (False, True, None, "mps")],
+    [
+        (True, True, "3", "cuda:3"),
+        (True, False, None, "cuda:0"),
+        (False, True, None, "mps"),
+        (False, False, None, "cpu"),
+    ],
 )
-def test_where_a_gpu_is(monkeypatch, cuda, mps, rank, expected):
+def test_the_fastest_device_is_the_default(monkeypatch, cuda, mps, rank, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
     monkeypatch.setattr(torch, "zeros", lambda *size, device: torch.ones(*size))  # it is not truly there

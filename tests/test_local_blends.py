@@ -17,7 +17,7 @@ from graftlab.blending.blend import blend, doubt_noise
 from graftlab.blending.channels import channels, features_at
 from graftlab.blending.clusters import Clusters, fit, observe
 from graftlab.blending.inputs import probe_photos, probe_seeds
-from graftlab.blending.local import Where, confine
+from graftlab.blending.local import confine
 from graftlab.blending.weights import band, held, interpolate, layer_swap, pair
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -64,8 +64,9 @@ def places(a, clusters, names, codes):
 # -- the place --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", [1.0, layer_swap(8), band(8, 16), interpolate(0.3)])
-@pytest.mark.parametrize("noise", ["const", "fixed", "none"])
+@pytest.mark.parametrize(
+    ("rule", "noise"), [(1.0, "const"), (layer_swap(8), "fixed"), (band(8, 16), "const"), (interpolate(0.3), "none")]
+)
 def test_white_is_the_blend_and_black_is_a(pair_of_kin, rule, noise):
     a, b = pair_of_kin
     codes, blended = a.codes_of([3, 5]), blend(a, b, rule)
@@ -316,9 +317,10 @@ def test_places_in_photos(graft):
     assert shows("frames/01.png", want)
 
 
-@pytest.mark.parametrize(
-    ("command", "options", "says"),
-    [
+def test_bad_places_are_one_sentence(graft, files):
+    write(torch.ones(1, 3, 32, 64), "wide.png")
+    write(-torch.ones(1, 3, 32, 32), "black.png")
+    for command, options, says in (
         ("blend", ("--local", "--alpha", 1), "--local belongs to --clusters"),
         ("blend", ("--soft", 4, "--alpha", 1), "--soft belongs to"),
         ("blend", (*LOCAL, "--alpha", 1, "--swap-at", 8), "one of --swap-at"),
@@ -334,15 +336,6 @@ def test_places_in_photos(graft):
         ("sheet", ("--clusters", "parts.json:1"), "add --local"),
         ("sheet", ("--mask", "m.png", "-o", "m.png"), "this command reads"),
         ("film", ("--clusters", "parts.json:1"), "add --local"),
-    ],
-)
-def test_bad_places_are_one_sentence(graft, files, command, options, says):
-    write(torch.ones(1, 3, 32, 64), "wide.png")
-    write(-torch.ones(1, 3, 32, 32), "black.png")
-    names = ("film", "blend") if command == "film" else (command,)
-    assert says in graft(*names, A, B, *options).refusal()
-
-
-def test_options_are_checked_without_a_file():
-    refused("add --local", Where(clusters=["x.json:1"]).require_place)
-    assert Where().confine(graftlab, "blended") == "blended"
+    ):
+        names = ("film", "blend") if command == "film" else (command,)
+        assert says in graft(*names, A, B, *options).refusal()

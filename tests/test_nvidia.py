@@ -1,6 +1,7 @@
 """NVIDIA's StyleGAN2 pickles of the PyTorch generation: what their code computes, and what is refused."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -29,25 +30,28 @@ FILES = {"A": "nvidia", "B": "nvidia_finetuned", "conditional": "nvidia_conditio
 NEAR = 5e-5  # of a tensor's largest value
 
 
-def contents(name: str = "A") -> Contents:
-    """What a fixture holds, for a test to change."""
+@cache
+def whole(name: str) -> Contents:
     return open_contents(FIXTURES / f"{FILES[name]}.pkl")
 
 
+def contents(name: str = "A") -> Contents:
+    """What a fixture holds, for a test to change."""
+    return deepcopy(whole(name))
+
+
 def opened(name: str = "A", part: str = "G_ema") -> ModelFile:
-    file = read(contents(name), part)
-    assert file is not None
-    return file
+    return read(contents(name), part)
 
 
 @cache
 def model(name: str, part: str = "G_ema") -> StyleGAN2:
-    return build(opened(name, part))  # type: ignore[return-value]
+    return build(opened(name, part))
 
 
 def discriminator(name: str) -> StyleDiscriminator:
     file = opened(name)
-    network = StyleDiscriminator(file.config)  # type: ignore[arg-type]
+    network = StyleDiscriminator(file.config)
     network.load_state_dict(dict(file.discriminators))
     return network.eval().requires_grad_(False)
 
@@ -108,11 +112,9 @@ def test_without_clamp() -> None:
     for name in modules(holding, "G_ema"):
         module(holding, name=name).pop("conv_clamp", None)
     file = read(holding)
-    assert file is not None
     assert not file.discriminators
     assert "limits activations to 4 here and 0 in the generator" in file.notes[0]
     network = build(file)
-    assert isinstance(network, StyleGAN2)
     picture = network.decode(network.map(expected["z"], expected["c"]))
     assert differ(picture, expected["img_const_psi1_without_clamp"]) < NEAR
 
@@ -149,7 +151,6 @@ def test_background() -> None:
     holding = contents()
     holding.tree.update(cur_nimg=25_000, resume_pkl="ffhq256", augment_pipe=Record(Name("a", "B"), ()))
     file = read(holding)
-    assert file is not None
     assert file.about["images_seen"] == 25_000
     assert file.about["resume_pkl"] == "ffhq256"
     assert file.about["trained_on"] == "./datasets/example.zip"
@@ -160,7 +161,6 @@ def test_background() -> None:
 def test_generator_by_itself() -> None:
     holding = contents()
     file = read(Contents(Path("alone.pt"), "torch zip", holding.tree["G_ema"]))
-    assert file is not None
     const = module(holding, name="synthesis.b4")["_parameters"]["const"]
     assert file.tensors["synthesis.constant"].data_ptr() == const.data_ptr()  # a view of the file
     assert file.tensors.keys() == opened().tensors.keys()
@@ -171,7 +171,6 @@ def test_no_average() -> None:
     holding = contents()
     del holding.tree["G_ema"]
     file = read(holding)
-    assert file is not None
     assert torch.equal(file.tensors["synthesis.constant"], opened("A", "G").tensors["synthesis.constant"])
     assert file.notes == ("There is no averaged generator (G_ema); the one in training (G) is used.",)
 
@@ -224,7 +223,6 @@ def test_stylegan2_of_the_stylegan3_repository() -> None:
     arguments = module(holding)["_init_kwargs"]
     arguments.update(fused_modconv_default="inference_only", **arguments.pop("synthesis_kwargs"))
     file = read(holding)
-    assert file is not None
     assert file.config.clamp == 256
     assert file.discriminators
     assert torch.equal(file.tensors["mapping.average"], opened().tensors["mapping.average"])
@@ -238,9 +236,7 @@ def test_without_noise() -> None:
             state["use_noise"] = False
             del state["_parameters"]["noise_strength"], state["_buffers"]["noise_const"]
     file = read(holding)
-    assert file is not None
     network = build(file)
-    assert isinstance(network, StyleGAN2)
     picture = network.decode(network.map(expected["z"]), noise="const")
     assert differ(picture, expected["A.img_none_psi1"]) < NEAR
 
@@ -253,7 +249,6 @@ def test_constant_that_is_not_square() -> None:
             if key in state.get(table, {}):
                 state[table][key] = torch.cat([state[table][key]] * 2, dim=-1)
     file = read(holding)
-    assert file is not None
     assert file.config.constant == (4, 8)
     assert not file.discriminators  # which is square still
     assert "b4.fc.weight is (12, 192), not (12, 384)" in file.notes[0]
@@ -267,7 +262,6 @@ def test_half_precision() -> None:
             tensors = module(holding, name=name).get(table, {})
             tensors.update({key: tensor.half() for key, tensor in tensors.items() if tensor is not None})
     file = read(holding)
-    assert file is not None
     assert file.tensors["synthesis.constant"].dtype == torch.float16
     assert build(file).synthesis.constant.dtype == torch.float32
 
@@ -392,7 +386,6 @@ def test_missing_numbers_are_the_loaders_affair() -> None:
     bias = module(holding, name="synthesis.b8.conv1")["_parameters"]["bias"]
     bias[0] = torch.nan
     file = read(holding)
-    assert file is not None
     refused(r"not finite numbers: synthesis\.blocks\.1\.conv\.bias", build, file)
 
 
@@ -412,7 +405,6 @@ def test_a_discriminator_that_does_not_fit_is_left_out(
     holding = contents()
     edit(module(holding, "D", name))
     file = read(holding)
-    assert file is not None
     assert not file.discriminators
     assert file.notes[0].startswith("The discriminator is left out: ")
     assert told in file.notes[0]
@@ -424,7 +416,6 @@ def test_deviation_over_the_whole_batch() -> None:
     holding = contents()
     module(holding, "D", "b4.mbstd")["group_size"] = None
     file = read(holding)
-    assert file is not None
     network = StyleDiscriminator(file.config)
     network.load_state_dict(dict(file.discriminators))
     assert network(torch.zeros(6, 3, 64, 64)).shape == (6, 1)  # no multiple of four
@@ -446,7 +437,7 @@ def test_what_goes_back_is_what_came(name: str, checkout: str, tmp_path: Path) -
         alike(new, old)
         assert all(torch.equal(new.tensors[key].float(), old.tensors[key].float()) for key in old.tensors)
     assert {ours["D"].name.module, ours["G"].name.module} == {CHECKOUTS[checkout]}
-    assert build(read(open_contents(path))).fingerprint == model(name).fingerprint  # type: ignore[arg-type]
+    assert build(read(open_contents(path))).fingerprint == model(name).fingerprint
 
 
 def alike(new: Network, old: Network) -> None:

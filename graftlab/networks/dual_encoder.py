@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config import DualEncoderConfig
+from graftlab.networks.layers import gaussian
 from graftlab.networks.model import Network
 
 PADDING, UNKNOWN = 0, 1  # pieces that are none; the vocabulary's own follow
@@ -40,7 +41,9 @@ class TextTower(nn.Module):
 
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__()
-        self.pieces = nn.Embedding(SPECIAL + len(config.vocabulary), config.width)
+        self.pieces = nn.Embedding.from_pretrained(
+            gaussian(SPECIAL + len(config.vocabulary), config.width), freeze=False
+        )
         self.places = nn.Parameter(torch.zeros(config.length, config.width))
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
         self.last = nn.LayerNorm(config.width)
