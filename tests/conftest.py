@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -125,6 +125,25 @@ def graft(request, bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def refuses(graft) -> Callable[..., None]:
+    """Checks that each of some commands is refused in one sentence, which says what stands beside it, and that every
+    file is left as it was."""
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+    def check(rows: Iterable[tuple[Sequence[object], str]], *group: object) -> None:
+        before = files()
+        for command, says in rows:
+            result = graft(*group, *command)
+            assert says in result.refusal(), command
+            assert result.err.startswith("Usage: ") or result.err.count("graft: ") == 1, result.err
+            assert files() == before, command
+
+    return check
 
 
 @pytest.fixture(scope="module")

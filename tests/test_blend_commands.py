@@ -172,11 +172,10 @@ def test_unrelated_networks_are_refused_unless_forced(graft, models):
     assert graft("blend", A, "other.safetensors", "--alpha", 0.5, "--force").code == 0
 
 
-def test_bad_input_is_one_sentence(graft, models):
+def test_bad_input_is_one_sentence(refuses, models):
     save_model(Path("classes.safetensors"), tiny.stylegan2(classes=3))
     Path("half.json").write_text('{"4": [0.5, 0]}')
-    before = Path(A).read_bytes()
-    for arguments, says in (
+    mistakes = (
         ((A, B), "--swap-at"),
         ((A, B, *SWAP, "--alpha", "1"), "one of"),
         ((A, *SWAP), "two models"),
@@ -198,23 +197,19 @@ def test_bad_input_is_one_sentence(graft, models):
         ((A, B, *SWAP, "--to-rgb", "0.5"), "--to-rgb"),
         ((A, B, *SWAP, "--part", "encoder"), "--part"),
         ((A, B, *SWAP, "--part", "middle"), "--part"),
-        ((A, B, *SWAP, "--seeds", "x"), "--seeds"),
         ((A, B, *SWAP, "--samples", "s.txt"), "s.txt"),
         ((A, B, *SWAP, "--samples", "s.png", "--class", "1"), "knows no classes"),
         ((A, B, *SWAP, "--samples", "s.png", "--photo", "none.png"), "none.png"),
         ((A, B, *SWAP, "-o", A), A),
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),
-        ((A, "photos/hill.png", *SWAP), "hill.png"),
-    ):
-        assert says in graft("blend", *arguments).refusal(), arguments
-        assert Path(A).read_bytes() == before
-        assert not Path("blend.safetensors").exists()
-    for arguments, says in (
+    )
+    refuses(mistakes, "blend")
+    mistakes = (
         ((A, "classes.safetensors"), "classes"),
+        ((A, "none.safetensors"), "none.safetensors"),
         ((A, B, "-o", "chart.txt"), "chart.txt"),
         ((A, B, "--seeds", ""), "--seeds"),
         ((A, B, "--photo", "photos/hill.png"), "--photo is for autoencoders"),
-        ((A, "none.safetensors"), "none.safetensors"),
-    ):
-        assert says in graft("diff", *arguments).refusal(), arguments
+    )
+    refuses(mistakes, "diff")

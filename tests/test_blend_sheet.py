@@ -318,13 +318,13 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
-def test_bad_input_is_one_sentence(graft, models):
+def test_bad_input_is_one_sentence(refuses, models):
     save_model(Path("small.safetensors"), tiny.stylegan2(channels=(16, 16, 8)))
     Path("empty").mkdir()
     Path("mine_files").mkdir()
     Path("broken").mkdir()
     Path("broken/000001000.safetensors").write_bytes(snapshot(1).read_bytes()[:5000])
-    for arguments, says in (
+    mistakes = (
         ((A,), "two models"),
         ((A, B, C, "--rows", "alpha"), "make 'snapshots' or 'models' an axis"),
         ((A, B, "--rows", "nonsense"), "--rows is one of"),
@@ -344,7 +344,6 @@ def test_bad_input_is_one_sentence(graft, models):
         ((A, B, "--level", "2"), "level"),
         ((A, B, "--part", "generator"), "--part"),
         ((A, B, "--seeds", "4-1"), "--seeds"),
-        ((A, B, "--seeds", "a"), "--seeds"),
         ((A, B, "--photo", "photos/hill.png", "--codes", "own"), "--codes own"),
         ((A, B, "--codes", "hers"), "--codes"),
         ((A, "empty"), "holds no models"),
@@ -354,9 +353,8 @@ def test_bad_input_is_one_sentence(graft, models):
         ((A, "none.safetensors"), "none.safetensors"),
         ((A, B, "-o", "mine.html"), "holds no tiles"),
         ((A, B, "-o", "s.mp4"), ".html"),
-    ):
-        assert says in graft("sheet", *arguments).refusal(), arguments
-        assert not list(Path().glob("sheet.*"))
+    )
+    refuses(mistakes, "sheet")
 
 
 def test_unrelated_models_by_force(graft, models):

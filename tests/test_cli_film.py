@@ -386,11 +386,10 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
     assert "goes on" not in graft("film", "walk", HILL, LAKE, *SHORT, "--no-resume").err
 
 
-def test_mistakes_are_one_sentence(graft, clip, directions, style):
+def test_mistakes_are_one_sentence(refuses, clip, directions, style):
     save_model(Path("net.safetensors"), new_model())
     replace(directions, model="0" * 64).save("alien.safetensors")
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    for command, says in (
+    mistakes = (
         (("recon", "none.mp4"), "none.mp4 does not exist"),
         (("recon", HILL), "is no video"),
         (("recon", "clip.mp4", "--frames", 0), "0 frames shows nothing"),
@@ -398,7 +397,6 @@ def test_mistakes_are_one_sentence(graft, clip, directions, style):
         (("recon", "clip.mp4", "--frames", 3, "--seconds", 1), "not in both"),
         (("recon", "clip.mp4", "-o", "clip.mp4"), "this command reads"),
         (("recon", "clip.mp4", "-o", "film.xyz"), "no extension for films"),
-        (("recon", "clip.mp4", "-o", "photos/hill.png/film.mp4"), "no folder you may write to"),
         (("recon", "clip.mp4", "--noise", "loud"), "noise must be one of"),
         (("desync", "clip.mp4", "--texture-offset", "nan"), "offset must be a finite number"),
         (("desync", "clip.mp4", "--ends", "loop"), "wrap, hold, mirror"),
@@ -439,9 +437,5 @@ def test_mistakes_are_one_sentence(graft, clip, directions, style):
         (("walk", "--seeds", "1,2", "--psi", "low", "-m", "style.safetensors"), "--psi takes a number"),
         (("sweep", HILL, "alien.safetensors"), "another model"),
         (("sweep", HILL, "none.safetensors"), "none.safetensors"),
-    ):
-        result = graft("film", *command)
-        assert result.code == 2, (command, result)
-        assert says in " ".join(result.err.split())
-        assert len(result.err.strip().splitlines()) <= 2, result.err
-        assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    )
+    refuses(mistakes, "film")

@@ -362,17 +362,15 @@ def test_autoencoders(graft):
     assert load("blend.safetensors", device="cpu").fingerprint == blend(own, load(B, device="cpu"), wanted).fingerprint
 
 
-def test_bad_input_is_one_sentence(graft, models, parts):
+def test_bad_input_is_one_sentence(refuses, models, parts):
     Path("empty").mkdir()
-    for arguments, says in (
+    mistakes = (
         (("fit", A, "--layer", "64"), "choose a resolution among 4, 8, 16, 32"),
         (("fit", A, "--layer", "sky"), "'sky' (--layer)"),
         (("fit", A, "--layer", "4", "--seeds", "0", "--parts", "17"), "--parts"),
         (("fit", A, "--layer", "4", "--seeds", "0", "--parts", "0"), "--parts"),
-        (("fit", A, "--layer", "4", "--seeds", "x"), "--seeds"),
         (("fit", A, "--layer", "4", "-o", "parts.txt"), ".json"),
         (("fit", A, "--layer", "4", "--samples", "parts.txt"), "parts.txt"),
-        (("fit", "none.safetensors", "--layer", "4"), "none.safetensors"),
         (("fit", "landscapes-128", "--layer", "16", "--photo", "empty"), "empty holds no pictures"),
         (("fit", A, "--layer", "16", "--photo", "photos"), "--photo is for autoencoders"),
         (
@@ -383,11 +381,11 @@ def test_bad_input_is_one_sentence(graft, models, parts):
         (("show", A, "photos/hill.png"), "hill.png holds no clusters"),
         (("show", A, "parts.json", "--seeds", ""), "--seeds"),
         (("show", "landscapes-128", "parts.json"), "'synthesis.blocks.2.conv'"),
-    ):
-        assert says in graft("clusters", *arguments).refusal(), arguments
+    )
+    refuses(mistakes, "clusters")
 
 
-def test_edited_files_that_do_not_fit(graft, models, parts):
+def test_edited_files_that_do_not_fit(refuses, models, parts):
     whole = json.loads(parts.read_text())
     rows = whole["channels"]
     silent = [{**row, "membership": [1, 0, 1]} for row in rows]
@@ -402,7 +400,7 @@ def test_edited_files_that_do_not_fit(graft, models, parts):
         "minus": {"channels": [{**rows[0], "membership": [1, -2, 1]}, *rows[1:]]},
     }.items():
         Path(f"{name}.json").write_text(json.dumps({**whole, **changes}))
-    for options, says in (
+    mistakes = (
         (("--clusters", "parts.json"), "such as parts.json:3,5"),
         (("--clusters", "parts.json:"), "such as parts.json:3,5"),
         (("--clusters", "parts.json:eyes"), "no cluster 'eyes', only 0, 1, 2"),
@@ -423,6 +421,5 @@ def test_edited_files_that_do_not_fit(graft, models, parts):
             "listed.json holds no sensible clusters (A layer and a model",
         ),
         (("--clusters", "parts.json:0", "--clusters", "parts.json:1"), "blocks.2.conv twice"),
-    ):
-        assert says in graft("blend", A, B, *options).refusal(), options
-        assert not Path("blend.safetensors").exists()
+    )
+    refuses(mistakes, "blend", A, B)
