@@ -305,6 +305,7 @@ def mistakes():
     yield ("show", "missing"), "missing: no such file"
     yield ("show", HILL), "hill.png"
     yield ("sweep", HILL, "landscapes-128"), "landscapes-128"  # without directions beside it
+    yield ("sweep", "nowhere.png", FILE), "nowhere.png"
     yield ("sweep", HILL, FILE, "--name", "snow"), "no direction 'snow', only night, component 2"
     yield ("sweep", HILL, FILE, "--gains", "1,much"), "--gains takes numbers"
     yield ("sweep", HILL, FILE, "--gains", "1e4"), "between -1000 and 1000"
