@@ -116,6 +116,16 @@ def test_rotation_keeps_the_middle_and_noise_has_its_deviation():
     assert grain.flatten(1).std(1).min() < 0.01  # of some hardly any
 
 
+def test_several_changes_come_one_after_the_other():
+    images, names = pictures(), ("colour", "luma", "cutout")
+    torch.manual_seed(1)
+    changed = augment.draw(names, 6, 16, CPU)(images)
+    torch.manual_seed(1)
+    for name in names:
+        images = augment.draw([name], 6, 16, CPU)(images)
+    assert torch.equal(changed, images)
+
+
 def test_none_and_unknown():
     images = pictures()
     assert augment.draw((), 6, 16, CPU)(images) is images

@@ -399,7 +399,7 @@ def test_impossible_trainings(refuses):
         (("--precision", "float16"), "float16"),
         (("--device", "toaster"), "toaster"),
     )
-    refuses([*mistakes, (("--json",), "--dry-run")], "train", "photos", "--run", "run", *TINY)
+    refuses([*mistakes, (("--json", "--images", "2"), "--dry-run")], "train", "photos", "--run", "run", *TINY)
     refuses(mistakes, "train", "photos", "--run", "run", *TINY, "--dry-run")
 
 
