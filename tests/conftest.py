@@ -2,26 +2,30 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+import typer.main
 from offline import offline
-from tiny import lay_beside, new_model, pictures
+from tiny import lay_beside, new_model, pictures, stylegan2, tuned
 from web import Web
 
 from graftlab import cli
 from graftlab.checkpoints import load
 from graftlab.checkpoints.native import save_model
+from graftlab.cli.lazy import Later
 from graftlab.images import write
 from graftlab.perception import efficientnet
 
 torch.set_num_threads(1)  # networks as small as these gain nothing by a second one
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
 os.fsync = lambda file: None  # what tests write need not outlive a power cut: waiting for the disk took half their time
+typer.main.get_command, Later.load = cache(typer.main.get_command), cache(Later.load)  # a process runs one command
 
 PHOTOS = {"hill.png": (50, 37), "lake at dusk.jpg": (64, 64), "海.png": (33, 80)}  # name: width, height
 
@@ -55,6 +59,27 @@ def photos(photo_folder, tmp_path) -> Path:
 def model(bundle):
     """The tiny model in the place of the bundled ones."""
     return load.load(bundle / "landscapes-128.safetensors", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def kin(tmp_path_factory) -> Callable[[str], list[torch.nn.Module]]:
+    """Lays models of a kind in the folder at work, and returns them as loaded: StyleGAN2s of 32 px whose files
+    a.safetensors, b and c are kin, and one, other.safetensors, that is not; or a.safetensors and b, autoencoders."""
+    kinds: dict[str, tuple[Path, list[torch.nn.Module]]] = {}
+    for kind, new, names in (("stylegan2", stylegan2, "abc"), ("autoencoder", new_model, "ab")):
+        folder = tmp_path_factory.mktemp(kind)
+        for seed, name in enumerate(names):
+            about = ({"licence": "CC0", "trained_on": "hills"}, {"licence": "CC0"}, {})[seed]
+            save_model(folder / f"{name}.safetensors", tuned(new(), seed) if seed else new(), about)
+        kinds[kind] = folder, [load.load(path, device="cpu") for path in sorted(folder.iterdir())]
+    save_model(kinds["stylegan2"][0] / "other.safetensors", stylegan2(4))
+
+    def lay(kind: str) -> list[torch.nn.Module]:
+        folder, models = kinds[kind]
+        shutil.copytree(folder, ".", dirs_exist_ok=True)
+        return models
+
+    return lay
 
 
 @pytest.fixture
@@ -100,6 +125,25 @@ def graft(request, bundle, photos, tmp_path, monkeypatch, capsys) -> Callable[..
         return Result(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def refuses(graft) -> Callable[..., None]:
+    """Checks that each of some commands is refused in one sentence, which says what stands beside it, and that every
+    file is left as it was."""
+
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+    def check(rows: Iterable[tuple[Sequence[object], str]], *group: object) -> None:
+        before = files()
+        for command, says in rows:
+            result = graft(*group, *command)
+            assert says in result.refusal(), command
+            assert result.err.startswith("Usage: ") or result.err.count("graft: ") == 1, result.err
+            assert files() == before, command
+
+    return check
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """`graft sheet`: every cell is the blend that its row and column name, made at once or in parts; what is refused."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,14 @@ EDGE = 64  # of a cell: 32 pixels, four seeds
 SEEDS = ("--seeds", "1-4", "--psi", 1)
 
 
-@pytest.fixture
-def models(graft):
-    """Three kin StyleGAN2s of 32 px, and a run's snapshots of which one is missing."""
-    save_model(Path(A), tiny.stylegan2())
-    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 1))
-    save_model(Path(C), tiny.tuned(tiny.stylegan2(), 2))
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run's snapshots, of which one is missing."""
+    folder = tmp_path_factory.mktemp("run")
     for number in (1, 2, 4, 5):
-        save_model(snapshot(number), tiny.tuned(tiny.stylegan2(), 3, 0.05 * number), {"images_seen": 1000 * number})
-    return [load(path, device="cpu") for path in (A, B, C)]
+        network = tiny.tuned(tiny.stylegan2(), 3, 0.05 * number)
+        save_model(folder / snapshot(number), network, {"images_seen": 1000 * number})
+    return folder / "run"
 
 
 def snapshot(number):
@@ -43,10 +43,14 @@ def snapshot(number):
 
 
 @pytest.fixture
-def autoencoders(graft):
-    save_model(Path(A), tiny.new_model())
-    save_model(Path(B), tiny.tuned(tiny.new_model(), 1))
-    return [load(path, device="cpu") for path in (A, B)]
+def models(graft, kin, run_folder):
+    shutil.copytree(run_folder, "run")
+    return kin("stylegan2")
+
+
+@pytest.fixture
+def autoencoders(graft, kin):
+    return kin("autoencoder")
 
 
 def cells(path, rows, columns, edge=2 * EDGE, title="?"):
@@ -119,10 +123,10 @@ def test_chosen_snapshots(graft, models):
 
 def test_models_by_models(graft, models):
     axes = ("--rows", "models", "--columns", "models", "--swap-at", 8)
-    assert graft("sheet", A, B, C, *axes, *SEEDS, "-o", "s.png").code == 0
-    found = cells("s.png", ["a", "b", "c"], ["a", "b", "c"])
-    for i in range(3):
-        for j in range(3):
+    assert graft("sheet", A, B, *axes, *SEEDS, "-o", "s.png").code == 0
+    found = cells("s.png", ["a", "b"], ["a", "b"])
+    for i in range(2):
+        for j in range(2):
             assert equal(found[i][j], shown(models[0], blend(models[i], models[j], layer_swap(8))))
 
 
@@ -207,13 +211,6 @@ def test_a_sheet_that_was_cut_short_goes_on(graft, models, monkeypatch, out):
     assert contents(out) == want
 
 
-def test_what_is_neither_a_picture_nor_a_page_is_refused(graft):
-    refused = graft("sheet", A, B, "-o", "s.mp4")
-    assert refused.code == 2
-    assert ".png" in refused.err
-    assert ".html" in refused.err
-
-
 def contents(out):
     paths = [Path(out), *Path().glob("*_files/*/*")]
     return {str(path): path.read_bytes() for path in paths}
@@ -230,37 +227,35 @@ def test_a_photo_that_was_edited_begins_anew(graft, autoencoders, monkeypatch):
     assert "photos/hill.png changed" in result.err.replace("\n", " ")
 
 
-def test_another_model_under_the_same_name_begins_anew(graft, models, monkeypatch):
-    command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
-    with monkeypatch.context() as patch:
-        patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
-        assert graft(*command).code == 1
-    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 8))
-    result = graft(*command)
-    assert "begun again" in result.err.replace("\n", " ")
-    want = blend(models[0], load(B, device="cpu"), layer_swap(4))
-    assert equal(cells("s.png", ["0", "0.25", "0.5", "0.75", "1"], ["4", "8"])[4][0], shown(models[0], want))
-
-
-def test_a_damaged_row_is_drawn_again(graft, models, monkeypatch):
-    command = ("sheet", A, B, "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
+def test_a_damaged_row_is_drawn_again_and_another_model_of_the_name_begins_anew(graft, models, monkeypatch):
+    command = ("sheet", A, B, "--rows", "alpha:0,0.5,1", "--columns", "levels:4,8", *SEEDS, "-o", "s.png")
     assert graft(*command).code == 0
     want = contents("s.png")
-    with monkeypatch.context() as patch:
-        patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
-        assert graft(*command).code == 1
+
+    def stopped_at_the_end():
+        with monkeypatch.context() as patch:
+            patch.setattr("graftlab.images.write", lambda *_: 1 / 0)
+            assert graft(*command).code == 1
+
+    stopped_at_the_end()
     (row,) = Path(".s.png.parts").glob("00000002.*")
     row.write_bytes(row.read_bytes()[:99] + b"?" + row.read_bytes()[100:])
     assert graft(*command).code == 0
     assert contents("s.png") == want
+    stopped_at_the_end()
+    save_model(Path(B), tiny.tuned(tiny.stylegan2(), 8))
+    result = graft(*command)
+    assert "begun again" in result.err.replace("\n", " ")
+    want = blend(models[0], load(B, device="cpu"), layer_swap(4))
+    assert equal(cells("s.png", ["0", "0.5", "1"], ["4", "8"])[2][0], shown(models[0], want))
 
 
 # -- in Python --------------------------------------------------------------------------------------------------------
 
 
 def test_the_call_and_the_command_make_the_same_sheet(graft, models):
-    assert graft("sheet", A, B, "--rows", "alpha:0.5,1", "--columns", "levels", "--width", 1, *SEEDS).code == 0
-    axes = {"rows": "alpha:0.5,1", "columns": "levels", "switch": Switch(width=1.0)}
+    assert graft("sheet", A, B, "--rows", "alpha:0.5,1", "--columns", "levels:8,16", "--width", 1, *SEEDS).code == 0
+    axes = {"rows": "alpha:0.5,1", "columns": "levels:8,16", "switch": Switch(width=1.0)}
     blending.sheet([A, B], "mine.png", **axes, inputs=Inputs(seeds="1-4", psi=1), device="cpu")
     assert np.array_equal(*(np.asarray(Image.open(path)) for path in ("sheet.png", "mine.png")))
     assert read_recipe("mine.png")["models"] == [model.fingerprint for model in models[:2]]
@@ -312,7 +307,7 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
     in_use = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").is_dir() else 100
     resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 20, allowed[1]))
     try:
-        shares = ",".join(str(i / 40) for i in range(40))
+        shares = ",".join(str(i / 24) for i in range(24))
         options = ("--rows", f"alpha:{shares}", "--columns", "levels:8", "--seeds", 1, "-o", "s.png")
         result = graft("sheet", A, B, *options)
     finally:
@@ -323,9 +318,13 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
+def test_bad_input_is_one_sentence(refuses, models):
+    save_model(Path("small.safetensors"), tiny.stylegan2(channels=(16, 16, 8)))
+    Path("empty").mkdir()
+    Path("mine_files").mkdir()
+    Path("broken").mkdir()
+    Path("broken/000001000.safetensors").write_bytes(snapshot(1).read_bytes()[:5000])
+    mistakes = (
         ((A,), "two models"),
         ((A, B, C, "--rows", "alpha"), "make 'snapshots' or 'models' an axis"),
         ((A, B, "--rows", "nonsense"), "--rows is one of"),
@@ -336,7 +335,6 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
         ((A, B, "--columns", "levels:4,x"), "levels:4,x"),
         ((A, B, "--columns", "levels:"), "levels:"),
         ((A, B, "--rows", "alpha:nan"), "not at nan (--alpha)"),
-        ((A, B, "--rows", "alpha:1e30"), "not at 1e+30 (--alpha)"),
         ((A, B, "--rows", "models"), "for both"),
         ((A, B, "--rows", "models", "--columns", "models"), "--swap-at, or --alpha"),
         ((A, B, "--alpha", "0.5"), "--alpha is for all cells"),
@@ -346,32 +344,21 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
         ((A, B, "--level", "2"), "level"),
         ((A, B, "--part", "generator"), "--part"),
         ((A, B, "--seeds", "4-1"), "--seeds"),
-        ((A, B, "--seeds", "a"), "--seeds"),
         ((A, B, "--photo", "photos/hill.png", "--codes", "own"), "--codes own"),
         ((A, B, "--codes", "hers"), "--codes"),
         ((A, "empty"), "holds no models"),
         ((A, "broken"), "000001000.safetensors"),
-        ((A, "apart.safetensors"), "apart.safetensors does not go with a.safetensors"),
+        ((A, "other.safetensors"), "other.safetensors does not go with a.safetensors"),
         ((A, "small.safetensors"), "small.safetensors does not go with a.safetensors"),
         ((A, "none.safetensors"), "none.safetensors"),
-        ((A, B, "-o", "s.txt"), "s.txt"),
         ((A, B, "-o", "mine.html"), "holds no tiles"),
-    ],
-)
-def test_bad_input_is_one_sentence(graft, models, arguments, says):
-    save_model(Path("apart.safetensors"), tiny.stylegan2(4))
-    save_model(Path("small.safetensors"), tiny.stylegan2(channels=(16, 16, 8)))
-    Path("empty").mkdir()
-    Path("mine_files").mkdir()
-    Path("broken").mkdir()
-    Path("broken/000001000.safetensors").write_bytes(snapshot(1).read_bytes()[:5000])
-    assert says in graft("sheet", *arguments).refusal()
-    assert not list(Path().glob("sheet.*"))
+        ((A, B, "-o", "s.mp4"), ".html"),
+    )
+    refuses(mistakes, "sheet")
 
 
 def test_unrelated_models_by_force(graft, models):
-    save_model(Path("apart.safetensors"), tiny.stylegan2(4))
-    result = graft("sheet", A, "apart.safetensors", "--force", "--columns", "levels:8", "-o", "s.png")
+    result = graft("sheet", A, "other.safetensors", "--force", "--columns", "levels:8", "-o", "s.png")
     assert result.code == 0
     assert "trained apart" in result.err.replace("\n", " ")
 

@@ -160,9 +160,8 @@ def test_other_files_are_no_rows(tmp_path):
     refused(r"rows.json names a resolution twice", read_rows, path)
 
 
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
+def test_what_makes_no_sense_is_refused():
+    for make, says in (
         (lambda: layer_swap(16, 2), "--level"),
         (lambda: layer_swap(0), "--swap-at"),
         (lambda: layer_swap(16, 0, 0.0), "--width"),
@@ -177,7 +176,5 @@ def test_other_files_are_no_rows(tmp_path):
         (lambda: band(64, 16), "--band"),
         (lambda: matrix({4: (1, 0), 8: (1,)}), "--weights"),
         (lambda: matrix({}), "--weights"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(make, says):
-    refused(rf"{says}\)\.$", make)
+    ):
+        refused(rf"{says}\)\.$", make)

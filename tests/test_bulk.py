@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def fatal(flag):
 
     def slowly(numbers, into, progress):  # until the other one was there
         while os.getpid() == PARENT and not flag.exists():
-            progress(0)
+            time.sleep(0.01)
         return make(numbers, into, progress)
 
     return Work(slowly, 10, 3, {})

@@ -17,6 +17,7 @@ from graftlab.checkpoints import load as loading
 from graftlab.checkpoints.load import bundled_models, load
 from graftlab.checkpoints.native import save_model
 from graftlab.codes import Codes
+from graftlab.editing import style_directions
 from graftlab.editing.directions import Directions, sweep
 from graftlab.editing.fitting import between, principal
 from graftlab.editing.style_directions import SEEDS, ganspace, sefa
@@ -238,8 +239,13 @@ def test_rename_compose_orthogonalise(graft, found):
 
 
 @pytest.fixture
-def styles(graft):
+def styles(graft, monkeypatch):
+    """A StyleGAN2 of which few seeds are looked at, however many are asked for."""
     save_model(Path("net.safetensors"), stylegan2())
+    all_seeds = style_directions._map_seeds
+    few = lambda codes_of, count, progress: all_seeds(codes_of, min(count, 200), progress)  # noqa: E731
+    monkeypatch.setattr(style_directions, "_map_seeds", few)
+    monkeypatch.setattr(style_directions, "BATCH", 100)
     return load("net.safetensors", device="cpu")
 
 
@@ -248,7 +254,7 @@ def test_sefa(graft, styles):
     assert result.code == 0
     wanted = sefa(affines(styles, range(4)), styles.codes_of, 3, range(4))
     assert torch.equal(Directions.load(FILE).vectors, wanted.vectors)
-    assert Directions.load(FILE).layers == (0, 1, 2, 3)
+    assert (Directions.load(FILE).layers, Directions.load(FILE).about) == ((0, 1, 2, 3), wanted.about)
     *lines, last = result.out.splitlines()
     assert [line.split(":")[0] for line in lines] == list(wanted.names)
     assert last == "They change the layers 0, 1, 2, 3 of w."
@@ -265,11 +271,13 @@ def test_sefa(graft, styles):
 
 def test_components_of_w(graft, styles):
     assert graft("directions", "ganspace", "-m", "net.safetensors", "-k", 4, "-o", FILE).code == 0
-    assert torch.equal(Directions.load(FILE).vectors, ganspace(styles.codes_of, SEEDS, 4).vectors)
+    found, wanted = Directions.load(FILE), ganspace(styles.codes_of, SEEDS, 4)
+    assert torch.equal(found.vectors, wanted.vectors)
+    assert found.about == wanted.about
     assert graft("sample", "-m", "net.safetensors", "--seeds", "5,6", "--codes", "w.safetensors").code == 0
     command = ("directions", "sweep", "w.safetensors", FILE, "-m", "net.safetensors", "--first", 1)
     assert graft(*command, "--noise", "fixed").code == 0
-    found, codes, gains, rows = Directions.load(FILE), Codes.load("w.safetensors"), [-3, -1.5, 0, 1.5, 3], []
+    codes, gains, rows = Codes.load("w.safetensors"), [-3, -1.5, 0, 1.5, 3], []
     for i in range(2):
         rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")
     columns = ["-3", "-1.5", "0", "+1.5", "+3"]
@@ -301,17 +309,11 @@ def mistakes():
     yield ("sweep", HILL, FILE, "--name", "snow"), "no direction 'snow', only night, component 2"
     yield ("sweep", HILL, FILE, "--gains", "1,much"), "--gains takes numbers"
     yield ("sweep", HILL, FILE, "--gains", "1e4"), "between -1000 and 1000"
-    yield ("sweep", HILL, FILE, "--gains", "nan"), "between -1000 and 1000"
-    yield ("sweep", HILL, FILE, "--noise", "loud"), "loud"
     yield ("sweep", HILL, FILE, "-m", "other"), "another model"
     yield ("sweep", HILL, FILE, "-o", HILL), "a file that this command reads"
-    yield ("sweep", HILL, FILE, "-o", "x.gif"), "x.gif"
     yield ("sweep", HILL, FILE, "--size", "30000"), "million pixels"
-    yield ("sweep", HILL), "Missing argument"
     yield ("fit", "photos", "-k", "3"), "3 directions need more readable pictures than 3, not 3"
     yield ("fit", "photos", "-k", "0"), "greater than or equal"
-    yield ("fit", "nowhere"), "nowhere does not exist"
-    yield ("fit", "photos", "-k", "1", "-o", "photos"), "photos is a folder"
     yield ("fit", "photos", "-k", "1", "-m", "d.safetensors"), "no model that graftlab knows"
     yield ("fit", "photos", "-k", "1", "-m", "other", "-o", "other"), "a file that this command reads"
     yield ("fit", "photos", "-k", "1", "--part", "w"), "structure or texture, not of 'w'"
@@ -337,8 +339,7 @@ def mistakes():
     yield ("orthogonalise", FILE, "night", "--against", "factor 1", "--from", "w", "-o", "x"), "of one model"
 
 
-@pytest.mark.parametrize(("command", "says"), list(mistakes()), ids=str)
-def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
+def test_mistakes_are_told_in_one_sentence(refuses, found):
     save_model(Path("other"), new_model(1))
     save_model(Path("net"), stylegan2())
     network = load("net", device="cpu")
@@ -347,14 +348,7 @@ def test_mistakes_are_told_in_one_sentence(graft, found, command, says):
     for name in ("empty", "single"):
         Path(name).mkdir()
     shutil.copy(HILL, "single")
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    result = graft("directions", *command)
-    assert (result.code, result.out) == (2, "")
-    assert says in " ".join(result.err.split())
-    assert "Traceback" not in result.err
-    if not result.err.startswith("Usage: "):  # Typer's own, in a frame
-        assert [line.startswith("graft: ") for line in result.err.splitlines()][-1]
-    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    refuses(mistakes(), "directions")
 
 
 # -- the recipe -------------------------------------------------------------------------------------------------------

@@ -34,21 +34,30 @@ SHORT = ("--size", 32, "--frames", 4, "--fps", 10, "-o", FRAMES)
 FPS = Fraction(10)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(bundle):
     return load(bundle / "landscapes-128.safetensors", device="cpu").requires_grad_(False)
 
 
-@pytest.fixture
-def clip(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory) -> Path:
     wide = pictures(1, 32, 60)
     film = Film(6, FPS, lambda number: wide[..., 3 * number : 3 * number + 40].contiguous())
-    return render(film, tmp_path / "clip.mp4", quality=100)
+    return render(film, tmp_path_factory.mktemp("clip") / "clip.mp4", quality=100)
 
 
 @pytest.fixture
-def directions(graft, model):
-    found = principal(model, "photos", 32, 2)
+def clip(rendered, tmp_path) -> Path:
+    return shutil.copy(rendered, tmp_path / "clip.mp4")
+
+
+@pytest.fixture(scope="module")
+def found(model, photo_folder):
+    return principal(model, photo_folder, 32, 2)
+
+
+@pytest.fixture
+def directions(graft, found):
     found.save("d.safetensors")
     return found
 
@@ -110,7 +119,6 @@ def test_desync(graft, model, clip):
         (("--texture-reversed", "--texture-speed", 0.5), Desync(speed=0.5, backwards=True), 0),
         (("--average", 0.4), Desync(average=0.4), 0),
         (("--average", 0.4, "--average-what", "structure"), Desync(), 0.4),
-        (("--average", 0.4, "--average-what", "both"), Desync(average=0.4), 0.4),
     ):
         film = rework(Renderer(model), video, moments, average_structure=average)
         wrote(graft, ("desync", clip, "-o", FRAMES, *options), film)
@@ -311,13 +319,12 @@ def test_every_film_can_be_turned_round_and_slowed_down(graft, model):
 
 
 def test_the_same_command_twice_gives_the_same_bytes_and_another_seed_others(graft):
-    for noise in ("fixed", "random"):
-        written = []
-        for seed in (0, 0, 1):
-            command = ("walk", HILL, LAKE, "--frames", 5, "--noise", noise, "--seed", seed, "-o", "w.mp4")
-            assert graft("film", *command).code == 0
-            written.append(Path("w.mp4").read_bytes())
-        assert written[0] == written[1] != written[2]
+    written = []
+    for seed in (0, 0, 1):
+        command = ("walk", HILL, LAKE, "--frames", 5, "--noise", "random", "--seed", seed, "-o", "w.mp4")
+        assert graft("film", *command).code == 0
+        written.append(Path("w.mp4").read_bytes())
+    assert written[0] == written[1] != written[2]
 
 
 def test_codecs(graft):
@@ -379,9 +386,10 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
     assert "goes on" not in graft("film", "walk", HILL, LAKE, *SHORT, "--no-resume").err
 
 
-@pytest.mark.parametrize(
-    ("command", "says"),
-    [
+def test_mistakes_are_one_sentence(refuses, clip, directions, style):
+    save_model(Path("net.safetensors"), new_model())
+    replace(directions, model="0" * 64).save("alien.safetensors")
+    mistakes = (
         (("recon", "none.mp4"), "none.mp4 does not exist"),
         (("recon", HILL), "is no video"),
         (("recon", "clip.mp4", "--frames", 0), "0 frames shows nothing"),
@@ -389,7 +397,6 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
         (("recon", "clip.mp4", "--frames", 3, "--seconds", 1), "not in both"),
         (("recon", "clip.mp4", "-o", "clip.mp4"), "this command reads"),
         (("recon", "clip.mp4", "-o", "film.xyz"), "no extension for films"),
-        (("recon", "clip.mp4", "-o", "photos/hill.png/film.mp4"), "no folder you may write to"),
         (("recon", "clip.mp4", "--noise", "loud"), "noise must be one of"),
         (("desync", "clip.mp4", "--texture-offset", "nan"), "offset must be a finite number"),
         (("desync", "clip.mp4", "--ends", "loop"), "wrap, hold, mirror"),
@@ -430,16 +437,5 @@ def test_an_interrupted_film_says_how_it_goes_on(graft, monkeypatch):
         (("walk", "--seeds", "1,2", "--psi", "low", "-m", "style.safetensors"), "--psi takes a number"),
         (("sweep", HILL, "alien.safetensors"), "another model"),
         (("sweep", HILL, "none.safetensors"), "none.safetensors"),
-    ],
-)
-def test_mistakes_are_one_sentence(graft, clip, directions, style, command, says):
-    if "net.safetensors" in command:
-        save_model(Path("net.safetensors"), new_model())
-    if "alien.safetensors" in command:
-        replace(directions, model="0" * 64).save("alien.safetensors")
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    result = graft("film", *command)
-    assert result.code == 2, result.err
-    assert says in " ".join(result.err.split())
-    assert len(result.err.strip().splitlines()) <= 2
-    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    )
+    refuses(mistakes, "film")

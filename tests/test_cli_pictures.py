@@ -36,7 +36,7 @@ def swapped(model, structure, texture, **options):
 # -- swap -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [(), ("--size", 45), ("--square",), ("--square", "--size", 61)], ids=str)
+@pytest.mark.parametrize("options", [(), ("--square", "--size", 61)], ids=str)
 def test_swap_comes_back_at_the_size_of_its_structure(graft, model, options):
     size = options[-1] if "--size" in options else None
     assert graft("swap", HILL, SEA, "--both", "-o", "out.png", *options).code == 0
@@ -92,25 +92,10 @@ def test_the_same_command_twice_gives_the_same_bytes(graft):
         assert {path: path.read_bytes() for path in files} == before
 
 
-def test_seed_and_noise_matter(graft, model):
-    shown = {}
-    for options in (
-        ("--noise", "fixed"),
-        ("--seed", "1"),
-        ("--noise", "none"),
-        ("--noise", "random"),
-        ("--noise", "random", "--seed", "1"),
-    ):
-        assert graft("swap", HILL, LAKE, *options).code == 0
-        shown[options] = pixels("swap.png").tobytes()
-    assert len(set(shown.values())) == 5
-    assert graft("swap", HILL, LAKE, "--noise", "none", "--seed", "1").code == 0
-    assert pixels("swap.png").tobytes() == shown["--noise", "none"]
-
-
 def test_seed_and_noise_reach_every_command(graft):
     assert graft("encode", HILL, "-o", "c.safetensors").code == 0
     for command in (
+        ("swap", HILL, SEA),
         ("grid", "--structures", HILL, "--textures", SEA),
         ("interpolate", HILL, SEA),
         ("reconstruct", HILL),
@@ -237,7 +222,7 @@ def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
 # -- reconstruct ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [(), ("--square",), ("--size", "40")], ids=str)
+@pytest.mark.parametrize("options", [(), ("--square", "--size", "40")], ids=str)
 def test_reconstruct_reports_what_it_measures(graft, model, options):
     size = 40 if "--size" in options else 32
     result = graft("reconstruct", HILL, SEA, "--json", "-o", "r.png", *options)
@@ -271,12 +256,6 @@ def test_json_knows_no_infinity(capsys):
 # -- encode, decode ---------------------------------------------------------------------------------------------------
 
 
-def test_codes_of_one_picture_become_its_reconstruction(graft, model):
-    assert graft("encode", SEA, "--size", 37).code == 0  # a size that the stride does not divide
-    assert graft("decode", "codes.safetensors").code == 0
-    assert shows("decoded.png", model.decode(model.encode(read(SEA, 37))))
-
-
 def test_codes_of_several_pictures(graft, model):
     assert graft("encode", HILL, LAKE, SEA, "--square", "-o", "three.codes").code == 0
     assert graft("decode", "three.codes", "-o", "out/d.png").code == 0
@@ -305,25 +284,7 @@ def test_interpolate(graft, model, what):
     assert shows("strip.png", sheet([[a, *strip, b]], [], labels, f"landscapes-256: {what}", scale=4))
 
 
-def test_interpolate_at_another_size(graft):
-    assert graft("interpolate", HILL, SEA, "--no-square", "--size", 130, "--amounts", "1").code == 0
-    assert Image.open("strip.png").height > 315  # 80/33 of 130
-
-
 # -- models, demo, the command itself ---------------------------------------------------------------------------------
-
-
-def test_models(graft, bundle):
-    assert re.match(
-        r"landscapes-128: swapping-autoencoder, 32 px, 0\.0 M parameters, 0\.\d MB; "
-        r"trained on nothing \(1,234 images\); none\n",
-        graft("models").out,
-    )
-    entry, _ = json.loads(graft("models", "--json").out)
-    assert entry["name"] == "landscapes-128"
-    assert entry["config"]["size"] == 32
-    assert entry["bytes"] == (bundle / "landscapes-128.safetensors").stat().st_size
-    assert 10_000 < entry["parameters"] < 30_000
 
 
 def test_no_models(graft, tmp_path, monkeypatch):
@@ -353,14 +314,14 @@ def test_demo(graft, bundle, model):
 def test_demo_of_a_large_model(graft, bundle, monkeypatch):
     original = graftlab.load
 
-    def load(*arguments, **options):  # as if trained at 256 px
+    def load(*arguments, **options):  # as if trained at 160 px
         loaded = original(*arguments, **options)
-        loaded.config = loaded.config.at(256)
+        loaded.config = loaded.config.at(160)
         return loaded
 
     monkeypatch.setattr("graftlab.rendering.renderer.load", load)
     assert graft("demo", "-m", bundle / "landscapes-128.safetensors").code == 0
-    assert Image.open("demo/grid.png").width > 6 * 256
+    assert Image.open("demo/grid.png").width > 6 * 160
 
 
 def test_help_and_version(graft):
@@ -374,17 +335,15 @@ def test_help_and_version(graft):
 # -- names ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["two words", "夕焼け", "ночь", "[bold]", "[b", "[", "💡", "-dash", "%s{}", "a:smile:b"]
-)
-def test_any_name(graft, name):
-    if ":" in name and sys.platform == "win32":
-        pytest.skip("no name on this system")
-    shutil.copy(HILL, f"photos/{name}.png")
-    result = graft("reconstruct", f"photos/{name}.png", "-o", f"{name}/{name}.png")
-    assert result.code == 0
-    assert result.out.startswith(str(Path(f"photos/{name}.png: L1")))
-    assert result.err == f"{Path(f'{name}/{name}.png')}\n"
+def test_any_name(graft):
+    for name in ("two words", "夕焼け", "[bold]", "[b", "💡", "-dash", "%s{}", "a:smile:b"):
+        if ":" in name and sys.platform == "win32":
+            continue
+        shutil.copy(HILL, f"photos/{name}.png")
+        result = graft("reconstruct", f"photos/{name}.png", "-o", f"{name}/{name}.png")
+        assert result.code == 0
+        assert result.out.startswith(str(Path(f"photos/{name}.png: L1")))
+        assert result.err == f"{Path(f'{name}/{name}.png')}\n"
     assert graft("grid", "--structures", "photos", "--textures", HILL).code == 0
 
 

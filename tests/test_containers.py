@@ -90,7 +90,7 @@ def test_both_formats_of_torch(zipped, tmp_path):
     same(contents.tree, value)
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_pickled_tensors(protocol, tmp_path):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps({"g": dict(STATE)}, protocol))
@@ -156,12 +156,12 @@ def test_numpy_files_of_several_arrays(save, tmp_path):
     assert [*contents.tree] == [*ARRAYS]
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_numpy_files_of_one_array(name, tmp_path):
-    np.save(tmp_path / "x.npy", ARRAYS[name])
-    contents = open_contents(tmp_path / "x.npy")
-    assert contents.container == "npy"
-    np.testing.assert_array_equal(contents.tree.numpy(), ARRAYS[name])
+def test_numpy_files_of_one_array(tmp_path):
+    for array in ARRAYS.values():
+        np.save(tmp_path / "x.npy", array)
+        contents = open_contents(tmp_path / "x.npy")
+        assert contents.container == "npy"
+        np.testing.assert_array_equal(contents.tree.numpy(), array)
 
 
 def test_the_name_decides_nothing(tmp_path):
@@ -230,10 +230,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_are_explained(case, tmp_path):
-    data, expected = MISTAKES[case]
-    assert expected in refusal(tmp_path / "given.pth", data)
+def test_mistakes_are_explained(tmp_path):
+    for case, (data, expected) in MISTAKES.items():
+        assert expected in refusal(tmp_path / "given.pth", data), case
 
 
 def test_places_without_a_file(tmp_path):
@@ -280,9 +279,10 @@ def test_a_repacked_zip_is_as_good(good, tmp_path):
     assert torch.equal(open_contents(tmp_path / "x.pt").tree["a"], WIDE)
 
 
-@pytest.mark.parametrize("name", ["../a", "/a", "a/../../b", "C:\\a", "a\\b", "archive/data/0"])
-def test_odd_and_repeated_names_are_refused(good, name, tmp_path):
-    assert "member of the name" in refusal(tmp_path / "x.pt", repacked(good, lambda members: [*members, (name, b"x")]))
+def test_odd_and_repeated_names_are_refused(good, tmp_path):
+    for name in ("../a", "/a", "a/../../b", "C:\\a", "a\\b", "archive/data/0"):
+        data = repacked(good, lambda members, name=name: [*members, (name, b"x")])
+        assert "member of the name" in refusal(tmp_path / "x.pt", data), name
 
 
 def test_a_storage_that_is_missing_or_short(good, tmp_path):

@@ -24,10 +24,10 @@ def test_straight_lines_between_the_numbers(tmp_path):
     assert [read_curve(file)(share) for share in (0, 0.25, 0.5, 1)] == pytest.approx([1, 2, 3, 2])
 
 
-@pytest.mark.parametrize("text", ["1\nnan\n2", "0,1\n1,inf", "0,1\n0,2", "1", "", "1,2,3\n4,5,6", "1\n2,3", "a\nb\nc"])
-def test_what_is_no_curve(tmp_path, text):
-    (tmp_path / "c.csv").write_text(text)
-    refused("c.csv", read_curve, tmp_path / "c.csv")
+def test_what_is_no_curve(tmp_path):
+    for text in ("1\nnan\n2", "0,1\n1,inf", "0,1\n0,2", "1", "", "1,2,3\n4,5,6", "1\n2,3", "a\nb\nc"):
+        (tmp_path / "c.csv").write_text(text)
+        refused("c.csv", read_curve, tmp_path / "c.csv")
 
 
 def test_a_walk_whose_truncation_is_in_a_file(graft):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from test_browser_page import AXE, difference, drop, part, photo, pixels
+from test_browser_page import difference, drop, part, photo, pixels
 
 from graftlab import images
 from graftlab.video.film import Film, render
@@ -162,16 +162,3 @@ def test_a_video_is_filmed_and_its_film_opens_as_it_was_made(tab, tmp_path):
         name: made[name] for name in ("film", "video", "fps", "seconds", "refine")
     }
     assert [key["photo"] for key in restored["textures"]] == [key["photo"] for key in made["textures"]]
-
-
-@pytest.mark.parametrize(
-    "options", [{"color_scheme": "dark"}, {"viewport": {"width": 390, "height": 844}, "has_touch": True}]
-)
-def test_nothing_that_axe_knows_is_violated_in_these_rooms(tab, options):
-    page = tab(**options, bypass_csp=True)
-    page.add_script_tag(path=AXE)
-    for room in ("panorama", "film"):
-        enter(page, room)
-        found = page.evaluate("axe.run().then(({ violations }) => violations)")
-        assert not found, "\n".join(f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"])
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
