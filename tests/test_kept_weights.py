@@ -6,7 +6,9 @@ import pytest
 import tiny
 import torch
 
-from graftlab.networks.layers import Equalized
+from graftlab.benchmarking.clock import flops
+from graftlab.networks import packing, winograd
+from graftlab.networks.layers import Conv, Equalized, ModulatedConv
 
 
 def swap(model, precision=torch.float32):
@@ -88,6 +90,47 @@ def test_made_during_inference_and_differentiated_later():
     model.decode(type(codes)(structure, codes.texture.clone())).square().sum().backward()
     assert structure.grad is not None
     assert structure.grad.abs().max() > 0
+
+
+@pytest.fixture
+def packs(monkeypatch):
+    """Few weights are packed like many."""
+    monkeypatch.setattr(packing, "MANY", 1)
+
+
+@pytest.mark.parametrize(("precision", "most"), [(torch.float32, 1e-6), (torch.bfloat16, 0.02)])
+def test_packed_does_what_plain_does(packs, precision, most):
+    model = tiny.new_model()
+    model.precision = precision
+    with torch.enable_grad():
+        plain = model.decode(model.encode(tiny.pictures(2)))
+    assert (swap(model, precision) - plain).abs().max() < most
+    convolutions = [layer for layer in model.modules() if isinstance(layer, Conv)]
+    assert all(("packed" in layer._kept) == packing.supported(precision) for layer in convolutions)
+    assert torch.equal(swap(deepcopy(model), precision), swap(model, precision))
+
+
+def test_packed_is_neither_counted_nor_differentiated(packs, monkeypatch):
+    model = tiny.new_model()
+    counted = flops(lambda: swap(model))
+    codes = model.encode(tiny.pictures(2))
+    codes.structure.requires_grad_()
+    model.decode(codes).square().sum().backward()
+    assert codes.structure.grad.abs().max() > 0
+    assert not any("packed" in forms for forms in kept(model))
+    monkeypatch.setattr(packing, "MANY", 10**9)
+    assert flops(lambda: swap(model)) == counted > 0
+
+
+def test_fewer_multiplications_make_the_same_pictures(monkeypatch):
+    model = tiny.new_model()
+    plain = swap(model)
+    monkeypatch.setattr(winograd, "WIDE", 1)
+    monkeypatch.setattr(winograd, "MUCH", 1)
+    assert torch.allclose(swap(model), plain, atol=1e-5)
+    layers = [layer for layer in model.modules() if isinstance(layer, ModulatedConv)]
+    same_size = [layer for layer in layers if layer.doubling is None and layer.weight.shape[-1] == winograd.KERNEL]
+    assert all("transformed" in layer._kept for layer in same_size)
 
 
 def test_state_holds_the_weights_alone():

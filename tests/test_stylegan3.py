@@ -124,14 +124,17 @@ def test_fewer_multiplications_do_what_a_convolution_does() -> None:
     torch.manual_seed(0)
     x, weight = torch.randn(2, 5, 9, 14), torch.randn(7, 5, 3, 3)
     plain = F.conv2d(x.double(), weight.double(), padding=2)
-    assert differ(winograd.convolve(x.double(), winograd.transformed(weight.double()), 2), plain) < 1e-12
-    assert differ(winograd.convolve(x, winograd.transformed(weight), 2), plain) < 5e-6
-    assert differ(winograd.convolve(x, winograd.transformed(weight), 0), plain[:, :, 2:-2, 2:-2]) < 5e-6
+    assert differ(winograd.convolve(x.double(), winograd.transformed(weight.double()), None, 2), plain) < 1e-12
+    assert differ(winograd.convolve(x, winograd.transformed(weight), None, 2), plain) < 5e-6
+    bias = torch.randn(7)
+    inner = plain[:, :, 2:-2, 2:-2] + bias[:, None, None]
+    assert differ(winograd.convolve(x, winograd.transformed(weight), bias, 0), inner) < 5e-6
 
 
 def test_wide_frozen_layers_multiply_less(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fixtures' narrow ones, too, if that is asked for, and with the same pictures."""
-    monkeypatch.setattr("graftlab.networks.stylegan3.WIDE", 1)
+    monkeypatch.setattr(winograd, "WIDE", 1)
+    monkeypatch.setattr(winograd, "MUCH", 1)
     network = deepcopy(model("t.A")).requires_grad_(False)
     expected = reference()
     assert differ(network.decode(network.map(expected["z"])), expected["t.A.img_psi1"]) < NEAR

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from graftlab.networks import packing, winograd
 from graftlab.networks.resampling import blur
 
 EPSILON = 1e-8
@@ -49,7 +50,8 @@ class Equalized(nn.Module):
     """A layer whose weights are scaled where they are used.
 
     With small pictures or wide layers, scaling, casting and laying out weights takes longer than the convolution. So
-    frozen weights of a layer in eval mode cache the result until they change, at the cost of twice the memory."""
+    frozen weights of a layer in eval mode cache the result until they change, at the cost of twice the memory, or five
+    times in wide layers of large pictures."""
 
     weight: nn.Parameter
 
@@ -61,26 +63,56 @@ class Equalized(nn.Module):
         """The weights as used, times `gain`."""
         raise NotImplementedError
 
+    @property
+    def frozen(self) -> bool:
+        """Whether a form of the weights is good for more than one call."""
+        return not (self.weight.requires_grad or self.training)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of autocast, else the weights' own."""
+        device = self.weight.device.type
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
+
     def used(self, gain: float) -> Tensor:
         """The same, in the precision of autocast."""
-        device = self.weight.device.type
-        autocast = torch.is_autocast_enabled(device)
-        return self.kept("scaled", gain, torch.get_autocast_dtype(device) if autocast else self.weight.dtype)
+        return self.kept("scaled", gain, self.dtype)
 
-    def kept(self, form: str, gain: float, dtype: torch.dtype) -> Tensor:
-        """What the method `form` makes of the weights; if they are frozen and in eval mode, kept for the next call."""
-        weight = self.weight
-        if weight.requires_grad or self.training:
+    def kept(
+        self, form: str, gain: float, dtype: torch.dtype, pack: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """What the method `form` makes of the weights, then `pack`; if they are frozen, kept for the next call."""
+        weight, name = self.weight, "packed" if pack else form
+        if not self.frozen:
             self._kept.clear()  # fused optimisers change weights without a trace in `_version`
             return getattr(self, form)(gain)
         state = (weight._version, weight.data_ptr(), gain, dtype)
-        known = self._kept.get(form)
+        known = self._kept.get(name)
         if known is None or known[0] is not weight or known[1] != state:
             with torch.inference_mode(False), torch.no_grad():  # good for the gradients of a later call too
                 made = getattr(self, form)(gain).to(dtype)
                 layout = torch.channels_last if made.ndim == 4 else torch.contiguous_format
-                known = self._kept[form] = (weight, state, made.contiguous(memory_format=layout))
+                made = made.contiguous(memory_format=layout)
+                known = self._kept[name] = (weight, state, pack(made) if pack else made)
         return known[2]
+
+    def convolve(self, x: Tensor, gain: float, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
+        """x (N, C, H, W) convolved with the weights as used, then the bias: in the fastest way that keeps precision."""
+        dtype = self.dtype
+        if self.frozen and stride == 1 and winograd.pays(x, self.weight, dtype):
+            return winograd.convolve(x, self.kept("transformed", gain, dtype), bias, padding)
+        if self.frozen and packing.pays(x, self.weight, dtype):
+            weight = self.kept("scaled", gain, dtype, lambda weight: packing.packed(weight, x, stride, padding))
+            return packing.convolve(x, weight, bias, stride, padding)
+        return F.conv2d(x, self.used(gain), bias, stride, padding)
+
+    def transformed(self, gain: float) -> Tensor:
+        """The weights as used, as Winograd's method takes them, at the cost of four times their memory."""
+        return winograd.transformed(self.scaled(gain))
+
+    def __getstate__(self) -> dict[str, object]:
+        """For copies, which keep forms of their own: packed weights cannot be copied."""
+        return self.__dict__ | {"_kept": {}}
 
 
 def across_channels(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -133,14 +165,13 @@ class Conv(Equalized):
         self.pad = ((border + 1) // 2, border // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.used(self.gain)
         bias = None if self.bias is None else self.bias * self.gain
         if self.halve:
-            y = F.conv2d(blur(x, self.halve, self.pad, self.reflect), weight, bias, stride=2)
+            y = self.convolve(blur(x, self.halve, self.pad, self.reflect), self.gain, bias, stride=2)
         elif self.reflect:
-            y = F.conv2d(F.pad(x, (*self.pad, *self.pad), mode="reflect"), weight, bias)
+            y = self.convolve(F.pad(x, (*self.pad, *self.pad), mode="reflect"), self.gain, bias)
         else:
-            y = F.conv2d(x, weight, bias, padding=self.pad[0])
+            y = self.convolve(x, self.gain, bias, padding=self.pad[0])
         return rectify(y, self.clamp) if self.activate else y
 
     def scaled(self, gain: float) -> Tensor:
@@ -216,11 +247,11 @@ class ModulatedConv(Equalized):
 
     def convolved(self, x: Tensor, bias: Tensor | None, gain: float) -> Tensor:
         """gain * convolution of what is modulated already, then the bias."""
-        weight = self.used(gain)
+        width = self.weight.shape[-1]
         if self.doubling is None:
-            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-        y = F.conv_transpose2d(x, weight, stride=2)
-        border = len(self.doubling) - weight.shape[-1] - 1  # what makes (2H + 1) rows 2H again
+            return self.convolve(x, gain, bias, padding=width // 2)
+        y = F.conv_transpose2d(x, self.used(gain), stride=2)
+        border = len(self.doubling) - width - 1  # what makes (2H + 1) rows 2H again
         return blur(y, self.doubling, ((border + 1) // 2 + 1, border // 2 + 1), gain=4.0, bias=bias)
 
     def scaled(self, gain: float) -> Tensor:

@@ -12,14 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from graftlab.config.stylegan3 import Stage, StyleGAN3Config
-from graftlab.networks import winograd
 from graftlab.networks.filters import filtered_rectify, filtered_rectify_in_phases, lowpass
 from graftlab.networks.layers import EPSILON, GAIN, Equalized, Linear, Noise, full, gaussian
 from graftlab.networks.style import StyleGAN
 
 TAPS = 6  # of a filter, for each step of the higher rate between two of the lower
 OVERSAMPLING = 2  # of the rectifier, beyond the rates before and after it
-WIDE = 2**14  # inputs times outputs of a layer, from which on Winograd's method pays
 SCALE = 0.25  # of what leaves the last layer
 
 
@@ -114,7 +112,7 @@ class FilteredConv(Equalized):
         style = full(self.affine(w))
         x = x * (style * self.magnitude.rsqrt())[:, :, None, None].to(x.dtype)
         gain = 1.0 if self.to_rgb else GAIN
-        y, bias = self.convolved(x, gain), (self.bias * gain)[:, None, None]
+        y, bias = self.convolve(x, gain, padding=self.weight.shape[-1] - 1), (self.bias * gain)[:, None, None]
         if self.to_rgb:
             y = y + bias.to(y.dtype)
             return y.clamp(-self.clamp, self.clamp) if self.clamp else y
@@ -124,15 +122,6 @@ class FilteredConv(Equalized):
         rectify = filtered_rectify if self.up % self.down else filtered_rectify_in_phases
         return rectify(y, self.up, self.filters[0], self.down, self.filters[1], self.pad, self.clamp)
 
-    def convolved(self, x: Tensor, gain: float) -> Tensor:
-        """x with zeros around it met by the weights; where that pays, with fewer multiplications."""
-        frozen = not (self.weight.requires_grad or self.training)
-        plain = x.device.type != "cpu" or torch.is_autocast_enabled("cpu")  # in bf16 it would round ten times as much
-        if frozen and not plain and self.weight.shape[2] == winograd.KERNEL and self.weight[:, :, 0, 0].numel() >= WIDE:
-            return winograd.convolve(x, self.kept("transformed", gain, self.weight.dtype), winograd.KERNEL - 1)
-        weight = self.used(gain)
-        return F.conv2d(x, weight, padding=weight.shape[-1] - 1)
-
     @property
     def filters(self) -> tuple[Tensor, Tensor]:
         """The low-pass filters before and after the rectifier."""
@@ -140,10 +129,6 @@ class FilteredConv(Equalized):
 
     def scaled(self, gain: float) -> Tensor:
         return self.weight * (gain / sqrt(self.weight[0].numel()))
-
-    def transformed(self, gain: float) -> Tensor:
-        """The weights as used, as Winograd's method takes them, at the cost of four times their memory."""
-        return winograd.transformed(self.scaled(gain))
 
     def power(self, gain: float) -> Tensor:
         """Squares of the weights as used, summed over the kernel: (outputs, inputs)."""
