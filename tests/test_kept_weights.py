@@ -131,6 +131,9 @@ def test_fewer_multiplications_make_the_same_pictures(monkeypatch):
     layers = [layer for layer in model.modules() if isinstance(layer, ModulatedConv)]
     same_size = [layer for layer in layers if layer.doubling is None and layer.weight.shape[-1] == winograd.KERNEL]
     assert all("transformed" in layer._kept for layer in same_size)
+    x, weight = torch.zeros(1, 4, 8, 8), same_size[0].weight
+    assert winograd.pays(x, weight, torch.float32)
+    assert not winograd.pays(x.requires_grad_(), weight, torch.float32)  # going back would take longer
 
 
 def test_state_holds_the_weights_alone():

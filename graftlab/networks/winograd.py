@@ -49,6 +49,8 @@ def pays(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
     pairs = weight.shape[0] * weight.shape[1]
     if weight.shape[2:] != (KERNEL, KERNEL) or pairs < WIDE or pairs * x.shape[0] * x[0, 0].numel() < MUCH:
         return False
+    if x.requires_grad:  # what a backward pass would keep and go through costs more than is gained
+        return False
     return dtype.itemsize >= 4 and packing.possible(x)  # in bf16 it would round ten times as much
 
 
