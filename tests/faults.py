@@ -172,35 +172,46 @@ READERS = {  # a job whose file is damaged: a command that reads it, and what th
     "index": ("find --texture m/a.png --index i.safetensors -m m/swap.safetensors --device cpu --json", ""),
     "convert --half": ("swap m/a.png m/b.png -m half.safetensors --device cpu -o out.png", "out.png"),
     "convert --delta": ("sample --seeds 1 -m delta.safetensors --device cpu -o out.png", "out.png"),
+    "train-encoder": (
+        "invert m/a.png -m m/style.safetensors --encoder e.safetensors --steps 0 --device cpu -o w.safetensors",
+        "w.safetensors",
+    ),
+    "data pack --shard": (
+        "index shards/index.shards -m m/swap.safetensors --device cpu -o out.safetensors",
+        "out.safetensors",
+    ),
     "invert": ("decode w.safetensors -m m/style.safetensors --device cpu -o out.png", "out.png"),
     "model": ("swap m/a.png m/b.png -m m/swap.safetensors --device cpu -o out.png", "out.png"),
     "pack": ("index photos.pack -m m/swap.safetensors --device cpu -o out.safetensors", "out.safetensors"),
 }
 
 
-def flipped(bench: Bench, name: str, words: str, makes: str, tries: int) -> Row:
+def flipped(bench: Bench, kind: str, words: str, makes: str, tries: int) -> Row:
     """A bit: the file is refused by name, or what is made is what it would have been."""
-    row = Row(f"a flipped bit in a file: {name}")
-    job = JOBS.get("data pack" if name == "pack" else name)
-    damaged = job.makes if job else "m/swap.safetensors"
+    row = Row(f"a flipped bit in a file: {kind}")
+    job = JOBS.get("data pack" if kind == "pack" else kind)
     if job:
         bench.whole(job)
 
-    def attempt(harm: bool) -> tuple[Done, dict[str, bytes]]:
+    def attempt(harm: bool) -> tuple[Done, dict[str, bytes], str]:
         folder = bench.place()
+        damaged = folder / (job.makes if job else "m/swap.safetensors")
         shutil.copy(folder / "m" / "style.safetensors", folder)  # the parent of a delta
         if job:
             bench.lay(job, folder)
+        if damaged.is_dir():
+            damaged = bench.dice.choice(sorted(visible(damaged)))
         if harm:
-            flip(folder / damaged, bench.dice)
+            flip(damaged, bench.dice)
         done = Process(words, folder).ended()
-        return done, contents(folder / makes) if makes else {"": done.said.encode() if not done.code else b""}
+        made = contents(folder / makes) if makes else {"": done.said.encode() if not done.code else b""}
+        return done, made, damaged.name
 
-    done, sound = attempt(harm=False)
+    done, sound, _ = attempt(harm=False)
     assert done.code == 0, done
     for _ in range(tries):
-        done, found = attempt(harm=True)
-        clear = done.code == 0 or done.refused(Path(damaged).name)
+        done, found, name = attempt(harm=True)
+        clear = done.code == 0 or done.refused(name)
         told = done.code != 0 or "1 that cannot be read" in done.said  # a photo of a pack, which is left out
         row.add(told or found == sound, clear, None, done)
     return row
