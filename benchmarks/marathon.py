@@ -11,7 +11,8 @@ import os
 import resource
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -101,14 +102,20 @@ class Mallinfo2(ctypes.Structure):
     ]
 
 
-def measured() -> tuple[int, ...]:
-    """Bytes in memory, bytes of the heap that are in use, Python's small objects, open files."""
+@cache
+def heap() -> Callable[[], Mallinfo2]:
+    """What glibc tells of it."""
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = Mallinfo2
+    return mallinfo
+
+
+def measured() -> tuple[int, ...]:
+    """Bytes in memory, bytes of the heap that are in use, Python's small objects, open files."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return (
         pages * resource.getpagesize(),
-        mallinfo().uordblks,
+        heap()().uordblks,
         sys.getallocatedblocks(),
         len(os.listdir("/proc/self/fd")) - 1,  # but the one that lists them
     )

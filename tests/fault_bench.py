@@ -140,9 +140,9 @@ JOBS = {
         Job(
             "train-encoder",
             "train-encoder m/style.safetensors --images 64 --batch 4 --width 8 --features 0 --device cpu "
-            "-o e.safetensors",
-            "e.safetensors",
-            ".e.safetensors.parts/training.safetensors",
+            "-o enc.safetensors",
+            "enc.safetensors",
+            ".enc.safetensors.parts/training.safetensors",
         ),
         Job("data pack --shard", "data pack m/photos -o shards --size 32 --shard 8", "shards"),
         Job(
