@@ -51,8 +51,8 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None,
         if not (isfinite(loss) and all(tensor.isfinite().all() for tensor in state.values())):
             gave = "numbers that are not finite" if isfinite(loss) else f"a loss of {loss}"
             raise GraftError(
-                f"Step {work.done} of {work.steps} gave {gave}, from where no other leads back: choose a lower learning "
-                "rate, or another model."
+                f"Step {work.done} of {work.steps} gave {gave}, from where no other leads back: choose a lower "
+                "learning rate, or another model."
             )
         progress(work.done, work.steps, f"loss {loss:.4f}")
         if due:
