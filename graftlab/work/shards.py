@@ -71,7 +71,10 @@ class Shards:
         """Shards that nobody has finished; none once the whole was put together."""
         if self.put_together():
             return []
-        there = set(os.listdir(self.folder))
+        try:
+            there = set(os.listdir(self.folder))
+        except FileNotFoundError:  # it was put together in this moment
+            return []
         return [number for number in range(self.work.shards) if f"{number:06d}.done" not in there]
 
     def damaged(self) -> list[int]:
@@ -154,7 +157,7 @@ class Shards:
             with path.open("x", encoding="utf-8") as file:
                 file.write(f"{node()} {os.getpid()}")
             return True
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):  # or all is put together by now, and the folder gone
             return False
 
     def _is_lost(self, path: Path) -> bool:
