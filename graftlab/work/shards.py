@@ -194,7 +194,7 @@ class Shards:
         return self.folder / f"{number:06d}"
 
 
-def open_shards(out: Path, work: Work) -> tuple[Shards, str]:
+def open_shards(out: Path, work: Work, again: bool = True) -> tuple[Shards, str]:
     """The shards of work whose result is to be `out`, those of an earlier call or of other processes if their manifest
     was equal; and what people should know of it.
 
@@ -219,6 +219,8 @@ def open_shards(out: Path, work: Work) -> tuple[Shards, str]:
             elif (folder / f"{WHOLE}.done").exists() and not out.exists():  # somebody wants it once more
                 clear(folder, "plan.json")
     except OSError as error:
+        if again and isinstance(error, FileNotFoundError):  # another has put all together and removed it meanwhile
+            return open_shards(out, work, again=False)
         reason = error.strerror or error
         raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
     return Shards(folder, work), note
