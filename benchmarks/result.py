@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,20 @@ class Result:
 
     def give(self, options: Namespace) -> None:
         """Print it, and write what `add_output`'s options ask for."""
-        quiet = False
-        for wanted, made in ((options.json, self.json), (options.markdown, self.markdown)):
-            if wanted == STDOUT:
-                sys.stdout.write(made())
-                quiet = True
-            elif wanted:
+        self.keep(options)
+        asked = [made for wanted, made in self._forms(options) if wanted == STDOUT]
+        for made in asked or [lambda: self.text() + "\n"]:
+            sys.stdout.write(made())
+
+    def keep(self, options: Namespace) -> None:
+        """Write the files that they ask for, and print nothing: of what takes long, whatever ends it."""
+        for wanted, made in self._forms(options):
+            if wanted and wanted != STDOUT:
                 Path(wanted).parent.mkdir(parents=True, exist_ok=True)
                 Path(wanted).write_text(made(), encoding="utf-8")
-        if not quiet:
-            print(self.text())
+
+    def _forms(self, options: Namespace) -> list[tuple[str | None, Callable[[], str]]]:
+        return [(options.json, self.json), (options.markdown, self.markdown)]
 
 
 def markdown(table: Table) -> str:

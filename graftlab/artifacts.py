@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
+from os.path import exists, isdir, isfile  # of any text, where those of Path raise for names that are too long
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
 
@@ -169,6 +169,8 @@ def opened(path: Path, remedy: str = AGAIN) -> tuple[dict[str, Tensor], dict[str
     """A safetensors file's tensors, as views, and the texts in its header."""
     if isdir(path):
         raise GraftError(f"{path} is a folder; name a file in it.")
+    if exists(path) and not isfile(path):  # a pipe, which nobody may ever write to
+        raise GraftError(f"{path} is no ordinary file; {remedy}.")
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

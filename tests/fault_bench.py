@@ -138,6 +138,14 @@ JOBS = {
             ".w.safetensors.parts/search.safetensors",
         ),
         Job(
+            "train-encoder",
+            "train-encoder m/style.safetensors --images 64 --batch 4 --width 8 --features 0 --device cpu "
+            "-o enc.safetensors",
+            "enc.safetensors",
+            ".enc.safetensors.parts/training.safetensors",
+        ),
+        Job("data pack --shard", "data pack m/photos -o shards --size 32 --shard 8", "shards"),
+        Job(
             "encode",
             "encode m/a.png m/b.png --square -m m/swap.safetensors --device cpu -o codes.safetensors",
             "codes.safetensors",
@@ -226,7 +234,10 @@ def is_sound(path: Path) -> bool:
             read_tensors(path)
         elif path.suffix in (".png", ".jpg"):
             Image.open(path).load()
-    except (GraftError, OSError):
+        elif path.suffix == ".tar":
+            with tarfile.open(path) as shard:
+                return bool(shard.getmembers())
+    except (GraftError, OSError, tarfile.TarError):
         return False
     return True
 

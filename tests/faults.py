@@ -17,11 +17,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import torch
-from fault_bench import JOBS, Bench, Done, Job, Process, Row, contents, flip, goes_on, interrupted, plant, visible
+from fault_bench import JOBS, Bench, Job, Process, Row, contents, goes_on, visible
+from fault_files import (
+    READERS,
+    flipped,
+    flipped_state,
+    long_name,
+    not_finite,
+    not_finite_gradients,
+    not_finite_state,
+    two_at_once,
+)
 from fault_photos import (
     cut_off,
     edited_photo,
@@ -33,7 +42,6 @@ from fault_photos import (
     unreadable,
 )
 
-from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.inversion import work
 
 ROOM = 64 << 20  # bytes of the small disk when it is enlarged
@@ -160,146 +168,21 @@ def read_only(bench: Bench, job: Job, tries: int) -> Row:
     return row
 
 
-# -- files ------------------------------------------------------------------------------------------------------------
-
-READERS = {  # a job whose file is damaged: a command that reads it, and what that makes
-    "encode": ("decode codes.safetensors -m m/swap.safetensors --device cpu -o out.png", "out.png"),
-    "directions fit": ("directions show d.safetensors --json", ""),
-    "textures fit": (
-        "textures sample -m m/swap.safetensors --from t.safetensors --seeds 1 --device cpu -o out.png m/a.png",
-        "out.png",
-    ),
-    "index": ("find --texture m/a.png --index i.safetensors -m m/swap.safetensors --device cpu --json", ""),
-    "convert --half": ("swap m/a.png m/b.png -m half.safetensors --device cpu -o out.png", "out.png"),
-    "convert --delta": ("sample --seeds 1 -m delta.safetensors --device cpu -o out.png", "out.png"),
-    "invert": ("decode w.safetensors -m m/style.safetensors --device cpu -o out.png", "out.png"),
-    "model": ("swap m/a.png m/b.png -m m/swap.safetensors --device cpu -o out.png", "out.png"),
-    "pack": ("index photos.pack -m m/swap.safetensors --device cpu -o out.safetensors", "out.safetensors"),
-}
-
-
-def flipped(bench: Bench, name: str, words: str, makes: str, tries: int) -> Row:
-    """A bit: the file is refused by name, or what is made is what it would have been."""
-    row = Row(f"a flipped bit in a file: {name}")
-    job = JOBS.get("data pack" if name == "pack" else name)
-    damaged = job.makes if job else "m/swap.safetensors"
-    if job:
-        bench.whole(job)
-
-    def attempt(harm: bool) -> tuple[Done, dict[str, bytes]]:
-        folder = bench.place()
-        shutil.copy(folder / "m" / "style.safetensors", folder)  # the parent of a delta
-        if job:
-            bench.lay(job, folder)
-        if harm:
-            flip(folder / damaged, bench.dice)
-        done = Process(words, folder).ended()
-        return done, contents(folder / makes) if makes else {"": done.said.encode() if not done.code else b""}
-
-    done, sound = attempt(harm=False)
-    assert done.code == 0, done
-    for _ in range(tries):
-        done, found = attempt(harm=True)
-        clear = done.code == 0 or done.refused(Path(damaged).name)
-        told = done.code != 0 or "1 that cannot be read" in done.said  # a photo of a pack, which is left out
-        row.add(told or found == sound, clear, None, done)
-    return row
-
-
-def flipped_state(bench: Bench, job: Job, tries: int) -> Row:
-    """In what an interrupted job goes on from: it begins again, or goes on from the one before."""
-    row = Row(f"a flipped bit in what it goes on from: {job.name}")
-    for _ in range(tries):
-        folder = interrupted(bench, job)
-        path = max(folder.glob(job.keeps))
-        flip(path, bench.dice)
-        done = Process(job.words, folder).ended()
-        if done.refused(path.name):  # of a run with no other state: it says so, and is removed
-            shutil.rmtree(folder / job.makes)
-            row.add(True, True, *goes_on(bench, job, folder))
-        else:
-            row.add(True, done.code == 0, bench.finished(job, folder), done)
-    return row
-
-
-def not_finite(bench: Bench, name: str, words: str, makes: str) -> Row:
-    """Weights."""
-    row, folder = Row(f"NaN among the weights: {name}"), bench.place()
-    done = Process(words, folder).ended()
-    row.add(not (folder / makes).exists(), done.refused("finite"), None, done)
-    return row
-
-
-def not_finite_state(bench: Bench, job: Job) -> Row:
-    """In what an interrupted job goes on from, with a right digest."""
-    row, folder = Row(f"NaN in what it goes on from: {job.name}"), interrupted(bench, job)
-    path = max(folder.glob(job.keeps))
-    tensors, header = read_tensors(path)
-    plant(tensors)
-    write_tensors(path, tensors, header)
-    done = Process(job.words, folder).ended()
-    row.add(True, done.code == 0, bench.finished(job, folder), done)
-    return row
-
-
-def not_finite_gradients(bench: Bench, job: Job) -> Row:
-    """In every third step of an optimiser: it is skipped, and nothing of it reaches a file."""
-    row, folder, norm, calls = Row(f"NaN among gradients: {job.name}"), bench.place(), torch._foreach_norm, count()
-
-    def spoil() -> None:
-        torch._foreach_norm = lambda gradients: [  # type: ignore[assignment]
-            each * (float("nan") if next(calls) % 3 == 0 else 1.0) for each in [torch.stack(norm(gradients)).sum()]
-        ]
-
-    done = Process(job.words, folder, spoil).ended()
-    files = [path for path in visible(folder / job.makes) if path.suffix == ".safetensors"]
-    whole = all(tensor.isfinite().all() for path in files for tensor in read_tensors(path)[0].values())
-    row.add(whole and bool(files), done.code == 0, None, done)
-    return row
-
-
-def two_at_once(bench: Bench, job: Job, tries: int) -> Row:
-    """What holds no lock: both make it whole."""
-    row = Row(f"two at once: {job.name}")
-    bench.whole(job)
-    for _ in range(tries):
-        folder = bench.place()
-        first = Process(job.words, folder)
-        second = Process(job.words, folder, log=bench.top / "second.log")
-        ends = first.ended(), second.ended()
-        row.add(
-            bench.sound(job, folder),
-            ends[0].code == ends[1].code == 0,
-            bench.finished(job, folder),
-            max(ends, key=lambda done: abs(done.code)),
-        )
-    return row
-
-
-def long_name(bench: Bench, job: Job) -> Row:
-    """255 bytes, to be written: the sentence, or the file."""
-    row, folder = Row(f"a name of 255 bytes to write: {job.name}"), bench.place()
-    suffix = Path(job.makes).suffix
-    name = "n" * (255 - len(suffix)) + suffix
-    done = Process(job.words.replace(job.makes, name), folder).ended()
-    clear = done.code == 0 or done.refused("too long")
-    whole = {path.name for path in folder.iterdir()} == ({"m", name} if done.code == 0 else {"m"})
-    row.add(whole, clear, None, done)
-    return row
-
-
 # -- all of it --------------------------------------------------------------------------------------------------------
 
 
 def rows(bench: Bench, tries: int) -> Iterator[Callable[[], Row]]:
     work.SAVE_EVERY = 0.0  # of searches, so that there is something to go on from
-    named = ("train", "stylegan train", "film walk", "data pack", "sheet", "invert")
-    busy = [JOBS[name] for name in named]
-    runs, film, search = [JOBS[name] for name in named[:2]], JOBS["film walk"], JOBS["invert"]
+    runs, film, search, encoder = (
+        [JOBS[name] for name in ("train", "stylegan train")],
+        *(JOBS[name] for name in ("film walk", "invert", "train-encoder")),
+    )
+    busy = [*runs, film, *(JOBS[name] for name in ("data pack", "data pack --shard", "sheet")), search, encoder]
     for number in (signal.SIGKILL, signal.SIGTERM):
         yield from (lambda job=job, by=number: stop(bench, job, tries, by) for job in busy)
     yield from (lambda job=job: second_process(bench, job, tries) for job in (*runs, film, search, JOBS["sheet"]))
-    yield from (lambda name=name: two_at_once(bench, JOBS[name], tries) for name in ("data pack", "index", "encode"))
+    together = [JOBS[name] for name in ("data pack", "data pack --shard", "index", "encode")]
+    yield from (lambda job=job: two_at_once(bench, job, tries) for job in together)
     yield from (lambda job=job: full_disk(bench, job, tries) for job in JOBS.values())
     yield from (lambda job=job: read_only(bench, job, 1) for job in JOBS.values())
     yield from (lambda job=job: short_of_memory(bench, job, tries) for job in busy)
@@ -317,7 +200,7 @@ def rows(bench: Bench, tries: int) -> Iterator[Callable[[], Row]]:
         ("invert", search.words.replace("style.s", "style-nan.s"), "w.safetensors"),
     ):
         yield lambda name=name, words=words, makes=makes: not_finite(bench, name, words, makes)
-    yield from (lambda job=job: not_finite_state(bench, job) for job in (*runs, search))
+    yield from (lambda job=job: not_finite_state(bench, job) for job in (*runs, search, encoder))
     yield from (lambda job=job: not_finite_gradients(bench, job) for job in runs)
     readers = [JOBS[name] for name in ("train", "data pack", "index")]
     yield from (lambda job=job: odd_folder(bench, job) for job in readers)

@@ -57,6 +57,16 @@ def done(work, out, bulk=module.ALONE, **options):
         )
 
 
+def test_a_folder_that_is_gone_means_that_all_is_done(out, monkeypatch):
+    """Another process may put the shards together between any two looks."""
+    shards, _ = open_shards(out, squares())
+    shards.close(late=False)
+    with shards.claimed(claims.WHOLE) as mine:
+        assert not mine
+    monkeypatch.setattr(shards, "put_together", lambda: False)
+    assert shards.missing() == []
+
+
 EXPECTED = [1, 4, 9, 16, 36, 49, 64, 81], ["0", "5"]
 
 

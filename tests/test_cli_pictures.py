@@ -1,5 +1,6 @@
 """The commands that make pictures: what they write is what the same calls in Python give."""
 
+import errno
 import json
 import os
 import re
@@ -197,6 +198,22 @@ def test_grid_of_pictures_at_their_own_aspect(graft, model):
     assert graft("grid", "--structures", HILL, "--textures", SEA, "--no-square", "--size", 48).code == 0
     hill, sea = read(HILL, 48), read(SEA, 48)
     assert shows("grid.png", grid_sheet(model, [hill], [sea], ["hill"], ["海"], 48))
+
+
+def test_a_disk_that_fails_is_told_by_the_photo(graft, monkeypatch):
+    """One that was named is refused, one of a folder left out."""
+    opened = Path.open
+
+    def failing(path, *how, **more):
+        if path.name == Path(HILL).name:
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", failing)
+    assert "photos/hill.png is damaged" in graft("encode", HILL, SEA, "--square").refusal()
+    left = graft("encode", "photos", "--square", "--size", 32)
+    assert left.code == 0
+    assert "hill.png cannot be read (Input/output error)" in " ".join(left.err.split())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")

@@ -14,7 +14,7 @@ from training_fixture import make_photos, photo
 from web import Page
 
 from graftlab import data
-from graftlab.artifacts import write_tensors
+from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.cli import run
 from graftlab.data import TrainingImages, indexing, open_source, remote
 from graftlab.data.crops import cut
@@ -176,8 +176,27 @@ def test_packed_as_shards(tmp_path, capsys):
     report = data.index([out], tmp_path / "again.shards")  # other programs read them, too
     assert (report.images, report.shards) == (25, 3)
     refused("no folder of shards, and not empty", data.pack, folder, photos, 16, shard=10)
+    refused("shards is a folder; name a file in it", data.pack, folder, out, 16)
     assert run(["data", "index", str(out), "-o", str(tmp_path / "b.shards")]) == 0
     assert "25 images in 3 shards" in capsys.readouterr().out
+
+
+def test_shards_are_made_again_where_a_process_was_killed(tmp_path):
+    photos, out = make_photos(tmp_path / "photos", 5), tmp_path / "shards"
+    words = ["data", "pack", str(photos), "-o", str(out), "--size", "16", "--shard", "2"]
+    assert run(words) == 0
+    made = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / "index.shards").unlink()
+    (out / "000002.tar").rename(out / f".000002.tar.part-{2**30}")
+    assert run(words) == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == made
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_nobody_waits_for_a_pipe(tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    refused("pipe is no ordinary file: name a tar file", data.index, [pipe], tmp_path / "x.shards")
+    refused("pipe is no ordinary file; fetch or make it again", read_tensors, pipe)
 
 
 def test_memory_does_not_grow_with_the_names(tmp_path):

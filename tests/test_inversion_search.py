@@ -147,6 +147,15 @@ def test_a_loss_that_is_no_number_ends_it_and_is_not_saved(tmp_path, monkeypatch
     assert read_tensors(file)[1]["done"] == 3
 
 
+def test_a_last_step_that_leads_astray_is_not_kept(tmp_path):
+    begun, file = search(), tmp_path / "state.safetensors"
+    begun.done, step = 11, begun.step
+    begun.step = lambda: (step(), begun.w.data.fill_(nan))[0]
+    told = "Step 12 of 12 gave numbers that are not finite, from where no other leads back"
+    refused(told, carry_out, begun, file=file)
+    assert not file.exists()
+
+
 def test_what_is_finished_is_not_done_again(finished, state):
     again, monitor = search(), []
     carry_out(again, lambda done, *_: monitor.append(done), state)

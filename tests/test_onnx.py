@@ -1,5 +1,6 @@
 """ONNX files of every kind of model that has them draw what the model draws, at sizes that nobody told them."""
 
+import hashlib
 import json
 
 import onnx
@@ -50,6 +51,8 @@ def test_a_swap_by_the_files_alone(tmp_path):
     model, photos = tiny.model(), tiny.pictures(2, height=40, width=32)
     assert all(one.error < 1e-5 for one in networks.export_onnx(model, tmp_path))
     told = json.loads((tmp_path / "model.json").read_text())
+    for name, network in told["networks"].items():
+        assert network["sha256"] == hashlib.sha256((tmp_path / f"{name}.onnx").read_bytes()).hexdigest()
 
     def run(name, **given):
         session = onnxruntime.InferenceSession(tmp_path / f"{name}.onnx", providers=["CPUExecutionProvider"])

@@ -20,7 +20,7 @@ from graftlab.cli.desk import (
     stylegan,
 )
 from graftlab.cli.enlarging import Enlarging, Upscale, UpscalerName
-from graftlab.cli.output import film_file, out_file, spare
+from graftlab.cli.output import file_or_folder, out_file, spare
 from graftlab.cli.progress import bar, resumable, say
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS
@@ -51,8 +51,8 @@ Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be r
 class Shooting(ModelOptions, Bulk):
     """The options of every film."""
 
-    out: Annotated[Path, out_file("Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", film_file)] = Path(
-        "film.mp4"
+    out: Annotated[Path, out_file("Film to write: .mp4, .webm, .gif, .png, or frames/%05d.png.", file_or_folder)] = (
+        Path("film.mp4")
     )
     preview: Annotated[bool, typer.Option("--preview", help="Write only a sheet of 12 frames, NAME-preview.jpg.")] = (
         False

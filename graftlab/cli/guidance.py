@@ -11,7 +11,7 @@ from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, 
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.inversion import FPS, FRAMES, kept_beside
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, Out, film_file, new_file, picture, print_each, spare
+from graftlab.cli.output import Json, Out, file_or_folder, new_file, picture, print_each, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName, open_words
@@ -73,7 +73,7 @@ def guide(
         Path | None, typer.Option(help="A picture, white where it may change; everywhere by default.")
     ] = None,
     sheet: Annotated[Path | None, new_file("Sheet of the steps to write.", picture)] = None,
-    film: Annotated[Path | None, new_file("Film of the steps to write.", film_file)] = None,
+    film: Annotated[Path | None, new_file("Film of the steps to write.", file_or_folder)] = None,
     codes: Annotated[Path | None, new_file("File for the codes that were found.")] = None,
     words: TextModelName = DEFAULT,
     psi: Psi = 0.7,

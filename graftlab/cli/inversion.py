@@ -13,7 +13,7 @@ from graftlab.blending.blend import swapped
 from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, film_file, new_file, out_file, picture, print_each, spare
+from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
@@ -69,7 +69,7 @@ def invert(
     sheet: Annotated[
         Path | None, typer.Option(help="Sheet of photos beside their reconstructions; NAME.png by default.")
     ] = None,
-    film: Annotated[Path | None, new_file("Film of the search to write.", film_file)] = None,
+    film: Annotated[Path | None, new_file("Film of the search to write.", file_or_folder)] = None,
     batch: Annotated[int, typer.Option(min=1, help="Photos per batch; more need more memory.")] = 8,
     as_json: Json = False,
     device: Device = None,

@@ -38,8 +38,8 @@ def picture(path: Path) -> Path:
     return writable(path)
 
 
-def film_file(path: Path) -> Path:
-    """The path, if a film can be written there: a file, a folder of pictures, or a pattern for their names.
+def file_or_folder(path: Path) -> Path:
+    """The path, if a file, a folder of files, or files of a pattern, can be made there: a film, or shards.
 
     Which files that would be, and whether they are the ones it is made of, is known later (`spare`)."""
     return path if path.is_dir() else place(path)

@@ -9,7 +9,7 @@ import typer
 from graftlab import config, data
 from graftlab.cli.desk import Device, seed_option
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, print_figures, spare
+from graftlab.cli.output import Json, NewFile, file_or_folder, out_file, print_figures, spare
 from graftlab.cli.progress import bar, console, say, speaks
 from graftlab.config import Recipe, SwappingTrainConfig, TrainConfig
 from graftlab.data.image_source import printable_lines
@@ -38,7 +38,7 @@ def scan(
 
 def pack(
     photos: Annotated[Path, typer.Argument(help="Folder, zip or LMDB.")],
-    out: NewFile,
+    out: Annotated[Path, out_file("File to write, or with --shard the folder.", file_or_folder)],
     size: Annotated[int, typer.Option(min=1, help="Side of the packed pictures, in pixels: the training size.")] = 128,
     crop: Annotated[str, typer.Option(help="How photos are cropped to squares: short, resize or random.")] = "short",
     crops: Annotated[int, typer.Option(min=1, help="Crops of each photo; 1 takes the centre.")] = 1,

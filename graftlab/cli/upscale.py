@@ -9,7 +9,7 @@ import typer
 from graftlab.cli.desk import Desk, Device, Precision
 from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import is_still
-from graftlab.cli.output import film_file, numbered, spare
+from graftlab.cli.output import file_or_folder, numbered, spare
 from graftlab.cli.progress import bar, say
 from graftlab.data.sources import open_photos
 from graftlab.errors import GraftError
@@ -56,7 +56,7 @@ def upscale(
     moving = len(files) == 1 and not is_still(files[0])
     if out is None:
         out = Path("upscaled.mp4" if moving else "upscaled.png")
-    film_file(out)
+    file_or_folder(out)
     filming = moving and (out.suffix.lower() in FILMS or "%" in out.name)
     if not filming and out.suffix.lower() in FILMS:
         raise GraftError(f"{out} is a film, and a film is made of one video; name one, or a picture to write.")

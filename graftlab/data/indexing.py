@@ -24,7 +24,7 @@ from graftlab.data.shards import INDEX, KIND
 from graftlab.download import CutError
 from graftlab.errors import GraftError
 from graftlab.images.plugins import HEAD
-from graftlab.work.files import atomic_write
+from graftlab.work.files import PART, atomic_write
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, silent
 
@@ -189,6 +189,8 @@ def _stream(where: str) -> Iterator[tuple[Any, str]]:
             yield answer, remote.tag(answer)
         return
     try:
+        if path.exists() and not path.is_file():  # a pipe may have no end, and can be read but once
+            raise GraftError(f"{path} is no ordinary file: name a tar file.")
         with path.open("rb") as file:
             yield file, ""
     except OSError as error:
@@ -222,8 +224,9 @@ class _Hashed:
 
 
 def is_shards(folder: Path) -> bool:
-    """Whether there is nothing in a folder but shards and their index."""
-    return folder.is_dir() and all(path.suffix == ".tar" or path.name == INDEX for path in folder.iterdir())
+    """Whether there is nothing in a folder but shards, their index, and what was being written."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else [""]
+    return all(name.endswith(".tar") or name == INDEX or PART in name for name in names)
 
 
 def write_shards(folder: Path, entries: Iterable[tuple[bytes, str, str]], each: int) -> tuple[int, int]:

@@ -169,6 +169,8 @@ def pack(
     crop_mode(crop)
     if size < 1 or crops_per_image < 1:
         raise GraftError(f"A pack needs a size and crops_per_image of at least 1, not {size} and {crops_per_image}.")
+    if not shard and out.is_dir():
+        raise GraftError(f"{out} is a folder; name a file in it, or make shards there (--shard).")
     if shard and out.exists() and not is_shards(out):
         raise GraftError(f"{out} is no folder of shards, and not empty; name another folder.")
     if out.exists() and source.path.exists() and out.samefile(source.path):

@@ -8,6 +8,7 @@ noise.onnx      seed, layer, y, x -> the noise of that layer at these rows and c
 model.json      what they are, and how they go together
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -56,7 +57,12 @@ class Exported:
 
     def described(self) -> dict[str, Any]:
         inputs = {name: list(axes) for name, axes in self.part.inputs.items()}
-        return {"inputs": inputs, "outputs": list(self.part.outputs), "error": float(f"{self.error:.2g}")}
+        return {
+            "inputs": inputs,
+            "outputs": list(self.part.outputs),
+            "error": float(f"{self.error:.2g}"),
+            "sha256": hashlib.sha256(self.data).hexdigest(),
+        }
 
 
 def export_onnx(model: Network, folder: Path, half: bool = False) -> list[Exported]:

@@ -10,12 +10,13 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graftlab.editing.directions import Directions
 from graftlab.errors import GraftError
-from graftlab.exporting.networks import description, exported
+from graftlab.exporting.networks import Exported, description, exported, fineness
 from graftlab.images import read, write
 from graftlab.networks.model import Network
 from graftlab.networks.swapping import SwappingModel
@@ -44,7 +45,7 @@ def export_web(model: Network, folder: Path, directions: Directions | None = Non
         f"model/{one.part.name}.onnx": one.data for one in made if one.part.name != "noise"
     }  # the page draws its own
     files["model/model.json"] = json.dumps(description(model, made), indent=1).encode()
-    files["site.json"] = json.dumps(told(model, directions)).encode()
+    files["site.json"] = json.dumps(told(model, directions, made)).encode()
     files["NOTICE"] = notice().encode()
     files |= {path.name: path.read_bytes() for path in sorted(PAGE.iterdir()) if path.is_file()}
     files |= {name: (STUDIO / name).read_bytes() for name in [*(f"{one}.js" for one in SHARED.split()), "style.css"]}
@@ -52,7 +53,7 @@ def export_web(model: Network, folder: Path, directions: Directions | None = Non
     for library in LIBRARIES:
         files |= {f"lib/{library}/{path.name}": path.read_bytes() for path in sorted((BUNDLED / library).iterdir())}
     files["photos/CREDITS.md"] = (BUNDLED / "photos" / "CREDITS.md").read_bytes()
-    files["index.html"] = allowing_imports(files.pop("index.html").decode()).encode()  # last: all of it is there
+    files["index.html"] = knowing(files.pop("index.html").decode(), files["site.json"]).encode()  # last: all is there
     for name, data in files.items():
         atomic_write(folder / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
     for name in PHOTOS:
@@ -60,14 +61,15 @@ def export_web(model: Network, folder: Path, directions: Directions | None = Non
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def told(model: SwappingModel, directions: Directions | None) -> dict[str, Any]:
-    """`site.json`: what the page knows of the model."""
+def told(model: SwappingModel, directions: Directions | None, made: Sequence[Exported]) -> dict[str, Any]:
+    """`site.json`: what the page knows of the model, and the digests of its networks."""
     known = [] if directions is None else [name for name in directions.names if not name.startswith("component ")]
     return {
         "name": model.name or "a model",
         "size": model.config.size,
         "stride": model.config.stride,
-        "fineness": description(model, [])["fineness"],
+        "fineness": fineness(model),
+        "integrity": {one.part.name: integrity(one.data) for one in made},
         "photos": [{"name": f"@{name}", "file": f"./photos/{name}.png"} for name in PHOTOS],
         "directions": [direction(directions, name) for name in known] if directions else [],
     }
@@ -87,7 +89,13 @@ def notice() -> str:
     )
 
 
-def allowing_imports(page: str) -> str:
-    """The page, whose policy allows its own import map and nothing else that stands in it."""
+def knowing(page: str, site: bytes) -> str:
+    """The page, whose policy allows its own import map and nothing else that stands in it, with the digest of
+    `site.json`: what was damaged or changed since is refused by the browser."""
     (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', page, re.DOTALL)
-    return page.replace("IMPORTS", base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode())
+    return page.replace("IMPORTS", integrity(imports.encode())).replace("SITE", integrity(site))
+
+
+def integrity(data: bytes) -> str:
+    """A digest as browsers want it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(data).digest()).decode()}"

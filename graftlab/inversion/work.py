@@ -39,22 +39,26 @@ def carry_out(work: Work, progress: Progress = silent, file: Path | None = None,
     result; of several processes one `writes`. One that is damaged, or holds numbers that are not finite, counts for
     nothing. The caller sees to it that a file of other work is not there.
 
-    GraftError if one is, and if a loss is not finite."""
+    GraftError if one is, and if a loss, or what is to be kept, is not finite."""
     if file and file.exists():
         go_on(work, file, progress)
     saved = monotonic()
     while work.done < work.steps:
         loss = work.step()
         work.done += 1
-        if not isfinite(loss):
+        due = work.done == work.steps or monotonic() - saved >= SAVE_EVERY
+        state = work.state() if due else {}  # the loss is that before the step, which may itself have led astray
+        if not (isfinite(loss) and all(tensor.isfinite().all() for tensor in state.values())):
+            gave = "numbers that are not finite" if isfinite(loss) else f"a loss of {loss}"
             raise GraftError(
-                f"Step {work.done} of {work.steps} gave a loss of {loss}, from where no other leads back: choose a "
-                "lower learning rate, or another model."
+                f"Step {work.done} of {work.steps} gave {gave}, from where no other leads back: choose a lower "
+                "learning rate, or another model."
             )
         progress(work.done, work.steps, f"loss {loss:.4f}")
-        if file and writes and (work.done == work.steps or monotonic() - saved >= SAVE_EVERY):
-            write_tensors(file, work.state(), {"done": work.done, "loss": loss})
+        if due:
             saved = monotonic()
+        if due and file and writes:
+            write_tensors(file, state, {"done": work.done, "loss": loss})
 
 
 def go_on(work: Work, file: Path, progress: Progress) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,18 @@ class Picture:
         return self.path if self.source is None else self.source.read(self.number)
 
     def key(self) -> str:
-        """What tells its content; nothing of a file that cannot be read, which is refused later."""
-        return key_of(self.path) if self.source is None else self.source.key(self.number)
+        """What tells its content; nothing of a file that cannot be read, which is told of when its turn comes."""
+        if self.source is None:
+            return key_of(self.path)
+        with suppress(GraftError):
+            return self.source.key(self.number)
+        return ""
 
 
 def key_of(path: Path) -> str:
-    return content_key(path.read_bytes()) if path.is_file() else ""
+    with suppress(OSError):
+        return content_key(path.read_bytes()) if path.is_file() else ""
+    return ""
 
 
 def pictures_of(paths: Iterable[Path]) -> list[Picture]:

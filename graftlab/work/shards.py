@@ -71,7 +71,10 @@ class Shards:
         """Shards that nobody has finished; none once the whole was put together."""
         if self.put_together():
             return []
-        there = set(os.listdir(self.folder))
+        try:
+            there = set(os.listdir(self.folder))
+        except FileNotFoundError:  # it was put together in this moment
+            return []
         return [number for number in range(self.work.shards) if f"{number:06d}.done" not in there]
 
     def damaged(self) -> list[int]:
@@ -154,7 +157,7 @@ class Shards:
             with path.open("x", encoding="utf-8") as file:
                 file.write(f"{node()} {os.getpid()}")
             return True
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):  # or all is put together by now, and the folder gone
             return False
 
     def _is_lost(self, path: Path) -> bool:
@@ -191,7 +194,7 @@ class Shards:
         return self.folder / f"{number:06d}"
 
 
-def open_shards(out: Path, work: Work) -> tuple[Shards, str]:
+def open_shards(out: Path, work: Work, again: bool = True) -> tuple[Shards, str]:
     """The shards of work whose result is to be `out`, those of an earlier call or of other processes if their manifest
     was equal; and what people should know of it.
 
@@ -216,6 +219,8 @@ def open_shards(out: Path, work: Work) -> tuple[Shards, str]:
             elif (folder / f"{WHOLE}.done").exists() and not out.exists():  # somebody wants it once more
                 clear(folder, "plan.json")
     except OSError as error:
+        if again and isinstance(error, FileNotFoundError):  # another has put all together and removed it meanwhile
+            return open_shards(out, work, again=False)
         reason = error.strerror or error
         raise GraftError(f"{out} could not be written ({reason}): choose a folder you may write to.") from error
     return Shards(folder, work), note

@@ -74,3 +74,18 @@ def test_a_page_swaps_as_python_does_and_asks_nobody(chromium, served):
     assert np.abs(drawn.astype(int) - wanted.astype(int)).max() <= 2
     assert {url for url in asked if not url.startswith((address, "blob:", "data:"))} == set()
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["site.json", "model/generator.onnx"])
+def test_what_was_damaged_is_refused(chromium, served, name):
+    folder, address = served
+    export_web(tiny.model(), folder)
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(f"{address}?backend=wasm")
+    page.get_by_text(f"{name} is missing, damaged or changed").wait_for(timeout=60_000)
+    assert not page.query_selector("canvas[data-frame]")
+    context.close()

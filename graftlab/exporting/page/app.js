@@ -12,6 +12,7 @@ import { Picture } from "./picture.js";
 import { Shelf, bring, know, laid, named, photos, picture, squared } from "./shelf.js";
 import { apply, begin, doc, redo, undo } from "./store.js";
 import { download, engine, example, open, read, useLive } from "./wire.js";
+import { whole } from "./whole.js";
 import { Words, say } from "./words.js";
 
 const LIMIT = 3; // standard deviations, of what a slider of a direction reaches
@@ -36,7 +37,7 @@ async function isolate() {
 }
 
 async function start() {
-  const told = await (await fetch("./site.json")).json();
+  const told = await (await whole("site.json", document.querySelector("meta[name=site]").content)).json();
   const opening = open(told);
   know(await Promise.all(told.photos.map(example)));
   const ids = told.photos.map(({ name }) => name);

@@ -1,5 +1,7 @@
 // The model, in a worker: pictures to codes, arithmetic on codes, codes to a picture. What `editing.edits.edit` does.
 
+import { whole } from "./whole.js";
+
 const NETWORKS = ["encoder", "generator"];
 let [ort, site, sessions] = [null, null, null];
 const codes = new Map(); // key of a picture -> { structure, texture, size, pad }
@@ -13,7 +15,7 @@ async function open({ told, gpu, threads }) {
   ort = await import(`./lib/onnxruntime-web/${gpu ? "ort.jspi.min.mjs" : "ort.wasm.min.mjs"}`);
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = "error";
-  const coming = NETWORKS.map(async (name) => (await fetch(`./model/${name}.onnx`)).arrayBuffer());
+  const coming = NETWORKS.map(async (name) => (await whole(`model/${name}.onnx`, site.integrity[name])).arrayBuffer());
   sessions = {};
   for (const [i, name] of NETWORKS.entries()) // one by one: the first starts what computes
     sessions[name] = await ort.InferenceSession.create(await coming[i], {
