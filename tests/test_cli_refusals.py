@@ -356,6 +356,7 @@ def test_ctrl_c_before_the_command_has_begun(graft, monkeypatch):
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
         RuntimeError("can't start new thread"),
         RuntimeError("could not create a primitive"),
+        SystemError("error return without exception set"),
         ImportError("x.so: failed to map segment from shared object"),
         OSError(12, "Cannot allocate memory"),
     ],

@@ -132,6 +132,7 @@ OUT_OF_MEMORY = (  # in PyTorch's RuntimeErrors, those of threads, and of librar
     "can't start new thread",
     "failed to map segment",
     "could not create a primitive",
+    "error return without exception set",  # SystemError of an extension that had no memory left to say so
 )
 
 
