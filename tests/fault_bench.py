@@ -220,10 +220,13 @@ def visible(folder: Path) -> Iterator[Path]:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """All bytes that stay the same in a run that is made twice."""
+    """All bytes that stay the same in a run that is made twice. Of its states that is the last: the one before it may
+    be of an interruption."""
     if not path.is_dir():
         return {"": path.read_bytes()} if path.exists() else {}
-    names = {each.relative_to(path).as_posix(): each for each in visible(path) if each.name not in OWN}
+    before = sorted(path.glob("states/*"))[:-1]
+    kept = (each for each in visible(path) if each.name not in OWN and each not in before)
+    names = {each.relative_to(path).as_posix(): each for each in kept}
     return {name: each.read_bytes() for name, each in names.items() if not name.startswith("tensorboard/")}
 
 
