@@ -20,7 +20,7 @@ from graftlab.checkpoints import load
 from graftlab.checkpoints.native import save_model
 from graftlab.cli.lazy import Later
 from graftlab.images import write
-from graftlab.perception import efficientnet
+from graftlab.perception import choice, efficientnet
 
 torch.set_num_threads(1)  # networks as small as these gain nothing by a second one
 os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start
@@ -149,9 +149,11 @@ def refuses(graft) -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def small_features():
     """Feature networks that see 64 px instead of 224, which takes a tenth of the time: what they find is no matter."""
+    choice.feature_network.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficientnet, "SIDE", 64)
         yield
+    choice.feature_network.cache_clear()  # else later tests would find these
 
 
 @pytest.fixture
