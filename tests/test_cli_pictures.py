@@ -217,6 +217,21 @@ def test_a_disk_that_fails_is_told_by_the_photo(graft, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
+def test_nobody_waits_for_a_pipe(refuses, kin):
+    kin("stylegan2")
+    os.mkfifo("pipe")
+    commands = (
+        ("encode", "pipe"),
+        ("hybrids", "pipe"),
+        ("eval", "compare", "pipe", "pipe"),
+        ("clusters", "show", "a.safetensors", "pipe", "-o", "shown.png"),
+        ("blend", "a.safetensors", "b.safetensors", "--weights", "pipe"),
+    )
+    refuses([(command, "is a pipe or a device") for command in commands])
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
 def test_grid_leaves_out_and_names_what_it_cannot_read(graft):
     assert graft("grid", "--structures", "photos", "--textures", HILL, "-o", "whole.png").code == 0
     Path("photos/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")

@@ -153,6 +153,7 @@ def test_what_is_refused(graft, network):
         (("invert", "0.png", "-m", "base.safetensors", "--film", "x.mp4", "--steps", "0"), "--film shows a search"),
         (("invert", "0.png", "-m", "base.safetensors", "--encoder", "blend.safetensors"), "holds no encoder"),
         (("invert", "0.png", "-m", "base.safetensors", "--pixels", "0"), "give either a weight"),
+        (("invert", "0.png", "-m", "base.safetensors", "--pixels", "nan"), "Weights are from 0 to 1,000,000"),
         (("invert", "0.png", "-m", "base.safetensors", "-o", "codes.png"), "would be one file"),
         (("invert", "0.png", "-m", "base.safetensors", "-o", "s.png", "--film", "s.png"), "would be one file"),
         (("invert", "none.png", "-m", "base.safetensors"), "none.png does not exist"),

@@ -92,7 +92,8 @@ def test_sources_are_codes_of_the_model(models):
     refused("codes of another model than b.*graft invert PHOTO -m b", read_sources, b, ["codes"])
     assert read_sources(b, ["codes"], kin=[a.fingerprint])[0].codes.model == b.fingerprint
     tiny.new_model().encode(tiny.pictures()).save("other")
-    refused("other holds SwapCodes", read_sources, a, ["other"])
+    told = "other holds codes of another kind than .* draws; find a photo's with 'graft invert PHOTO"
+    refused(told, read_sources, a, ["other"])
 
 
 def test_a_photo_is_searched_for_once(models, searches):

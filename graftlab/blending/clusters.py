@@ -28,7 +28,7 @@ from graftlab.figures.tables import Cell, Table
 from graftlab.networks.layers import full
 from graftlab.networks.local import likeness
 from graftlab.networks.model import Network
-from graftlab.work.files import atomic_write
+from graftlab.work.files import atomic_write, refuse_endless
 from graftlab.work.progress import Watch, steps, unwatched
 
 PER_PICTURE = 256  # positions at most, drawn at random
@@ -155,6 +155,7 @@ class Clusters:
     @classmethod
     def load(cls, path: str | Path) -> "Clusters":
         """From a file that `save` wrote, and somebody may have edited. GraftError if it is something else."""
+        refuse_endless(Path(path))
         try:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             clusters, rows = found["clusters"], found["channels"]

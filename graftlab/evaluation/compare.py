@@ -12,6 +12,7 @@ from graftlab.errors import GraftError
 from graftlab.evaluation.report import TITLES
 from graftlab.evaluation.truth import CEILING, HYBRID
 from graftlab.figures.tables import Table
+from graftlab.work.files import refuse_endless
 
 HIGHER = {
     "psnr",
@@ -80,6 +81,7 @@ def read_results(path: str | Path) -> dict[str, Any]:
     """The content of a results.json."""
     path = Path(path)
     file = path / "results.json" if path.is_dir() else path
+    refuse_endless(file)
     try:
         results = json.loads(file.read_text("utf-8"))
         if results["kind"] in ("truth", "folder", "samples") and isinstance(results["about"], dict):

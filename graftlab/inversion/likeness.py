@@ -7,6 +7,7 @@ from graftlab.errors import GraftError
 from graftlab.perception.distances import deep
 from graftlab.perception.features import FeatureNetwork, Features
 
+MOST = 1_000_000  # of a weight
 SIDES = (64, 256)  # pixels: features are looked at in pictures no smaller and no larger
 
 
@@ -19,6 +20,8 @@ class Likeness:
     def __init__(
         self, photos: Tensor, network: FeatureNetwork | None, features: float = 1.0, pixels: float = 1.0, batch: int = 8
     ) -> None:
+        if not (0 <= pixels <= MOST and 0 <= features <= MOST):
+            raise GraftError(f"Weights are from 0 to {MOST:,} (--pixels {pixels}, --features {features}).")
         if not pixels and not (network and features):
             raise GraftError("Photos are found by pixels or by features; give either a weight (--pixels, --features).")
         self.photos, self.network, self.features, self.pixels = photos, network, features, pixels

@@ -160,7 +160,10 @@ def read_codes(path: str | Path, model: StyleGAN, kin: Collection[str | None] = 
         return StyleCodes(w, model=model.fingerprint)
     codes = Codes.load(path)
     if not isinstance(codes, StyleCodes):
-        raise GraftError(f"{path} holds {type(codes).__name__}, and {model.title} draws StyleCodes; {codes.remedy}.")
+        raise GraftError(
+            f"{path} holds codes of another kind than {model.title} draws; find a photo's with 'graft invert PHOTO -m "
+            f"{model.name or 'MODEL'}'."
+        )
     if codes.model not in (None, model.fingerprint, *model.ancestors, *kin):
         called = model.name or "MODEL"
         raise GraftError(

@@ -27,7 +27,7 @@ from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import Named, draw_swaps
 from graftlab.work.bulk import ALONE, Bulk, carried_out
 from graftlab.work.examples import with_examples
-from graftlab.work.files import spare_others
+from graftlab.work.files import refuse_endless, spare_others
 from graftlab.work.progress import Progress, silent, unwatched
 from graftlab.work.shards import Work
 
@@ -66,7 +66,7 @@ def pictures_of(paths: Iterable[Path]) -> list[Picture]:
     """Pictures, and all of folders and zips, in the order in which they are named."""
     found: list[Picture] = []
     for path in paths:
-        if path.is_dir() or zipfile.is_zipfile(path):
+        if path.is_dir() or (path.is_file() and zipfile.is_zipfile(path)):
             source = open_photos(path)
             found += [Picture(path / name, source, number) for number, name in enumerate(source.names)]
         else:
@@ -133,6 +133,7 @@ def read_swaps(path: Path) -> list[Swap]:
     """A list (CSV): a line for each swap, with a structure, a texture, and if you like the name of the picture.
 
     GraftError if there is no such file, or it holds something else, or names a picture twice."""
+    refuse_endless(path)
     try:
         if path.stat().st_size > MOST_LIST:
             raise ValueError("it is too large")

@@ -12,6 +12,7 @@ import numpy as np
 from graftlab.errors import GraftError
 from graftlab.video.drawn import parse_drawn
 from graftlab.video.hearing import HEARD, HOP, RATE, hear
+from graftlab.work.files import refuse_endless
 
 MOST = 1_000_000  # lines
 NUMBER = r"[-+]?\d*\.?\d+"
@@ -76,6 +77,7 @@ def read_curve(path: str | Path) -> Curve:
 
 def _numbers(path: Path) -> list[list[float]]:
     """One or two numbers from each line."""
+    refuse_endless(path)
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

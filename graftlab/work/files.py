@@ -8,7 +8,6 @@ import mmap
 import os
 import re
 import shutil
-import stat
 import tomllib
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -172,15 +171,19 @@ def taken_back(folder: Path, worthless: Container[str] | None = None) -> Abstrac
     return taking_back()
 
 
+def refuse_endless(path: Path) -> None:
+    """GraftError for a pipe or a device, which nobody may ever write to, or has no end."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # of names of any length
+        raise GraftError(f"{path} is a pipe or a device: save what it gives in a file and name that.")
+
+
 def read_table(path: Path) -> Any:
     """What a file that people write holds: JSON, or by its extension TOML, or YAML if PyYAML is installed.
 
     GraftError if there is no such file or it cannot be read, or is too large or a device that has no end; ValueError if
     it is malformed."""
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            raise GraftError(f"{path} is a device and no file: name a table.")
+        refuse_endless(path)
         with path.open("rb") as file:
             data = file.read(LARGEST_TABLE + 1)
         if len(data) > LARGEST_TABLE:

@@ -17,6 +17,7 @@ import { Words, say } from "./words.js";
 
 const LIMIT = 3; // standard deviations, of what a slider of a direction reaches
 const site = signal(null);
+const trouble = signal(null); // why the page or the model could not be opened
 const filming = signal(false);
 const isolable = signal(false); // whether the page would have several threads if it were loaded again
 const part = computed(() => doc.value.swap);
@@ -84,7 +85,7 @@ addEventListener("keydown", (event) => {
 function App() {
   return html`<div class="studio">
     <header class="bar"><h1><img src="./mark.svg" alt="" width="20" height="20" />graftlab <span>${site.value?.name}</span></h1></header>
-    <main>${site.value ? html`<div id="room"><${Room} /></div>` : html`<div class="opening"><p role="status">Opening the page</p></div>`}</main>
+    <main>${site.value ? html`<div id="room"><${Room} /></div>` : html`<div class="opening"><p role="status">${trouble.value ?? "Opening the page"}</p></div>`}</main>
     <${Words} />
   </div>`;
 }
@@ -153,7 +154,7 @@ function Room() {
       <${Controllers} part=${now} change=${change} latest=${latest} />
       <${Group} title="About">
         <p class="hint">Drop, paste or choose photos. They stay here: this page computes everything itself and sends nothing.</p>
-        <p class="hint" role="status">${engine.value ? `${site.value.name}, on this machine's ${engine.value}` : "Opening the model"}${
+        <p class="hint" role="status">${trouble.value ?? (engine.value ? `${site.value.name}, on this machine's ${engine.value}` : "Opening the model")}${
           frame.value.ms ? `, ${Math.round(frame.value.ms)} ms a picture` : ""}</p>
         ${isolable.value && html`<${Button} name="Load the page again, without the photos that were dropped, for more threads"
           onClick=${() => location.reload()}>Use all processors<//>`}
@@ -188,4 +189,4 @@ async function save(bitmap) {
 }
 
 render(html`<${App} />`, document.getElementById("studio"));
-start().catch((error) => say(error.message, "trouble"));
+start().catch((error) => (trouble.value = error.message));
