@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from os.path import exists, isdir, isfile  # of any text, where those of Path raise for names that are too long
+from os.path import isdir  # of any text, where Path.is_dir raises for names that are too long
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from graftlab.errors import GraftError
-from graftlab.work.files import atomic_write
+from graftlab.work.files import atomic_write, refuse_endless
 
 KEY = "graftlab"  # of our JSON in the safetensors header
 DIGEST = "sha256"  # beside it, of that JSON and of all tensors; earlier files have none
@@ -169,8 +169,7 @@ def opened(path: Path, remedy: str = AGAIN) -> tuple[dict[str, Tensor], dict[str
     """A safetensors file's tensors, as views, and the texts in its header."""
     if isdir(path):
         raise GraftError(f"{path} is a folder; name a file in it.")
-    if exists(path) and not isfile(path):  # a pipe, which nobody may ever write to
-        raise GraftError(f"{path} is no ordinary file; {remedy}.")
+    refuse_endless(path)
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,7 +154,7 @@ def fatal(flag):
 
     def slowly(numbers, into, progress):  # until the other one was there
         while os.getpid() == PARENT and not flag.exists():
-            time.sleep(0.01)
+            progress(0)
         return make(numbers, into, progress)
 
     return Work(slowly, 10, 3, {})

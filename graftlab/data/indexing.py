@@ -24,7 +24,7 @@ from graftlab.data.shards import INDEX, KIND
 from graftlab.download import CutError
 from graftlab.errors import GraftError
 from graftlab.images.plugins import HEAD
-from graftlab.work.files import PART, atomic_write
+from graftlab.work.files import PART, atomic_write, refuse_endless
 from graftlab.work.parallel import ordered_map
 from graftlab.work.progress import Progress, silent
 
@@ -189,8 +189,7 @@ def _stream(where: str) -> Iterator[tuple[Any, str]]:
             yield answer, remote.tag(answer)
         return
     try:
-        if path.exists() and not path.is_file():  # a pipe may have no end, and can be read but once
-            raise GraftError(f"{path} is no ordinary file: name a tar file.")
+        refuse_endless(path)
         with path.open("rb") as file:
             yield file, ""
     except OSError as error:
