@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import huggingface_hub
 import pytest
@@ -63,7 +63,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as served:
+    with HTTPServer(("127.0.0.1", 0), Hub) as served:
         served.url = f"http://127.0.0.1:{served.server_port}"
         served.made, served.files, served.messages = [], {}, []
         thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,8 +1,8 @@
-"""A small web server in a thread, whose pages misbehave in the ways that downloads meet."""
+"""A small web server in one thread, whose pages misbehave in the ways that downloads meet."""
 
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 @dataclass
@@ -36,8 +36,7 @@ class Web:
             def log_message(self, *arguments):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
 

@@ -1,9 +1,9 @@
 """The page of `graft export web` in a browser, from a server of files alone: it draws what Python draws."""
 
 import base64
-import functools
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import re
+import subprocess
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -32,18 +32,13 @@ DRAW = """async (scene) => {
 
 @pytest.fixture
 def served(tmp_path):
-    """The folder of a page, its address, and that server."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments):
-            pass
-
+    """The folder of a page, and its address; the server's threads are not traced for coverage in their own process."""
     folder = tmp_path / "site"
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield folder, f"http://localhost:{server.server_port}/"
-        server.shutdown()
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        port = re.search(r"port (\d+)", server.stdout.readline())[1]
+        yield folder, f"http://localhost:{port}/"
+        server.terminate()
 
 
 def test_a_page_swaps_as_python_does_and_asks_nobody(chromium, served):
