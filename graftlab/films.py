@@ -98,7 +98,7 @@ def walk(
             raise GraftError(f"The path '{path}' leaves one picture and comes back to it, not {len(codes)}.")
         if directions is None:
             raise GraftError(f"The path '{path}' goes in directions; name some (--directions).")
-        way = walks.circle(codes[0], directions, radius, seed, walks.TURNS[path])
+        way = walks.circle(codes[0], directions.inherited(_network(model), codes[0]), radius, seed, walks.TURNS[path])
     else:
         codes = codes * 2 if how.moves and len(codes) == 1 else codes
         way = walks.through(codes, path, loop, ease, parts)  # type: ignore[arg-type]  # which refuses other paths
@@ -120,7 +120,7 @@ def walk_seeds(
     **course: Any,  # of `video.films.walk.Course`: pace, hold, turn, shift
 ) -> Film:
     """From seed to seed of a StyleGAN. GraftError for seeds that do not make such a path."""
-    how, network = walks.Course(**course), model.model if isinstance(model, Renderer) else model
+    how, network = walks.Course(**course), _network(model)
     if not isinstance(network, StyleGAN):
         raise GraftError("Only a StyleGAN draws seeds; walk through the codes of pictures.")
     seeds = [*seeds] * 2 if how.moves and len(seeds) == 1 else seeds  # which stays what it is, and moves
@@ -144,8 +144,9 @@ def sweep(
     layers: Sequence[int] | None = None,  # rows of w that change; None: those that the directions are meant for
 ) -> Film:
     """Along directions, in standard deviations. GraftError for gains, names or a model that do not fit."""
-    way = sweeps.sweep(codes, directions, gains, ease, loop, layers)
-    return from_way(_renderer(model, noise, seed), way, *_length(seconds, fps), loop)
+    renderer = _renderer(model, noise, seed)
+    way = sweeps.sweep(codes, directions.inherited(renderer.model, codes), gains, ease, loop, layers)
+    return from_way(renderer, way, *_length(seconds, fps), loop)
 
 
 def textures(
@@ -280,6 +281,10 @@ def _along(
     renderer, closed = _renderer(model, noise, seed), loop or path in walks.TURNS
     legs = walks.TURNS.get(path, keys if closed else keys - 1)
     return from_way(renderer, course.on(way, renderer.model, closed), *_length(seconds, fps, PER_LEG * legs), closed)
+
+
+def _network(model: Shown[CodesT]) -> Decoder[CodesT]:
+    return model.model if isinstance(model, Renderer) else model
 
 
 def _length(seconds: Seconds | None, fps: Rate, usual: float = 0.0) -> tuple[int, Fraction]:

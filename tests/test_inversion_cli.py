@@ -62,6 +62,11 @@ def test_tuning_writes_a_model_whose_codes_these_are(graft, network):
     bent, codes = load("t-model.safetensors", device="cpu"), Codes.load("t.safetensors")
     assert codes.model == bent.fingerprint != network.fingerprint
     bent.decode(codes)
+    assert graft("directions", "sefa", "-m", "base.safetensors", "--layers", "0-7", "-o", "w.safetensors").code == 0
+    to_old, tuned = ("t.safetensors", "w.safetensors", "-m"), "t-model.safetensors"
+    done = graft("directions", "sweep", *to_old, tuned, "-o", "sweep.png")
+    assert done.code == 0, done
+    assert graft("film", "sweep", *to_old, tuned, "--frames", "2", "-o", "sweep/%d.png").code == 0
 
 
 def test_a_film_of_the_search(graft, network):

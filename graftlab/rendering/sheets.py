@@ -172,7 +172,8 @@ def draw_sweep(
     rows, labels, one, single = [], [], len(starts) == 1, len(names) == 1
     total = len(starts) * len(names) * len(gains)
     for label, codes, picture in starts:
-        strips = editing.sweep(renderer.model, directions, codes, names, gains, mask, layers, **renderer.rendering)
+        known = directions.inherited(renderer.model, codes)
+        strips = editing.sweep(renderer.model, known, codes, names, gains, mask, layers, **renderer.rendering)
         for name, strip in zip(names, strips, strict=True):
             rows.append(strip if picture is None else [picture, *strip])
             labels.append(name if one else label if single else f"{label}: {name}")

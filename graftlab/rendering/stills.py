@@ -113,7 +113,8 @@ def edit(
         Region(mask, codes, amount, soft) for (mask, _, amount, soft), codes in zip(regions, painted, strict=True)
     ]
     stride = renderer.model.config.stride
-    return _draw(renderer, network, edits.edit(own, mixed, texture, structure, places, moves, stride))
+    heirs = [move._replace(directions=move.directions.inherited(renderer.model, own)) for move in moves]
+    return _draw(renderer, network, edits.edit(own, mixed, texture, structure, places, heirs, stride))
 
 
 @torch.no_grad()
