@@ -150,7 +150,7 @@ def test_edit(graft, bundle):
 def test_select(graft, model, options, share):
     assert graft("select", HILL, *options, "--threshold", 0.7, "--overlay", "seen.png").code == 0
     picture = read(HILL)
-    mask = masks.resize(masks.alike(model.encode(picture).structure, share, 0.7, 0.1), picture.shape[2:])
+    mask = masks.resize(masks.alike(model.encode(picture).structure, share, 0.7, 0.3), picture.shape[2:])
     assert shows("mask.png", (mask * 2 - 1).expand_as(picture))
     assert shows("seen.png", masks.overlay(picture, mask))
 

@@ -39,6 +39,14 @@ def test_a_soft_edge_is_a_straight_line():
     torch.testing.assert_close(masks.soften(step().mT, 8), soft.mT)
 
 
+def test_what_all_cells_share_makes_none_alike():
+    sky, grass, common = torch.eye(3)
+    for shared in (0 * common, 100 * common):
+        cells = torch.stack([sky, grass, grass], 1) + shared[:, None]
+        assert masks.alike(cells.reshape(1, 3, 3, 1), (0.5, 0.9)).flatten().tolist() == [0, 1, 1]
+    assert masks.alike(torch.ones(1, 3, 2, 2), (0, 0)).min() == 1, "a picture of one thing"
+
+
 def test_what_no_mask_can_be_made_of():
     for width in (-1, math.nan, math.inf):
         refused("soft", masks.soften, step(), width)
@@ -71,12 +79,12 @@ def test_bands():
 
 
 def test_alike_is_the_cosine_on_a_ramp():
-    angles = torch.linspace(0, math.pi, 7).expand(3, 7)
+    angles = (2 * math.pi / 8 * torch.arange(8)).expand(3, 8)  # whose mean is 0
     structure = torch.stack([angles.cos(), angles.sin()])[None] * 5
     mask = masks.alike(structure, (0, 0.5), 0.5, 0.8)
-    assert mask.shape == (1, 1, 3, 7)
+    assert mask.shape == (1, 1, 3, 8)
     torch.testing.assert_close(mask[0, 0], ((angles.cos() - 0.5) / 0.8 + 0.5).clamp(0, 1))
-    assert torch.equal(masks.alike(structure, (1, 1), 0.52, 0)[0, 0], (angles.cos() < -0.51).float().expand(3, 7))
+    assert torch.equal(masks.alike(structure, (0.5, 1), 0.52, 0)[0, 0], (angles.cos() < -0.51).float())
 
 
 def test_an_overlay_keeps_what_is_selected():

@@ -231,10 +231,10 @@ def select(
         list[str], typer.Option(help="A position in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")
     ],
     out: Out = Path("mask.png"),
-    threshold: Annotated[float, typer.Option(help="Minimum cosine similarity of selected cells, -1 to 1.")] = 0.8,
+    threshold: Annotated[float, typer.Option(help="How alike selected cells are at least, -1 to 1.")] = 0.5,
     softness: Annotated[
         float, typer.Option(help="Range of cosines around the threshold over which the mask rises.")
-    ] = 0.1,
+    ] = 0.3,
     overlay: Annotated[
         Path | None, new_file("Also write a picture of the selection, with the rest in gray.", picture)
     ] = None,
@@ -242,7 +242,7 @@ def select(
 ) -> None:
     """Make a mask of all places whose structure is similar to that of a given place.
 
-    graft select @peaks --at 60,40 --threshold 0.8 -o mask.png --overlay seen.png
+    graft select @peaks --at 60,40 --threshold 0.6 -o mask.png --overlay seen.png
     """
 
     spare(out, photo)

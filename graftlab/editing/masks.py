@@ -107,12 +107,12 @@ def _ramp(distance: Tensor, fade: float) -> Tensor:
     return (distance / fade + 0.5).clamp(0, 1) if fade else (distance >= 0).float()
 
 
-def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.8, softness: float = 0.1) -> Tensor:
-    """Cells whose structure code points the way of the one at a place: a soft mask (1, 1, h, w).
+def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.5, softness: float = 0.3) -> Tensor:
+    """Cells whose structure code differs from the picture's mean as the one at a place does: a soft mask (1, 1, h, w).
 
-    `structure` (1, Cs, h, w); `at` (x, y) as shares of width and height. A cell's share rises from 0 to 1 while its
-    cosine with the chosen cell's goes from `threshold - softness / 2` to `threshold + softness / 2`. GraftError for a
-    place outside, a threshold beyond [-1, 1] and a softness beyond [0, 2]."""
+    `structure` (1, Cs, h, w); `at` (x, y) as shares of width and height. A cell's share rises from 0 to 1 while the
+    cosine of its difference from the mean with the chosen cell's goes from `threshold - softness / 2` to
+    `threshold + softness / 2`. GraftError for a place outside, a threshold beyond [-1, 1] and a softness beyond [0, 2]."""
     x, y = at
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise GraftError(f"The place {x:.0%}, {y:.0%} lies outside the picture; give shares from 0 to 1.")
@@ -122,8 +122,11 @@ def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.8, so
         )
     height, width = structure.shape[2:]
     row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
-    chosen = structure[:, :, row : row + 1, column : column + 1]
-    return _ramp(F.cosine_similarity(structure, chosen, dim=1)[:, None] - threshold, softness)
+    own = structure - structure.mean((2, 3), keepdim=True)  # what all cells share would make all alike
+    chosen = own[:, :, row : row + 1, column : column + 1]
+    cosine = F.cosine_similarity(own, chosen, dim=1)[:, None]
+    same = (own == chosen).all(1, keepdim=True)  # even where nothing differs, and there is no direction to compare
+    return _ramp(torch.where(same, 1.0, cosine) - threshold, softness)
 
 
 def overlay(picture: Tensor, mask: Tensor) -> Tensor:

@@ -122,8 +122,8 @@ def select(
     renderer: Drawing,
     picture: Tensor,
     places: Sequence[tuple[float, float]],  # shares of width and height
-    threshold: float = 0.8,  # cosine from which on cells are alike
-    softness: float = 0.1,  # range of cosines around it over which the mask rises
+    threshold: float = 0.5,  # cosine from which on cells are alike
+    softness: float = 0.3,  # range of cosines around it over which the mask rises
 ) -> Tensor:
     """The mask (1, 1, H, W) of all places whose structure is like that of some."""
     structure = tiled_if_large(renderer.model, picture).encode(picture).structure.cpu()

@@ -28,8 +28,8 @@ class Selection(BaseModel):
     places: list[tuple[float, float]] = Field(
         min_length=1, max_length=64, description="Shares of width and height, from the top left."
     )
-    threshold: float = Field(0.8, ge=-1, le=1, description="Least cosine similarity of what is selected.")
-    softness: float = Field(0.1, ge=0, le=2, description="Range of cosines around it over which the mask rises.")
+    threshold: float = Field(0.5, ge=-1, le=1, description="Least likeness of what is selected (`masks.alike`).")
+    softness: float = Field(0.3, ge=0, le=2, description="Range of cosines around it over which the mask rises.")
 
 
 @routes.post("/photos")

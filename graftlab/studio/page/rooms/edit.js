@@ -98,7 +98,7 @@ function Room({ part, model, change, take }) {
   const [over, hover] = useState(null); // texture that the pointer is over
   const [hand, hold] = useState("brush"); // "brush", "erase", "select"
   const [shown, show] = useState(false); // the region, over the picture
-  const [threshold, set] = useState(0.8); // of what is selected next
+  const [threshold, set] = useState(0.5); // of what is selected next
   const region = part.regions.find(({ id }) => id === where.value) ?? null;
   const now = region ?? part; // what the controls change
   const changeRegion = (name, patch, key) => change(name, {
@@ -218,8 +218,8 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
     </div>
     ${region && html`<${Choice} name="Tool" value=${hand} set=${hold} options=${HANDS} />
       ${hand === "select"
-        ? html`<${Slider} name="Alike" value=${threshold} usual=${0.8} zero=${0} min=${0} lowest=${-1} set=${select}
-            hint="Least likeness (cosine) of what is selected with the place that you click" />`
+        ? html`<${Slider} name="Alike" value=${threshold} usual=${0.5} zero=${0} min=${0} lowest=${-1} set=${select}
+            hint="Least likeness of what is selected with the place that you click, -1 to 1" />`
         : html`<${Slider} name="Brush" value=${100 * brush.value} min=${0.5} max=${30} step=${0.5} digits=${1} usual=${6} zero=${0.5}
             highest=${50} hint="Radius, % of the width; [ and ]" set=${(value) => (brush.value = value / 100)} />`}
       <${Slider} name="Soft edge" value=${region.soft} max=${64} step=${1} digits=${0} usual=${8} zero=${0} highest=${512}
@@ -254,7 +254,7 @@ function Texture({ part, region, model, alter, change }) {
       ${other && html`<${Button} sign="undo" onClick=${() => change("its own texture", { texture: null, seed_texture: null, found: null })}>
         Its own<//>`}
     </div>`}
-    ${part.seed_texture !== null && html`<${Slider} name="Variety" value=${part.psi} max=${1.5} usual=${0.8} zero=${0} highest=${3}
+    ${part.seed_texture !== null && html`<${Slider} name="Variety" value=${part.psi} max=${1.5} usual=${0.5} zero=${0} highest=${3}
       hint="psi: how far random textures vary" set=${(psi) => change("variety", { psi }, "psi")} />`}
   <//>`;
 }
