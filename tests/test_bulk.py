@@ -223,6 +223,11 @@ def test_encode_takes_folders_and_swaps_lists(graft):
     assert Path("one/c.safetensors").read_bytes() == Path("two/c.safetensors").read_bytes()
     assert len(Codes.load("one/c.safetensors")) == 4
     assert "broken.png" in graft("encode", "photos/broken.png").refusal()
+    assert "@stream has another shape" in graft("encode", "@peaks", "@stream", "--size", "32").refusal()
+    Path("bad").mkdir()
+    Path("photos/broken.png").rename("bad/broken.png")
+    assert "None of the 1 pictures could be encoded" in graft("encode", "bad", "-o", "three/c.safetensors").refusal()
+    assert not list(Path("three").iterdir()), "nothing to go on with"
 
     Path("list.csv").write_text("@peaks, @stream\nphotos/hill.png,@peaks,hill.png\nnone.png,@peaks\n", "utf-8")
     said = graft("hybrids", "list.csv", "-o", "h", "--size", "32")

@@ -84,22 +84,29 @@ def encode(
 ) -> SwapCodes:
     """Codes of pictures, in their order, those of collections that cannot be read left out.
 
-    GraftError if they differ in size, and if none is readable."""
+    GraftError for one whose shape is another than that of those before it, and if none can be encoded."""
     quiet, side = _quiet(renderer), renderer.side()
 
     @torch.no_grad()
     def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
-        network, codes, failed = quiet.network(), [], {}
+        network, codes, failed = quiet.network(), list[SwapCodes](), dict[str, str]()
         for done, number in enumerate(numbers, 1):
             picture = pictures[number]
             try:
-                codes.append(network.encode(quiet.read_bytes(picture.read(), str(picture.path), side)))
+                own = network.encode(quiet.read_bytes(picture.read(), str(picture.path), side))
             except SourceError:
                 raise
             except GraftError as error:
                 if picture.source is None:
                     raise
                 failed[str(picture.path)] = str(error)
+            else:
+                codes.append(own)
+                if (own.structure.shape, own.size) != (codes[0].structure.shape, codes[0].size):
+                    raise GraftError(
+                        f"{picture.path} has another shape than the pictures before it, and a file of codes has one; "
+                        "use the central square of each (--square), or encode it into a file of its own."
+                    )
             progress(done)
         if codes:
             Codes.cat(codes).save(into / CODES)
@@ -112,11 +119,11 @@ def encode(
         files = [folder / CODES for folder in results.folders if (folder / CODES).exists()] if results else []
         for why in results.failed.values() if results else ():
             tell(f"Left out: {why}")
-        if not files:
-            raise GraftError("None of these pictures can be read; 'graft data scan' says why.")
-        codes: SwapCodes = Codes.cat([SwapCodes.load(file) for file in files])
-        if out:
+        codes: SwapCodes | None = Codes.cat([SwapCodes.load(file) for file in files]) if files else None
+        if out and codes:
             codes.save(out)
+    if codes is None:  # told with the results gone: another call would find the same
+        raise GraftError(f"None of the {len(pictures)} pictures could be encoded; 'Left out' says why, of each.")
     return codes
 
 
