@@ -143,7 +143,7 @@ class PackReport:
 
     def summary(self) -> str:
         line = f"{self.path}: {self.images:,} images of {self.size} px, {self.bytes / 2**20:,.1f} MiB"
-        unreadable = [f"{line}; {self.unreadable:,} photos left out as unreadable:", *self.reasons]
+        unreadable = [f"{line}; left out as unreadable, {self.unreadable:,}:", *self.reasons]
         return "\n".join([*(unreadable if self.unreadable else [line]), *self.left_out.lines()])
 
     def to_json(self) -> str:
