@@ -22,6 +22,7 @@ from graftlab.checkpoints.native import save_model
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import CompactConfig, RDNConfig
 from graftlab.data import open_source
+from graftlab.data.views import Scenes
 from graftlab.editing.distributions import Distribution
 from graftlab.images import write
 from graftlab.networks.upscalers import CompactUpscaler, RDNUpscaler
@@ -39,7 +40,8 @@ def load(name):
 
 
 sys.path[:0] = [str(RECIPE), str(RECIPE.parent / "blending")]  # scripts that use the files beside them
-photos, landscapes, textures = (load(f"landscapes/{name}") for name in ("photos", "landscapes", "textures"))
+scripts = ("photos", "landscapes", "textures", "hybrids")
+photos, landscapes, textures, hybrids = (load(f"landscapes/{name}") for name in scripts)
 prints, neon, upscaler = load("blending/prints"), load("blending/neon"), load("upscaler/convert")
 bundle_script = load("bundle")
 
@@ -430,3 +432,15 @@ def test_the_snapshots_that_ship_are_small_and_on_the_way():
     assert {file.about["parent"] for file in files} == {base.fingerprint}
     moved = [(file.tensors["synthesis.constant"] - base.synthesis.constant).norm() for file in files]
     assert moved == sorted(moved) != [0] * len(moved)
+
+
+def test_a_larger_models_hybrids_are_views_of_one_scene(model, bundle, photo_folder, tmp_path):
+    out = tmp_path / "out"
+    hybrids.main([str(bundle / "landscapes-256.safetensors"), str(photo_folder), str(out), "--size", "32"])
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [f"k00000{scene}@k00000{light}.jpg" for scene in (0, 1) for light in (0, 1)], "the third is alone"
+    mine, theirs = (model.encode(graftlab.read(out / names[number])) for number in (0, 3))
+    drawn = graftlab.read(out / names[1])
+    assert (drawn - model.decode(mine.mix(theirs, texture=1))).abs().mean() < 0.05, "but for what JPEG loses"
+    block = Scenes(names, shared_lights=True).block([0, 0, 3, 3], np.random.default_rng(0))
+    assert block.ranks == (0, 3, 1, 2), "training knows what their hybrids are"

@@ -4,7 +4,7 @@
     python recipes/landscapes/directions.py MODEL pictures/alpine OUT
 
 MODEL is a model file or a bundled name, pictures/alpine a folder that landscapes.py made, OUT the file to write, such
-as graftlab/bundled/landscapes-128.directions.safetensors. A quarter of the structures is kept apart, and every
+as graftlab/bundled/colours-128.directions.safetensors. A quarter of the structures is kept apart, and every
 correlation that is printed and written is over their pictures. Takes a minute or two on one core.
 """
 

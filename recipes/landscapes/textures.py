@@ -4,7 +4,7 @@
     python recipes/landscapes/textures.py MODEL pictures.pack OUT
 
 MODEL is a model file or a bundled name, pictures.pack what it was trained on (or the folder that it was packed from),
-OUT the file to write, such as graftlab/bundled/landscapes-128.textures.safetensors. There are many more renderings
+OUT the file to write, such as graftlab/bundled/colours-128.textures.safetensors. There are many more renderings
 than photographs, so only as many of them are taken, at random: photographs are what the model is for. Takes less than a
 minute of one core, and needs scikit-learn.
 
