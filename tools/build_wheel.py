@@ -27,7 +27,7 @@ assert VIEWER.is_file() and VIEWER.with_name("LICENSE.txt").is_file(), "the view
 studio, bundled = (Path(graftlab.__file__).with_name(name) for name in ("studio", "bundled"))
 assert (studio / "page" / "rooms" / "swap.js").is_file(), "the studio's page is not in the wheel"
 assert len([*bundled.glob("*/LICENSE*")]) == 5, "a JavaScript library or its licence is not in the wheel"
-models = {"landscapes-256", "landscapes-128", "graft-mini", "alpine-64", "woodblock-64"}
+models = {"landscapes-256", "landscapes-128", "colours-128", "graft-mini", "alpine-64", "woodblock-64"}
 assert models <= set(bundled_models()), "a model is not in the wheel"
 print(graftlab.__file__)
 """

@@ -6,8 +6,8 @@
 MODEL is a model file or a bundled name, PHOTOS a folder of square crops, at best no smaller than its pictures, OUT the
 folder to write, from which `graft train --views 0.6 --shared-lights` learns: k000000@k000000.jpg and
 k000001@k000001.jpg are two photographs, k000000@k000001.jpg is the first's structure with the second's texture as MODEL
-draws it. A photograph is in one group; the k keeps the lights apart from those of renderings. A group takes 0.2 s of one
-core with landscapes-256.
+draws it. A photograph is in one group; the k keeps the lights apart from those of renderings. A group takes 0.2 s of
+one core with landscapes-256.
 """
 
 import argparse
