@@ -244,8 +244,8 @@ def test_percentiles_of_other_photos(weather, folder, tmp_path):
     [
         ("landscapes-256", "@stream", True),  # 15.0 dB
         ("landscapes-256", "@autumn-hills", False),  # 21.3 dB, with a texture like no other
-        ("landscapes-128", "@peaks", True),  # 15.9 dB
-        ("landscapes-128", "@autumn-hills", False),  # 23.5 dB
+        ("colours-128", "@peaks", True),  # 15.9 dB
+        ("colours-128", "@autumn-hills", False),  # 23.5 dB
     ],
 )
 def test_what_comes_out_badly_is_told_apart_by_the_shipped(name, photo, fails):

@@ -105,7 +105,7 @@ def shelf(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundled")
     shutil.copytree(load.BUNDLED / "photos", folder / "photos", ignore=shutil.ignore_patterns("*.md"))
     about = {"images_seen": 100, "licence": "none"}
-    for number, name in enumerate(("landscapes-128", "landscapes-256")):
+    for number, name in enumerate(("landscapes-128", "landscapes-256", "colours-128")):
         save_model(folder / f"{name}.safetensors", swapping(number), about)
         model = load.load(folder / f"{name}.safetensors", SwappingAutoencoder, device="cpu")
         known = distribution(model, folder / "photos", 64)
