@@ -276,6 +276,15 @@ class Decoder(Protocol):
     def decode(self) -> Callable[..., Tensor]: ...
 
 
+class Heir(Protocol):
+    """A model that knows from which it was made."""
+
+    fingerprint: str | None
+
+    @property
+    def ancestors(self) -> frozenset[str]: ...
+
+
 class Autoencoder(Decoder, Protocol):
     """A decoder that also turns pictures (N, 3, H, W) into codes."""
 

@@ -91,7 +91,7 @@ def test_unreadable_photos_are_left_out_up_to_half(photos, tmp_path):
     report = pack(photos, tmp_path / "a", 8)
     assert (report.images, report.unreadable) == (4, 3)
     assert "é1.jpg" in report.reasons[0]
-    assert "3 photos left out" in report.summary()
+    assert "left out as unreadable, 3:" in report.summary()
     assert Pack(tmp_path / "a").names == ["é0.jpg", "é4.jpg", "é5.jpg", "é6.jpg"]
     (photos.path / "é0.jpg").write_bytes(b"")
     before = (tmp_path / "a").read_bytes()

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from graftlab.artifacts import Artifact, finite
 from graftlab.checkpoints.load import DIRECTIONS, bundled_directions, locate
-from graftlab.codes import Codes, CodesT, Decoder
+from graftlab.codes import Codes, CodesT, Decoder, Heir
 from graftlab.editing import masks
 from graftlab.editing.swaps import FARTHEST
 from graftlab.errors import GraftError
-from graftlab.networks.model import Network
 
 TENSORS = ("vectors", "mean", "explained")  # of a file
 PARTS = ("texture", "structure", "w")  # of codes, which directions may change
@@ -128,7 +127,7 @@ class Directions(Artifact):
             return codes.mix(moved, **{self.part: _region(mask, codes)})
         return moved if rows is None else codes.style_mix(moved, rows)  # type: ignore[attr-defined]  # they are of w
 
-    def inherited(self, model: Network, codes: Codes) -> Self:
+    def inherited(self, model: Heir, codes: Codes) -> Self:
         """The same for a model that was made from theirs, whose codes these are: in it they keep their meaning."""
         heir = self.model in model.ancestors and codes.model in (model.fingerprint, *model.ancestors)
         return replace(self, model=codes.model) if heir else self
