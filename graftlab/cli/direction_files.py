@@ -46,7 +46,7 @@ def compose(
 ) -> None:
     """Add a direction that is a weighted sum of others.
 
-    graft directions compose landscapes-128 evening "hour=1.5" "golden light=1" -o mine.directions.safetensors
+    graft directions compose colours-128 evening "hour=1.5" "golden light=1" -o mine.directions.safetensors
     """
 
     spare(out, file)
@@ -65,7 +65,7 @@ def orthogonalise(
 ) -> None:
     """Remove from a direction what it shares with others, so that it no longer changes those.
 
-    graft directions orthogonalise landscapes-128 season --against hour --against haze -o mine.directions.safetensors
+    graft directions orthogonalise colours-128 season --against hour --against haze -o mine.directions.safetensors
     """
 
     spare(out, file, others)

@@ -247,7 +247,7 @@ def sweep(
 ) -> None:
     """Draw a strip of gains for each picture and direction, with the original in the margin.
 
-    graft directions sweep @peaks @autumn-hills landscapes-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
+    graft directions sweep @peaks @autumn-hills colours-128 --name season --gains -3,-1.5,0,1.5,3 -o sheet.png
 
     graft directions sweep @peaks shapes.directions.safetensors --first 4 --mask sky.png -o shapes.png
 

@@ -229,7 +229,7 @@ def sweep(
 ) -> None:
     """Sweep a direction's gain from one number to another and back.
 
-    graft film sweep @peaks landscapes-128 --name season --gains -3:3 -o seasons.mp4
+    graft film sweep @peaks colours-128 --name season --gains -3:3 -o seasons.mp4
 
     graft film sweep 7 styles.directions.safetensors -m metfaces.pkl --layers 0-5 -o styles.mp4
     """
