@@ -57,7 +57,7 @@ def test_entry_point():
 @pytest.mark.parametrize(
     ("words", "first"),
     [
-        ("more fog", 'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"'),
+        ("more fog", 'graft directions sweep PHOTO colours-128 -m colours-128 --name "haze"'),
         ("train on photos", "graft train"),
         ("morph between two pictures", "graft interpolate"),
     ],
@@ -84,7 +84,7 @@ def test_help_says_what_has_no_slider_and_what_comes_near(capsys):
     assert run(["help", "more clouds"]) == 0
     first, *told = capsys.readouterr().out.splitlines()
     assert first == "There is no slider for clouds. What comes near:"
-    assert {'graft directions sweep PHOTO landscapes-128 -m landscapes-128 --name "haze"', "graft guide"} < {*told}
+    assert {'graft directions sweep PHOTO colours-128 -m colours-128 --name "haze"', "graft guide"} < {*told}
     assert "graft directions text" in told
 
 
