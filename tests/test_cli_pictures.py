@@ -389,7 +389,7 @@ def test_bundled_photographs_have_names(tmp_path, monkeypatch, capsys):
     assert read_recipe(tmp_path / "x.png")["command"] == "graft swap @peaks @stream --size 128 -o x.png"
     assert run(["swap", "@peaks", "@nope"]) == 2
     assert "@autumn-hills" in capsys.readouterr().err
-    assert run(["reconstruct", "@peaks", "--size", "32", "-m", "landscapes-128"]) == 0
+    assert run(["reconstruct", "@peaks", "--size", "32", "-m", "colours-128"]) == 0
     told = capsys.readouterr()
     assert told.out.startswith("@peaks: L1 ")
     assert "@peaks comes out worse" in told.err

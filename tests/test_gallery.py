@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from graftlab.checkpoints import load
 from graftlab.figures.charts import chart
 from graftlab.images import read_recipe
 
@@ -89,8 +90,10 @@ def test_folded_commands_are_the_same_commands():
 
 
 @pytest.fixture
-def repository(graft, bundle, tmp_path) -> Path:
-    """A folder like the repository's root, with a tiny model as the bundled one."""
+def repository(graft, bundle, tmp_path, monkeypatch) -> Path:
+    """A folder like the repository's root, with a tiny model as each of the bundled ones."""
+    monkeypatch.setattr(load, "BUNDLED", shutil.copytree(bundle, tmp_path / "bundled"))
+    shutil.copy(load.BUNDLED / "landscapes-256.safetensors", load.BUNDLED / "colours-128.safetensors")
     shutil.copytree(bundle / "photos", tmp_path / gallery.PHOTOS)
     (tmp_path / gallery.IMAGES).mkdir(parents=True)
     return tmp_path
