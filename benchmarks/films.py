@@ -38,7 +38,7 @@ SETTLED = 300  # frames after which the memory of a film is what it will be
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", default="landscapes-128", help="a model file, or the name of a bundled model")
+    parser.add_argument("--model", default="colours-128", help="a model file, or the name of a bundled model")
     parser.add_argument("--size", type=positive, help="of the pictures, pixels; the model's by default")
     parser.add_argument("--frames", type=positive, default=512, help="of a round's film")
     parser.add_argument("--rounds", type=positive, default=5)

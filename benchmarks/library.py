@@ -31,7 +31,7 @@ ASKED = {"texture": ("texture",), "structure": ("structure",), "both": ("texture
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", default="landscapes-128", help="file, or name")
+    parser.add_argument("--model", default="colours-128", help="file, or name")
     parser.add_argument("--photos", type=Path, required=True, help="folder of some thousand photos")
     parser.add_argument("--among", type=positive, default=1_000_000, help="made-up photos to search")
     parser.add_argument("--repeats", type=positive, default=20)

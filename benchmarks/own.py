@@ -33,7 +33,7 @@ GRAFTLAB, PILLOW = "graftlab", "Pillow alone"
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", default="landscapes-128", help="a model file, or the name of a bundled model")
+    parser.add_argument("--model", default="colours-128", help="a model file, or the name of a bundled model")
     add_output(parser)
 
 

@@ -31,7 +31,7 @@ BORDER = "graftlab-soak"
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--model", default="landscapes-128", help="file, or name")
+    parser.add_argument("--model", default="colours-128", help="file, or name")
     parser.add_argument(
         "--size", type=positive, default=64, help="short side of pictures, pixels: less takes less time"
     )

@@ -21,7 +21,7 @@ SHOWN = "Number(document.querySelector('canvas').dataset.frame)"
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--models", nargs="+", default=["landscapes-128", "landscapes-256"], help="files, or names")
+    parser.add_argument("--models", nargs="+", default=["colours-128", "landscapes-256"], help="files, or names")
     parser.add_argument("--seconds", type=positive, default=10, help="in which pictures are counted")
     add_output(parser)
 

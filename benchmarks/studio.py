@@ -38,7 +38,7 @@ WARM, TURNS = 10, 30  # pictures before time is taken, and decoded then
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--models", nargs="+", default=["landscapes-128", "landscapes-256"], help="files, or names")
+    parser.add_argument("--models", nargs="+", default=["colours-128", "landscapes-256"], help="files, or names")
     parser.add_argument("--moves", type=positive, default=200, help="of a slider, one after another")
     parser.add_argument("--seconds", type=positive, default=20, help="that eight visitors play")
     add_output(parser)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from claims import refused
 from PIL import Image
+from scipy.ndimage import convolve1d
 from tiny import pictures
 
 from graftlab.editing import masks
@@ -78,13 +79,17 @@ def test_bands():
     refused("upwards", masks.bands, 2, (4, 4), "upwards")
 
 
-def test_alike_is_the_cosine_on_a_ramp():
-    angles = (2 * math.pi / 8 * torch.arange(8)).expand(3, 8)  # whose mean is 0
-    structure = torch.stack([angles.cos(), angles.sin()])[None] * 5
-    mask = masks.alike(structure, (0, 0.5), 0.5, 0.8)
-    assert mask.shape == (1, 1, 3, 8)
-    torch.testing.assert_close(mask[0, 0], ((angles.cos() - 0.5) / 0.8 + 0.5).clamp(0, 1))
-    assert torch.equal(masks.alike(structure, (0.5, 1), 0.52, 0)[0, 0], (angles.cos() < -0.51).float())
+def test_alike_is_the_cosine_on_a_ramp_of_what_neighbours_share():
+    structure = torch.randn(1, 4, 5, 7, generator=torch.Generator().manual_seed(0))
+    around = structure[0].double().numpy()
+    for side in (1, 2):
+        around = convolve1d(around, [0.25, 0.5, 0.25], side, mode="nearest")
+    own = torch.from_numpy(around - around.mean((1, 2), keepdims=True)).float()
+    cosine = torch.cosine_similarity(own, own[:, 2:3, 3:4], dim=0)
+    mask = masks.alike(structure, (0.5, 0.5), 0.3, 0.8)
+    assert mask.shape == (1, 1, 5, 7)
+    torch.testing.assert_close(mask[0, 0], ((cosine - 0.3) / 0.8 + 0.5).clamp(0, 1))
+    assert torch.equal(masks.alike(structure, (0.5, 0.5), 0.3, 0)[0, 0], (cosine >= 0.3).float())
 
 
 def test_an_overlay_keeps_what_is_selected():

@@ -107,12 +107,22 @@ def _ramp(distance: Tensor, fade: float) -> Tensor:
     return (distance / fade + 0.5).clamp(0, 1) if fade else (distance >= 0).float()
 
 
+def _around(structure: Tensor) -> Tensor:
+    """Every cell with its neighbours: binomial weights over 3 x 3 cells, those at the border repeated beyond it."""
+    for side in (2, 3):
+        ends = structure.narrow(side, 0, 1), structure.narrow(side, structure.shape[side] - 1, 1)
+        wide = torch.cat([ends[0], structure, ends[1]], side).unfold(side, 3, 1)
+        structure = (wide * wide.new_tensor([0.25, 0.5, 0.25])).sum(-1)
+    return structure
+
+
 def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.5, softness: float = 0.3) -> Tensor:
     """Cells whose structure code differs from the picture's mean as the one at a place does: a soft mask (1, 1, h, w).
 
-    `structure` (1, Cs, h, w); `at` (x, y) as shares of width and height. A cell's share rises from 0 to 1 while the
-    cosine of its difference from the mean with the chosen cell's goes from `threshold - softness / 2` to
-    `threshold + softness / 2`. GraftError for a place outside, a threshold beyond [-1, 1], a softness beyond [0, 2]."""
+    `structure` (1, Cs, h, w), of which each cell is seen with its neighbours; `at` (x, y) as shares of width and
+    height. A cell's share rises from 0 to 1 while the cosine of its difference from the mean with the chosen cell's
+    goes from `threshold - softness / 2` to `threshold + softness / 2`. GraftError for a place outside, a threshold beyond
+    [-1, 1], a softness beyond [0, 2]."""
     x, y = at
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise GraftError(f"The place {x:.0%}, {y:.0%} lies outside the picture; give shares from 0 to 1.")
@@ -122,7 +132,8 @@ def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.5, so
         )
     height, width = structure.shape[2:]
     row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
-    own = structure - structure.mean((2, 3), keepdim=True)  # what all cells share would make all alike
+    own = _around(structure)  # for codes may alternate from cell to cell
+    own = own - own.mean((2, 3), keepdim=True)  # what all cells share would make all alike
     chosen = own[:, :, row : row + 1, column : column + 1]
     cosine = F.cosine_similarity(own, chosen, dim=1)[:, None]
     same = (own == chosen).all(1, keepdim=True)  # even where nothing differs, and there is no direction to compare

@@ -11,6 +11,7 @@ one core with landscapes-256.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 import graftlab
 from graftlab import SwappingAutoencoder
 from graftlab.data import open_source
+from graftlab.errors import GraftError
 
 
 @torch.no_grad()
@@ -31,17 +33,27 @@ def main(arguments=None):
     p.add_argument("--size", type=int, default=160, help="side of the pictures that are written, pixels")
     p.add_argument("--seed", type=int, default=0, help="who goes with whom, and the noise")
     a = p.parse_args(arguments)
-    model = graftlab.load(a.model, SwappingAutoencoder)
-    a.out.mkdir(parents=True, exist_ok=True)
-    photos = [Path(a.photos) / name for name in open_source(a.photos).names]
-    np.random.default_rng(a.seed).shuffle(photos)
-    for i, j in zip(range(0, len(photos), 2), range(1, len(photos), 2), strict=False):
-        pictures = [graftlab.read(photos[number], size=model.config.size, square=True) for number in (i, j)]
-        mine, theirs = map(model.encode, pictures)
-        hybrids = [model.decode(mine.mix(theirs, texture=1), seed=i), model.decode(theirs.mix(mine, texture=1), seed=j)]
-        for (scene, light), picture in zip(((i, i), (j, j), (i, j), (j, i)), [*pictures, *hybrids], strict=True):
-            small = F.interpolate(picture, (a.size, a.size), mode="bicubic", antialias=True)
-            graftlab.write(small, a.out / f"k{scene:06}@k{light:06}.jpg")
+    try:
+        model, source = graftlab.load(a.model, SwappingAutoencoder), open_source(a.photos)
+        if len(source) < 2:
+            raise GraftError(f"{a.photos} holds one picture, and hybrids are of two")
+        order = np.random.default_rng(a.seed).permutation(len(source)).tolist()
+        for i, j in zip(range(0, len(order), 2), range(1, len(order), 2), strict=False):
+            pictures = [read(source, order[number], model.config.size) for number in (i, j)]
+            mine, theirs = map(model.encode, pictures)
+            swapped = mine.mix(theirs, texture=1), theirs.mix(mine, texture=1)
+            hybrids = [model.decode(codes, seed=number) for codes, number in zip(swapped, (i, j), strict=True)]
+            for (scene, light), picture in zip(((i, i), (j, j), (i, j), (j, i)), [*pictures, *hybrids], strict=True):
+                small = F.interpolate(picture, (a.size, a.size), mode="bicubic", antialias=True)
+                a.out.mkdir(parents=True, exist_ok=True)
+                graftlab.write(small, a.out / f"k{scene:06}@k{light:06}.jpg")
+    except GraftError as error:
+        sys.exit(f"error: {error}")
+
+
+def read(source, index, size):
+    """A picture of a folder, zip or pack, as the square that the model takes."""
+    return graftlab.read(source.read(index), size, True, source.names[index])
 
 
 if __name__ == "__main__":
