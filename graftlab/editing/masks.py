@@ -121,8 +121,8 @@ def alike(structure: Tensor, at: tuple[float, float], threshold: float = 0.5, so
 
     `structure` (1, Cs, h, w), of which each cell is seen with its neighbours; `at` (x, y) as shares of width and
     height. A cell's share rises from 0 to 1 while the cosine of its difference from the mean with the chosen cell's
-    goes from `threshold - softness / 2` to `threshold + softness / 2`. GraftError for a place outside, a threshold beyond
-    [-1, 1], a softness beyond [0, 2]."""
+    goes from `threshold - softness / 2` to `threshold + softness / 2`. GraftError for a place outside, a threshold
+    beyond [-1, 1], a softness beyond [0, 2]."""
     x, y = at
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise GraftError(f"The place {x:.0%}, {y:.0%} lies outside the picture; give shares from 0 to 1.")
