@@ -28,7 +28,7 @@ from graftlab.errors import GraftError
 def main(arguments=None):
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("model", help="model file, or the name of a bundled model")
-    p.add_argument("photos", help="folder or pack of square pictures")
+    p.add_argument("photos", help="folder, zip or pack of square pictures")
     p.add_argument("out", type=Path, help="folder to write")
     p.add_argument("--size", type=int, default=160, help="side of the pictures that are written, pixels")
     p.add_argument("--seed", type=int, default=0, help="who goes with whom, and the noise")
@@ -37,6 +37,7 @@ def main(arguments=None):
         model, source = graftlab.load(a.model, SwappingAutoencoder), open_source(a.photos)
         if len(source) < 2:
             raise GraftError(f"{a.photos} holds one picture, and hybrids are of two")
+        a.out.mkdir(parents=True, exist_ok=True)
         order = np.random.default_rng(a.seed).permutation(len(source)).tolist()
         for i, j in zip(range(0, len(order), 2), range(1, len(order), 2), strict=False):
             pictures = [read(source, order[number], model.config.size) for number in (i, j)]
@@ -45,7 +46,6 @@ def main(arguments=None):
             hybrids = [model.decode(codes, seed=number) for codes, number in zip(swapped, (i, j), strict=True)]
             for (scene, light), picture in zip(((i, i), (j, j), (i, j), (j, i)), [*pictures, *hybrids], strict=True):
                 small = F.interpolate(picture, (a.size, a.size), mode="bicubic", antialias=True)
-                a.out.mkdir(parents=True, exist_ok=True)
                 graftlab.write(small, a.out / f"k{scene:06}@k{light:06}.jpg")
     except GraftError as error:
         sys.exit(f"error: {error}")

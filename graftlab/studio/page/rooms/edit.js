@@ -254,7 +254,7 @@ function Texture({ part, region, model, alter, change }) {
       ${other && html`<${Button} sign="undo" onClick=${() => change("its own texture", { texture: null, seed_texture: null, found: null })}>
         Its own<//>`}
     </div>`}
-    ${part.seed_texture !== null && html`<${Slider} name="Variety" value=${part.psi} max=${1.5} usual=${0.5} zero=${0} highest=${3}
+    ${part.seed_texture !== null && html`<${Slider} name="Variety" value=${part.psi} max=${1.5} usual=${0.8} zero=${0} highest=${3}
       hint="psi: how far random textures vary" set=${(psi) => change("variety", { psi }, "psi")} />`}
   <//>`;
 }
