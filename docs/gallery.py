@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every picture of the documents that the bundled model makes, and `docs/gallery.md`, which shows them.
+"""Every picture of the documents that the bundled models make, and `docs/gallery.md`, which shows them.
 
     python docs/gallery.py                    # all entries except those that train networks, in a few minutes
     python docs/gallery.py panorama tuning    # named entries, including those that train networks
