@@ -1,4 +1,4 @@
-# make demo         swap two photographs that come with the package; pictures in ./demo
+# make demo         swap two pictures that come with the package; results in ./demo
 # make test         what CI runs: style, types, tests, the wheel, the site
 # make lint         style and types alone
 # make check        the tests alone
@@ -77,7 +77,7 @@ sbom: venv
 		-o sbom/graftlab-python.cdx.json requirements.lock
 	npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > sbom/graftlab-javascript.cdx.json
 
-# Without npm all but the pages of 'graft sheet' works.
+# Without npm all but the pages of 'graft sheet', 'graft studio' and 'graft export web' works.
 venv: .venv/ready
 	@"$(PYTHON)" tools/bring_javascript.py || true
 

@@ -234,7 +234,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("demo"),
     model: Model = DEFAULT_MODEL,
 ) -> None:
-    """Swap two of the bundled photographs, and draw a sheet of swaps.
+    """Swap two of the bundled pictures, and draw a sheet of swaps.
 
     graft demo --out demo
     """
