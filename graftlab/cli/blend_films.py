@@ -23,8 +23,10 @@ def blend(
     models: Annotated[list[str], typer.Argument(help="Model files or names, two or more.")],
     shooting: Shooting,
     alpha: Annotated[str | None, typer.Option(help="Share of B over time, of two models: 0:1, or -0.5:1.5.")] = None,
-    swap_at: Annotated[str | None, typer.Option(help="Up to this resolution from A, over time: 64:4, or one.")] = None,
-    width: Annotated[float | None, typer.Option(help="Of the switch of --swap-at; 0.5.")] = None,
+    swap_at: Annotated[
+        str | None, typer.Option(help="Resolution up to which layers are A's: 32, or over time, 64:4.")
+    ] = None,
+    width: Annotated[float | None, typer.Option(help="Width of the switch of --swap-at; 0.5 by default.")] = None,
     circle: Annotated[bool, typer.Option("--circle", help="Through all models and back to the first.")] = False,
     ease: Ease = "smooth",
     where: Annotated[Where, WHERE] = Where(),

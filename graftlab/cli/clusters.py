@@ -26,7 +26,7 @@ File = Annotated[Path, typer.Argument(help="Clusters, as 'graft clusters fit' wr
 
 def fit(
     model: Model,
-    layer: Annotated[str, typer.Option(help="Whose features: a resolution in pixels, or the name of a layer.")],
+    layer: Annotated[str, typer.Option(help="Layer whose features are clustered: a resolution in pixels, or a name.")],
     parts: Annotated[int, typer.Option(help="Number of clusters.")] = 8,
     seeds: Annotated[str, typer.Option(help="Seeds of a StyleGAN whose pictures are used.")] = "0-199",
     photo: Photos = None,

@@ -73,7 +73,7 @@ def convert(
 
 
 def verify(file: AnyFile, as_json: Json = False) -> None:
-    """Read every byte of a model or of a file that graftlab wrote, and compare it with the hashes known of it.
+    """Read every byte of a model, or of another file that graftlab wrote, and compare it with its recorded hashes.
 
     graft verify metfaces.safetensors
     """

@@ -92,7 +92,7 @@ def textures(
         typer.Option(
             "--structure",
             "-s",
-            help="SECONDS:PICTURE, what becomes of the picture, in its own texture where --texture names none.",
+            help="SECONDS:PICTURE, what the source turns into, in its own texture where --texture names none.",
         ),
     ] = None,
     texture_offset: Offset = 0.0,
@@ -144,9 +144,11 @@ def ride(
     shooting: Shooting,
     over_time: TextureOptions = TextureOptions(),
     ease: Annotated[
-        str | None, typer.Option(help="How the way is spread over the time; linear, and in-out starts and stops.")
+        str | None, typer.Option(help="Easing of the ride: linear by default; in-out starts and stops slowly.")
     ] = None,
-    speed: Annotated[float | None, typer.Option(help="Widths of the film per second; 0.25, below 0 back.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Widths of the film per second, 0.25 by default; below 0 backwards.")
+    ] = None,
     parallax: Annotated[
         float | None, typer.Option(help="Share by which distant parts are slower, 0 to 1; 0 by default.")
     ] = None,

@@ -44,7 +44,7 @@ Ease = Annotated[
         help="Easing: linear, smooth, smoother, sine, in, out, in-out, jump, back, bounce; or drawn, 0=0,0.3=0.8,1=1."
     ),
 ]
-Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated.")]
+Loop = Annotated[bool, typer.Option("--loop", help="End where it begins, so that it repeats without a jump.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +62,12 @@ class Shooting(ModelOptions, Bulk):
     fps: Annotated[str | None, typer.Option(help=f"Frames per second; {FPS}, or those of the video.")] = None
     reverse: Annotated[bool | None, typer.Option(help="Play it backwards.")] = None
     boomerang: Annotated[bool, typer.Option("--boomerang", help="Play it to the end and back.")] = False
-    slow: Annotated[int, typer.Option(min=1, help="So many times as slow, frames mixed in between.")] = 1
-    quality: Annotated[int, typer.Option(min=0, max=100, help="Of the encoder.")] = 90
+    slow: Annotated[int, typer.Option(min=1, help="Play it so many times slower, with frames mixed in between.")] = 1
+    quality: Annotated[int, typer.Option(min=0, max=100, help="Quality of the encoder.")] = 90
     codec: Annotated[str | None, typer.Option(help="h264, vp9 or av1; by default the extension's usual one.")] = None
-    sound: Annotated[Path | None, typer.Option(help="A file whose sound goes along, from its beginning on.")] = None
+    sound: Annotated[
+        Path | None, typer.Option(help="A file whose sound becomes the sound track, from its beginning on.")
+    ] = None
     resume: Resume = True
     size: FilmSize = None
     refine: Refine = 0

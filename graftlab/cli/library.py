@@ -26,7 +26,7 @@ def index(
     options: FittingOptions = FittingOptions(),
     bulk: Sharing = Bulk(),
 ) -> None:
-    """Note the codes of a collection's photos, for 'graft find'; again, only those of new photos.
+    """Index a collection's photos by their codes, for 'graft find'; run again, it encodes only new ones.
 
     graft index ~/photos -o photos.index.safetensors
 
@@ -45,8 +45,8 @@ def index(
 
 
 def find(
-    texture: Annotated[Path | None, typer.Option(help="A picture whose texture the photos are to have.")] = None,
-    structure: Annotated[Path | None, typer.Option(help="A picture whose structure they are to have.")] = None,
+    texture: Annotated[Path | None, typer.Option(help="A picture whose texture the photos should have.")] = None,
+    structure: Annotated[Path | None, typer.Option(help="A picture whose structure they should have.")] = None,
     library: Annotated[Path, typer.Option("--index", help="The index, from 'graft index'.")] = DEFAULT,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="Photos to find.")] = 12,
     out: Annotated[Path | None, new_file("Also draw them on a sheet.", picture, "--out", "-o")] = None,

@@ -29,7 +29,7 @@ from graftlab.work.files import atomic_write, spare_others
 from graftlab.work.progress import Progress
 
 Licence = Annotated[
-    str | None, typer.Option(help="Under which the model is, as cc-by-4.0; by default what its file says.")
+    str | None, typer.Option(help="Licence of the model, such as cc-by-4.0; by default the one in its file.")
 ]
 models_app = typer.Typer(rich_markup_mode="markdown")
 
@@ -159,8 +159,8 @@ def push(
     model: Annotated[Path, typer.Argument(help="A model file of graftlab's.")],
     repository: Annotated[str, typer.Argument(help="On the Hugging Face hub: someone/some-model.")],
     licence: Licence = None,
-    private: Annotated[bool, typer.Option("--private", help="A new repository is for you alone.")] = False,
-    message: Annotated[str, typer.Option(help="What the commit says.")] = "Model and card",
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    message: Annotated[str, typer.Option(help="Message of the commit.")] = "Model and card",
 ) -> None:
     """Give a model to the Hugging Face hub, with its card, pictures, directions and textures.
 

@@ -47,12 +47,12 @@ def panorama(
     overlap: Annotated[
         str | None,
         typer.Option(
-            help="Overlap of neighbours, in cells, or in pixels as 16px; 8 cells by default. 16px,48px: of each two."
+            help="Overlap of neighbours, in cells, or in pixels as 16px; 8 cells by default. 16px,48px: one a seam."
         ),
     ] = None,
     fade: Annotated[
         str | None,
-        typer.Option(help=FADE + " Short by default, where structures are alike. 4px,16px: at each seam."),
+        typer.Option(help=FADE + " By default short, where structures are alike. 4px,16px: one for each seam."),
     ] = None,
     texture: Textures = None,
     options: PictureOptions = PictureOptions(),
@@ -231,7 +231,7 @@ def select(
         list[str], typer.Option(help="A position in the file, as 60,40 (pixels) or 25%,50%; may be repeated.")
     ],
     out: Out = Path("mask.png"),
-    threshold: Annotated[float, typer.Option(help="How alike selected cells are at least, -1 to 1.")] = 0.5,
+    threshold: Annotated[float, typer.Option(help="Least similarity of selected cells, a cosine from -1 to 1.")] = 0.5,
     softness: Annotated[
         float, typer.Option(help="Range of cosines around the threshold over which the mask rises.")
     ] = 0.3,

@@ -72,7 +72,9 @@ def sample(
     cutoff: Cutoff = None,
     label: Class = None,
     rotate: Annotated[float, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise.")] = 0.0,
-    translate: Annotated[str, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift.")] = "0,0",
+    translate: Annotated[
+        str, typer.Option(help="Shift of a StyleGAN3's pictures: RIGHT,DOWN in widths and heights.")
+    ] = "0,0",
     separate: Annotated[
         bool, typer.Option("--separate", help="Write a file for each picture, NAME-SEED, instead of a sheet.")
     ] = False,

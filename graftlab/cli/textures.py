@@ -86,7 +86,7 @@ def novelty(
     as_json: Json = False,
     options: ReadingOptions = ReadingOptions(square=True),
 ) -> None:
-    """Measure how unlike photos that a model knows, or those of --from, pictures are, and how well they come out.
+    """Measure how unlike a model's training photos, or those of --from, pictures are, and how well they come out.
 
     graft novelty @peaks @stream
 

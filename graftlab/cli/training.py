@@ -120,7 +120,9 @@ class Machine:
 def train(
     photos: Photos,
     run: RunFolder,
-    preset: Annotated[str, typer.Option(help="Networks: tiny, small, church256, mountain512, ffhq1024 ...")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="Networks: small64, small, small256, church256, mountain512, ffhq1024 ...")
+    ] = "small",
     size: Size = None,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official, paper or projected.")] = "official",
     weight: OtherWeights = None,

@@ -43,14 +43,18 @@ def recurse(
     ramp: Annotated[float, typer.Option(help="Seconds over which the motion starts.")] = 0.0,
     ease: Ease = "smooth",
     over_time: TextureOptions = TextureOptions(),
-    reencode: Annotated[bool, typer.Option("--reencode", help="Texture of each frame anew; else it is held.")] = False,
-    hold_colours: Annotated[float, typer.Option(help="How much each step draws colours to the first frame's.")] = 0.1,
+    reencode: Annotated[
+        bool, typer.Option("--reencode", help="Take each frame's own texture, not the first one's.")
+    ] = False,
+    hold_colours: Annotated[
+        float, typer.Option(help="How far each step pulls colours back to the first frame's.")
+    ] = 0.1,
     soften: Annotated[
         float | None, typer.Option(help="How much each step softens the structure, 0 to 0.25, against stripes.")
     ] = None,
     preset: Annotated[str, typer.Option(help="detailed, or classic (only encode, move, decode).")] = "detailed",
     recall: Annotated[
-        float, typer.Option(help="How much each step is drawn towards parts of the first picture.")
+        float, typer.Option(help="Share of each cell that its best match in the first picture replaces.")
     ] = 0.7,
     novelty: Annotated[float, typer.Option(help="Noise in each step's structure, from which new things grow.")] = 0.1,
     square: Square = False,
@@ -116,7 +120,7 @@ def walk(
         ),
     ] = None,
     pace: Annotated[
-        str | None, typer.Option(help="How fast the way is gone, over time, as --psi: 0=1,0.5=0,1=1, curve.csv, ...")
+        str | None, typer.Option(help="Speed along the path over time, as for --psi: 0=1,0.5=0,1=1, curve.csv, ...")
     ] = None,
     hold_layers: Annotated[str | None, typer.Option(help="Layers of w that stay fixed: 0-3.")] = None,
     label: Annotated[
@@ -129,7 +133,7 @@ def walk(
         str | None, typer.Option(help="Degrees by which a StyleGAN3's pictures turn, anticlockwise: 15, or 0:360.")
     ] = None,
     translate: Annotated[
-        str | None, typer.Option(help="RIGHT,DOWN, in pictures, by which a StyleGAN3's shift: 0.1,0, or 0,0:0.3,0.")
+        str | None, typer.Option(help="Shift of a StyleGAN3's pictures, in widths and heights: 0.1,0, or 0,0:0.3,0.")
     ] = None,
     square: Square = True,
     finding: PhotoSearch = Finding(),
@@ -220,7 +224,7 @@ def sweep(
         ),
     ] = "-3:3",
     ease: Ease = "smooth",
-    once: Annotated[bool, typer.Option("--once", help="Do not come back.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Do not sweep back.")] = False,
     layers: Annotated[
         str | None, typer.Option(help="Rows of w that change, such as 4-7; by default those of FILE.")
     ] = None,
