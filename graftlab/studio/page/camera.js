@@ -4,7 +4,7 @@ let camera = null; // { video, stream, canvas }
 
 /** Throws an Error whose message is a sentence for people. */
 export async function openCamera() {
-  if (!navigator.mediaDevices) throw new Error("Cameras are for pages of this machine only: open this one by its address 127.0.0.1, or from a host by https.");
+  if (!navigator.mediaDevices) throw new Error("Browsers allow cameras only on this machine or over https: open this page at 127.0.0.1, or from a host by https.");
   let stream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, frameRate: { ideal: 30 } } });

@@ -57,7 +57,7 @@ export function Learning({ model }) {
       ${going.done > 0 && html`<${Samples} job=${going} />`}`}
     ${learnt.length > 0 && html`<div class="row">${learnt.map((job) => html`<${Button} key=${job.id} title=${`Blend ${model} with it`}
       onClick=${() => blendWith(model, job)}>${job.file.replace(/\.\w+$/, "").replaceAll("-", " ")}<//>`)}</div>`}
-    <p class="hint">A text model is the teacher: no pictures are needed. The network goes away with the studio; the list of jobs downloads it.</p>
+    <p class="hint">A text model teaches it, without pictures. The network is gone when the studio ends: download it from the list of jobs.</p>
   <//>`;
 }
 

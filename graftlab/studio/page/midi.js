@@ -13,7 +13,7 @@ let moved = () => {};
 export async function listen(told) {
   moved = told;
   if (access) return;
-  if (!navigator.requestMIDIAccess) throw new Error("This browser knows no MIDI: take Chromium, Chrome, Edge or Firefox.");
+  if (!navigator.requestMIDIAccess) throw new Error("This browser has no MIDI: use Chromium, Chrome, Edge or Firefox.");
   try {
     access = await navigator.requestMIDIAccess({ sysex: false });
   } catch {

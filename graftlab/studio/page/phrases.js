@@ -59,7 +59,7 @@ export function Phrases({ now, alter, scene, inside, led, limit }) {
         onInput=${(event) => write(event.currentTarget.value)} />
       <input type="text" aria-label="What it is without that" placeholder=${`instead of ${NEUTRAL}`} maxlength="200" value=${neutral}
         onInput=${(event) => from(event.currentTarget.value)} />
-      <input type="text" aria-label="What it should not become, of Guide" placeholder="away from (Guide)" maxlength="200" value=${avoid}
+      <input type="text" aria-label="What Guide should move away from" placeholder="away from (Guide)" maxlength="200" value=${avoid}
         onInput=${(event) => shun(event.currentTarget.value)} />
       <div class="row">
         <${Button} type="submit" sign="add" disabled=${!text.trim()} title="A slider, at once">Slider<//>

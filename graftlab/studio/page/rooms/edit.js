@@ -219,7 +219,7 @@ function Where({ part, region, change, changeRegion, hand, hold, shown, show, th
     ${region && html`<${Choice} name="Tool" value=${hand} set=${hold} options=${HANDS} />
       ${hand === "select"
         ? html`<${Slider} name="Alike" value=${threshold} usual=${0.5} zero=${0} min=${0} lowest=${-1} set=${select}
-            hint="Least likeness of what is selected with the place that you click, -1 to 1" />`
+            hint="Least similarity to the place that you click, -1 to 1" />`
         : html`<${Slider} name="Brush" value=${100 * brush.value} min=${0.5} max=${30} step=${0.5} digits=${1} usual=${6} zero=${0.5}
             highest=${50} hint="Radius, % of the width; [ and ]" set=${(value) => (brush.value = value / 100)} />`}
       <${Slider} name="Soft edge" value=${region.soft} max=${64} step=${1} digits=${0} usual=${8} zero=${0} highest=${512}

@@ -36,8 +36,8 @@ const NUMBERS = {
                             hint: "Seconds by which textures are ahead of the video" }],
   ],
   ride: [
-    ["speed", "Speed", { min: -1, lowest: -10, highest: 10, zero: 0, hint: "Widths of the film a second" }],
-    ["parallax", "Parallax", { max: 0.95, zero: 0, hint: "Share by which what is far is slower" }],
+    ["speed", "Speed", { min: -1, lowest: -10, highest: 10, zero: 0, hint: "Widths of the film per second" }],
+    ["parallax", "Parallax", { max: 0.95, zero: 0, hint: "Share by which distant parts are slower" }],
   ],
   dive: [
     ["zoom", "Zoom", { min: 0.95, max: 1.05, lowest: 0.8, highest: 1.25, step: 0.001, digits: 3, zero: 1,

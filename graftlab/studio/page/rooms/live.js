@@ -151,7 +151,7 @@ function Stage({ part, model, change, take }) {
         ${part.source === "camera" && html`<p class="hint">Its pictures go to this studio alone, and nobody keeps them.</p>`}
         ${part.source === "film" && html`<${Videos} name="Video" value=${part.video} take=${take}
           set=${(video) => change("another video", { video })} />
-          <p class="hint">Or drop one on the page. It begins again at its end.</p>`}
+          <p class="hint">Or drop one on the page. It plays in a loop.</p>`}
         <div class="row"><${Details} part=${part} change=${change} /></div>
       <//>
       <${Faders} title="Faders" rows=${controls.filter(({ direction }) => !direction)} links=${part.links} />
@@ -229,7 +229,7 @@ function Show({ part, take, ready }) {
       <input type="file" accept=".json,application/json" hidden ref=${picker} aria-label="Show file"
         onChange=${(event) => (take([...event.currentTarget.files]), (event.currentTarget.value = ""))} />
     </div>
-    ${part.source === "camera" && html`<p class="hint">Of a camera only what the controls do is recorded: its pictures are not kept,
+    ${part.source === "camera" && html`<p class="hint">With a camera only the controls are recorded, not its pictures,
       so such a show cannot be filmed.</p>`}
     ${show && html`<p class="hint" role="status">${(show.ends - show.begins).toFixed(1)} s, ${show.events.length} events</p>
       <div class="pair">

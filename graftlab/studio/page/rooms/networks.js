@@ -255,8 +255,8 @@ function Shape({ rows, others, hand, hold, change }) {
       <${Button} onClick=${() => all("a ramp", (at) => round(at))}>Ramp<//>
       <${Button} onClick=${() => all("half of both", () => 0.5)}>Half<//>
     </div>
-    <p class="hint">Drag the points. Coarse resolutions, at the left, are the layout; fine ones colour and touch. With Shift a drag draws
-      across.</p>
+    <p class="hint">Drag the points. Coarse resolutions, at the left, decide the layout; fine ones colour and detail. Dragging with
+      Shift draws across.</p>
   <//>`;
 }
 

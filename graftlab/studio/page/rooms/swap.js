@@ -69,7 +69,7 @@ function Room({ part, model, change, take }) {
       <//>
       <${Group} title="How much of the other picture">
         <${Slider} name="Texture" part="texture" value=${part.amount_texture} usual=${1} zero=${0} lowest=${-1}
-          highest=${2} hint="0: the first picture's own; 1: the other's; typed, beyond"
+          highest=${2} hint="0: the first picture's own; 1: the other's; type a number to go beyond"
           set=${(amount) => change("amount of texture", { amount_texture: amount }, "swap.texture")} />
         <${Slider} name="Structure" part="structure" value=${part.amount_structure}
           hint="0: the first picture's own; 1: the other's"
