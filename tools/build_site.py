@@ -27,7 +27,11 @@ OUTSIDE = {  # documents that lie elsewhere -> where they are on the site
     "graftlab/bundled/colours-128.md": "models/colours-128.md",
     "graftlab/bundled/alpine-64.md": "models/alpine-64.md",
     "graftlab/bundled/woodblock-64.md": "models/woodblock-64.md",
+    "graftlab/bundled/alpine-128.md": "models/alpine-128.md",
+    "graftlab/bundled/woodblock-128.md": "models/woodblock-128.md",
+    "graftlab/bundled/neon-128.md": "models/neon-128.md",
     "graftlab/bundled/graft-mini.md": "models/graft-mini.md",
+    "graftlab/bundled/upscale-4.md": "models/upscale-4.md",
     "graftlab/bundled/photos/CREDITS.md": "photos.md",
 }
 LINK = re.compile(r"(\]\(|src=\"|href=\")([^)#\s\"]*)")
