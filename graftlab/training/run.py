@@ -123,6 +123,7 @@ class Run:
             *self.trainer.notes,
         ]  # sentences for who started the run
         self._resume_or_start()
+        self.notes += self.data.lost()  # of the photos that were shown so far
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -131,7 +132,8 @@ class Run:
         told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
-            self.notes += [*self.trainer.notes[told:], *self.data.lost()]
+            lost = [each for each in self.data.lost() if each not in self.notes]
+            self.notes += [*self.trainer.notes[told:], *lost]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images
