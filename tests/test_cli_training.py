@@ -162,6 +162,10 @@ def test_every_option_of_train_reaches_the_run(trained):
         (("--images", "1234"), {"images": 1234}),
         (("--batch", "8"), {"batch": 8}),
         (("--recipe", "paper"), {"recipe": RECIPES["paper"]}),
+        (
+            ("--recipe", "projected", "--teacher", "efficientnet-lite1"),
+            {"recipe": replace(RECIPES["projected"], teacher="efficientnet-lite1")},
+        ),
         (("--r1", "2.5"), {"recipe": replace(RECIPES["official"], r1=2.5)}),
         (("--patch-r1", "0"), {"recipe": replace(RECIPES["official"], patch_r1=0.0)}),
         (("--augment", "colour,cutout"), {"augment": ("colour", "cutout")}),
@@ -200,8 +204,12 @@ def test_every_option_of_stylegan_train_reaches_the_run(trained):
         (("--adapt", "0"), {"adapt": 0.0}),
         (("--grow", "alpine-64"), {"base": "alpine-64"}),
         (
-            ("--recipe", "projected", "--mixing", "0.9"),
-            {"recipe": StyleRecipe(projected=True, r1=0.0, path_length=0.0), "adapt": 0.0, "augment": ("translation",)},
+            ("--recipe", "projected", "--mixing", "0.9", "--teacher", "efficientnet-lite2"),
+            {
+                "recipe": StyleRecipe(projected=True, r1=0.0, path_length=0.0, teacher="efficientnet-lite2"),
+                "adapt": 0.0,
+                "augment": ("translation",),
+            },
         ),
         (("--keep-models",), {"keep_models": True}),
         (("--images", "25M"), {"images": 25_000_000}),
@@ -243,6 +251,8 @@ def test_finetune_keeps_to_the_recipe_of_the_base(trained):
     _, _, config, *_ = trained("--device", "cpu", command=command)
     assert config.recipe == StyleRecipe(projected=True, teacher="efficientnet-lite1", r1=0.0, path_length=0.0)
     assert (config.adapt, config.augment) == (0.0, ("translation",))
+    _, _, config, *_ = trained("--device", "cpu", "--teacher", "efficientnet-lite0", command=command)
+    assert config.recipe.teacher == "efficientnet-lite0"
     _, _, config, *_ = trained("--device", "cpu", "--recipe", "stylegan2", "--mixing", "0.5", command=command)
     assert config.recipe == replace(StyleRecipe.for_size(16, 16), mixing=0.5)
 
@@ -253,6 +263,12 @@ def test_projected_discriminators_refuse_what_they_do_not_have(graft):
         (("stylegan", "train", "photos", "--recipe", "projected", "--r1", "1"), "--r1 is for discriminators of pict"),
         (("finetune", "base.safetensors", "photos", "--recipe", "projected", "--frozen", "1"), "--frozen is for"),
         (("stylegan", "train", "photos", "--recipe", "official"), "no recipe 'official' of a StyleGAN;"),
+        (("train", "photos", "--teacher", "efficientnet-lite1"), "--teacher is for discriminators that see"),
+        (("train", "photos", "--recipe", "projected", "--teacher", "vgg"), "no teacher 'vgg'; choose one of"),
+        (
+            ("finetune", "base.safetensors", "--text", "night", "--teacher", "efficientnet-lite1"),
+            "--teacher is for who",
+        ),
     ):
         result = graft(*command, "--run", "r")
         assert result.code == 2

@@ -15,6 +15,7 @@ from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.upscaling import upscale
 from graftlab.images import read, read_recipe, write
+from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.video.reading import Video
 
 HILL, SEA, LAKE = "photos/hill.png", "photos/海.png", "photos/lake at dusk.jpg"
@@ -138,10 +139,20 @@ def test_refusals(refuses, large):
 def test_pictures_beyond_the_cap_are_refused_before_the_work(graft, large, monkeypatch):
     from graftlab.editing import upscaling
 
+    assert graft("film", "walk", HILL, SEA, "--frames", 1, "-o", "walk.mp4").code == 0
+    write(pictures(1, 8, 8), "photos/first.png")  # is small enough
     monkeypatch.setattr(upscaling, "MAX_PIXELS", 2000)
-    said = graft("upscale", HILL, "--upscaler", "large.pth", "-o", "a.png").refusal()
-    assert "A picture of 50 × 37 pixels would have 0 million after upscaling by 2" in said
-    assert not Path("a.png").exists()
+    monkeypatch.setattr(type(large), "trunk", None)
+    monkeypatch.setattr(SwappingAutoencoder, "encode", None)
+    for command, size in (
+        (("upscale", "photos/first.png", HILL), "50 × 37"),
+        (("upscale", "walk.mp4"), "34 × 34"),
+        (("swap", HILL, SEA), "50 × 37"),
+        (("panorama", HILL, SEA), "45 × 33"),
+    ):
+        said = graft(*command, "--upscaler", "large.pth", "-o", "a.mp4" if "walk.mp4" in command else "a.png").refusal()
+        assert f"A picture of {size} pixels would have 0 million after upscaling by 2" in said
+        assert not [*Path().glob(".a*"), *Path().glob("a*")]
 
 
 def test_all_commands_that_write_pictures_have_the_options():

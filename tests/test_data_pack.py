@@ -91,8 +91,11 @@ def test_unreadable_photos_are_left_out_up_to_half(photos, tmp_path):
     report = pack(photos, tmp_path / "a", 8)
     assert (report.images, report.unreadable) == (4, 3)
     assert "é1.jpg" in report.reasons[0]
-    assert "left out as unreadable, 3:" in report.summary()
+    assert "left out as unreadable or too small, 3:" in report.summary()
     assert Pack(tmp_path / "a").names == ["é0.jpg", "é4.jpg", "é5.jpg", "é6.jpg"]
+    refused(
+        "too small; the first reason: é0.jpg has 60 x 44 pixels, fewer than 60 x 60", pack, photos, tmp_path / "b", 60
+    )
     (photos.path / "é0.jpg").write_bytes(b"")
     before = (tmp_path / "a").read_bytes()
     refused(r"More than half of .*photos is unreadable", pack, photos, tmp_path / "a", 8)

@@ -204,6 +204,20 @@ def test_unreadable_images_are_replaced_and_counted(tmp_path):
     assert TrainingImages(open_source(tmp_path), 8).lost() == []
 
 
+def test_images_that_would_be_enlarged_are_replaced_and_counted(tmp_path):
+    flat(tmp_path, 12)
+    for i in range(4, 10):  # more than the share that may be unreadable
+        Image.new("RGB", (40, 15), (i, i, i)).save(tmp_path / f"{i:03d}.png")
+    images = TrainingImages(open_source(tmp_path), 16, holdout=0)
+    assert set(shades(images.batch(0, 12))) == {0, 1, 2, 3, 10, 11}
+    told = (
+        "Replaced, because they have fewer than 16 x 16 pixels: 004.png, 005.png, 006.png, 007.png, 008.png, ... (6)."
+    )
+    assert (images.lost(), images.unreadable) == ([told], set())
+    none = TrainingImages(open_source(tmp_path), (16, 64), holdout=0)
+    refused(r"No training image of .* has 64 x 16 pixels; train at a smaller size", none.batch, 0, 2)
+
+
 def test_held_out_skips_the_unreadable(folder):
     images = TrainingImages(open_source(folder), 16, holdout=0.3)
     bad = images.names_held_out[0]

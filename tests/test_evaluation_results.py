@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from claims import refused
+from PIL import Image
 from tiny import model, pictures
 
 from graftlab.evaluation import compare as comparing
@@ -140,7 +141,10 @@ def test_a_model_that_ignores_the_structure_has_no_diversity_and_the_photos_do(p
 
 def test_unreadable_photos_are_counted(photos):
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
-    assert folder(model(), photos, size=32, most=4).about["skipped"] == 1
+    Image.new("RGB", (90, 30)).save(photos / "small.png")
+    result = folder(model(), photos, size=32)
+    assert result.about["skipped"] == 2
+    assert "Note: 2 photos were skipped" in text(result)
 
 
 def test_folders_that_cannot_be_used(photos, tmp_path):
@@ -148,7 +152,13 @@ def test_folders_that_cannot_be_used(photos, tmp_path):
     refused("no images", folder, model(), tmp_path / "empty", size=32)
     for path in sorted(photos.iterdir())[1:]:
         path.unlink()
-    refused("one readable photo, and a swap needs two", folder, model(), photos, size=32)
+    refused(
+        "one readable photo of 32 x 32 pixels or more, and a swap needs two: give more, or measure at",
+        folder,
+        model(),
+        photos,
+        size=32,
+    )
     next(photos.iterdir()).write_bytes(b"")
     refused("", folder, model(), photos, size=32)
 

@@ -232,6 +232,9 @@ def test_a_side_other_than_the_networks():
     assert settings(side=64).sampling()["size"] == 64
     assert settings(side=64).shape == (64, 64)
     refused("side must be a multiple of 32", settings, side=50)
+    refused(
+        "cells of 16 pixels, and 36 is no multiple of that; use 32", replace, settings(), network=preset("tiny", 36)
+    )
     refused("projected", settings, side=64, recipe=recipe("official"))
     refused("texture needs projected", Recipe, texture=1.0)
 

@@ -16,6 +16,7 @@ from graftlab.networks.noise import noise_source
 from graftlab.networks.resampling import upsample
 from graftlab.networks.stylegan2 import DOUBLE
 from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
+from graftlab.perception.efficientnet import DEFAULT, JUDGE
 from graftlab.training.run import Run
 from graftlab.training.trainers import new_trainer
 
@@ -95,6 +96,12 @@ def test_restored_equals_continued():
         assert one.step(batch) == two.step(batch)
     continued, restored = one.state()[0], two.state()[0]
     assert all(torch.equal(continued[name], restored[name]) for name in continued)
+
+
+def test_who_teaches_does_not_compare_and_one_process_is_not_told_of_several():
+    for teacher, other in ((DEFAULT, JUDGE), (JUDGE, DEFAULT)):
+        one = new_trainer(config(batch=2, recipe=replace(RECIPE, teacher=teacher)), CPU)
+        assert (one.compared_in, one.advice()) == (other, [])
 
 
 # -- bases ------------------------------------------------------------------------------------------------------------

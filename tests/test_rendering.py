@@ -7,9 +7,9 @@ import tiny
 import torch
 
 from graftlab.editing import blends, masks
-from graftlab.editing.swaps import swap
+from graftlab.editing.swaps import both, swap
 from graftlab.images import read_recipe, write
-from graftlab.rendering import Renderer
+from graftlab.rendering import Renderer, many
 from graftlab.rendering.stills import mix, paint_regions, panorama, select, weave
 
 A, B, C = (tiny.pictures(1, 32, 48, seed=seed) for seed in range(3))
@@ -52,6 +52,29 @@ def test_what_is_written_remembers_how(renderer, tmp_path):
     one.write(A, tmp_path / "a.png")
     assert told == [tmp_path / "a.png"]
     assert read_recipe(tmp_path / "a.png") == {"command": "graft x", "model": None, "noise": "none", "seed": 9}
+
+
+def test_no_picture_is_encoded_twice(tmp_path, monkeypatch):
+    """Where codes are refined, that is nearly all of the work."""
+    files = [write(picture, tmp_path / f"{i}.png") for i, picture in enumerate((A, B, C))]
+    network, encoded = tiny.new_model(), []
+    monkeypatch.setattr(
+        network, "encode", lambda images: encoded.append(images) or type(network).encode(network, images)
+    )
+    one = Renderer(network, "none", size=32)
+    first, second = both(network, A, B, noise="none")
+    assert torch.equal(first, swap(network, A, B, noise="none"))
+    assert torch.equal(second, swap(network, B, A, noise="none"))
+    assert len(encoded) == 2 + 2 + 2
+    encoded.clear()
+    wanted = [many.Swap(a, b, f"{a.stem}{b.stem}.png") for a in files for b in files if a != b]
+    assert many.swap(one, wanted, tmp_path / "hybrids") == {}
+    assert len(encoded) == 3
+    encoded.clear()
+    monkeypatch.setattr(many, "SHARD", 2)  # a row of the sheet in each
+    named = [(file.stem, one.read(file)) for file in files]
+    many.grid(one, named, named[:2], tmp_path / "grid.png")
+    assert len(encoded) == 3 + 2
 
 
 def test_stills_are_drawn_of_mixed_codes(renderer, codes):

@@ -7,7 +7,7 @@ import typer
 
 from graftlab import config
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.training import COMMON, UNSET, Machine, OtherWeights, Photos, RunFolder, weigh
+from graftlab.cli.training import COMMON, UNSET, Machine, OtherWeights, Photos, RunFolder, Teacher, weigh
 from graftlab.cli.words import TEXT_MODEL
 from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, TeachableConfig, TrainConfig
 from graftlab.errors import GraftError
@@ -45,6 +45,7 @@ def train(
         ),
     ] = False,
     weight: OtherWeights = None,
+    teacher: Teacher = None,
     *,
     weights: Annotated[
         dict[str, float],
@@ -81,7 +82,7 @@ def train(
 
     weights |= weigh(weight)
     network = config.style_preset(preset, None if size is None else parse_size(size))
-    chosen = configure(photos, network, recipe, weights, machine.device, classes, base=grow, **settings)
+    chosen = configure(photos, network, recipe, weights, machine.device, classes, teacher, base=grow, **settings)
     machine.train(chosen, run)
 
 
@@ -115,6 +116,7 @@ def finetune(
         ),
     ] = "",
     weight: OtherWeights = None,
+    teacher: Teacher = None,
     *,
     r1: Annotated[dict[str, float], Fields(StyleRecipe, "r1", "the recipe's")],
     weights: Annotated[dict[str, float], Fields(StyleRecipe, "path_length mixing", ALONE)],
@@ -149,7 +151,7 @@ def finetune(
 
     weights |= r1 | weigh(weight)
     settings |= augmenting | frozen | side | looking
-    spoken = {"text": text, "neutral": neutral, "text_model": text_model}
+    spoken = {"text": text, "neutral": neutral, "text_model": text_model, "teacher": teacher}
     settings |= {name: value for name, value in spoken.items() if value is not None}
     if iterations:
         if text is None or "images" in settings:

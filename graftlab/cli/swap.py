@@ -25,12 +25,11 @@ def swap(
     graft swap @peaks @autumn-hills -o peaks-in-autumn.png --both
     """
 
-    reverse = out.with_stem(out.stem + "-reverse")
-    for target in (out, reverse) if both else (out,):
+    targets = (out, out.with_stem(out.stem + "-reverse")) if both else (out,)
+    for target in targets:
         spare(target, structure, texture)
     desk = options.desk()
     a, b = desk.read(structure), desk.read(texture)
     network = desk.network(a, b, tile=tile)
-    desk.write(swaps.swap(network, a, b, **desk.rendering), out)
-    if both:
-        desk.write(swaps.swap(network, b, a, **desk.rendering), reverse)
+    for target, hybrid in zip(targets, swaps.both(network, a, b, **desk.rendering), strict=False):
+        desk.write(hybrid, target)

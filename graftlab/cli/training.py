@@ -87,6 +87,13 @@ OtherWeights = Annotated[
     list[str] | None,
     typer.Option("--weight", help="Another number of the recipe, as texture=2 or recolour=0.5; may be repeated."),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        help="Network whose features discriminators see with --recipe projected: efficientnet-lite0 (the default), "
+        "efficientnet-lite1 or efficientnet-lite2."
+    ),
+]
 COMMON = "images batch learning_rate mirror seed snapshot_every record_every precision augment"
 UNSET = {"precision": "what the device is good at"}
 
@@ -126,6 +133,7 @@ def train(
     size: Size = None,
     recipe: Annotated[str, typer.Option(help="Weights of the losses: official, paper or projected.")] = "official",
     weight: OtherWeights = None,
+    teacher: Teacher = None,
     *,
     weights: Annotated[dict[str, float], Fields(Recipe, "gan patch features r1 patch_r1", "the recipe's")],
     settings: Annotated[
@@ -142,9 +150,8 @@ def train(
     """
 
     weights |= weigh(weight)
-    machine.train(
-        start.configure(photos, config.preset(preset, size), recipe, weights, machine.device, **settings), run
-    )
+    network = config.preset(preset, size)
+    machine.train(start.configure(photos, network, recipe, weights, machine.device, teacher=teacher, **settings), run)
 
 
 def weigh(given: list[str] | None) -> dict[str, float]:

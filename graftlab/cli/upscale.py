@@ -13,7 +13,7 @@ from graftlab.cli.output import file_or_folder, numbered, spare
 from graftlab.cli.progress import bar, say
 from graftlab.data.sources import open_photos
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS, read
+from graftlab.images import FORMATS, dimensions, read
 from graftlab.networks.model import Network
 from graftlab.rendering.renderer import open_upscaling
 from graftlab.video.film import Film, enlarge, render
@@ -67,9 +67,9 @@ def upscale(
         write_film(desk, files[0], out, quality, codec)
         return
     names = names_for(files, out)
-    for name in names:
+    for file, name in zip(files, names, strict=True):
         spare(name, *files)
-
+        larger.check(*dimensions(file))
     for file, name in zip(files, names, strict=True):
         desk.write(read(file), name)
 
@@ -101,8 +101,9 @@ def write_film(desk: Desk[Network], source: Path, out: Path, quality: int, codec
         say(f"{video.note}.")
     for file in Target.of(out, video.fps, codec, quality).files(video.frames):
         spare(file, source)
-    film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
     assert desk.larger is not None
+    desk.larger.check(*video.size)
+    film = Film(video.frames, video.fps, video.frame, video.play, video.path, desk.recipe, video.begin)
     with bar("upscaling", video.frames, unit="frames") as progress:
         written = render(enlarge(film, desk.larger), out, quality, progress, codec=codec)
     say(written)

@@ -51,7 +51,7 @@ class Recipe(Config):
     projected: bool = False
     """Whether discriminators see the features of a frozen network (Sauer et al. 2021)."""
     teacher: str = "efficientnet-lite0"
-    """That network; its features are also what `features` compares."""
+    """That network: efficientnet-lite0, -lite1 or -lite2; its features are also what `features` compares."""
     texture: Weight = 0.0
     """Weight of the texture distance of hybrids, like with like; `projected` only, as are the rest."""
     structure: Weight = 0.0
@@ -162,7 +162,7 @@ class StyleRecipe(Config):
     projected: bool = False
     """Whether the discriminator sees the features of a frozen network; it has no R1."""
     teacher: str = "efficientnet-lite0"
-    """That network."""
+    """That network: efficientnet-lite0, -lite1 or -lite2."""
 
     former: ClassVar[Mapping[str, str]] = {"path": "path_length"}
 

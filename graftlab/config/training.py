@@ -127,6 +127,12 @@ class SwappingTrainConfig(TeachableConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.side in (0, self.network.size):
+            near = max(16, round(self.network.size / 16) * 16)
+            require(
+                not self.recipe.projected or self.network.size % 16 == 0,
+                f"Projected discriminators see cells of 16 pixels, and {self.network.size} is no multiple of that; "
+                f"use {near} (--size).",
+            )
             return
         require(self.recipe.projected, f"side {self.side} needs projected discriminators (--recipe projected).")
         smallest = self.network.smallest_grid * self.network.stride

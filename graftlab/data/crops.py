@@ -49,12 +49,27 @@ def random(photo: Image.Image, size: Size, rng: np.random.Generator | None = Non
 CROPS: dict[str, Crop] = {"resize": resize, "short": short, "random": random}
 
 
-def cut(data: bytes, name: str, size: Size, crop: str, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Decode an image and crop it to (height, width, 3) uint8. GraftError, naming `name`, if it is not readable."""
+class TooSmallError(GraftError):
+    """A photo is smaller than what is to be cut from it."""
+
+
+def cut(
+    data: bytes,
+    name: str,
+    size: Size,
+    crop: str,
+    rng: np.random.Generator | None = None,
+    enlarge: bool = True,  # photos that are smaller
+) -> np.ndarray:
+    """Decode an image and crop it to (height, width, 3) uint8. GraftError, naming `name`, if it is not readable;
+    TooSmallError if it would have to be enlarged and may not be."""
     # JPEG may decode at a half, a quarter, ... for a fraction of the cost. Twice the size keeps the result sharp;
     # a random part may need every pixel.
     enough = None if crop == "random" else 2 * max(extent(size))
-    return crop_mode(crop)(open_rgb(data, name, shrink_to=enough), size, rng)
+    photo, (height, width) = open_rgb(data, name, shrink_to=enough), extent(size)
+    if not enlarge and (photo.width < width or photo.height < height):
+        raise TooSmallError(f"{name} has {photo.width} x {photo.height} pixels, fewer than {width} x {height}.")
+    return crop_mode(crop)(photo, size, rng)
 
 
 def crop_mode(name: str) -> Crop:

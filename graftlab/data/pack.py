@@ -137,13 +137,13 @@ class PackReport:
     photos: int  # they were cut from
     size: int  # side of the images, pixels
     bytes: int  # of the file, or of all shards
-    unreadable: int  # photos left out
+    unreadable: int  # photos left out, also those that would have had to be enlarged
     reasons: list[str] = field(default_factory=list)  # one sentence each, for the first of them
     left_out: LeftOut = field(default_factory=LeftOut)  # files of the source that are no images, by kind
 
     def summary(self) -> str:
         line = f"{self.path}: {self.images:,} images of {self.size} px, {self.bytes / 2**20:,.1f} MiB"
-        unreadable = [f"{line}; left out as unreadable, {self.unreadable:,}:", *self.reasons]
+        unreadable = [f"{line}; left out as unreadable or too small, {self.unreadable:,}:", *self.reasons]
         return "\n".join([*(unreadable if self.unreadable else [line]), *self.left_out.lines()])
 
     def to_json(self) -> str:
@@ -162,8 +162,8 @@ def pack(
 ) -> PackReport:
     """Crop every photo once and write them all into one file, or into shards as PNG.
 
-    Unreadable photos are left out and counted. GraftError if they are more than half, if the disk is full, or if
-    an option is impossible.
+    Photos that are unreadable, or smaller, are left out and counted. GraftError if they are more than half, if the
+    disk is full, or if an option is impossible.
     """
     out = Path(out)
     crop_mode(crop)
@@ -184,7 +184,7 @@ def pack(
         ]
         try:
             data = source.read(index)
-            made = [cut(data, source.names[index], size, crop, rng) for rng in rngs]
+            made = [cut(data, source.names[index], size, crop, rng, enlarge=False) for rng in rngs]
             return index, source.key(index), [as_png(image) for image in made] if shard else made
         except SourceError:
             raise
@@ -198,7 +198,10 @@ def pack(
             if isinstance(result, str):
                 reasons.append(result)
                 if 2 * len(reasons) > len(source):
-                    raise GraftError(f"More than half of {source.path} is unreadable; the first reason: {reasons[0]}")
+                    sentence = (
+                        f"More than half of {source.path} is unreadable or too small; the first reason: {reasons[0]}"
+                    )
+                    raise GraftError(sentence)
             else:
                 index, key, cuts = result
                 for k, image in enumerate(cuts):

@@ -21,14 +21,18 @@ def choose(source: Sized, most: int, seed: int) -> Sequence[int]:
 
 
 def read_squares(
-    source: ImageSource, chosen: Sequence[int], size: Size, progress: Progress = silent
+    source: ImageSource,
+    chosen: Sequence[int],
+    size: Size,
+    progress: Progress = silent,
+    enlarge: bool = True,  # photos that are smaller
 ) -> Iterator[tuple[list[int], np.ndarray]]:
     """Central parts (N, height, width, 3) uint8, batch by batch, with the numbers of the photos: of those that can be
-    read."""
+    read, and are large enough."""
 
     def square(index: int) -> np.ndarray | None:
         try:
-            return cut(source.read(index), source.names[index], size, "short")
+            return cut(source.read(index), source.names[index], size, "short", enlarge=enlarge)
         except GraftError:
             return None
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from graftlab.data.classes import classes_of
-from graftlab.data.crops import Size, crop_mode, cut, extent
+from graftlab.data.crops import Size, TooSmallError, crop_mode, cut, extent
 from graftlab.data.image_source import ImageSource, SourceError, content_key
 from graftlab.data.pack import Pack
 from graftlab.data.pairs import Pairs
@@ -74,6 +74,7 @@ class TrainingImages:
         self.source = source
         self.height, self.width = 2 * height if paired else height, width
         self.unreadable: set[str] = set()  # names of the images that had to be replaced
+        self.small: set[str] = set()  # and of those that were, because they would have had to be enlarged
         self._crop, self._seed = crop, seed
         self._mirrors = [axis for axis, mirrored in ((2, mirror), (1, mirror_vertical)) if mirrored]
         self._classes = classes_of(source).under(classes) if classes else None
@@ -90,14 +91,13 @@ class TrainingImages:
         return len(self._training)
 
     def lost(self) -> list[str]:
-        """A sentence on the images that had to be replaced, if there were any."""
-        names = sorted(self.unreadable)
-        more = ", ..." if len(names) > SHOWN else ""
-        return (
-            [f"Replaced, because they cannot be read: {', '.join(names[:SHOWN])}{more} ({len(names)})."]
-            if names
-            else []
-        )
+        """Sentences on the images that had to be replaced, if there were any."""
+        smaller, told = f"they have fewer than {self.width} x {self.height} pixels", []
+        for why, names in ("they cannot be read", self.unreadable), (smaller, self.small):
+            if names:
+                more = ", ..." if len(names) > SHOWN else ""
+                told.append(f"Replaced, because {why}: {', '.join(sorted(names)[:SHOWN])}{more} ({len(names)}).")
+        return told
 
     @property
     def names_held_out(self) -> list[str]:
@@ -107,8 +107,8 @@ class TrainingImages:
         """The images at position, ..., position + count - 1 of the endless sequence, or these rows of that batch.
 
         Position p is image p % n of epoch p // n, each epoch being a new order of all n training images. Returns
-        (n, 3, height, width) float32 in [-1, 1]. An unreadable image is replaced by the next readable one of the
-        source. GraftError if more than a tenth are unreadable.
+        (n, 3, height, width) float32 in [-1, 1]. An image that is unreadable, or smaller, is replaced by the next of
+        the source that is not. GraftError if more than a tenth are unreadable.
 
         With views, the places 4k to 4k + 3 of some k are filled with scenes of several views, cropped and mirrored
         alike, so that true hybrids are known: `truths` says which.
@@ -220,19 +220,23 @@ class TrainingImages:
             image = self._image(index, np.random.default_rng([self._seed, place, 1]))
             if image is not None:
                 return image
-        raise GraftError(f"No training image of {self.source.path} is readable; `graft data scan` says why.")
+        wanted = f"has {self.width} x {self.height} pixels; train at a smaller size" if self.small else "is readable"
+        raise GraftError(f"No training image of {self.source.path} {wanted}; `graft data scan` says why.")
 
     def _image(self, index: int, rng: np.random.Generator | None) -> np.ndarray | None:
-        """One image as (height, width, 3) uint8; None, and counted, if it is unreadable."""
+        """One image as (height, width, 3) uint8; None, and counted, if it is unreadable or smaller."""
         if isinstance(self.source, Pack | Pairs):
             return self.source.take(np.array([index]))[0]
         name = self.source.names[index]
-        if name in self.unreadable:
+        if name in self.unreadable or name in self.small:
             return None
         try:
-            return cut(self.source.read(index), name, (self.height, self.width), self._crop, rng)
+            return cut(self.source.read(index), name, (self.height, self.width), self._crop, rng, enlarge=False)
         except SourceError:
             raise
+        except TooSmallError:
+            self.small.add(name)
+            return None
         except GraftError as error:
             self.unreadable.add(name)
             if len(self.unreadable) > max(TOLERATED_AT_LEAST, TOLERATED * len(self.source)):

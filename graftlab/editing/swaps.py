@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.codes import Autoencoder, Decoder, StyleCodes
+from graftlab.codes import Autoencoder, Decoder, StyleCodes, SwapCodes
 from graftlab.editing.blends import spherical, straight
 from graftlab.errors import GraftError
 from graftlab.images import l1, psnr
@@ -23,17 +23,28 @@ def swap(model: Autoencoder, structure: Tensor, texture: Tensor, **options: Any)
     """The hybrid of one picture's structure and another's texture (Park et al. 2020, Fig. 1).
 
     Pictures (N, 3, H, W) and (N, 3, H', W'); returns (N, 3, H, W). `options` are `decode`'s: noise and seed."""
-    return model.decode(model.encode(structure).mix(model.encode(texture), texture=1), **options)
+    return next(both(model, structure, texture, **options))
+
+
+@torch.no_grad()
+def both(model: Autoencoder, a: Tensor, b: Tensor, **options: Any) -> Iterator[Tensor]:
+    """`swap` of a and b, then of b and a; each is encoded once, which takes long where codes are refined."""
+    one, other = model.encode(a), model.encode(b)
+    yield model.decode(one.mix(other, texture=1), **options)
+    yield model.decode(other.mix(one, texture=1), **options)
 
 
 @torch.no_grad()
 def grid(
-    model: Autoencoder, structures: Sequence[Tensor], textures: Sequence[Tensor], **options: Any
+    model: Autoencoder,
+    structures: Sequence[Tensor],
+    textures: Sequence[Tensor | SwapCodes],  # or their codes, where these are known
+    **options: Any,
 ) -> Iterator[list[Tensor]]:
     """Every structure with every texture, row by row: row i holds the hybrids of structure i, one per texture.
 
     Pictures (1, 3, H, W) of any size. Each is encoded once; one row is in memory at a time."""
-    codes = [model.encode(texture) for texture in textures]
+    codes = [model.encode(texture) if isinstance(texture, Tensor) else texture for texture in textures]
     for picture in structures:
         structure = model.encode(picture)
         yield [model.decode(structure.mix(texture, texture=1), **options) for texture in codes]

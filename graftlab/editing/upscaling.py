@@ -80,6 +80,10 @@ class Upscaling:
     def __call__(self, images: Tensor, progress: Progress = silent) -> Tensor:
         return upscale(self.model, images, self.factor, self.tile, progress)
 
+    def check(self, width: int, height: int) -> None:
+        """GraftError if pictures of this size, in pixels, cannot be made so much larger."""
+        check(self.model.factor, self.model.factor if self.factor is None else self.factor, height, width)
+
 
 def check(own: int, wanted: int, height: int, width: int) -> list[int]:
     """How large the pictures are after each use of a network whose factor is `own`, over what they are.

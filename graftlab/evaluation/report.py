@@ -33,7 +33,7 @@ FACTS = {
     "psi": "Truncation",
     "class": "Class",
     "photos": "Photos",
-    "skipped": "Photos that could not be read",
+    "skipped": "Photos that could not be read, or are smaller",
     "seed": "Seed",
 }
 
@@ -54,6 +54,8 @@ class Result(Protocol):
 def text(result: Result) -> str:
     """The result for the terminal."""
     warnings = [f"Note: {note}" for note in result.about.get("notes", ())]
+    skipped = result.about.get("skipped", 0)
+    warnings += [f"Note: {skipped} photos were skipped, which cannot be read or are smaller."] if skipped else []
     measured = [f"Features: {result.about['features']}"] if "features" in result.about else []
     judged = [f"Judge: {result.about['judge']}"] if "judge" in result.about else []
     return "\n\n".join([*(table.text() for table in result.tables()), *warnings, *measured, *judged])

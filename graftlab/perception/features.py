@@ -97,4 +97,4 @@ def resized(images: Tensor, side: Side) -> Tensor:
 
 def missing(error: ImportError, extra: str = "metrics") -> GraftError:
     """The error message for a missing package of an extra."""
-    return GraftError(f"Evaluation needs the package {error.name}: pip install 'graftlab[{extra}]'.")
+    return GraftError(f"This needs the package {error.name}: pip install 'graftlab[{extra}]'.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from graftlab.artifacts import read_tensors, write_tensors
 from graftlab.codes import Codes, SwapCodes
@@ -31,6 +32,7 @@ from graftlab.work.files import refuse_endless, spare_others
 from graftlab.work.progress import Progress, silent, unwatched
 from graftlab.work.shards import Work
 
+KEPT = 8  # pictures with their codes, for those that a list names again and again
 SHARD = 64  # pictures: what an interruption costs at most
 CODES = "codes.safetensors"  # of a shard
 MOST_LIST = 1 << 28  # bytes of a list
@@ -176,6 +178,16 @@ def swap(
     for each in wanted:
         spare_others(out / each.name)
     quiet = _quiet(renderer)
+    latest: dict[Path, tuple[Tensor, SwapCodes]] = {}
+
+    def known(path: Path) -> tuple[Tensor, SwapCodes]:
+        if path not in latest:
+            picture = quiet.read(path)
+            codes = quiet.network(picture).encode(picture)
+            latest[path] = picture, codes
+            for old in list(latest)[:-KEPT]:
+                del latest[old]
+        return latest[path]
 
     @torch.no_grad()
     def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
@@ -183,8 +195,9 @@ def swap(
         for done, number in enumerate(numbers, 1):
             each = wanted[number]
             try:
-                a, b = quiet.read(each.structure), quiet.read(each.texture)
-                quiet.write(swaps.swap(quiet.network(a, b), a, b, **quiet.rendering), into / each.name)
+                (a, structure), (b, texture) = known(each.structure), known(each.texture)
+                hybrid = quiet.network(a, b).decode(structure.mix(texture, texture=1), **quiet.rendering)
+                quiet.write(hybrid, into / each.name)
             except GraftError as error:
                 failed[each.name] = str(error)
             progress(done)
@@ -220,9 +233,13 @@ def grid(
     rows, columns = ([picture for _, picture in named] for named in (structures, textures))
     renderer.scale(len(rows) + 1, across + 1, [*rows, *columns])
 
+    codes: list[SwapCodes] = []  # of the columns, once for all shards of a process
+
+    @torch.no_grad()
     def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
-        first, last = numbers.start // across, numbers.stop // across
-        for i, line in enumerate(swaps.grid(quiet.network(), rows[first:last], columns, **quiet.rendering), first):
+        network, (first, last) = quiet.network(), (numbers.start // across, numbers.stop // across)
+        codes.extend(network.encode(column) for column in columns[len(codes) :])
+        for i, line in enumerate(swaps.grid(network, rows[first:last], codes, **quiet.rendering), first):
             write_tensors(into / f"{i:06d}.safetensors", {"row": torch.cat(line)}, {})
             progress((i + 1 - first) * across)
         return {}

@@ -148,7 +148,10 @@ class Renderer(Generic[NetworkT]):
     def network(self: "Renderer[Any]", *pictures: Tensor, tile: int | None = None) -> Autoencoder:
         """What encodes and decodes these pictures: the model, with refined codes if that was asked for.
 
-        It works tile by tile if they are large together, or if `tile` (pixels) is given."""
+        It works tile by tile if they are large together, or if `tile` (pixels) is given. GraftError if what is drawn
+        would be too large to be enlarged: it is no smaller than the first."""
+        if self.larger is not None and pictures:
+            self.larger.check(pictures[0].shape[3], pictures[0].shape[2])
         network = tiled_if_large(self.model, *pictures, tile=tile)
         if not self.refine:
             return network

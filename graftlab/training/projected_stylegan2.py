@@ -13,7 +13,7 @@ from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.style import StyleGAN
 from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
 from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms
-from graftlab.perception.efficientnet import JUDGE, channels, efficientnet_lite
+from graftlab.perception.efficientnet import DEFAULT, JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
 from graftlab.training.sharing import Pass
 from graftlab.training.stylegan2 import StyleTraining
@@ -35,12 +35,16 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
 
     manner = "projected"
     stretches = 2  # path lengths are measured on half batches
-    compared_in = JUDGE  # not the teacher, who knows only what it taught
 
     def __init__(self, config: StyleTrainConfig, device: torch.device, compiled: bool = False) -> None:
         super().__init__(config, device, compiled)
         self._adversarial = self._compile(adversarial)
         self._teacher = efficientnet_lite(config.recipe.teacher, device)
+
+    @property
+    def compared_in(self) -> str:
+        """Not the teacher, who knows only what it taught."""
+        return DEFAULT if self.config.recipe.teacher == JUDGE else JUDGE
 
     def networks(self) -> tuple[StyleGAN, ProjectedDiscriminator]:
         maps = channels(self.config.recipe.teacher)

@@ -117,12 +117,10 @@ class Run:
         self.best: float | None = None  # lowest error on held-out pictures
         ours = Path(self.config.data) == examples.FOLDER  # in which nobody looks for what is no photo
         left_out = None if ours else source.left_out.told()
-        self.notes = [
-            *([left_out] if left_out else []),
-            *self.trainer.advice(),
-            *self.trainer.notes,
-        ]  # sentences for who started the run
+        told = [left_out] if left_out else []
+        self.notes = [*told, *self.trainer.advice(), *self.trainer.notes]  # sentences for who started the run
         self._resume_or_start()
+        self.notes += self.data.lost()  # of the photos that were shown so far
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -131,7 +129,7 @@ class Run:
         told = len(self.trainer.notes)
         with self._holding:
             self._train(progress)
-            self.notes += [*self.trainer.notes[told:], *self.data.lost()]
+            self.notes += [each for each in self.trainer.notes[told:] + self.data.lost() if each not in self.notes]
             if self.first:
                 write_report(self.folder)
         return self.trainer.seen >= self.config.images

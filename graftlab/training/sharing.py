@@ -62,7 +62,7 @@ class Sharing:
 
     def advice(self) -> list[str]:
         """What is good to know of a batch that does not divide."""
-        if self.divides:
+        if self.divides or distributed.world_size() == 1:
             return []
         multiple = self.stretches * distributed.world_size() * self.unit
         return [

@@ -45,6 +45,7 @@ from graftlab.networks.model import fingerprint
 from graftlab.networks.style import names_of_classes
 from graftlab.networks.swapping import SwappingAutoencoder
 from graftlab.objectives.words import NEUTRAL
+from graftlab.perception.efficientnet import channels
 from graftlab.training import run as runs
 from graftlab.training.trainer import teacher_of
 from graftlab.work import examples
@@ -87,6 +88,7 @@ OF_PHOTOS = {
     "adapt_from",
     "augment",
     "side",
+    "teacher",
     "views",
 }
 OPTIONS = {"neutral": "--from", "text_model": "--words"}  # names of settings on the command line
@@ -101,12 +103,13 @@ def configure(
     weights: Mapping[str, float] = NOTHING,  # numbers of the recipe that are to be others, by name
     device: str | None = None,  # on which it will be trained, which tells the precision
     classes: bool | Sequence[str] = False,  # of a StyleGAN2: the photos' (`data.classes`), or their names
+    teacher: str | None = None,  # whose features projected discriminators see; None: EfficientNet-Lite0
     **settings: Any,  # more of the configuration's fields
 ) -> SwappingTrainConfig | StyleTrainConfig:
     """The configuration of a run that trains such networks from the beginning.
 
-    GraftError for names or numbers that there are not, for R1 where nothing would use it, and for photos without
-    classes where they are asked for."""
+    GraftError for names or numbers that there are not, for R1 or a teacher where nothing would use it, and for photos
+    without classes where they are asked for."""
     settings = {"precision": training_precision(choose_device(device)), **settings}
     if classes and not isinstance(network, SwappingConfig):
         names = classes_of(open_source(photos)).names if classes is True else tuple(classes)
@@ -121,6 +124,13 @@ def configure(
     if named.projected and "r1" in weights:
         raise GraftError("--r1 is for discriminators of pictures, and projected ones have none; leave it out.")
     chosen: Any = reweigh(named, weights)
+    if teacher is not None:
+        channels(teacher)  # GraftError if there is none of that name
+        if not named.projected:
+            raise GraftError(
+                "--teacher is for discriminators that see its features (--recipe projected); leave it out."
+            )
+        chosen = replace(chosen, teacher=teacher)
     if isinstance(network, SwappingConfig):
         return SwappingTrainConfig(network, chosen, str(photos), **settings)
     settings = {**(SHIFTED if named.projected else ADAPTED), **settings}
@@ -135,7 +145,7 @@ def configure_finetuning(
     recipe: str = "",  # "": projected if the base's own discriminators are, else as in `configure`
     weights: Mapping[str, float] = NOTHING,
     device: str | None = None,
-    **settings: Any,
+    **settings: Any,  # `teacher` too, by default that of the base's own discriminators
 ) -> SwappingTrainConfig | StyleTrainConfig:
     """The configuration of a run that trains a model on: with other photos, or, if `text` is among the settings, from
     what `neutral` says to what that says. What is not given is as in `FINETUNING` or `LEARNING_WORDS`.
@@ -167,9 +177,9 @@ def configure_finetuning(
         origin["classes"] = found.names if numbered(names) else names
     usual = {**FINETUNING, **({"adapt_images": SOON} if not swaps else {})}
     recipe = recipe or ("projected" if teacher else "")
-    config = configure(photos, file.config, recipe, weights, device, **{**usual, **settings, **origin})
-    own: Any = replace(config.recipe, teacher=teacher) if teacher and recipe == "projected" else config.recipe
-    return replace(config, recipe=own)
+    if teacher and recipe == "projected":
+        usual["teacher"] = teacher
+    return configure(photos, file.config, recipe, weights, device, **{**usual, **settings, **origin})
 
 
 def configure_words(

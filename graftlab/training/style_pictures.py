@@ -26,10 +26,14 @@ class StyleShowing(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
 
     settings = StyleTrainConfig
     progress = ("G_GAN", "G")
-    compared_in = DEFAULT  # the feature network in which samples are compared with pictures
     _features: FeatureNetwork | None = None
     _compared: Tensor | None = None  # classes of the samples that are compared
     _known: tuple[Tensor, Tensor] | None = None  # pictures that were compared with, and their features
+
+    @property
+    def compared_in(self) -> str:
+        """The feature network in which samples are compared with pictures."""
+        return DEFAULT
 
     def references(self, data: TrainingImages) -> Tensor:
         held_out = data.held_out(VALIDATION_IMAGES)
