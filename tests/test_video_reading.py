@@ -391,6 +391,19 @@ def test_an_animated_webp_is_upright_srgb_as_far_as_it_can_be_read(tmp_path):
         Video.open(tmp_path / "cut.webp")
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_transparency_of_a_moving_avif(tmp_path):
+    """It is in another track, which FFmpeg does not lay over the pictures."""
+    pictures = [Image.fromarray(gray(number)).convert("RGBA") for number in range(3)]
+    for picture in pictures:
+        picture.paste((0, 0, 0, 0), (0, 0, 24, 32))
+    pictures[0].save(tmp_path / "v.avif", save_all=True, append_images=pictures[1:], duration=100)
+    video = Video.open(tmp_path / "v.avif")
+    shown = [to_uint8(picture)[0][16] for picture in video.play()]
+    assert (video.frames, [int(row[40].mean().round(-1)) for row in shown]) == (3, [20, 30, 40])
+    assert all(row[5].min() > 250 for row in shown)
+
+
 def test_a_stream_without_times_has_the_rate_of_its_codec(tmp_path):
     path = write_video(tmp_path / "raw.h264", [gray(i) for i in range(GRAYS)], 24)
     video = Video.open(path)
@@ -574,6 +587,9 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, plain):
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(np.random.default_rng(0).bytes(5000))
     empty.write_bytes(b"")
+    pointer = tmp_path / "lfs.mp4"
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert "git lfs pull" in refused(pointer)
     Image.new("RGB", (20, 20)).save(photo)
     for path in (text, photo, empty, noise):
         message = refused(path)

@@ -12,6 +12,7 @@ from PIL import Image
 from graftlab.errors import GraftError
 from graftlab.images import resize
 from graftlab.images.colours import Colour, from_narrow
+from graftlab.images.headers import placeholder
 from graftlab.video import CONVERSION, open_video, pyav
 
 NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
@@ -39,6 +40,9 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except PermissionError as error:
         raise GraftError(f"{path} may not be read: change its permissions.") from error
     except (av.FFmpegError, OSError) as error:
+        with path.open("rb") as file:
+            if told := placeholder(file):
+                raise GraftError(f"{path} {told}.") from error
         what = f"{path} is no video, or its beginning or end is missing ({_reason(error)})"
         raise GraftError(f"{what}: fetch or export it again.") from error
     with container:
