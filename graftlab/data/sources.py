@@ -74,8 +74,8 @@ def open_photos(path: str | Path) -> ImageSource:
 class FolderSource(ImageSource):
     """Every image below a folder, in the order of their paths relative to it.
 
-    Hidden files and folders are left out, and folders of training runs and of systems. Symbolic links are followed, and each folder is
-    entered once, so a link to a folder above ends there.
+    Hidden files and folders are left out, and folders of training runs and of systems. Symbolic links are followed, and
+    each folder is entered once, so a link to a folder above ends there.
     """
 
     kind = "folder"

@@ -25,7 +25,7 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PLACEHOLDERS = {
     rb"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run 'git lfs pull'",
     rb"(?i)\s*<(!doctype html|html|head|body|script)": "is a web page, not the file itself: fetch it again",
-    rb"\s*<\?xml(?!.*<svg)|\s*<Error|\s*[{\[]\s*[\"{\]}]": "is a message of a server, not the file itself: fetch it again",
+    rb"\s*<\?xml(?!.*<svg)|\s*<Error|\s*[{\[]\s*[\"{\]}]": "is a message, not the file itself: fetch it again",
     rb"\0{256}|\0+\Z": "begins with zeros, as copies do that were cut short: fetch it again",
     rb"\0\x05\x16\x07": "is what macOS keeps beside a file, not the file itself: give the one without '._'",
 }

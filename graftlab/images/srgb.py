@@ -54,7 +54,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _is_unseen(image: Image.Image) -> bool:
-    """Whether there is a picture that alpha hides whole: whoever wrote it left alpha at 0. Of animations that may be."""
+    """Whether there is a picture that alpha, left at 0 by whoever wrote it, hides whole. Animations may begin so."""
     if image.mode not in ("RGBA", "LA", "PA") or getattr(image, "is_animated", False):
         return False
     pixels: Any = image
