@@ -85,6 +85,27 @@ def test_what_has_no_classes(tmp_path, names, labels, says):
     refused(says, classes_of, open_source(root))
 
 
+def test_labels_in_the_only_folder_as_other_tools_write_them(tmp_path):
+    root = folders(tmp_path / "set", "flowers/a/1.png", "flowers/b/2.png")
+    labelled(root / "flowers", [["a\\1.png", 1.0], ["b\\2.png", 0.0]])
+    assert classes_of(open_source(root)).labels.tolist() == [1, 0]
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted(root.rglob("*.*")):
+            archive.write(path, path.relative_to(root))
+    assert classes_of(open_source(tmp_path / "set.zip")).labels.tolist() == [1, 0]
+    labelled(root / "flowers", {"a/1.png": 0, "b/2.png": 1})
+    assert classes_of(open_source(root)).labels.tolist() == [0, 1]
+
+
+def test_parts_of_a_data_set_are_no_classes(tmp_path):
+    root = folders(tmp_path / "set", "train/rose/a.png", "train/tulip/b.png", "Val/rose/c.png")
+    found = classes_of(open_source(root))
+    assert (found.names, found.labels.tolist()) == (("rose", "tulip"), [0, 0, 1])
+    (root / "Val" / "lily").mkdir()
+    refused("the class 'lily' has no photos", classes_of, open_source(root))
+    refused("train/a.png is in no class", classes_of, open_source(folders(tmp_path / "x", "train/a.png", "val/b.png")))
+
+
 def test_a_class_without_photos(tmp_path):
     root = folders(tmp_path / "set", "rose/a.png", "tulip/b.png")
     (root / "lily").mkdir()

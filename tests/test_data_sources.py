@@ -167,6 +167,19 @@ def test_content_decides_and_what_is_passed_over_is_counted(tmp_path, zipped, un
     assert "left out   3 records (" in packed.summary()
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_systems_keep_is_no_photo(tmp_path, zipped):
+    """Thumbnails, deleted photos, and what is in iCloud alone."""
+    library, names = "a.photoslibrary/originals/0/b.png", ["@eaDir/a.png/thumb.png", "$RECYCLE.BIN/S-1/$R1.png"]
+    names += ["a.photoslibrary/resources/derivatives/b_c.png", "__MACOSX/c.png", ".d.HEIC.icloud"]
+    for name in (library, *names):
+        put(tmp_path / "photos" / name, encoded())
+    make_zip(tmp_path / "photos.zip", {name: encoded() for name in (library, *names)})
+    source = open_source(tmp_path / ("photos.zip" if zipped else "photos"))
+    assert list(source.names) == [library]
+    assert counted(source) == {"hidden": 1, "in iCloud": 1, "system folder": 3}
+
+
 def test_a_folder_of_other_things_says_what_is_there(tmp_path, unaided):
     for number in range(3):
         put(tmp_path / f"IMG_{number}.HEIC", HEIC)

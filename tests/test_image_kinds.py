@@ -458,6 +458,13 @@ def test_segments_that_are_too_short():
         (b"\0\0\0\x20ftypisom", "is a video"),
         (b"%PDF-1.7", "PDF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'>", "SVG"),
+        (bytes(128) + b"DICM", "DICOM.* PNG"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "pointer of Git LFS.*git lfs pull"),
+        (b"\xef\xbb\xbf\r\n<!DOCTYPE html>", "is a web page.* fetch it again"),
+        (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied', "is a message.* fetch it again"),
+        (b'{"error": "not found"}', "is a message"),
+        (bytes(300), "begins with zeros"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X", "macOS keeps beside a file"),
         (b"once upon a time", "not an image in a format known here"),
     ],
 )
@@ -477,6 +484,42 @@ def test_a_damaged_picture_is_called_one(kind):
     for share in (0.1, 0.5, 0.9):
         refused("damaged", open_rgb, file.getvalue()[: int(share * len(file.getvalue()))], "x")
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_a_picture_that_alpha_hides_whole_is_shown(tmp_path):
+    """As Targas and bitmaps of games and of the clipboard; what is nowhere but in alpha, or moves, is not."""
+    for kind, mode in (("TGA", "RGBA"), ("PNG", "LA"), ("TIFF", "RGBA")):
+        file, picture = io.BytesIO(), noise().convert(mode)
+        picture.putalpha(0)
+        picture.save(file, kind)
+        assert np.array_equal(open_rgb(file.getvalue()), np.asarray(noise().convert(mode[:-1]).convert("RGB")))
+        assert notes(file.getvalue()) == "it is transparent everywhere, which is not followed"
+    file = io.BytesIO()
+    Image.new("RGBA", (9, 9)).save(file, "PNG")
+    assert open_rgb(file.getvalue()).getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_where_a_moving_webp_draws_nothing_it_is_transparent():
+    """Pictures smaller than the whole, none of which has alpha: then the file does not speak of any."""
+    first, second = Image.new("RGBA", (48, 32)), Image.new("RGBA", (48, 32))
+    first.paste((20, 20, 20, 255), (0, 0, 8, 32))
+    second.paste((30, 30, 30, 255), (8, 0, 16, 32))
+    file = io.BytesIO()
+    first.save(file, "WEBP", save_all=True, append_images=[second], lossless=True)
+    assert not file.getvalue()[20] & 16
+    picture = open_rgb(file.getvalue())
+    assert [picture.getpixel((x, 9)) for x in (4, 30)] == [(20, 20, 20), (255, 255, 255)]
+
+
+def test_what_a_camera_calls_adobe_rgb_is_converted():
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03", 2: b"0100"}
+    file, plain = io.BytesIO(), Image.new("RGB", (32, 32), (90, 160, 120))
+    plain.save(file, "JPEG", quality=100, exif=exif)
+    light = (np.array((90, 160, 120)) / 255) ** (563 / 256)
+    matrix = [[1.39836, -0.39836, 0], [0, 1, 0], [0, -0.04293, 1.04293]]  # Adobe RGB (1998) to BT.709, both D65
+    wanted = 255 * (1.055 * (np.array(matrix) @ light).clip(0) ** (1 / 2.4) - 0.055)
+    assert np.abs(open_rgb(file.getvalue()).getpixel((9, 9)) - wanted.clip(0)).max() < 3
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")

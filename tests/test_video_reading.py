@@ -18,6 +18,7 @@ from graftlab.errors import GraftError
 from graftlab.images import from_uint8, to_uint8
 from graftlab.video import CONVERSION
 from graftlab.video.film import Film, frame_rate, render
+from graftlab.video.hearing import RATE, samples
 from graftlab.video.reading import Video
 from graftlab.video.times import best_rate, distinct
 
@@ -390,6 +391,19 @@ def test_an_animated_webp_is_upright_srgb_as_far_as_it_can_be_read(tmp_path):
         Video.open(tmp_path / "cut.webp")
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_transparency_of_a_moving_avif(tmp_path):
+    """It is in another track, which FFmpeg does not lay over the pictures."""
+    pictures = [Image.fromarray(gray(number)).convert("RGBA") for number in range(3)]
+    for picture in pictures:
+        picture.paste((0, 0, 0, 0), (0, 0, 24, 32))
+    pictures[0].save(tmp_path / "v.avif", save_all=True, append_images=pictures[1:], duration=100)
+    video = Video.open(tmp_path / "v.avif")
+    shown = [to_uint8(picture)[0][16] for picture in video.play()]
+    assert (video.frames, [int(row[40].mean().round(-1)) for row in shown]) == (3, [20, 30, 40])
+    assert all(row[5].min() > 250 for row in shown)
+
+
 def test_a_stream_without_times_has_the_rate_of_its_codec(tmp_path):
     path = write_video(tmp_path / "raw.h264", [gray(i) for i in range(GRAYS)], 24)
     video = Video.open(path)
@@ -470,6 +484,84 @@ def test_the_sound_of_joined_recordings_is_joined(tmp_path):
         assert 1.4 < ends[0] < 1.65
 
 
+def test_pauses_of_a_sound_stay_where_it_is_encoded_anew_and_heard(tmp_path):
+    """A microphone that was switched on after half a second, and off for another: packets are missing."""
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as out:
+        stream, track = out.add_stream("mpeg4", rate=10), out.add_stream("pcm_s16le", rate=8000, layout="mono")
+        stream.height, stream.width = 32, 48
+        for number in range(20):
+            frame = av.VideoFrame.from_ndarray(gray(number), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            out.mux(stream.encode(frame))
+            if number in (*range(5, 10), *range(15, 20)):
+                wave = (np.sin(np.arange(800) * 0.3) * 9000).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+                frame.rate, frame.pts, frame.time_base = 8000, 800 * number, Fraction(1, 8000)
+                out.mux(track.encode(frame))
+        out.mux(stream.encode(None))
+    video = Video.open(path)
+    made = render(Film(video.frames, video.fps, video.frame, video.play, path), tmp_path / "f.webm")
+    for source in (path, made):
+        heard = samples(source)[: 2 * RATE]
+        loud = [np.abs(part).max() > 0.1 for part in np.array_split(heard, 20)]
+        assert [loud[place] for place in (1, 3, 6, 8, 11, 13, 16, 18)] == [False, False, True, True] * 2
+
+
+def test_a_sound_may_change_its_kind(tmp_path):
+    """As broadcasts do, between mono and stereo."""
+    files = []
+    for layout, rate in (("mono", 48000), ("stereo", 44100)):
+        with av.open(str(tmp_path / "part.mp2"), "w") as out:
+            track = out.add_stream("mp2", rate=rate, layout=layout)
+            wave = np.full((1, rate * (1 + (layout == "stereo"))), 5000, np.int16)
+            frame = av.AudioFrame.from_ndarray(wave, format="s16", layout=layout)
+            frame.rate, frame.pts = rate, 0
+            out.mux(track.encode(frame))
+            out.mux(track.encode(None))
+        files.append((tmp_path / "part.mp2").read_bytes())
+    (tmp_path / "both.mp2").write_bytes(b"".join(files))
+    assert len(samples(tmp_path / "both.mp2")) / RATE == pytest.approx(2, abs=0.1)
+
+
+def test_of_several_tracks_the_default_one_is_read(tmp_path):
+    with av.open(str(tmp_path / "v.mkv"), "w") as out:
+        tracks = [out.add_stream("mpeg4", rate=10) for _ in range(2)]
+        for track in tracks:
+            track.height, track.width = 32, 48
+        tracks[0].disposition, tracks[1].disposition = av.stream.Disposition(0), av.stream.Disposition.default
+        for number in range(3):
+            for track, more in zip(tracks, (0, 9), strict=True):
+                frame = av.VideoFrame.from_ndarray(gray(number + more), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 10)
+                out.mux(track.encode(frame))
+        for track in tracks:
+            out.mux(track.encode(None))
+    video = Video.open(tmp_path / "v.mkv")
+    assert numbers(video.play()) == [9, 10, 11]
+    assert video.note.endswith("it holds 2 tracks of pictures, of which one is read")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no colons in names there")
+def test_the_beginning_of_a_name_is_no_protocol(tmp_path, plain, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("12:30.mp4").write_bytes(plain.read_bytes())
+    video = Video.open("12:30.mp4")
+    for name in ("a:1.mp4", "a:1.gif"):
+        film = Film(3, video.fps, video.frame, video.play, Path("12:30.mp4"))
+        assert numbers(Video.open(render(film, Path(name))).play()) == [0, 1, 2]
+
+
+def test_what_stands_beside_frames_and_has_no_name_is_no_fault(tmp_path):
+    """EXIF, for which av has none; it turns the pictures."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    first, *more = (Image.fromarray(gray(number)) for number in range(3))
+    first.save(tmp_path / "v.png", save_all=True, append_images=more, duration=100, exif=exif)
+    video = Video.open(tmp_path / "v.png")
+    assert (video.size, numbers(video.play())) == ((48, 32), [0, 1, 2])
+
+
 def test_titles_in_another_encoding_do_not_matter(tmp_path):
     path = write_video(tmp_path / "v.mkv", [gray(i) for i in range(3)])
     with av.open(str(path)) as movie:
@@ -495,6 +587,9 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, plain):
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(np.random.default_rng(0).bytes(5000))
     empty.write_bytes(b"")
+    pointer = tmp_path / "lfs.mp4"
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert "git lfs pull" in refused(pointer)
     Image.new("RGB", (20, 20)).save(photo)
     for path in (text, photo, empty, noise):
         message = refused(path)

@@ -19,6 +19,16 @@ from graftlab.errors import GraftError
 
 LABELS = "dataset.json"
 ADVICE = "put the photos of each class into a folder of its own"
+SPLITS = {
+    "train",
+    "training",
+    "val",
+    "valid",
+    "validation",
+    "eval",
+    "test",
+    "testing",
+}  # parts of a data set, no classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +54,8 @@ class Classes:
 
 
 def classes_of(source: ImageSource) -> Classes:
-    """The classes of photos: what dataset.json says, if one with labels lies at the top of the folder or zip, else by
-    the first folders in which their paths differ.
+    """The classes of photos: what dataset.json says, if one with labels lies at the top of the folder or zip, or of the
+    only folder in it, else by the first folders in which their paths differ, and that are not named train and test.
 
     GraftError for fewer than two classes, one without photos, a photo without a class, and names that only differ in
     capitals or in how accents are written."""
@@ -65,13 +75,14 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 
 def _by_folder(source: ImageSource) -> Classes:
-    folders = [name.split("/")[:-1] for name in source.names]
-    shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
-    above = [level[0] for level in shared]
-    if alone := [name for name, parts in zip(source.names, folders, strict=True) if len(parts) == len(above)]:
+    folders, above = [name.split("/")[:-1] for name in source.names], _shared(source)
+    level, parents = len(above), {tuple(above)}
+    if all(len(parts) > level and parts[level].casefold() in SPLITS for parts in folders):
+        level, parents = level + 1, {tuple(parts[: level + 1]) for parts in folders}
+    if alone := [name for name, parts in zip(source.names, folders, strict=True) if len(parts) == level]:
         raise GraftError(f"{source.path}: {alone[0]} is in no class's folder; {ADVICE}.")
-    found = [unicodedata.normalize("NFC", parts[len(above)]) for parts in folders]
-    if empty := sorted(_folders(source, above) - set(found)):
+    found = [unicodedata.normalize("NFC", parts[level]) for parts in folders]
+    if empty := sorted(set().union(*(_folders(source, parent) for parent in parents)) - set(found)):
         raise GraftError(f"{source.path}: the folder of the class '{empty[0]}' has no photos; fill it, or remove it.")
     names = sorted(set(found))
     if all(name.isdecimal() for name in names):
@@ -84,7 +95,13 @@ def _by_folder(source: ImageSource) -> Classes:
     return Classes(tuple(names), np.array([numbers[name] for name in found], np.int64))
 
 
-def _folders(source: ImageSource, above: list[str]) -> set[str]:
+def _shared(source: ImageSource) -> list[str]:
+    """The folders that all photos lie in, from the top on."""
+    folders = (name.split("/")[:-1] for name in source.names)
+    return [level[0] for level in takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))]
+
+
+def _folders(source: ImageSource, above: Sequence[str]) -> set[str]:
     """Names of all folders that could be classes, with and without photos."""
     root = source.path.joinpath(*above)
     if not root.is_dir():
@@ -110,17 +127,31 @@ def _by_label(source: ImageSource, told: dict[str, Any]) -> Classes:
 
 def _labels(source: ImageSource) -> dict[str, Any] | None:
     """Labels by the photos' names, as StyleGAN2-ADA's dataset tool writes them: {"labels": [[name, number], ...]}."""
+    shared = _shared(source)
+    tops = ["".join(f"{folder}/" for folder in shared[:depth]) for depth in range(len(shared) + 1)]
     try:
         if source.path.is_dir():
-            file = source.path / LABELS
-            text = file.read_bytes() if file.is_file() else None
+            files = ((top, source.path / top / LABELS) for top in tops)
+            top, text = next(((top, file.read_bytes()) for top, file in files if file.is_file()), ("", None))
         elif zipfile.is_zipfile(source.path):
             with zipfile.ZipFile(source.path) as archive:
-                text = archive.read(LABELS) if LABELS in archive.namelist() else None
+                names = archive.namelist()
+                found = ((top, archive.read(top + LABELS)) for top in tops if top + LABELS in names)
+                top, text = next(found, ("", None))
         else:
             return None
         told = json.loads(text) if text else {}
         pairs = told.get("labels")
-        return None if pairs is None else {printable(name): label for name, label in pairs}
+        pairs = pairs.items() if isinstance(pairs, dict) else pairs
+        return (
+            None
+            if pairs is None
+            else {printable(top + name.replace("\\", "/")): _whole(label) for name, label in pairs}
+        )
     except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise GraftError(f"{Path(source.path) / LABELS} holds no labels ({error}); mend it, or leave it out.") from None
+
+
+def _whole(label: Any) -> Any:
+    """1.0, as tables write it, is 1."""
+    return int(label) if isinstance(label, float) and label.is_integer() else label

@@ -5,7 +5,7 @@ that refuses a source without images.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from os.path import splitext
 
@@ -16,6 +16,9 @@ ARCHIVE, RECORDS, HIDDEN, RUN = "archive", "records", "hidden", "run folder"
 LINK, SPECIAL, FORBIDDEN, OTHER = "broken link", "pipe or device", "forbidden", "other"
 PICKLE, DATABASE, BOOKKEEPING = "pickle", "sub-database", "bookkeeping"  # in an LMDB
 SMALLER, MISSING = "smaller copy", "missing entry"
+SYSTEM, CLOUD = "system folder", "in iCloud"
+# Where systems keep thumbnails, and what was deleted: Synology's disks, Windows and Linux.
+SYSTEMS = {"@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 REMEDIES = {
     **{kind: remedy(kind) for kind in HELPERS},
     VIDEO: "take pictures out of it first",
@@ -27,6 +30,8 @@ REMEDIES = {
     SPECIAL: "no file",
     FORBIDDEN: "change the permissions",
     OTHER: "no picture by its content",
+    SYSTEM: "thumbnails, or what was deleted",
+    CLOUD: "not on this disk; download it in the Finder",
     PICKLE: "a program in a value, which is not run; export the pictures as files",
     DATABASE: "export its pictures as files, or as an LMDB of their own",
     BOOKKEEPING: "no picture",
@@ -91,6 +96,16 @@ def judged(head: bytes, name: str) -> str | None:
     if head.startswith(b"\x93NUMPY"):
         return RECORDS
     return kind or KIND_OF.get(splitext(name)[1].lower(), OTHER)
+
+
+def aside(parts: Sequence[str]) -> str | None:
+    """HIDDEN and the like, if a file or folder of this path is passed over by its name alone; None if it is not."""
+    name = parts[-1]
+    if name in SYSTEMS or (name == "resources" and parts[-2:-1] and parts[-2].endswith(".photoslibrary")):
+        return SYSTEM
+    if name.startswith(".") or name == "__MACOSX":
+        return CLOUD if name.endswith(".icloud") else HIDDEN
+    return None
 
 
 def is_run(names: Collection[str]) -> bool:

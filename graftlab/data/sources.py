@@ -15,7 +15,7 @@ from threading import Lock
 from PIL import Image
 
 from graftlab.data.image_source import ENDS, ImageSource, check_bytes, key_of_ends, printable
-from graftlab.data.left_out import FORBIDDEN, HIDDEN, LINK, OTHER, RUN, SPECIAL, LeftOut, is_run, judged
+from graftlab.data.left_out import FORBIDDEN, LINK, OTHER, RUN, SPECIAL, LeftOut, aside, is_run, judged
 from graftlab.data.lmdb_source import ACCEPTED, LMDB_MAGIC, LmdbSource
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
@@ -74,8 +74,8 @@ def open_photos(path: str | Path) -> ImageSource:
 class FolderSource(ImageSource):
     """Every image below a folder, in the order of their paths relative to it.
 
-    Hidden files and folders are left out, and folders of training runs. Symbolic links are followed, and each folder is
-    entered once, so a link to a folder above ends there.
+    Hidden files and folders are left out, and folders of training runs and of systems. Symbolic links are followed, and
+    each folder is entered once, so a link to a folder above ends there.
     """
 
     kind = "folder"
@@ -139,8 +139,8 @@ def _walk(root: Path, left_out: LeftOut) -> Iterator[str]:
 
 def _kind_of_entry(entry: os.DirEntry[str]) -> str | None:
     """None for an image, FOLDER, or why an entry is left out. Only plain files are opened: pipes would not return."""
-    if entry.name.startswith("."):
-        return HIDDEN
+    if kind := aside(Path(entry.path).parts[-2:]):
+        return kind
     try:
         if entry.is_dir():
             return FOLDER
@@ -217,8 +217,8 @@ def _images_in(archive: zipfile.ZipFile, left_out: LeftOut) -> Iterator[zipfile.
         parts = _parts(member.filename)
         if member.is_dir() or any("/".join(parts[:depth]) in runs for depth in range(len(parts))):
             continue
-        if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-            left_out.add(HIDDEN, printable(member.filename))
+        if kind := next(filter(None, (aside(parts[: depth + 1]) for depth in range(len(parts)))), None):
+            left_out.add(kind, printable(member.filename))
         elif _is_image_name(member.filename) or not (kind := _kind_of_member(archive, member)):
             yield member
         else:

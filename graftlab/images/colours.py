@@ -76,6 +76,11 @@ class Colour:
         return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)  # white stays white
 
 
+ADOBE_RGB = Colour(
+    ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), _D65), 256 / 563
+)  # as a camera names it, without a profile
+
+
 def from_narrow(pixels: np.ndarray) -> np.ndarray:
     """uint8 or uint16 of narrow range, in which of 255 16 is black and 235 white -> the same of full range."""
     most = np.iinfo(pixels.dtype).max

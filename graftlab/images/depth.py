@@ -50,6 +50,9 @@ def corrected(image: ImageFile.ImageFile) -> None:
         image.tile = [each._replace(args=(each.args[0] + order, *each.args[1:])) for each in bands] or image.tile
     if tags and image.mode == "P" and max(tags.get(COLORMAP, (256,))) < 256:  # it should have 16 bits, and has 8
         image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLORMAP]))
+    if image.format == "WEBP" and getattr(image, "is_animated", False):
+        moving: Any = image  # where its pictures do not reach it is transparent, whether it says so or not
+        moving.rawmode, moving._mode = "RGBA", "RGBA"
     key = image.info.get("transparency")
     if image.format == "PNG" and key is not None and tile:  # grays of 2 and 4 bits are spread, 16 bits of colour cut
         if tile.args in ("L;2", "L;4"):

@@ -21,11 +21,20 @@ STRAY = 15  # bytes that may stand before a picture, such as ends of lines; from
 BEHIND = re.compile(rb"(.{1,%d}?)(?:\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF....WEBP)" % STRAY, re.DOTALL)
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
-# How files begin that people take for pictures and Pillow does not read, and what to do about them.
+# How files begin that stand in the place of others, and what to do about them.
+_PLACEHOLDERS = {
+    rb"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run 'git lfs pull'",
+    rb"(?i)\s*<(!doctype html|html|head|body|script)": "is a web page, not the file itself: fetch it again",
+    rb"\s*<\?xml(?!.*<svg)|\s*<Error|\s*[{\[]\s*[\"{\]}]": "is a message, not the file itself: fetch it again",
+    rb"\0{256}|\0+\Z": "begins with zeros, as copies do that were cut short: fetch it again",
+    rb"\0\x05\x16\x07": "is what macOS keeps beside a file, not the file itself: give the one without '._'",
+}
+# Those that people take for pictures and Pillow does not read.
 _OTHERS = {
     rb"\x76\x2f\x31\x01": "is in OpenEXR: convert it to PNG",
     rb"#\?R(ADIANCE|GBE)": "is in Radiance HDR: convert it to PNG",
     rb"8BP[SB]": "is a Photoshop file of a kind not read here: export it as PNG",
+    rb".{128}DICM": "is in DICOM: convert it to PNG",
     rb"%PDF": "is a PDF: export its pictures as PNG",
     rb"\s*<(\?xml|svg)": "is a drawing (SVG), not a picture of pixels: export it as PNG",
     rb"II[*+]\0|MM\0[*+]": "is a damaged TIFF, or of a kind not read here: export it with 8 or 16 bits per channel",
@@ -86,8 +95,8 @@ def with_an_end(file: BinaryIO) -> BinaryIO:
 def what_else(file: BinaryIO) -> str:
     """What a file is that Pillow does not know, and the remedy."""
     file.seek(0)
-    start = file.read(64)
-    if what := next((what for begin, what in _OTHERS.items() if re.match(begin, start, re.DOTALL)), None):
+    start = file.read(256)
+    if what := placeholder(file) or _told_by(_OTHERS, start):
         return what
     kind = recognise(start)
     if kind == VIDEO:
@@ -95,6 +104,16 @@ def what_else(file: BinaryIO) -> str:
     if kind:
         return f"is {kind} by its first bytes, but damaged in its header, or of a kind not read here: {AGAIN}"
     return "is not an image in a format known here: convert it to PNG or JPEG"
+
+
+def placeholder(file: BinaryIO) -> str | None:
+    """What stands in the place of a picture or a video, and the remedy; None if it may be one."""
+    file.seek(0)
+    return _told_by(_PLACEHOLDERS, file.read(4096).removeprefix(b"\xef\xbb\xbf"))
+
+
+def _told_by(table: dict[bytes, str], start: bytes) -> str | None:
+    return next((what for begin, what in table.items() if re.match(begin, start, re.DOTALL)), None)
 
 
 def _from_its_beginning(file: BinaryIO) -> tuple[BinaryIO, int]:

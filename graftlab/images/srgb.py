@@ -2,17 +2,21 @@
 
 from functools import lru_cache
 from io import BytesIO
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from graftlab.images.colours import BT709, HIGH_DYNAMIC_RANGE, Colour, from_narrow
+from graftlab.images.colours import ADOBE_RGB, BT709, HIGH_DYNAMIC_RANGE, Colour, from_narrow
 from graftlab.images.depth import eight_bit, is_deep
 
 OVER_WHITE = "it is transparent in places, which are laid over white"
+UNSEEN = "it is transparent everywhere, which is not followed"
 FIRST = "it holds several pictures, of which the first is read"
 OF_SEVERAL = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}  # formats of animations and pages; in others there are icons, ...
 STRIP = 2**22  # pixels converted at a time
+
+Told = TypeVar("Told", int, str)
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -26,6 +30,9 @@ def to_srgb(image: Image.Image) -> Image.Image:
     if is_deep(image):
         image, told = eight_bit(image)
         notes += told
+    if _is_unseen(image):
+        image = image.convert("RGB")
+        notes.append(UNSEEN)
     transform = _transform(icc) if isinstance(icc, bytes) and not cicp else None
     space = transform.input_mode if transform else ""
     if (space == "CMYK") != (image.mode == "CMYK") or (space == "L" and not gray):
@@ -44,6 +51,16 @@ def to_srgb(image: Image.Image) -> Image.Image:
             result.paste(_converted(strip, transform, cicp, stated, notes), (0, top))
     result.info = {"notes": notes} if notes else {}
     return result
+
+
+def _is_unseen(image: Image.Image) -> bool:
+    """Whether there is a picture that alpha, left at 0 by whoever wrote it, hides whole. Animations may begin so."""
+    if image.mode not in ("RGBA", "LA", "PA") or getattr(image, "is_animated", False):
+        return False
+    pixels: Any = image
+    return (
+        pixels.getchannel("A").getextrema()[1] == 0 and max(high for _, high in pixels.convert("RGB").getextrema()) > 0
+    )
 
 
 def _converted(
@@ -90,9 +107,12 @@ def _numbers_in(icc: bytes) -> tuple[int, int, int, int] | None:
 
 
 def _stated(image: Image.Image) -> Colour:
-    """What a PNG says in `gAMA` and `cHRM`, if it says nothing better and that is not nearly sRGB."""
+    """What a PNG says in `gAMA` and `cHRM`, if it says nothing better and that is not nearly sRGB; and what cameras say
+    in EXIF, that it is Adobe RGB (DCF 2.0)."""
     info = image.info
-    if image.format != "PNG" or "srgb" in info:
+    if image.format != "PNG":
+        return ADOBE_RGB if _exif(image, ExifTags.IFD.Interop, 1, "") == "R03" else Colour()
+    if "srgb" in info:
         return Colour()
     gamma, (*white, rx, ry, gx, gy, bx, by) = info.get("gamma", 0), info.get("chromaticity", (0,) * 8)
     given = ((rx, ry), (gx, gy), (bx, by), tuple(white))
@@ -131,10 +151,16 @@ _TURNS = {
 
 def orientation(image: Image.Image) -> int:
     """What EXIF says of how the picture lies, 1 to 8; 1, upright, if it says nothing."""
+    return _exif(image, None, ExifTags.Base.Orientation, 1)
+
+
+def _exif(image: Image.Image, within: int | None, tag: int, other: Told) -> Told:
+    """A fact of EXIF, of the same type as `other`, which it is if there is none."""
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        exif = image.getexif()
+        return type(other)((exif if within is None else exif.get_ifd(within)).get(tag, other))
     except Exception:  # unreadable EXIF says nothing about the pixels
-        return 1
+        return other
 
 
 def upright(picture: Image.Image, lying: int) -> Image.Image:

@@ -1,5 +1,6 @@
 """Films: pictures that follow each other, read from videos and written to them. PyAV does both."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +18,22 @@ def pyav() -> ModuleType:
     """The package `av`, which carries FFmpeg with it. GraftError if it is not installed."""
     needs("Videos", "av", "av", "video")
     import av
+    from av.sidedata.sidedata import Type
 
+    Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment, method-assign]
     return av
+
+
+def _unnamed(kinds: Any, number: int) -> Any:
+    """A kind of what stands beside frames, such as EXIF, that `av` has no name for: it would raise, and all be lost."""
+    kind = object.__new__(kinds)
+    kind._name_, kind._value_ = f"KIND_{number}", number
+    return kind
+
+
+def whole_name(path: str | Path) -> str:
+    """A file's name for FFmpeg, to which the beginning of 12:30.mp4 would be a protocol."""
+    return os.path.abspath(path)
 
 
 def open_video(
@@ -30,5 +45,5 @@ def open_video(
     Whatever av raises, if it cannot be opened."""
     options = {"protocol_whitelist": "file"} | ({"format_whitelist": formats} if formats else {})
     av = pyav()
-    found = str(playable(source)) if isinstance(source, Path) else source
+    found = whole_name(playable(source)) if isinstance(source, Path) else source
     return av.open(found, options=options, metadata_errors="replace")

@@ -1,6 +1,6 @@
 """What FFmpeg reads of a video file: packets, and pictures in the order of showing, upright, as 8-bit sRGB."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image
 from graftlab.errors import GraftError
 from graftlab.images import resize
 from graftlab.images.colours import Colour, from_narrow
+from graftlab.images.headers import placeholder
 from graftlab.video import CONVERSION, open_video, pyav
 
 NO_VIDEOS = {"tty", "image2"}  # FFmpeg's names for text as pictures of letters, and for single pictures
@@ -39,13 +40,14 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     except PermissionError as error:
         raise GraftError(f"{path} may not be read: change its permissions.") from error
     except (av.FFmpegError, OSError) as error:
+        with path.open("rb") as file:
+            if told := placeholder(file):
+                raise GraftError(f"{path} {told}.") from error
         what = f"{path} is no video, or its beginning or end is missing ({_reason(error)})"
         raise GraftError(f"{what}: fetch or export it again.") from error
     with container:
         kind = container.format.name
-        covers = av.stream.Disposition.attached_pic  # of music
-        streams = [stream for stream in container.streams.video if not stream.disposition & covers]
-        streams.sort(key=lambda stream: stream.frames == 1)  # a still beside the moving pictures comes last
+        streams = moving(container)
         still = container.metadata.get("major_brand") in STILLS and all(stream.frames == 1 for stream in streams)
         if kind in NO_VIDEOS or kind.endswith("_pipe") or still:
             raise GraftError(f"{path} is no video, but {'text' if kind == 'tty' else 'a picture'}: name a video.")
@@ -56,6 +58,19 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             raise GraftError(f"{path} is in a codec that the installed av lacks: export it as H.264 in .mp4.")
         streams[0].thread_type = "AUTO"
         yield container, streams[0]
+
+
+def moving(container: Any) -> list[Any]:
+    """The tracks of pictures, the one that is shown first; covers of music are none, stills come last."""
+    covers = pyav().stream.Disposition.attached_pic
+    streams = by_default(stream for stream in container.streams.video if not stream.disposition & covers)
+    return sorted(streams, key=lambda stream: stream.frames == 1)
+
+
+def by_default(tracks: Iterable[Any]) -> list[Any]:
+    """Tracks of one kind, those first that a file has played if nobody chooses."""
+    default = pyav().stream.Disposition.default
+    return sorted(tracks, key=lambda track: not track.disposition & default)
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from graftlab.errors import GraftError
 from graftlab.video import open_video, pyav
+from graftlab.video.sound import heard, origin, sounding
 
 RATE = 22_050  # samples per second, mono
 WINDOW, HOP = 2048, 512  # samples: 93 and 23 milliseconds
@@ -61,20 +62,17 @@ def released(levels: np.ndarray) -> np.ndarray:
 
 
 def samples(path: Path) -> np.ndarray:
-    """The sound of a file, of a video too: (N,) float32, mono, RATE a second. GraftError if there is none."""
-    av = pyav()
+    """The sound of a file, of a video from its first picture on: (N,) float32, mono, RATE a second. GraftError if there
+    is none."""
+    av, parts = pyav(), []
     try:
         with open_video(path) as source:
-            if not source.streams.audio:
+            if (track := sounding(source)) is None:
                 raise GraftError(f"{path} has no sound; choose another file.")
-            resampler, parts, seconds = av.AudioResampler("flt", "mono", RATE), [], 0.0
-            for frame in source.decode(source.streams.audio[0]):
-                frame.pts = None
-                parts += [piece.to_ndarray()[0] for piece in resampler.resample(frame)]
-                seconds += frame.samples / frame.sample_rate
-                if seconds > LONGEST:
+            for piece in heard(source, track, origin(source), "flt", "mono", RATE):
+                parts.append(piece.to_ndarray()[0][max(0, -piece.pts) :])
+                if piece.time > LONGEST:
                     raise GraftError(f"{path} is longer than an hour; cut it.")
-            parts += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
     except (av.FFmpegError, OSError) as error:
         raise GraftError(f"{path} cannot be read as sound ({error}); give a .wav, .mp3 or .flac.") from None
     if not parts:

@@ -1,6 +1,7 @@
 """Pictures that move: which files hold them, and those of a WebP in a form that FFmpeg decodes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graftlab.errors import GraftError
 from graftlab.images import identified
 from graftlab.images.srgb import to_srgb
 
@@ -30,17 +32,25 @@ def is_moving(path: Path) -> bool:
 
 
 def playable(path: Path) -> Path:
-    """The file itself, or instead of an animated WebP a film of the same pictures and times, without loss.
+    """The file itself, or instead of an animated WebP, or an AVIF with transparency, which FFmpeg takes for another
+    track, a film of the same pictures and times, without loss.
 
     OSError if none of its pictures can be read."""
     if not path.is_file():
         return path
     with path.open("rb") as file:
         start = file.read(21)
-    if start[:4] + start[8:16] != b"RIFFWEBPVP8X" or not start[20] & 2:
+    webp = start[:4] + start[8:16] == b"RIFFWEBPVP8X" and start[20] & 2
+    if not (webp or (start[4:12] == b"ftypavis" and _has_alpha(path))):
         return path
     status = path.stat()
     return _unfolded(path.absolute(), status.st_mtime_ns, status.st_size)
+
+
+def _has_alpha(path: Path) -> bool:
+    with suppress(GraftError, OSError), path.open("rb") as file, identified(file, str(path)) as image:
+        return image.mode == "RGBA"
+    return False
 
 
 @lru_cache(KEPT)

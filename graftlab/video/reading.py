@@ -19,7 +19,7 @@ from torch import Tensor
 from graftlab.errors import GraftError
 from graftlab.images import from_uint8
 from graftlab.video import pyav
-from graftlab.video.decoding import decoded, is_skewed, notes, opened, upright
+from graftlab.video.decoding import decoded, is_skewed, moving, notes, opened, upright
 from graftlab.video.film import frame_rate
 from graftlab.video.times import BROADCAST, Clock, Times, best_rate, distinct, numbers, told_rates
 from graftlab.work.parallel import ordered_map
@@ -76,6 +76,7 @@ class Video:
             if size is None and most is not None and min(shape[:2]) > most:
                 size, shape = most, upright(frame, aspect, most, square).shape
             told, promised = told_rates(stream), _promised(container, stream)
+            tracks = sum(track.frames != 1 for track in moving(container))
             has_audio = bool(container.streams.audio)
         try:
             times = Times.read(path, frame)
@@ -90,6 +91,8 @@ class Video:
             frames = max(frames, 1 + next(numbers(times.ticks[-1:], times.base, rate, start)))
         video = cls(path, rate, frames, shape[:2], has_audio, start, "", size, square, times, aspect)
         told_of_pixels = notes(frame)
+        if tracks > 1:
+            told_of_pixels.insert(0, f"it holds {tracks} tracks of pictures, of which one is read")
         if aspect != stated:
             told_of_pixels.append(
                 f"its pixels, {float(stated):.3g} times as wide as high by its header, are taken as square"

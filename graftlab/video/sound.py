@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from graftlab.errors import GraftError
 from graftlab.video import open_video, pyav
+from graftlab.video.decoding import by_default, moving
 from graftlab.video.times import Clock, longest_pause
 
 COPIED = {"mp4": {"aac", "mp3", "ac3", "eac3", "alac"}, "webm": {"opus", "vorbis"}}  # codecs that players expect there
 ENCODERS = {"mp4": "aac", "webm": "libopus"}
 RATE = 48_000  # samples per second of sound that is encoded here
+GAP = Fraction(1, 10)  # seconds; if less is missing nobody sees that sound and pictures part
 
 
 def add_sound(movie: Any, kind: str, path: Path, start: Fraction, seconds: Fraction) -> Iterator[Any]:
@@ -24,11 +27,10 @@ def add_sound(movie: Any, kind: str, path: Path, start: Fraction, seconds: Fract
         source = open_video(path)
     except (av.FFmpegError, OSError) as error:
         raise GraftError(f"{path} cannot be read for its sound ({error}): check the path.") from error
-    track = next((track for track in source.streams.audio if track.codec_context), None)
-    if track is None:
+    if (track := sounding(source)) is None:
         source.close()
         return iter(())
-    begin = _origin(source) + start
+    begin = origin(source) + start
     if track.codec_context.codec.canonical_name in COPIED[kind]:
         return _copied(source, track, movie.add_stream_from_template(track, opaque=True), begin, seconds)
     stream = movie.add_stream(ENCODERS[kind], rate=RATE, layout="mono" if track.layout.nb_channels == 1 else "stereo")
@@ -48,9 +50,14 @@ def check_sound(path: Path, suffix: str) -> None:
     raise GraftError(f"{path} has no sound; choose another file (--sound).")
 
 
-def _origin(source: Any) -> Fraction:
+def sounding(source: Any) -> Any:
+    """The track of a file that is heard: of several the default one; None if there is none that can be decoded."""
+    return next(iter(by_default(track for track in source.streams.audio if track.codec_context)), None)
+
+
+def origin(source: Any) -> Fraction:
     """The time of the first picture, in seconds, or of the sound if there is none."""
-    first = (source.streams.video or source.streams.audio)[0]
+    first = [*moving(source), *source.streams.audio][0]
     return (first.start_time or 0) * first.time_base
 
 
@@ -70,23 +77,54 @@ def _copied(source: Any, track: Any, stream: Any, begin: Fraction, seconds: Frac
 
 def _encoded(source: Any, track: Any, stream: Any, begin: Fraction, seconds: Fraction) -> Iterator[Any]:
     context = stream.codec_context
-    resampler = pyav().AudioResampler(context.format, context.layout, context.rate, context.frame_size or None)
-    samples = None
     with source:
-        for frame in _from(source, track, begin, source.decode):
-            time = frame.pts * frame.time_base - begin
-            if time + Fraction(frame.samples, frame.sample_rate) <= 0:
-                continue
-            if time >= seconds:
+        for piece in heard(source, track, begin, context.format.name, context.layout.name, RATE):
+            if piece.time >= seconds:
                 break
-            if samples is None:
-                samples = round(time * RATE)
-            frame.pts = None
-            for piece in resampler.resample(frame):
-                piece.pts, piece.time_base = samples, Fraction(1, RATE)
-                samples += piece.samples
-                yield from _within(stream.encode(piece), seconds)
+            yield from _within(stream.encode(piece), seconds)
         yield from _within(stream.encode(None), seconds)
+
+
+def heard(source: Any, track: Any, begin: Fraction, sample: str, layout: str, rate: int) -> Iterator[Any]:
+    """A track from a time on, as frames of one kind that follow each other and count from there.
+
+    Where it begins later, or its times skip more than GAP, there is silence; its own kind may change on the way."""
+    resampler, known, count = None, None, None
+
+    def counted(pieces: list[Any]) -> Iterator[Any]:
+        nonlocal count
+        for piece in pieces:
+            piece.pts, piece.time_base = count, Fraction(1, rate)
+            count += piece.samples
+            yield piece
+
+    for frame in chain(_from(source, track, begin, source.decode), [None]):
+        kind, place = None, count or 0
+        if frame is not None:
+            kind = frame.format.name, frame.layout.name, frame.sample_rate
+            place = place if frame.pts is None else round((frame.pts * frame.time_base - begin) * rate)
+            if count is None and place * frame.sample_rate <= -frame.samples * rate:
+                continue
+            count, frame.pts = min(place, 0) if count is None else count, None
+        if resampler and (kind != known or place - (count or 0) > GAP * rate):
+            yield from counted([piece for piece in resampler.resample(None) if piece])
+            resampler = None
+        if frame is None:
+            return
+        if resampler is None:
+            while (missing := place - (count or 0)) > 0:
+                yield from counted([_silence(min(missing, rate), sample, layout, rate)])
+            resampler, known = pyav().AudioResampler(sample, layout, rate), kind
+        yield from counted(resampler.resample(frame))
+
+
+def _silence(samples: int, sample: str, layout: str, rate: int) -> Any:
+    """A frame of a kind of sample that is signed."""
+    frame = pyav().AudioFrame(sample, layout, samples)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    frame.sample_rate = rate
+    return frame
 
 
 def _within(packets: list[Any], seconds: Fraction) -> Iterator[Any]:

@@ -24,6 +24,7 @@ BROADCAST = {"mpegts", "mpeg"}  # containers made to be cut and joined
 PAUSE, BROADCAST_PAUSE = 600, 10  # seconds for which a picture may stand still; more is a gap in the file's clock,
 PAUSES = 100  # if it is so many times the usual distance of pictures, too
 RESIZED_ANYWHERE = {"vp9", "av1"}  # codecs whose pictures may change their size where no key frame is
+WORDY = {"gif"}  # codecs with packets that hold no picture, but a comment
 LOOKED_AT = 3600  # pictures of those that are decoded for their sizes; of the others, and later, key frames are
 
 
@@ -64,7 +65,8 @@ def longest_pause(container: Any) -> int:
 class Times:
     """When the pictures of a video are shown; only the times are kept.
 
-    Its packets tell, unless times are missing, begin anew or jump: then all of it is decoded, and a clock joins it."""
+    Its packets tell, unless times are missing, begin anew or jump, or packets may hold no picture: then all of it is
+    decoded, and a clock joins it."""
 
     ticks: Sequence[int]  # of the pictures, from 0 forwards, `base` seconds each
     base: Fraction
@@ -86,7 +88,7 @@ class Times:
         size, base, origin = (first.width, first.height), first.time_base, first.pts or 0
         with opened(path) as (container, stream):
             step = round(1 / ([UNKNOWN, *told_rates(stream)][-1] * base)) or 1
-            pause = longest_pause(container)
+            pause, wordy = longest_pause(container), stream.codec_context.codec.canonical_name in WORDY
             seen = _Packets(size)
             for packet in packets(container, stream, *container.streams.audio):
                 seen.add(packet, packet.stream is stream)
@@ -94,17 +96,18 @@ class Times:
         pause = max(int(pause / base), PAUSES * step)
         ticks = array("q", sorted(tick - origin for tick in seen.ticks if tick >= origin))
         begins = first.pts is not None and ticks[:1] == array("q", [0])
-        if begins and seen.in_order and all(0 < b - a <= pause for a, b in pairwise(ticks)):
+        if begins and not wordy and seen.in_order and all(0 < b - a <= pause for a, b in pairwise(ticks)):
             resized = None if seen.resized is None else seen.resized - origin
             return cls(ticks, base, origin, seen.last[1] or step, seen.end, resized)
-        clock, ticks, resized = Clock(step, pause), array("q"), None
+        clock, ticks, resized, length = Clock(step, pause), array("q"), None, step
         with opened(path) as (container, stream):
             for frame in decoded(container, stream):
                 ticks.append(clock(frame.pts) - origin)
+                length = frame.duration or step
                 if resized is None and (frame.width, frame.height) != size:
                     resized = ticks[-1]
         joints = [joint - origin for joint in clock.joints]
-        return cls(ticks, base, origin, step, seen.end, resized, joints, (step, pause))
+        return cls(ticks, base, origin, length, seen.end, resized, joints, (step, pause))
 
 
 class _Packets:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from graftlab import images
 from graftlab.errors import GraftError
-from graftlab.video import CONVERSION, pyav
+from graftlab.video import CONVERSION, open_video, pyav, whole_name
 from graftlab.video.animation import CONTAINER_OPTIONS, animate, video_frame
 from graftlab.video.sound import add_sound
 from graftlab.work.files import atomic_write, spare_others
@@ -273,12 +273,12 @@ def assemble(
     comment = json.dumps(dict(recipe), default=str)
 
     def write(file: BinaryIO) -> None:
-        # By name, because FFmpeg reads again what it wrote to put the index of an mp4 in front.
+        name = whole_name(file.name)  # because FFmpeg reads again what it wrote to put the index of an mp4 in front
         if target.codec:
             sound = (audio, audio_start, frames / target.fps) if audio else None
-            _join(file.name, parts, target, comment, sound)
+            _join(name, parts, target, comment, sound)
         else:
-            animate(file.name, parts, target.animation or "", target.fps, comment)
+            animate(name, parts, target.animation or "", target.fps, comment)
 
     try:
         atomic_write(target.path, write)
@@ -292,7 +292,7 @@ def _join(
 ) -> None:
     av, kind = pyav(), target.path.suffix.lower()[1:]
     options = {**CONTAINER_OPTIONS, **({"movflags": "+faststart"} if kind == "mp4" else {})}
-    with av.open(name, "w", format=kind, container_options=options) as movie, av.open(str(parts[0])) as first:
+    with av.open(name, "w", format=kind, container_options=options) as movie, open_video(parts[0]) as first:
         movie.metadata["comment"] = comment
         stream = movie.add_stream_from_template(first.streams.video[0], opaque=True)  # no encoder is looked for
         stream.time_base = 1 / target.fps
@@ -307,7 +307,7 @@ def _packets(parts: list[Path], stream: Any, tick: Fraction) -> Iterator[Any]:
     """The encoded frames of all parts, numbered anew: the parts' own times begin at zero, and are rounded."""
     number = 0
     for path in parts:
-        with pyav().open(str(path)) as part:
+        with open_video(path) as part:
             for packet in part.demux(video=0):
                 if packet.size:  # the last is empty, to flush a decoder
                     packet.pts = packet.dts = number
