@@ -60,6 +60,19 @@ def saved(path: Path, tree: dict[str, Any]) -> Path:
     return path
 
 
+def whole(state: dict[str, Tensor]) -> torch.nn.Module:
+    """A module with this state dict."""
+    module = torch.nn.Module()
+    for name, tensor in state.items():
+        inner, (*parts, last) = module, name.split(".")
+        for part in parts:
+            inner._modules.setdefault(part, torch.nn.Module())
+            inner = inner._modules[part]
+        inner.register_buffer(last, tensor)
+    module.register_buffer("passing", torch.zeros(1), persistent=False)
+    return module
+
+
 WRAPPED = {
     "bare": lambda state: state,
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
@@ -69,6 +82,8 @@ WRAPPED = {
     "parallel": lambda state: before("module.", state),
     "compiled": lambda state: {"g_ema": before("_orig_mod.", state)},
     "compiled in parallel": lambda state: {"net": before("module._orig_mod.module.", state)},
+    "saved whole": lambda state: {"net": whole(state)},
+    "saved whole in parallel": lambda state: {"g_ema": torch.nn.DataParallel(whole(state)), "g": whole(state).double()},
     "pixel2style2pixel": lambda state: {
         "state_dict": {**before("decoder.", state), "encoder.body.0.weight": torch.zeros(1)},
         "opts": {"size": 64},
