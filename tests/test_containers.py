@@ -220,7 +220,7 @@ MISTAKES = {
     "TorchScript": (zipped(m__data_dot_pkl=b"N.", m__code__a_dot_py=b""), "TorchScript"),
     "big endian": (zipped(m__data_dot_pkl=b"N.", m__byteorder=b"big"), "big endian"),
     "numpy objects": (
-        b"\x93NUMPY\x01\x00\x36\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n\x80\x03N.",
+        b"\x93NUMPY\x01\x00\x37\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n\x80\x03N.",
         "numpy",
     ),
     "cut off zip": (zipped(m__data_dot_pkl=b"N.")[:-5], "cut off or damaged"),

@@ -59,7 +59,7 @@ class Contents:
 
 
 def inside(value: object) -> dict[Any, object]:
-    """The entries of a dict, or what the state dict of a module would hold that was saved whole: `torch.save(model)`."""
+    """The entries of a dict, or of the state dict of a module that was saved whole (`torch.save(model)`)."""
     if isinstance(value, dict):
         return value
     state = value.state if isinstance(value, Record) else None
@@ -186,6 +186,11 @@ def read_array(data: memoryview, allowance: Allowance) -> object:
         kind, fortran, sizes = (header[key] for key in ("descr", "fortran_order", "shape"))
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
         damaged(allowance.where, "holds a numpy array whose header is damaged")
+    if kind == "|O":  # a pickle of the array
+        held, _ = read_pickle(data, begin, allowance)
+        if not isinstance(held, dict | list):
+            refuse(allowance.where, "holds a numpy array of objects other than dicts and arrays")
+        return held
     if not isinstance(kind, str):
         refuse(allowance.where, "holds a numpy array of structures, where only numbers and text are read")
     return array(data[begin:], kind, sizes, fortran is True, allowance)

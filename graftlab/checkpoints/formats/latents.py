@@ -4,6 +4,7 @@ Latents are what projectors and encoders save: NVIDIA's `projected_w.npz`, rosin
 GANSpace's components are principal axes of a generator's w, or of the activations of one of its layers.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +14,19 @@ from torch import Tensor
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.errors import GraftError, refuse
 
-NAMES = ("w", "ws", "dlatents", "latent", "latents")  # under which programs save w
+NAMES = ("w", "ws", "dlatents", "latent", "latents", "wp", "w_plus", "projected_w")  # under which programs save w
+PICTURE = re.compile(r"\.\w{2,5}$")
 
 
 def read_latents(path: Path, layers: int, channels: int) -> Tensor:
     """Codes w (N, L, Cw) as float32, for a model with `layers` rows of `channels` numbers.
 
-    The file is a .npy, .npz, .pt or .safetensors of one array, or of one named w, ws, dlatents, latent or latents, or
-    rosinality's {picture: {"latent": w}}, in whose order the codes come. (Cw,) and (N, Cw) are W, and each row is
-    repeated for all layers; (N, L, Cw) is W+. A matrix with as many rows as the model has layers, in a file of one
-    picture, is the rows of one W+ code, since that is how encoders save it.
-    GraftError for any other shape, and for numbers that are not finite."""
+    The file is a .npy, .npz, .pt or .safetensors of one array, or a list of them, or of one named as in `NAMES`, or has
+    one for each picture, in whose order the codes come: {picture: w}, rosinality's {picture: {"latent": w}}, or
+    {picture: [w, ...]} of ReStyle, whose last pass is taken. (Cw,) and (N, Cw) are W, and each row is repeated for all
+    layers; (N, L, Cw) is W+. A matrix with as many rows as the model has layers, in a file of one picture, is the rows
+    of one W+ code, since that is how encoders save it.
+    GraftError for any other shape, for z, and for numbers that are not finite."""
     contents = open_contents(path)
     codes = [as_codes(path, item, layers, channels) for item in latent_arrays(contents)]
     w = torch.cat(codes).to(torch.float32, copy=True)
@@ -38,28 +41,39 @@ def latent_arrays(contents: Contents) -> list[Tensor]:
     if contents.container == "safetensors" and isinstance(tree, dict):
         tree = tree["tensors"]
     found = named_w(tree)
-    if found is None and isinstance(tree, dict):
-        pictures = [named_w(item) for item in tree.values() if isinstance(item, dict)]
-        if pictures and len(pictures) == len(tree):
-            return [require_array(path, item) for item in pictures]
-    return [require_array(path, found)]
+    if isinstance(tree, dict) and found is None:
+        if "z" in tree:
+            raise GraftError(f"{path} holds z, and codes are w: save what the model's mapping network makes of z.")
+        alone = [item.shape for item in tree.values() if isinstance(item, Tensor)]
+        found = [of_picture(str(name), named_w(item)) for name, item in tree.items()] if len({*alone}) < 2 else None
+    return arrays_in(path, found)
+
+
+def of_picture(name: str, w: object) -> object:
+    """What a picture, or anything else of this name, has as w: of the passes of ReStyle the last."""
+    return w[-1] if isinstance(w, list) and w and PICTURE.search(name) else w
+
+
+def arrays_in(path: Path, item: object) -> list[Tensor]:
+    """An array, or all of those in lists of lists."""
+    if isinstance(item, list | tuple) and item:
+        return [array for part in item for array in arrays_in(path, part)]
+    return [require_array(path, item)]
 
 
 def named_w(tree: object) -> object:
-    """What a tree holds as w: itself, its entry of that name, or its only entry."""
+    """What a tree holds as w: itself, or its entry of that name."""
     if not isinstance(tree, dict):
         return tree
-    named = next((tree[name] for name in NAMES if name in tree), None)
-    if named is None and len(tree) == 1 and not isinstance(only := next(iter(tree.values())), dict):
-        return only
-    return named
+    return next((tree[name] for name in NAMES if name in tree), None)
 
 
 def require_array(path: Path, item: object) -> Tensor:
     if isinstance(item, Tensor) and item.is_floating_point():
         return item
     raise GraftError(
-        f"{path} holds no W latents: they are one array of floating-point numbers, or one named {', '.join(NAMES)}."
+        f"{path} holds no W latents: they are one array of floating-point numbers, one for each picture, or one named "
+        f"{', '.join(NAMES)}."
     )
 
 
