@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unicodedata
 import zipfile
 from collections import Counter
@@ -19,6 +20,9 @@ from graftlab.errors import GraftError
 
 LABELS = "dataset.json"
 ADVICE = "put the photos of each class into a folder of its own"
+NUMBERED = re.compile(
+    r"(.*/)?(\d{5})/img\2\d{3}\.\w+"
+)  # a photo's name by NVIDIA's dataset tool, a thousand in a folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +48,8 @@ class Classes:
 
 
 def classes_of(source: ImageSource) -> Classes:
-    """The classes of photos: what dataset.json says, if one with labels lies at the top of the folder or zip, else by
-    the first folders in which their paths differ.
+    """The classes of photos: what dataset.json says, if one with labels lies at the top of the folder or zip, or of the
+    folder in it that all lie in, else by the first folders in which their paths differ.
 
     GraftError for fewer than two classes, one without photos, a photo without a class, and names that only differ in
     capitals or in how accents are written."""
@@ -65,9 +69,13 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 
 def _by_folder(source: ImageSource) -> Classes:
+    if all(map(NUMBERED.fullmatch, source.names)):
+        raise GraftError(
+            f"{source.path}: its folders are numbers that NVIDIA's dataset tool gives, and no classes; write labels "
+            f"in {LABELS}, or {ADVICE}."
+        )
     folders = [name.split("/")[:-1] for name in source.names]
-    shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
-    above = [level[0] for level in shared]
+    above = _shared(source)
     if alone := [name for name, parts in zip(source.names, folders, strict=True) if len(parts) == len(above)]:
         raise GraftError(f"{source.path}: {alone[0]} is in no class's folder; {ADVICE}.")
     found = [unicodedata.normalize("NFC", parts[len(above)]) for parts in folders]
@@ -82,6 +90,12 @@ def _by_folder(source: ImageSource) -> Classes:
             raise GraftError(f"{source.path}: {alike} differ in capitals alone; rename one of these classes.")
     numbers = {name: number for number, name in enumerate(names)}
     return Classes(tuple(names), np.array([numbers[name] for name in found], np.int64))
+
+
+def _shared(source: ImageSource) -> list[str]:
+    """The folders, one in the other, that all photos lie in."""
+    levels = zip(*(name.split("/")[:-1] for name in source.names), strict=False)
+    return [level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels)]
 
 
 def _folders(source: ImageSource, above: list[str]) -> set[str]:
@@ -110,17 +124,23 @@ def _by_label(source: ImageSource, told: dict[str, Any]) -> Classes:
 
 def _labels(source: ImageSource) -> dict[str, Any] | None:
     """Labels by the photos' names, as StyleGAN2-ADA's dataset tool writes them: {"labels": [[name, number], ...]}."""
-    try:
-        if source.path.is_dir():
-            file = source.path / LABELS
-            text = file.read_bytes() if file.is_file() else None
-        elif zipfile.is_zipfile(source.path):
-            with zipfile.ZipFile(source.path) as archive:
-                text = archive.read(LABELS) if LABELS in archive.namelist() else None
-        else:
-            return None
-        told = json.loads(text) if text else {}
-        pairs = told.get("labels")
-        return None if pairs is None else {printable(name): label for name, label in pairs}
-    except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise GraftError(f"{Path(source.path) / LABELS} holds no labels ({error}); mend it, or leave it out.") from None
+    above = _shared(source)
+    for place in ("".join(f"{folder}/" for folder in above[:depth]) for depth in range(len(above) + 1)):
+        try:
+            if text := _text_in(source.path, place + LABELS):
+                pairs = json.loads(text).get("labels")
+                return None if pairs is None else {printable(place + name): label for name, label in pairs}
+        except (OSError, zipfile.BadZipFile, ValueError, TypeError, AttributeError, RecursionError) as error:
+            where = source.path / place / LABELS
+            raise GraftError(f"{where} holds no labels ({error}); mend it, or leave it out.") from None
+    return None
+
+
+def _text_in(path: Path, name: str) -> bytes | None:
+    """What a file in a folder or zip holds; None if it is not there, or in anything else."""
+    if path.is_dir():
+        return (path / name).read_bytes() if (path / name).is_file() else None
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name) if name in archive.namelist() else None
