@@ -1,6 +1,7 @@
 """Files of W latents and of directions in W that other programs write.
 
 Latents are what projectors and encoders save: NVIDIA's `projected_w.npz`, rosinality's `.pt`, many a `.npy`.
+Directions are InterFaceGAN's boundaries, as e4e, PTI and many others use them, and rosinality's factors (SeFa).
 GANSpace's components are principal axes of a generator's w, or of the activations of one of its layers.
 """
 
@@ -93,6 +94,46 @@ def as_codes(path: Path, w: Tensor, layers: int, channels: int) -> Tensor:
     raise GraftError(
         f"{path} holds latents of shape {shape}; this model's are (N, {channels}) or (N, {layers}, {channels})."
     )
+
+
+def read_axes(path: Path, layers: int, channels: int) -> dict[str, Tensor]:
+    """Directions in w by name, (Cw,) of unit length, float32, for a model with `layers` rows of `channels` numbers.
+
+    The file is a .npy, .npz, .pt, .pkl or .safetensors of one array, or of several by name: (Cw,), (k, Cw), (k, 1, Cw).
+    Or it holds rosinality's factors, the columns of `eigvec`, or GANSpace's components as e4e keeps them, `comp`.
+    GraftError for any other shape, for rows that differ from layer to layer, and for numbers without a direction."""
+    axes: dict[str, Tensor] = {}
+    for name, item in named_axes(open_contents(path)).items():
+        if not isinstance(item, Tensor) or not item.is_floating_point():
+            raise GraftError(f"{path} holds no directions: they are one array of floating-point numbers, or several.")
+        rows = item[0] if item.ndim == 3 and len(item) == 1 else item
+        if rows.shape == (layers, channels) and layers > 1 and (rows == rows[0]).all():
+            rows = rows[0]
+        shape = tuple(rows.shape)
+        if shape[-1:] != (channels,) or shape[1:-1] not in ((), (1,)) or shape == (layers, channels):
+            raise GraftError(
+                f"{path} holds directions of shape {tuple(item.shape)}; this model's are ({channels},) or "
+                f"(k, {channels}), the same for all layers."
+            )
+        rows = rows.reshape(-1, channels).double()
+        lengths = rows.norm(dim=1, keepdim=True)
+        if not (lengths > 0).all() or not lengths.isfinite().all():
+            raise GraftError(f"{path} holds numbers that are no direction ({name}); make it again.")
+        called = [name] if len(rows) == 1 else [f"{name} {i + 1}" for i in range(len(rows))]
+        axes |= dict(zip(called, (rows / lengths).float(), strict=True))
+    return axes
+
+
+def named_axes(contents: Contents) -> dict[str, object]:
+    """The arrays of directions in a file, by their names, or the file's."""
+    tree = contents.tree
+    if contents.container == "safetensors" and isinstance(tree, dict):
+        tree = tree["tensors"]
+    if not isinstance(tree, dict) or not tree:
+        return {contents.path.stem: tree}
+    if isinstance(factors := tree.get("eigvec"), Tensor):
+        return {"factor": factors.T if factors.ndim == 2 else factors}
+    return {"component": tree["comp"]} if "comp" in tree else {str(name): item for name, item in tree.items()}
 
 
 @dataclass(frozen=True, eq=False)
