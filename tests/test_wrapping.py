@@ -60,6 +60,23 @@ def saved(path: Path, tree: dict[str, Any]) -> Path:
     return path
 
 
+def basicsr(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Its tensors by the names of BasicSR, which keeps no kernels."""
+    words = {"input.input": "constant_input.weight", "noises.noise_": "noises.noise"}
+    words |= {
+        ".noise.weight": ".weight",
+        ".conv.": ".modulated_conv.",
+        "style.": "style_mlp.",
+        "conv1.": "style_conv1.",
+    }
+    named = {}
+    for name, tensor in state.items():
+        for word, other in words.items():
+            name = name.replace(word, other)
+        named[name.replace("convs.", "style_convs.")] = tensor
+    return {name: tensor for name, tensor in named.items() if not name.endswith("kernel")}
+
+
 def whole(state: dict[str, Tensor]) -> torch.nn.Module:
     """A module with this state dict."""
     module = torch.nn.Module()
@@ -77,6 +94,7 @@ WRAPPED = {
     "bare": lambda state: state,
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
     "params_ema": lambda state: {"params_ema": state, "params": {"other": torch.zeros(1)}},
+    "basicsr": lambda state: {"params_ema": basicsr(state)},
     "ema": lambda state: {"ema": {"model": state}},
     "model": lambda state: {"model": state},
     "parallel": lambda state: before("module.", state),
