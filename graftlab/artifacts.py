@@ -22,6 +22,7 @@ from graftlab.work.files import atomic_write, refuse_endless
 KEY = "graftlab"  # of our JSON in the safetensors header
 DIGEST = "sha256"  # beside it, of that JSON and of all tensors; earlier files have none
 AGAIN = "fetch or make it again"
+BUNDLED = Path(__file__).parent / "bundled"  # models that come with the package
 TYPES = {  # their names in the format
     torch.float64: "F64",
     torch.float32: "F32",
@@ -47,8 +48,8 @@ class Artifact:
         """GraftError if something that it is to be used with is of another model."""
         if self.model and model and self.model != model:
             raise GraftError(
-                f"The {self.noun} of another model ({self.model[:12]}) cannot be used with {whose} ({model[:12]}); "
-                f"{self.remedy}."
+                f"The {self.noun} of another model ({called(self.model)}) cannot be used with {whose} "
+                f"({called(model)}); {self.remedy}."
             )
 
     def save(self, path: str | Path) -> Path:
@@ -85,6 +86,20 @@ class Artifact:
     def _restored(cls, tensors: dict[str, Tensor], header: dict[str, Any]) -> Self:
         """From both. GraftError, KeyError or TypeError for what makes no sense."""
         raise NotImplementedError
+
+
+def called(model: str) -> str:
+    """A model in a sentence, by its fingerprint: its name if it comes with the package, else how that begins."""
+    return next((path.stem for path in sorted(BUNDLED.glob("*.safetensors")) if holds(path, model)), model[:12])
+
+
+def holds(path: Path, wanted: str) -> bool:
+    """Whether a file is a whole model with this fingerprint, as its header tells."""
+    try:
+        _, header = views(path)
+    except GraftError:  # another program's, or damaged
+        return False
+    return header.get("fingerprint") == wanted and "delta" not in header
 
 
 def finite(*tensors: Tensor) -> bool:

@@ -60,6 +60,10 @@ def test_labels_as_nvidia_writes_them(tmp_path):
         for name in (*names, "dataset.json"):
             archive.write(root / name, name)
     assert classes_of(open_source(tmp_path / "set.zip")).labels.tolist() == [1, 0, 1]
+    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:  # as who packs the folder does
+        for name in (*names, "dataset.json"):
+            archive.write(root / name, f"a/set/{name}")
+    assert classes_of(open_source(tmp_path / "nested.zip")).labels.tolist() == [1, 0, 1]
     labelled(root, None)
     assert classes_of(open_source(root)).names == ("00000", "00001")
 
@@ -76,6 +80,7 @@ def test_labels_as_nvidia_writes_them(tmp_path):
         (("a.png", "b.png"), [["a.png", 0], ["b.png", 2]], "no photo is labelled 1"),
         (("a.png", "b.png"), [["a.png", 0], ["b.png", 0]], "all photos have one label"),
         (("a.png", "b.png"), 3, "dataset.json holds no labels"),
+        (("00000/img00000000.png", "00001/img00001000.png"), None, "numbers that NVIDIA's dataset tool gives"),
     ],
 )
 def test_what_has_no_classes(tmp_path, names, labels, says):

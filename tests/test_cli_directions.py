@@ -20,7 +20,7 @@ from graftlab.codes import Codes
 from graftlab.editing import style_directions
 from graftlab.editing.directions import Directions, sweep
 from graftlab.editing.fitting import between, principal
-from graftlab.editing.style_directions import SEEDS, ganspace, sefa
+from graftlab.editing.style_directions import SEEDS, ganspace, read_directions, sefa
 from graftlab.figures.sheets import sheet
 from graftlab.images import read, read_recipe, to_uint8, write
 from graftlab.networks.affines import affines
@@ -282,6 +282,15 @@ def test_components_of_w(graft, styles):
         rows += sweep(styles, found, codes[i], ["component 1"], gains, noise="fixed")
     columns = ["-3", "-1.5", "0", "+1.5", "+3"]
     assert shows("sweep.png", sheet(rows, ["w 0", "w 1"], columns, "net: component 1", scale=4))
+
+
+def test_vectors_of_other_programs(graft, styles):
+    np.save("age.npy", np.eye(16, dtype=np.float32)[:1])
+    assert "graft directions import" in graft("directions", "show", "age.npy").refusal()
+    assert graft("directions", "import", "age.npy", "-m", "net.safetensors", "-o", FILE).code == 0
+    written, wanted = Directions.load(FILE), read_directions(Path("age.npy"), styles.codes_of, 8, 16)
+    assert torch.equal(written.vectors, wanted.vectors)
+    assert (written.names, written.model) == (("age",), styles.fingerprint)
 
 
 def test_components_of_ganspace(graft, styles):

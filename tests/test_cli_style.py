@@ -8,6 +8,7 @@ import tiny
 import torch
 from claims import refused, shows
 from PIL import Image
+from safetensors.torch import save_file
 
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -87,6 +88,9 @@ def test_other_peoples_latents(graft, network):
     arguments = ("-m", "net.safetensors", "-o", "projected.png")
     assert graft("decode", "projected_w.npz", *arguments).code == 0
     assert shows("projected.png", network.sample([5]))
+    save_file({"w": torch.from_numpy(network.codes_of([6], psi=1).w.numpy())}, "theirs.safetensors")
+    assert graft("decode", "theirs.safetensors", *arguments).code == 0
+    assert shows("projected.png", network.sample([6]))
     np.save("wrong.npy", np.zeros((1, 99), np.float32))
     for arguments in (("wrong.npy", "-m", "net.safetensors"), ("projected_w.npz",), ("photos/hill.png",)):
         assert arguments[0] in graft("decode", *arguments).refusal()

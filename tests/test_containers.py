@@ -220,7 +220,7 @@ MISTAKES = {
     "TorchScript": (zipped(m__data_dot_pkl=b"N.", m__code__a_dot_py=b""), "TorchScript"),
     "big endian": (zipped(m__data_dot_pkl=b"N.", m__byteorder=b"big"), "big endian"),
     "numpy objects": (
-        b"\x93NUMPY\x01\x00\x36\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n\x80\x03N.",
+        b"\x93NUMPY\x01\x00\x37\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n\x80\x03N.",
         "numpy",
     ),
     "cut off zip": (zipped(m__data_dot_pkl=b"N.")[:-5], "cut off or damaged"),
@@ -257,10 +257,14 @@ def test_a_file_without_permission(monkeypatch, tmp_path):
 # Zip files
 
 
-def repacked(source: bytes, change) -> bytes:
+def repacked(source: bytes, change, method: int = zipfile.ZIP_STORED) -> bytes:
     """A zip file with other members: `change` makes a list of (name, data) from one."""
     buffer = BytesIO()
-    with zipfile.ZipFile(BytesIO(source)) as old, zipfile.ZipFile(buffer, "w") as new, warnings.catch_warnings():
+    with (
+        zipfile.ZipFile(BytesIO(source)) as old,
+        zipfile.ZipFile(buffer, "w", method) as new,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # names that come twice
         for name, data in change([(name, old.read(name)) for name in old.namelist()]):
             new.writestr(name, data)
@@ -274,9 +278,19 @@ def good() -> bytes:
     return buffer.getvalue()
 
 
-def test_a_repacked_zip_is_as_good(good, tmp_path):
-    (tmp_path / "x.pt").write_bytes(repacked(good, lambda members: members))
-    assert torch.equal(open_contents(tmp_path / "x.pt").tree["a"], WIDE)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_repacked_zip_is_as_good(good, method, tmp_path):
+    (tmp_path / "x.pt").write_bytes(repacked(good, lambda members: members, method))
+    contents = open_contents(tmp_path / "x.pt")
+    assert torch.equal(contents.tree["a"], WIDE)
+    assert contents.check()
+
+
+def test_an_unpacked_file_is_told(good, tmp_path):
+    with zipfile.ZipFile(BytesIO(good)) as archive:
+        archive.extractall(tmp_path)
+    for path in (tmp_path / "archive", tmp_path / "archive" / "data.pkl"):
+        refused("PyTorch file that was unpacked: pack the folder archive as a zip file again", open_contents, path)
 
 
 def test_odd_and_repeated_names_are_refused(good, tmp_path):
@@ -307,11 +321,12 @@ def central(data: bytes, name: bytes) -> int:
         (8, b"\x01\0", "encrypted"),
         (20, struct.pack("<I", 2**30), "cut off or damaged"),
         (24, struct.pack("<I", 2**30), "is compressed"),
-        (10, b"\x08\0", "is compressed"),
+        (10, b"\x08\0", "is damaged"),
+        (10, b"\x0e\0", "is compressed in a way"),
         (42, struct.pack("<I", 2**30), "cut off or damaged"),
         (42, struct.pack("<I", 7), "cut off or damaged"),
     ],
-    ids=["encrypted", "stored size", "size", "method", "far away", "not at a header"],
+    ids=["encrypted", "stored size", "size", "method", "other method", "far away", "not at a header"],
 )
 def test_lies_in_the_list_of_members_are_refused(good, at, value, expected, tmp_path):
     data = bytearray(repacked(good, lambda members: members))
@@ -337,6 +352,9 @@ def test_too_many_members_and_bombs_are_refused(monkeypatch, good, tmp_path):
     assert "members, more than" in refusal(tmp_path / "x.pt", good)
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(10_000_000, "u1"))
     assert "would unpack to" in refusal(tmp_path / "x.npz")
+    monkeypatch.undo()
+    bomb = repacked(good, lambda members: [*members, ("archive/data/1", bytes(10_000_000))], zipfile.ZIP_DEFLATED)
+    assert "would unpack to" in refusal(tmp_path / "x.pt", bomb)
 
 
 # Program text in pickles

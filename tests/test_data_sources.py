@@ -1,5 +1,6 @@
 """Every place photos come from, made on the spot, and every way such a place can be broken or hostile."""
 
+import gzip
 import importlib.machinery
 import io
 import json
@@ -491,9 +492,13 @@ def test_nothing_to_open(tmp_path):
         tmp_path / "empty": "holds no images",
         make_zip(tmp_path / "empty.zip", {}): "zip without images",
         make_zip(tmp_path / "text.zip", {"a.txt": b""}): "zip without images",
-        put(tmp_path / "photo.png", encoded()): "no collection of images",
+        put(tmp_path / "photo.png", encoded()): "no collection of images, but one picture; give the folder",
         put(tmp_path / "zero", b""): "no collection of images",
-        put(tmp_path / "noise.zip", b"PK\x03\x04 and then nothing"): "no collection of images",
+        put(
+            tmp_path / "noise.zip", b"PK\x03\x04 and then nothing"
+        ): "images, but a zip that is cut off or damaged; fetch",
+        put(tmp_path / "set.tfrecords", bytes(99)): r"images, but records \(export the pictures as files",
+        put(tmp_path / "set.tar.gz", gzip.compress(bytes(10240))): r"images, but archive \(unpack it",
     }
     for path, reason in cases.items():
         with pytest.raises(GraftError, match=reason) as caught:

@@ -61,11 +61,31 @@ def test_archives(tmp_path: Path) -> None:
             for name, w in zip("abc", W, strict=True)
         },
         {"a.png": {"latent": W}},
+        [W],
+        [W[:1], W[1:2, None].squeeze(0), W[2]],
+        {"latents": list(W)},
+        {"a.png": W[0], "b.png": W[1], "c.png": W[2]},
+        {"codes": list(W)},
     ],
 )
 def test_torch_files(tmp_path: Path, tree: Any) -> None:
     torch.save(tree, tmp_path / "photo.pt")
     assert torch.equal(read(tmp_path / "photo.pt"), W)
+
+
+def test_passes_of_restyle(tmp_path: Path) -> None:
+    """A dict in an array of objects; the last pass counts, and the array may be in an archive, too."""
+    passes = {
+        f"{name}.jpg": [np.zeros((LAYERS, CHANNELS), np.float32), w.numpy()] for name, w in zip("abc", W, strict=True)
+    }
+    np.save(tmp_path / "latents.npy", passes, allow_pickle=True)
+    assert torch.equal(read(tmp_path / "latents.npy"), W)
+    np.savez(tmp_path / "latents.npz", latents=np.array(passes, object))
+    refused("holds no W latents", read, tmp_path / "latents.npz")
+    several = np.empty(3, object)
+    several[:] = list(W.numpy())
+    np.save(tmp_path / "several.npy", several, allow_pickle=True)
+    assert torch.equal(read(tmp_path / "several.npy"), W)
 
 
 def test_rosinality_in_w(tmp_path: Path) -> None:
@@ -90,9 +110,11 @@ def test_other_shapes_and_no_latents(tmp_path: Path) -> None:
         np.save(tmp_path / "w.npy", np.zeros(shape, np.float32))
         sentence = refused("", read, tmp_path / "w.npy")
         assert f"w.npy holds latents of shape {shape}; this model's are (N, 5) or (N, 6, 5)." in sentence
-    for tree in (None, [W], {}, {"w": 3}, {"a.png": {"img": W, "x": W}}, {"latent": {"w": W}}, W.long()):
+    for tree in (None, [], {}, {"w": 3}, {"a.png": {"img": W, "x": W}}, {"latent": {"w": W}}, W.long()):
         torch.save(tree, tmp_path / "w.pt")
         refused(r"w.pt holds no W latents", read, tmp_path / "w.pt")
+    np.savez(tmp_path / "z.npz", z=W[:, 0].numpy())
+    refused(r"z.npz holds z, and codes are w", read, tmp_path / "z.npz")
     np.save(tmp_path / "w.npy", np.full((1, CHANNELS), np.nan, np.float32))
     refused(r"w.npy holds numbers that are not finite", read, tmp_path / "w.npy")
 

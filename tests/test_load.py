@@ -1,6 +1,7 @@
 """`load`: paths, names of bundled models, devices and precisions."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from claims import refused
 
 import graftlab
 from graftlab.checkpoints import load as loading
+from graftlab.checkpoints.catalogue import registry
 from graftlab.checkpoints.load import locate
 from graftlab.checkpoints.native import save_model
 from graftlab.editing.directions import Directions
@@ -69,6 +71,26 @@ def test_unknown_names_are_answered_with_the_known(bundled):
     refused("is a folder", graftlab.load, ".")
     shutil.rmtree(bundled)
     refused(r"known model \(none is installed\)", graftlab.load, "coasts-32")
+
+
+def test_addresses_and_homes(tmp_path, monkeypatch):
+    known = next(entry for entry in registry.known() if not entry.member)
+    refused(f"is an address; fetch it with 'graft models get {known.name}'", locate, known.source)
+    refused("is an address; fetch it with 'graft models get", locate, Path(known.source))
+    refused("is an address; fetch it with a browser, or curl", locate, "http://example.org/network.pkl")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.pt").touch()
+    assert locate("~/mine.pt") == tmp_path / "mine.pt"
+
+
+def test_models_that_ship_are_called_by_their_names():
+    directions, model = Directions.load("colours-128"), tiny.new_model()
+    model.fingerprint = "f" * 64
+    ours = model.encode(tiny.pictures())
+    refused(r"another model \(colours-128\) cannot be used with these codes \(f{12}\)", directions.apply, ours, {})
+    theirs = replace(ours, model=directions.model)
+    refused(r"another model \(colours-128, this one is f{12}\)", model.decode, theirs)
 
 
 def test_a_damaged_file_is_refused(bundled):

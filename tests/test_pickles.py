@@ -3,10 +3,14 @@ the rest."""
 
 import argparse
 import datetime
+import decimal
+import fractions
 import math
 import pickle
 import struct
 import sys
+import typing
+import uuid
 from collections import Counter, OrderedDict, defaultdict, deque
 from pathlib import Path, PurePosixPath
 
@@ -121,6 +125,22 @@ def test_objects_are_records_of_what_they_were(protocol):
     assert found.state["out"].arguments == ("runs", "a")
     assert found.state["when"].name == Name("datetime", "datetime")
     assert found.state["kind"] == "float16" or found.state["kind"] == Name("torch", "float16")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_only_describes_a_training_is_kept_as_records(protocol):
+    described = {
+        "options of OmegaConf": {"ref_type": typing.Any},
+        "run": uuid.UUID(int=7),
+        "rates": [decimal.Decimal("0.1"), fractions.Fraction(1, 3)],
+        "sizes": range(4, 9),  # Python 2's name for it in protocols 0 to 2
+        "chance": [np.random.RandomState(1), np.random.default_rng(1)],
+        "layout": torch.strided,
+    }
+    found = unpickle(pickle.dumps(described, protocol), "x.pkl")
+    assert found["options of OmegaConf"]["ref_type"] == Name("typing", "Any")
+    assert found["sizes"].arguments == (4, 9, 1)
+    assert found["layout"] == "torch.strided"
 
 
 def test_a_class_that_is_a_dict_keeps_its_entries():

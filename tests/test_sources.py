@@ -8,6 +8,7 @@ import pytest
 import tiny
 import torch
 from claims import refused
+from safetensors.torch import save_file
 
 from graftlab.blending.blend import adopt, blend
 from graftlab.blending.weights import layer_swap
@@ -81,14 +82,16 @@ def test_what_is_named_is_told_by_its_content(models):
 def test_sources_are_codes_of_the_model(models):
     a, b = models
     np.savez("w.npz", w=a.codes_of([3]).w.numpy())
-    found = read_sources(a, ["5", "codes", "w.npz", "me 1.png"], psi=0.5, finding=HOW)
-    assert [each.name for each in found] == ["seed 5", "codes 0", "codes 1", "w", "me 1"]
+    save_file({"latents": a.codes_of([4]).w}, "theirs.safetensors")
+    found = read_sources(a, ["5", "codes", "w.npz", "me 1.png", "theirs.safetensors"], psi=0.5, finding=HOW)
+    assert [each.name for each in found] == ["seed 5", "codes 0", "codes 1", "w", "me 1", "theirs"]
     assert {each.codes.model for each in found} == {a.fingerprint}
     assert torch.equal(found[0].codes.w, a.codes_of([5], 0.5).w)
     assert torch.equal(found[2].codes.w, Codes.load("codes")[1].w)
     assert torch.equal(found[3].codes.w, a.codes_of([3]).w)
     assert torch.equal(found[4].codes.w, invert(a, ["me 1.png"], steps=3, features=0).codes.w)
     assert torch.equal(found[4].picture, read("me 1.png"))
+    assert torch.equal(found[5].codes.w, a.codes_of([4]).w)
     refused("codes of another model than b.*graft invert PHOTO -m b", read_sources, b, ["codes"])
     assert read_sources(b, ["codes"], kin=[a.fingerprint])[0].codes.model == b.fingerprint
     tiny.new_model().encode(tiny.pictures()).save("other")

@@ -9,7 +9,7 @@ from tiny import stylegan2
 
 from graftlab.codes import StyleCodes
 from graftlab.editing.directions import Directions, sweep
-from graftlab.editing.style_directions import ganspace, read_ganspace, sefa
+from graftlab.editing.style_directions import ganspace, read_directions, read_ganspace, sefa
 from graftlab.networks.affines import affines
 
 
@@ -135,6 +135,60 @@ def test_components_without_sense_are_refused(tmp_path):
     ):
         path, _ = written(tmp_path / "style.npz", **changes)
         refused(f"style.npz .*{says}", read_ganspace, path)
+
+
+# -- other programs' vectors ------------------------------------------------------------------------------------------
+
+AXES = torch.linalg.qr(torch.randn(16, 3, generator=torch.Generator().manual_seed(2)))[0].T
+FOREIGN = {
+    "age.npy": (5 * AXES[:1], ["age"]),
+    "smile.pt": (AXES[0], ["smile"]),
+    "both.npz": ({"age": AXES[:1], "pose": AXES[1]}, ["age", "pose"]),
+    "factor.pt": ({"ckpt": "550000.pt", "eigvec": 2 * AXES.T}, ["factor 1", "factor 2", "factor 3"]),
+    "pca.pt": (
+        {"comp": AXES[:, None], "std": torch.ones(3), "mean": torch.zeros(1, 16)},
+        ["component 1", "component 2"],
+    ),
+    "rows.npy": (AXES[:1].repeat(8, 1), ["rows"]),  # of all layers alike
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_vectors_of_other_programs(network, name, tmp_path):
+    tree, names = FOREIGN[name]
+    path = foreign(tmp_path / name, tree)
+    found = read_directions(path, network.codes_of, 8, 16, count=300)
+    w = network.codes_of(range(300)).w[:, 0].double()
+    for i, called in enumerate(names):
+        vector = found.vectors[found.index(called)].double()
+        assert cosine(vector, AXES[i]) > 0.999999
+        assert vector.norm().item() == pytest.approx(((w - w.mean(0)) @ AXES[i].double()).square().mean().sqrt().item())
+    assert (found.part, found.model, found.layers) == ("w", "a" * 64, None)
+
+
+def foreign(path, tree):
+    if path.suffix == ".pt":
+        torch.save(tree, path)
+    elif path.suffix == ".npz":
+        np.savez(path, **{name: axis.numpy() for name, axis in tree.items()})
+    else:
+        np.save(path, tree.numpy())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        (torch.randn(8, 16), r"shape \(8, 16\).*the same for all layers"),
+        (torch.randn(1, 15), r"shape \(1, 15\); this model's are \(16,\) or \(k, 16\)"),
+        (torch.zeros(16), r"no direction \(axis\)"),
+        ({"age": torch.ones(16), "count": 3}, "no directions"),
+        ({}, "no directions"),
+    ],
+)
+def test_vectors_that_are_no_directions(network, tree, says, tmp_path):
+    torch.save(tree, tmp_path / "axis.pt")
+    refused(f"axis.pt .*{says}", read_directions, tmp_path / "axis.pt", network.codes_of, 8, 16, count=10)
 
 
 # -- using them -------------------------------------------------------------------------------------------------------

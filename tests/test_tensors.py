@@ -55,6 +55,16 @@ def test_tensors_in_plain_pickles(protocol):
         assert not after.requires_grad
 
 
+def test_tensors_with_attributes_and_of_other_devices():
+    tensor = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    tagged = tensor.clone()
+    tagged.tag = "mine"
+    assert torch.equal(unpickle(pickle.dumps(tagged, 2), "x.pkl"), tensor)
+    numbers = pickle.dumps(tensor.numpy(), 2)[2:-1]  # as PyTorch writes tensors of TPUs and of DirectML
+    program = call("torch._utils", "_rebuild_device_tensor_from_numpy", numbers, name("torch", "float32"), text("xla"))
+    assert torch.equal(unpickle(b"\x80\x04" + program + b".", "x.pkl"), tensor)
+
+
 def torch_bytes(value) -> bytes:
     buffer = BytesIO()
     torch.save(value, buffer, _use_new_zipfile_serialization=False)

@@ -239,6 +239,13 @@ def test_every_spelling_opens(names, make, tmp_path):
         "average": {"params": worse, "params_ema": state},
         "state_dict": {"state_dict": state, "epoch": 3},
         "module": {f"module.{name}": tensor for name, tensor in state.items()},
+        "trainer": {
+            "epoch": 3,
+            "state_dict": {
+                **{f"net_g.{name}": tensor for name, tensor in worse.items()},
+                **{f"net_g_ema.module.{name}": tensor for name, tensor in state.items()},
+            },
+        },
     }
     image = pictures(1, 16, 16)
     for tree in wrapped.values():

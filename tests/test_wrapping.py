@@ -60,15 +60,48 @@ def saved(path: Path, tree: dict[str, Any]) -> Path:
     return path
 
 
+def basicsr(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Its tensors by the names of BasicSR, which keeps no kernels."""
+    words = {"input.input": "constant_input.weight", "noises.noise_": "noises.noise"}
+    words |= {
+        ".noise.weight": ".weight",
+        ".conv.": ".modulated_conv.",
+        "style.": "style_mlp.",
+        "conv1.": "style_conv1.",
+    }
+    named = {}
+    for name, tensor in state.items():
+        for word, other in words.items():
+            name = name.replace(word, other)
+        named[name.replace("convs.", "style_convs.")] = tensor
+    return {name: tensor for name, tensor in named.items() if not name.endswith("kernel")}
+
+
+def whole(state: dict[str, Tensor]) -> torch.nn.Module:
+    """A module with this state dict."""
+    module = torch.nn.Module()
+    for name, tensor in state.items():
+        inner, (*parts, last) = module, name.split(".")
+        for part in parts:
+            inner._modules.setdefault(part, torch.nn.Module())
+            inner = inner._modules[part]
+        inner.register_buffer(last, tensor)
+    module.register_buffer("passing", torch.zeros(1), persistent=False)
+    return module
+
+
 WRAPPED = {
     "bare": lambda state: state,
     "state_dict": lambda state: {"state_dict": state, "epoch": 3},
     "params_ema": lambda state: {"params_ema": state, "params": {"other": torch.zeros(1)}},
+    "basicsr": lambda state: {"params_ema": basicsr(state)},
     "ema": lambda state: {"ema": {"model": state}},
     "model": lambda state: {"model": state},
     "parallel": lambda state: before("module.", state),
     "compiled": lambda state: {"g_ema": before("_orig_mod.", state)},
     "compiled in parallel": lambda state: {"net": before("module._orig_mod.module.", state)},
+    "saved whole": lambda state: {"net": whole(state)},
+    "saved whole in parallel": lambda state: {"g_ema": torch.nn.DataParallel(whole(state)), "g": whole(state).double()},
     "pixel2style2pixel": lambda state: {
         "state_dict": {**before("decoder.", state), "encoder.body.0.weight": torch.zeros(1)},
         "opts": {"size": 64},

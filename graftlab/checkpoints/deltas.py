@@ -12,10 +12,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from graftlab.artifacts import check_digest, views, write_tensors
+from graftlab.artifacts import BUNDLED, check_digest, holds, write_tensors
 from graftlab.checkpoints.containers.contents import Contents, open_contents
 from graftlab.checkpoints.model_file import ModelFile
-from graftlab.checkpoints.native import BUNDLED, configured, header_of
+from graftlab.checkpoints.native import configured, header_of
 from graftlab.checkpoints.native import read as read_whole
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.model import Network, fingerprint
@@ -128,12 +128,3 @@ def parent_of(path: Path, wanted: str, name: str) -> ModelFile:
     raise GraftError(
         f"{path} holds what differs from {name}, which is missing: put that file beside it (fingerprint {wanted[:12]})."
     )
-
-
-def holds(path: Path, wanted: str) -> bool:
-    """Whether a file is a whole model with this fingerprint, as its header tells."""
-    try:
-        _, header = views(path)
-    except GraftError:  # another program's, or damaged
-        return False
-    return header.get("fingerprint") == wanted and "delta" not in header

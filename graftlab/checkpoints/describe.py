@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from graftlab.artifacts import holds
 from graftlab.checkpoints.catalogue import registry
 from graftlab.checkpoints.containers.contents import Contents, open_contents
-from graftlab.checkpoints.deltas import holds
 from graftlab.checkpoints.formats import psp
 from graftlab.checkpoints.load import bundled_models
 from graftlab.checkpoints.model_file import ModelFile

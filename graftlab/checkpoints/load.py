@@ -1,15 +1,16 @@
 """`load`: a path, a name or a hub id to a model that is ready to use."""
 
-from os.path import exists  # of any text, where Path.exists raises for names that are too long
+import re
+from os.path import exists, expanduser  # of any text, where Path.exists raises for names that are too long
 from pathlib import Path
 from typing import TypeVar, overload
 
 import torch
 
+from graftlab.artifacts import BUNDLED as BUNDLED
 from graftlab.artifacts import views
 from graftlab.checkpoints.build import build
 from graftlab.checkpoints.catalogue import hub, registry
-from graftlab.checkpoints.native import BUNDLED as BUNDLED
 from graftlab.checkpoints.readers import open_model
 from graftlab.config import PRECISIONS
 from graftlab.errors import GraftError
@@ -18,6 +19,7 @@ from graftlab.kinds import KINDS
 from graftlab.networks.model import Network
 
 NetworkT = TypeVar("NetworkT", bound=Network)
+ADDRESS = re.compile(r"https?:/{1,2}")  # of which a Path keeps one
 DIRECTIONS, TEXTURES = ".directions", ".textures"  # between the name of a model and the extension: files beside it
 
 
@@ -101,8 +103,12 @@ def locate(name: str | Path, kind: type[Network] | None = None) -> Path:
     bundled = bundled_models()
     if str(name) in bundled:
         return bundled[str(name)]
-    if exists(name):
-        return Path(name)
+    if exists(path := expanduser(name)):
+        return Path(path)
+    if address := ADDRESS.match(str(name)):
+        known = [entry.name for entry in registry.known() if entry.source.endswith(f"//{str(name)[address.end() :]}")]
+        how = f"'graft models get {known[0]}'" if known else "a browser, or curl -LO, and give the file"
+        raise GraftError(f"{name} is an address; fetch it with {how}.")
     if fetched := registry.cached(str(name)):
         return fetched
     if any(entry.name == str(name) for entry in registry.known()):

@@ -15,8 +15,6 @@ from graftlab.errors import GraftError
 from graftlab.kinds import KINDS
 from graftlab.networks.model import BESIDE, Network
 
-BUNDLED = Path(__file__).parents[1] / "bundled"  # models that come with the package
-
 
 def save_model(
     path: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from graftlab.checkpoints import deltas, native
 from graftlab.checkpoints.containers.contents import Contents, open_contents
+from graftlab.checkpoints.containers.records import Record
 from graftlab.checkpoints.formats import (
     nvidia,
     nvidia_state,
@@ -59,6 +60,8 @@ def seen(contents: Contents) -> str:
         if (header := native.header_of(contents)) is not None:
             kind = f"{header.get('kind')}: "
         tree = tree["tensors"]
+    if isinstance(tree, Record):
+        return f"an object ({tree.name})"
     if not isinstance(tree, dict):
         return f"a {type(tree).__name__.lower()}"
     names = ", ".join([str(name)[:40] for name in list(tree)[:5]] + ["..."] * (len(tree) > 5))

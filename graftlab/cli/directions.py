@@ -158,6 +158,31 @@ def ganspace(
     keep(found, out, as_json)
 
 
+def import_file(
+    directions: Annotated[
+        Path, typer.Argument(help="Directions of another program: InterFaceGAN's, e4e's, rosinality's factor.pt.")
+    ],
+    model: Model,
+    count: Annotated[int | None, typer.Option("--count", "-k", min=1, help="Only the first; by default all.")] = None,
+    out: OutFile = NEW,
+    as_json: Json = False,
+    device: Device = None,
+) -> None:
+    """Take over directions of a StyleGAN's w from other programs: .npy, .npz, .pt, .pkl or .safetensors.
+
+    graft directions import age.pt -m ffhq.pkl -o age.directions.safetensors
+
+    Gains become standard deviations of w, as those of all directions here.
+    """
+
+    spare(out, model, directions)
+    network = stylegan(model, device=device).model
+    sizes = network.config.layers, network.config.w_channels
+    with bar("mapping", SEEDS, unit="seeds") as progress:
+        found = style_directions.read_directions(directions, network.codes_of, *sizes, progress=progress)
+    keep(found.select(found.names[:count]), out, as_json)
+
+
 @spread
 def text(
     phrases: Annotated[list[str], typer.Argument(help="What pictures are to become; a direction for each phrase.")],

@@ -7,6 +7,7 @@ import typer
 
 from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.formats.latents import read_latents
+from graftlab.checkpoints.native import header_of
 from graftlab.cli.desk import (
     DEFAULT_MODEL,
     Desk,
@@ -160,7 +161,7 @@ def decode(
     graft decode projected_w.npz -m metfaces.pkl -o decoded.png
     """
 
-    loaded = Codes.load(codes) if open_contents(codes).container == "safetensors" else None
+    loaded = Codes.load(codes) if header_of(open_contents(codes)) is not None else None
     if not isinstance(loaded, SwapCodes) and options.model == DEFAULT_MODEL:
         raise GraftError(f"{codes} holds no codes of {options.model}; name the network that they belong to (--model).")
     opened = autoencoder if isinstance(loaded, SwapCodes) else stylegan

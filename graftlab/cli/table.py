@@ -30,6 +30,7 @@ COMMANDS: Panels = {
                 "between": "directions.between",
                 "sefa": "directions.sefa",
                 "ganspace": "directions.ganspace",
+                "import": "directions.import_file",
                 "text": "directions.text",
                 "sweep": "directions.sweep",
             },

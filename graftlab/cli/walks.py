@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from graftlab import films
+from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.load import bundled_directions
+from graftlab.checkpoints.native import header_of
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
 from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
 from graftlab.cli.options import spread
@@ -258,14 +260,16 @@ def sweep(
 
 
 def holds_codes(path: Path) -> bool:
-    """Whether a file is one of tensors, and not a picture."""
+    """Whether a file is one of ours, and not a picture or another program's."""
     if not path.is_file():
         return path.suffix == ".safetensors"
     try:
         with path.open("rb") as file:
-            return looks_like_safetensors(file.read(9), path.stat().st_size)
+            if not looks_like_safetensors(file.read(9), path.stat().st_size):
+                return False
     except OSError as error:
         raise GraftError(f"{path} cannot be read ({error.strerror}); bring it back, or leave it out.") from error
+    return header_of(open_contents(path)) is not None
 
 
 def open_keys(shooting: Shooting, paths: list[Path], square: bool, finding: Finding) -> tuple[Desk[Any], list[Codes]]:

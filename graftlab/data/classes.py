@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unicodedata
 import zipfile
 from collections import Counter
@@ -29,6 +30,9 @@ SPLITS = {
     "test",
     "testing",
 }  # parts of a data set, no classes
+NUMBERED = re.compile(
+    r"(.*/)?(\d{5})/img\2\d{3}\.\w+"
+)  # a photo's name by NVIDIA's dataset tool, a thousand in a folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,11 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 
 def _by_folder(source: ImageSource) -> Classes:
+    if all(map(NUMBERED.fullmatch, source.names)):
+        raise GraftError(
+            f"{source.path}: its folders are numbers that NVIDIA's dataset tool gives, and no classes; write labels "
+            f"in {LABELS}, or {ADVICE}."
+        )
     folders, above = [name.split("/")[:-1] for name in source.names], _shared(source)
     level, parents = len(above), {tuple(above)}
     if all(len(parts) > level and parts[level].casefold() in SPLITS for parts in folders):

@@ -22,7 +22,7 @@ SYSTEMS = {"@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Info
 REMEDIES = {
     **{kind: remedy(kind) for kind in HELPERS},
     VIDEO: "take pictures out of it first",
-    ARCHIVE: "unpack it",
+    ARCHIVE: "unpack it; of tar shards make an index with 'graft data index'",
     RECORDS: "export the pictures as files; an LMDB and a pack are sources of their own",
     RUN: "of graftlab or a StyleGAN: its pictures are no photos",
     HIDDEN: "rename it if it is a photo",

@@ -15,7 +15,19 @@ from threading import Lock
 from PIL import Image
 
 from graftlab.data.image_source import ENDS, ImageSource, check_bytes, key_of_ends, printable
-from graftlab.data.left_out import FORBIDDEN, LINK, OTHER, RUN, SPECIAL, LeftOut, aside, is_run, judged
+from graftlab.data.left_out import (
+    ARCHIVES,
+    FORBIDDEN,
+    LINK,
+    OTHER,
+    REMEDIES,
+    RUN,
+    SPECIAL,
+    LeftOut,
+    aside,
+    is_run,
+    judged,
+)
 from graftlab.data.lmdb_source import ACCEPTED, LMDB_MAGIC, LmdbSource
 from graftlab.data.pack import Pack, looks_like_safetensors
 from graftlab.data.pairs import Pairs, is_pairs
@@ -51,13 +63,24 @@ def open_source(path: str | Path) -> ImageSource:
                 return LmdbSource(path)
             if looks_like_safetensors(head, path.stat().st_size):
                 return ShardSource(path) if is_index(path) else Pack(path)
-            if tarfile.is_tarfile(path):
+            if not head.startswith(ARCHIVES) and tarfile.is_tarfile(path):
                 raise GraftError(f"{path} is a shard without an index; make one with 'graft data index {path}'.")
             if zipfile.is_zipfile(path):
                 return ZipSource(path)
+            raise GraftError(f"{path} is no collection of images, but {_instead(head, path.name)}, or give {ACCEPTED}.")
     except OSError as error:
         raise GraftError(f"{path} cannot be opened ({error.strerror or error}); give {ACCEPTED}.") from error
-    raise GraftError(f"{path} is no collection of images; unpack it into a folder, or give {ACCEPTED}.")
+    raise GraftError(f"{path} is no collection of images; give {ACCEPTED}.")
+
+
+def _instead(head: bytes, name: str) -> str:
+    """What a file is that is no source, and what to do."""
+    kind = judged(head, name)
+    if head.startswith(b"PK\3\4"):
+        return "a zip that is cut off or damaged; fetch it again"
+    if kind is None:
+        return "one picture; give the folder that it is in"
+    return f"{'something else' if kind == OTHER else kind} ({REMEDIES[kind]}); give its pictures in a folder"
 
 
 def open_photos(path: str | Path) -> ImageSource:

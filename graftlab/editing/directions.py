@@ -39,7 +39,10 @@ class Directions(Artifact):
 
     kind: ClassVar[str] = "directions"
     noun: ClassVar[str] = "directions"
-    remedy: ClassVar[str] = "make directions with 'graft directions fit', of w with 'graft directions ganspace'"
+    remedy: ClassVar[str] = (
+        "make directions with 'graft directions fit', of w with 'graft directions ganspace' "
+        "or, from other programs' files, 'graft directions import'"
+    )
     names: tuple[str, ...]  # (k,), all different
     vectors: Tensor  # (k, C); where found in codes, a gain of 1 is one standard deviation of those along it
     mean: Tensor  # (C,) of the codes they were found in

@@ -10,11 +10,12 @@ All are scaled in standard deviations of w, so that gains mean the same whatever
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.formats.latents import read_components
+from graftlab.checkpoints.formats.latents import read_axes, read_components
 from graftlab.codes import StyleCodes
 from graftlab.editing.directions import Directions
 from graftlab.editing.fitting import FLAT, Moments, eigen, fit
@@ -61,19 +62,51 @@ def sefa(
     effective = int((strengths > FLAT * strengths[0]).sum())
     if not 1 <= k <= effective:
         raise GraftError(f"These layers follow w in {effective} ways; ask for as many directions or fewer, not {k}.")
+    names, about = tuple(f"factor {i + 1}" for i in range(k)), {"strength": strengths[:k].sqrt().tolist()}
+    rows = None if layers is None else tuple(layers)
+    return _scaled(names, axes[:k], about, codes_of, count, progress, rows)
+
+
+def read_directions(
+    path: Path,
+    codes_of: Sampler,
+    layers: int,  # rows of the model's w
+    channels: int,  # of it
+    count: int = SEEDS,
+    progress: Progress = silent,
+) -> Directions:
+    """Directions of w from another program's file (`checkpoints.formats.latents.read_axes`): InterFaceGAN's boundaries,
+    rosinality's factors, e4e's and others' vectors. Seeds tell how far w varies along each.
+
+    GraftError if the file holds none, or some of another w."""
+    axes = read_axes(path, layers, channels)
+    about = {"origin": path.name}
+    return _scaled(tuple(axes), torch.stack([*axes.values()]).double(), about, codes_of, count, progress)
+
+
+def _scaled(
+    names: tuple[str, ...],
+    axes: Tensor,  # (k, Cw) of unit length, float64
+    about: dict[str, Any],
+    codes_of: Sampler,
+    count: int,
+    progress: Progress,
+    layers: tuple[int, ...] | None = None,
+) -> Directions:
+    """Directions as long as w's standard deviation along them, which seeds tell."""
     moments = Moments()
     for codes in _map_seeds(codes_of, count, progress):
         moments.add(codes.w[:, 0])
-    variances = ((axes[:k] @ moments.covariance) * axes[:k]).sum(1)
+    variances = ((axes @ moments.covariance) * axes).sum(1)
     return Directions(
-        tuple(f"factor {i + 1}" for i in range(k)),
-        (axes[:k] * variances[:, None].sqrt()).float(),
+        names,
+        (axes * variances[:, None].sqrt()).float(),
         moments.mean.float(),
         (variances / moments.covariance.trace()).float(),
         codes.model,
-        {"seeds": count, "strength": strengths[:k].sqrt().tolist()},
+        {"seeds": count, **about},
         "w",
-        None if layers is None else tuple(layers),
+        layers,
     )
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from graftlab.checkpoints.catalogue.cache import writable_folder
 from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.formats.latents import read_latents
+from graftlab.checkpoints.native import header_of
 from graftlab.codes import Codes, CodesT, StyleCodes
 from graftlab.errors import GraftError
 from graftlab.images import FORMATS, dimensions
@@ -155,7 +156,7 @@ def read_codes(path: str | Path, model: StyleGAN, kin: Collection[str | None] = 
 
     GraftError if they are a Swapping Autoencoder's, or belong to a model that is none of its ancestors or kin."""
     path = Path(path)
-    if open_contents(path).container != "safetensors":
+    if header_of(open_contents(path)) is None:
         w = read_latents(path, model.config.layers, model.config.w_channels)
         return StyleCodes(w, model=model.fingerprint)
     codes = Codes.load(path)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal
 import torch
 from torch import Tensor, nn
 
-from graftlab.artifacts import write_tensors
+from graftlab.artifacts import called, write_tensors
 from graftlab.codes import Codes, CodesT
 from graftlab.errors import GraftError, refuse
 from graftlab.hardware import exact_convolutions
@@ -96,7 +96,7 @@ class Decoder(Network, ABC, Generic[CodesT]):
             raise GraftError(f"This model decodes {self.codes.__name__}, not {type(codes).__name__}.")
         if codes.model and self.fingerprint and codes.model not in (self.fingerprint, *self.ancestors):
             raise GraftError(
-                f"These codes belong to another model ({codes.model[:12]}, this one is {self.fingerprint[:12]}); "
+                f"These codes belong to another model ({called(codes.model)}, this one is {called(self.fingerprint)}); "
                 f"{self.remake}."
             )
 

@@ -15,6 +15,7 @@ LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 MOST_MEMBERS = 65_536
 LONGEST_TABLE = 4 << 20  # bytes of the list of members
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+EXPANSION, LARGEST = 64, 4 << 30  # of compressed members: times the file, and bytes
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,18 @@ def safe(name: str) -> bool:
     return bool(name) and not path.is_absolute() and ".." not in path.parts and not {*name} & {"\\", ":", "\0"}
 
 
+def size_unpacked(found: dict[str, Member], data: memoryview, where: str) -> int:
+    """Bytes of all members once unpacked. GraftError if they are too many for the file."""
+    declared = sum(member.size for member in found.values())
+    if declared > max(len(data), min(EXPANSION * len(data), LARGEST)):
+        refuse(where, f"would unpack to {declared} bytes, too many for a file of {len(data)}")
+    return declared
+
+
 def stored(member: Member, name: str, where: str) -> memoryview:
     """A member that is not compressed, as it lies in the file."""
     if member.method != STORED or member.size != len(member.data):
-        refuse(where, f"is a zip file whose member {name[:80]!r} is compressed, which PyTorch never writes")
+        refuse(where, f"is a zip file whose member {name[:80]!r} is compressed in a way that PyTorch does not read")
     return member.data
 
 
@@ -122,8 +131,8 @@ def unpacked(member: Member, name: str, where: str) -> memoryview:
 
 
 def checked(member: Member, name: str, where: str) -> memoryview:
-    """A short member that is not compressed, its checksum verified."""
-    data = stored(member, name, where)
+    """A member's bytes, their checksum verified."""
+    data = unpacked(member, name, where)
     if zlib.crc32(data) != member.checksum:
         damaged(where, f"is a zip file whose member {name[:80]!r} is damaged")
     return data
@@ -132,8 +141,5 @@ def checked(member: Member, name: str, where: str) -> memoryview:
 def check(data: memoryview, where: str) -> bool:
     """Compare all members with their checksums, which reads the whole file. True, or GraftError."""
     for name, member in members(data, where).items():
-        if member.method == STORED:
-            checked(member, name, where)
-        else:
-            unpacked(member, name, where)
+        checked(member, name, where)
     return True

@@ -6,6 +6,8 @@ down as a `Record`, or refused where it belongs to Python, PyTorch or numpy and 
 
 from collections.abc import Callable
 
+from torch import Tensor
+
 from graftlab.checkpoints.containers.opcodes import Machine
 from graftlab.checkpoints.containers.records import (
     CUT_OFF,
@@ -25,6 +27,7 @@ LEGACY_PROTOCOL = 1001
 MOST_ARGUMENTS = 64  # of a function that is known; calling it copies them
 DEEPEST = 2  # PyTorch files within PyTorch files
 NAMESPACES = ("torch", "numpy")  # of which functions outside the table are refused
+CHANCE = "numpy.random."  # but not of these modules: generators, whose states some keep, are made by functions
 
 
 class KnownCalls:
@@ -44,7 +47,8 @@ class KnownCalls:
                 raise
             except (TypeError, ValueError, RuntimeError):
                 refuse(self.where, f"calls {name} with arguments that it does not take")
-        if name.module.partition(".")[0] in NAMESPACES and not name.name.lstrip("_")[:1].isupper():
+        a_class = name.name.lstrip("_")[:1].isupper() or name.module.startswith(CHANCE)
+        if name.module.partition(".")[0] in NAMESPACES and not a_class:
             refuse(self.where, f"asks to call {name}, {UNREAD.get(name.name, 'which is not needed to read weights')}")
         return Record(name, arguments)
 
@@ -137,6 +141,18 @@ class KnownCalls:
     def parameter(self, tensor: object, *_: object) -> object:
         return tensor
 
+    def of_device(self, numbers: object, *_: object) -> object:
+        """A tensor of a TPU or of DirectML, whose numbers numpy or another tensor keeps."""
+        if not isinstance(numbers, Tensor):
+            raise TypeError
+        return numbers
+
+    def with_attributes(self, function: object, kind: object, arguments: object, *_: object) -> object:
+        """A tensor that somebody has given attributes, or of a class of its own; neither is kept."""
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise TypeError
+        return self.call(function, arguments)
+
     def from_bytes(self, data: object) -> object:
         """A PyTorch file of the old kind within the file: how pickled tensors carry their numbers."""
         if self.depth == DEEPEST:
@@ -162,6 +178,8 @@ class KnownCalls:
         if not isinstance(state, tuple) or len(state) != 5:
             refuse(self.where, "holds a numpy array that makes no sense")
         _, sizes, dtype, fortran, data = state
+        if isinstance(data, list):  # of objects, in which some keep one dict
+            return data[0] if sizes == () and len(data) == 1 else data
         return array(self.array_bytes(data), self.type_text(dtype), sizes, fortran is True, self.allowance)
 
     def array_from_buffer(self, data: object, dtype: object, sizes: object, order: object) -> object:
@@ -215,6 +233,12 @@ FUNCTIONS: list[tuple[str, str, Function]] = [  # modules, name, what it does
     ("torch._utils", "_rebuild_tensor_v3", K.typed_tensor),
     ("torch._utils", "_rebuild_parameter", K.parameter),
     ("torch._utils", "_rebuild_parameter_with_state", K.parameter),
+    ("torch._utils", "_rebuild_device_tensor_from_numpy", K.of_device),
+    ("torch._utils", "_rebuild_device_tensor_from_cpu_tensor", K.of_device),
+    ("torch._utils", "_rebuild_xla_tensor", K.of_device),
+    ("torch._tensor", "_rebuild_from_type", K.with_attributes),
+    ("torch._tensor", "_rebuild_from_type_v2", K.with_attributes),
+    ("torch.serialization", "_get_layout", K.device),
     ("torch.storage", "_load_from_bytes", K.from_bytes),
     ("numpy", "dtype", K.dtype),
     ("numpy.core.multiarray numpy._core.multiarray", "scalar", K.scalar),

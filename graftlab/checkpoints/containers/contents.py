@@ -9,8 +9,9 @@ import mmap
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -26,7 +27,7 @@ from graftlab.errors import GraftError
 
 LONGEST_JSON = 16 << 20  # bytes of a safetensors header
 LONGEST_ARRAY_HEADER = 10_000  # bytes
-EXPANSION, LARGEST = 64, 4 << 30  # of the compressed members of a .npz: times the file, and bytes
+TABLES = ("_parameters", "_buffers", "_modules")  # of a module of PyTorch's
 MOST_TEXT = 1 << 19  # characters of program text in a file
 OLD_PICKLE = re.compile(rb"[(\]})](?=[a-z0-9}\].(IVSFLcN])|c[\w.]+\r?\n[\w.]+\r?\n")  # how protocol 0 begins
 
@@ -43,17 +44,30 @@ class Contents:
 
     @cached_property
     def named(self) -> dict[str, object]:
-        """What lies in dicts and dicts of dicts, by dotted names; nothing if the file holds something else."""
+        """What lies in dicts, and in modules that were saved whole, by dotted names; nothing if the file holds
+        something else."""
         tree = self.tree["tensors"] if self.container == "safetensors" and isinstance(self.tree, dict) else self.tree
         found: dict[str, object] = {}
-        waiting = [("", tree)] if isinstance(tree, dict) else []
+        waiting = [("", tree)]
         while waiting:
             name, value = waiting.pop()
-            if isinstance(value, dict) and value:
-                waiting += [(f"{name}.{key}" if name else str(key), value[key]) for key in reversed(value)]
+            if inner := inside(value):
+                waiting += [(f"{name}.{key}" if name else str(key), inner[key]) for key in reversed(inner)]
             elif name:
                 found[name] = value
         return found
+
+
+def inside(value: object) -> dict[Any, object]:
+    """The entries of a dict, or of the state dict of a module that was saved whole (`torch.save(model)`)."""
+    if isinstance(value, dict):
+        return value
+    state = value.state if isinstance(value, Record) else None
+    if not isinstance(state, dict) or not all(isinstance(state.get(table), dict) for table in TABLES):
+        return {}
+    passing = state.get("_non_persistent_buffers_set") or ()
+    entries = ((name, item) for table in TABLES for name, item in state[table].items())
+    return {name: item for name, item in entries if item is not None and name not in passing}
 
 
 def open_contents(path: Path) -> Contents:
@@ -117,22 +131,27 @@ def read_zip(data: memoryview, where: str) -> tuple[str, object]:
 
 
 def read_torch_zip(data: memoryview, found: dict[str, archives.Member], folder: str, where: str) -> object:
-    """The object in a PyTorch zip file: a pickle whose storages are members of their own."""
+    """The object in a PyTorch zip file: a pickle whose storages are members of their own.
+
+    PyTorch compresses none, but reads those that people have unpacked and packed again."""
     if any(name.startswith((f"{folder}code/", f"{folder}constants.pkl")) for name in found):
         refuse(where, "is a TorchScript file, that is a program; give the checkpoint it was made from")
     for name, member in found.items():
-        archives.stored(member, name, where)
+        if member.method != archives.DEFLATED:
+            archives.stored(member, name, where)
+    size = archives.size_unpacked(found, data, where)
     order = found.get(f"{folder}byteorder")
     if order and archives.checked(order, "byteorder", where) != b"little":
         refuse(where, "was written on a machine with the other byte order (big endian)")
-    allowance = Allowance(where, len(data))
+    allowance = Allowance(where, max(len(data), size))
     storages: dict[str, Storage] = {}
 
+    @cache
     def bytes_of(label: str) -> memoryview:
         member = found.get(f"{folder}data/{label}")
         if member is None:
             refuse(where, f"lacks the numbers of the tensor {label[:40]!r}")
-        return member.data
+        return archives.unpacked(member, label, where)
 
     def storage(key: object) -> Storage:
         label, made = storage_of(key, allowance, bytes_of)
@@ -148,10 +167,7 @@ def read_torch_zip(data: memoryview, found: dict[str, archives.Member], folder: 
 
 def read_arrays(data: memoryview, found: dict[str, archives.Member], where: str) -> dict[str, object]:
     """The arrays of a .npz by name."""
-    declared = sum(member.size for member in found.values())
-    if declared > max(len(data), min(EXPANSION * len(data), LARGEST)):
-        refuse(where, f"would unpack to {declared} bytes, too many for a file of {len(data)}")
-    allowance = Allowance(where, max(len(data), declared))
+    allowance = Allowance(where, max(len(data), archives.size_unpacked(found, data, where)))
     return {
         name.removesuffix(".npy"): read_array(archives.unpacked(member, name, where), allowance)
         for name, member in found.items()
@@ -170,6 +186,11 @@ def read_array(data: memoryview, allowance: Allowance) -> object:
         kind, fortran, sizes = (header[key] for key in ("descr", "fortran_order", "shape"))
     except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError):
         damaged(allowance.where, "holds a numpy array whose header is damaged")
+    if kind == "|O":  # a pickle of the array
+        held, _ = read_pickle(data, begin, allowance)
+        if not isinstance(held, dict | list):
+            refuse(allowance.where, "holds a numpy array of objects other than dicts and arrays")
+        return held
     if not isinstance(kind, str):
         refuse(allowance.where, "holds a numpy array of structures, where only numbers and text are read")
     return array(data[begin:], kind, sizes, fortran is True, allowance)

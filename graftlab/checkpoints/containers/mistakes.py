@@ -25,6 +25,7 @@ SIGNATURES = {  # first bytes -> what the file is and what to do
     b"version https://git-lfs": "is a git-lfs pointer, that is a note where the file lies: fetch it with git lfs pull",
 }
 PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script", b"<!--", b"<body")
+PIECE = "data.pkl"  # of a PyTorch file, which is a zip file
 OLDEST_TORCH = ("sys_info", "pickle", "storages", "tensors")  # members of the tar files of PyTorch before 0.1.10
 
 
@@ -35,6 +36,12 @@ def unreadable(path: Path) -> None:
             target = os.readlink(path)
             raise GraftError(
                 f"{path} is a link to {target}, which is missing: fetch that file too, or give it instead."
+            )
+        whole = path if path.is_dir() else path.parent
+        if path.name in (whole.name, PIECE) and (whole / PIECE).is_file() and (whole / "data").is_dir():
+            raise GraftError(
+                f"{path} is {'' if path == whole else 'a part of '}a PyTorch file that was unpacked: pack the folder "
+                f"{whole.absolute().name} as a zip file again, and give that."
             )
         if path.is_dir():
             raise GraftError(f"{path} is a folder; name a checkpoint file in it.")

@@ -90,8 +90,13 @@ PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 # Of the standard library, what checkpoints without bad intent contain: all are kept as text or become plain values.
 HARMLESS = {
-    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple",
+    "builtins": "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple "
+    "basestring long unicode xrange",  # these as Python 2 calls them, and protocols 0 to 2 of today
     "collections": "Counter OrderedDict defaultdict deque",  # state dicts, optimisers, learning rate schedules
+    "decimal": "Decimal",
+    "fractions": "Fraction",
+    "typing": "Any",  # of OmegaConf's options, in checkpoints of Lightning
+    "uuid": "UUID",
     "copyreg": "__newobj__ _reconstructor",  # how protocols 0 and 1 make objects
     "_codecs": "encode",  # how protocols 0 to 2 store bytes
     "argparse": "Namespace",  # options of a training script

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graftlab.checkpoints.containers.contents import Contents
+from graftlab.checkpoints.containers.contents import TABLES, Contents
 from graftlab.checkpoints.containers.pickles import Record
 from graftlab.checkpoints.formats.fitting import rename
 from graftlab.checkpoints.formats.nvidia_names import discriminator_names, generator_names
@@ -63,7 +63,6 @@ CHECKOUTS = {"stylegan2-ada-pytorch": "training.networks", "stylegan3": "trainin
 ALIAS_FREE = "training.networks_stylegan3"  # the module that defines StyleGAN3's
 MODULES = (*CHECKOUTS.values(), ALIAS_FREE)
 PLAIN = (str, int, float, bool, type(None))
-TABLES = ("_parameters", "_buffers", "_modules")
 LINEAR = ("affine", "embed", "out", "skip")  # layers without an activation
 
 # Arguments of their constructors that are looked at where they end up, as attributes, shapes or buffers, or that change

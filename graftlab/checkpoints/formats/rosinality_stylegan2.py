@@ -2,7 +2,8 @@
 
 Such a file is a dict: `g_ema`, and in training `g`, `d`, optimisers and `args`, hold state dicts; what was converted
 from NVIDIA's files has the average of w beside them, as `latent_avg`. Others keep the same tensors alone, inside of
-theirs or under other keys. Filter kernels are constants here, so their buffers have no counterpart.
+theirs or under other keys. BasicSR's StyleGAN2 is the same by other names. Filter kernels are constants here, so that
+their buffers have no counterpart.
 """
 
 import re
@@ -39,6 +40,15 @@ SIGNS = {"input.input", "style.1.weight", "conv1.conv.weight", "to_rgb1.bias"}  
 FORMAT = "rosinality's StyleGAN2 (.pt)"
 MISFIT = "does not fit rosinality's StyleGAN2"
 AVERAGE, OURS = "latent_avg", "mapping.average"
+BASICSR = "style_conv1.activate.bias"  # of its StyleGAN2 alone: GFPGAN's later one computes otherwise
+SPELLINGS = (
+    (r"\bconstant_input\.weight$", "input.input"),
+    (r"\bstyle_mlp\.", "style."),
+    (r"\bstyle_conv(1|s\.\d+)\.weight$", r"conv\1.noise.weight"),
+    (r"\bstyle_conv(1|s)\.", r"conv\1."),
+    (r"\.modulated_conv\.", ".conv."),
+    (r"\bnoises\.noise(?=\d)", "noises.noise_"),
+)
 GROUP = 4  # pictures whose deviation the discriminator sees
 HARMLESS = 256.0  # a limit of activations that ordinary ones do not reach
 
@@ -113,7 +123,7 @@ def read(contents: Contents) -> ModelFile | None:
     """The averaged generator, or the only one, and the discriminator if there is one; None if there is no generator.
 
     GraftError listing what is missing, unknown or of another shape, or a filter unlike [1, 3, 3, 1]."""
-    state, path = dict(contents.named), contents.path
+    state, path = respelt(contents.named), contents.path
     generators = prefixes(state, re.escape("input.input"), SIGNS)
     if not generators:
         return None
@@ -131,6 +141,19 @@ def read(contents: Contents) -> ModelFile | None:
             notes.append("The discriminator is left out, for its pictures have other channels than three.")
     notes += notes_on(prefix, ("", "g_ema", "g"), state)
     return ModelFile(path, FORMAT, StyleGAN2.kind, config, tensors, discriminators, notes=tuple(notes))
+
+
+def respelt(state: Mapping[str, object]) -> dict[str, object]:
+    """The same by rosinality's names, if BasicSR's is in it."""
+    if not any(name.endswith(BASICSR) for name in state):
+        return dict(state)
+
+    def theirs(name: str) -> str:
+        for pattern, replacement in SPELLINGS:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    return {theirs(name): value for name, value in state.items()}
 
 
 def read_generator(

@@ -7,7 +7,7 @@ sequence too (`body.0.weight`). Sizes are those of the weights.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ from torch import Tensor
 
 from graftlab.checkpoints.containers.contents import Contents
 from graftlab.checkpoints.formats.fitting import rename
+from graftlab.checkpoints.formats.wrapping import notes_on, prefixes, take, tensors_in
 from graftlab.checkpoints.model_file import ModelFile
 from graftlab.config import CompactConfig, Config, RRDBConfig
 from graftlab.errors import GraftError, refuse
 from graftlab.networks.upscalers import CompactUpscaler, RRDBUpscaler, Upscaler
 
 ESRGAN, COMPACT = "ESRGAN upscaler", "Real-ESRGAN's small upscaler"
-WRAPPERS = ("params_ema", "params", "state_dict")  # the average first
-PREFIX = re.compile(r"(module\.|_orig_mod\.)*")  # before every name, if a network was saved in PyTorch's wrappers
+WRAPPERS = ("params_ema.", "params.")  # of BasicSR's files
 OTHERS = ("conv_first.weight", "conv_after_body.weight", "conv_last.weight", "upsample.0.weight", "model.0.weight")
 
 Names = Iterator[tuple[str, str]]  # modules: ours, theirs
@@ -32,37 +32,24 @@ Names = Iterator[tuple[str, str]]  # modules: ours, theirs
 
 def read(contents: Contents) -> ModelFile | None:
     """Somebody's upscaler, or None. GraftError for one of another architecture."""
-    path, (state, wrapper) = contents.path, opened(contents)
-    for recognised, infer, names, network, kind in KINDS:
-        if recognised not in state:
+    state, path = dict(contents.named), contents.path
+    for signs, infer, names, network, kind in KINDS:
+        found = prefixes(state, re.escape(signs[0]), signs)
+        if not found:
             continue
-        tensors = {name: value for name, value in state.items() if torch.is_tensor(value)}
-        refuse(path, "is no upscaler", [f"{name} is no tensor" for name in state if name not in tensors])
+        tensors = tensors_in(take(state, found[0]), path, "is no upscaler")
         config = infer(tensors, path)
-        notes = (f"The weights of {wrapper} are read.",) if wrapper else ()
         pairs = [(f"{a}.{end}", f"{b}.{end}") for a, b in names(config) for end in endings(a)]
         tensors = rename(path, f"does not fit {kind}", tensors, dict(pairs))  # whose shapes are checked by `build`
-        return ModelFile(path, kind, network.kind, config, tensors, notes=notes)
+        return ModelFile(path, kind, network.kind, config, tensors, notes=tuple(notes_on(found[0], ("",), state)))
+    likely = prefixes(state, "|".join(map(re.escape, OTHERS)))
+    several = any(sum(prefix + name in state for name in OTHERS) > 1 for prefix in likely)
     convolves = any(torch.is_tensor(value) and value.ndim == 4 for value in state.values())
-    if convolves and (wrapper.startswith("params") or sum(name in state for name in OTHERS) > 1):
+    if convolves and (several or any(name.startswith(WRAPPERS) for name in state)):
         raise GraftError(
             f"{path} is an upscaler of a kind that graftlab does not know; it reads those of ESRGAN and Real-ESRGAN."
         )
     return None
-
-
-def opened(contents: Contents) -> tuple[dict[str, Any], str]:
-    """The state dict in a file, without what wrappers put before its names, and the entry that it was in."""
-    tree, wrapper = contents.tree, ""
-    if contents.container == "safetensors" and isinstance(tree, dict):
-        tree = tree["tensors"]
-    if not isinstance(tree, dict):
-        return {}, ""
-    for name in WRAPPERS:
-        if isinstance(tree.get(name), dict):
-            tree, wrapper = tree[name], name
-            break
-    return {PREFIX.sub("", str(name), count=1): value for name, value in tree.items()}, wrapper
 
 
 def endings(module: str) -> tuple[str, ...]:
@@ -181,11 +168,11 @@ def compact(config: CompactConfig) -> Names:
 
 
 Kind = tuple[
-    str, Callable[[Mapping[str, Tensor], Path], Any], Callable[[Any], Names], type[Upscaler], str
-]  # a name that only it has, configuration from shapes, table, network, and what people call it
+    Sequence[str], Callable[[Mapping[str, Tensor], Path], Any], Callable[[Any], Names], type[Upscaler], str
+]  # names that only it has, configuration from shapes, table, network, and what people call it
 KINDS: tuple[Kind, ...] = (
-    ("model.1.sub.0.RDB1.conv1.0.weight", infer_numbered, numbered, RRDBUpscaler, ESRGAN),
-    ("RRDB_trunk.0.RDB1.conv1.weight", infer_authors, authors, RRDBUpscaler, ESRGAN),
-    ("body.0.rdb1.conv1.weight", infer_real, real, RRDBUpscaler, ESRGAN),
-    ("body.1.weight", infer_compact, compact, CompactUpscaler, COMPACT),
+    (["model.1.sub.0.RDB1.conv1.0.weight"], infer_numbered, numbered, RRDBUpscaler, ESRGAN),
+    (["RRDB_trunk.0.RDB1.conv1.weight"], infer_authors, authors, RRDBUpscaler, ESRGAN),
+    (["body.0.rdb1.conv1.weight"], infer_real, real, RRDBUpscaler, ESRGAN),
+    (["body.1.weight", "body.0.weight", "body.2.weight"], infer_compact, compact, CompactUpscaler, COMPACT),
 )
