@@ -163,6 +163,8 @@ class StyleRecipe(Config):
     """Whether the discriminator sees the features of a frozen network; it has no R1."""
     teacher: str = "efficientnet-lite0"
     """That network."""
+    variety: Weight = 0.0
+    """Weight of the difference in variety between made and real pictures, as that network sees them."""
 
     former: ClassVar[Mapping[str, str]] = {"path": "path_length"}
 
@@ -177,6 +179,7 @@ class StyleRecipe(Config):
         return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0} | {
             "G_path": self.path_length,
             "G_structure": self.structure,
+            "G_variety": self.variety,
         }
 
     @classmethod
