@@ -15,7 +15,7 @@ from graftlab.config import StyleRecipe, StyleTrainConfig, SwappingTrainConfig, 
 from graftlab.networks.noise import noise_source
 from graftlab.networks.resampling import upsample
 from graftlab.networks.stylegan2 import DOUBLE
-from graftlab.objectives.projected_stylegan2 import adversarial, enlarge
+from graftlab.objectives.projected_stylegan2 import adversarial, enlarge, variety
 from graftlab.perception.efficientnet import DEFAULT, JUDGE
 from graftlab.training.run import Run
 from graftlab.training.trainers import new_trainer
@@ -58,6 +58,15 @@ def test_small_pictures_are_enlarged_for_the_teacher():
     assert torch.equal(enlarge(large), large)
 
 
+def test_leaving_out_a_kind_costs_variety():
+    kinds = torch.tensor([1.0, -1.0]).repeat(50)[:, None, None, None]  # two of equal frequency, as maps of one number
+    assert variety((kinds,), (kinds,))["G_variety"].mean() == pytest.approx(2 * 99 / 100 - 1 - 1, abs=1e-6)
+    assert variety((kinds,), (torch.ones_like(kinds),))["G_variety"].mean() == pytest.approx(2 * 99 / 100 - 1, abs=1e-6)
+    made = torch.tensor([0.5, 0.6])[:, None, None, None].requires_grad_()
+    variety((kinds,), (made,))["G_variety"].mean().backward()
+    assert made.grad[0] > 0 > made.grad[1]  # what is alike is driven apart
+
+
 # -- steps ------------------------------------------------------------------------------------------------------------
 
 
@@ -80,6 +89,12 @@ def test_path_lengths_if_asked_for():
     one = new_trainer(config(recipe=replace(RECIPE, path_length=2.0, path_interval=2)), CPU)
     taken = ["G_path" in one.step(pictures(4, 16, 16, seed)) for seed in range(3)]
     assert taken == [True, False, True]
+
+
+def test_variety_teaches_the_generator():
+    plain, varied = (new_trainer(config(recipe=replace(RECIPE, variety=weight)), CPU) for weight in (0.0, 10.0))
+    assert ["G_variety" in one.step(pictures(4, 16, 16)) for one in (plain, varied)] == [False, True]
+    assert not torch.equal(plain.model.synthesis.constant, varied.model.synthesis.constant)
 
 
 def test_restored_equals_continued():

@@ -163,8 +163,14 @@ class StyleRecipe(Config):
     """Whether the discriminator sees the features of a frozen network; it has no R1."""
     teacher: str = "efficientnet-lite0"
     """That network: efficientnet-lite0, -lite1 or -lite2."""
+    variety: Weight = 0.0
+    """Weight of how far made pictures are from being as varied as real ones, by what that network sees."""
 
     former: ClassVar[Mapping[str, str]] = {"path": "path_length"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.projected or not self.variety, "variety needs a projected discriminator (--recipe projected).")
 
     @property
     def name(self) -> str:
@@ -177,6 +183,7 @@ class StyleRecipe(Config):
         return {"D_real": 1.0, "D_fake": 1.0, "D_R1": self.r1, "G_GAN": 1.0} | {
             "G_path": self.path_length,
             "G_structure": self.structure,
+            "G_variety": self.variety,
         }
 
     @classmethod

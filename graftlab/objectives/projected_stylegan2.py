@@ -2,12 +2,14 @@
 
 The teacher sees real and made pictures once, for both losses."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from graftlab.networks.layers import full
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.objectives.terms import Player, Terms, hinge_fake, hinge_real
+from graftlab.perception.distances import energy
 
 SMALLEST = 128  # pixels a side; of smaller pictures the teacher's coarsest maps would be a cell or two
 
@@ -20,6 +22,16 @@ def adversarial(
     if player == "generator":
         return {"G_GAN": -discriminator(made, labels).mean(1)}
     return {"D_real": hinge_real(discriminator(real, labels)), "D_fake": hinge_fake(discriminator(made, labels))}
+
+
+def variety(real: Maps, made: Maps) -> Terms:
+    """How far a batch is from being as varied as real pictures, by what the teacher sees in each on the whole.
+
+    A discriminator judges pictures one by one, so that a generator may leave out whole kinds (nights, say) unpunished;
+    the energy distance compares distributions (Cramer GAN: Bellemare et al. 2017)."""
+    with torch.autocast(made[0].device.type, enabled=False):
+        apart = [energy(full(a).mean((2, 3)), full(b).mean((2, 3))) for a, b in zip(made, real, strict=True)]
+    return {"G_variety": torch.stack(apart).mean(0)}
 
 
 def enlarge(images: Tensor) -> Tensor:

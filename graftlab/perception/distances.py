@@ -48,6 +48,22 @@ def sliced_wasserstein(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
     return (along_a - along_b).abs().mean((1, 2)) / (b.std((1, 2)) + 1e-3)
 
 
+def energy(made: Tensor, real: Tensor) -> Tensor:
+    """Energy distance of two batches (Szekely and Rizzo 2013), as a share of the second's spread: (N,), whose mean is 0
+    for samples of one distribution, more for others, and which is no larger on the average for small batches.
+
+    Vectors (N, D) and (M, D), each at least two. What is made too alike lies nearer to itself than to what is real."""
+
+    def apart(x: Tensor, y: Tensor) -> Tensor:
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")  # exactly 0 from itself
+
+    def spread(x: Tensor) -> Tensor:
+        return apart(x, x).sum(1) / (len(x) - 1)  # each from all others
+
+    scale = spread(real.detach()).mean() + 1e-8
+    return (2 * apart(made, real).mean(1) - spread(made)) / scale - 1
+
+
 def alike(a: Tensor, b: Tensor, nearness: float = 0.5) -> Tensor:
     """For every position of a, the most similar position of b: maps (N, C, h, w) to (N, h * w).
 

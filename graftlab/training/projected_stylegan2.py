@@ -11,7 +11,7 @@ from graftlab.config import StyleTrainConfig
 from graftlab.networks.noise import noise_source
 from graftlab.networks.projected import Maps, ProjectedDiscriminator
 from graftlab.networks.style import StyleGAN
-from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge
+from graftlab.objectives.projected_stylegan2 import SMALLEST, adversarial, enlarge, variety
 from graftlab.objectives.terms import HINGE_CHANCE, Augment, Terms
 from graftlab.perception.efficientnet import DEFAULT, JUDGE, channels, efficientnet_lite
 from graftlab.perception.features import FeatureNetwork
@@ -88,6 +88,8 @@ class ProjectedStyleTrainer(StyleTraining[ProjectedDiscriminator]):
         def convincing(part: Pass) -> Terms:
             both = kept.pop() if kept else draw(part)
             terms = self._adversarial("generator", self.discriminators, both.real, both.made, both.classes)
+            if self.config.recipe.variety and len(both.w) > 1:
+                terms |= variety(both.real, both.made)
             return terms | self._structure(both.w)
 
         figures = self._note_sign(self._minimise("discriminators", judging, len(images), chance=HINGE_CHANCE))

@@ -108,5 +108,6 @@ class StyleShowing(Trainer[StyleTrainConfig, StyleGAN, DiscriminatorsT]):
             ),
             ("R1", {"R1": points("D_R1")}, RAW),
             ("Path length", {"penalty": points("G_path")}, RAW),
+            *([("Want of variety", {"energy distance": points("G_variety")}, RAW)] if config.recipe.variety else []),
             *([("Distance to the base's structure", {"structure": points("G_structure")}, RAW)] if held else []),
         ]
