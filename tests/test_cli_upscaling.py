@@ -42,6 +42,11 @@ def test_several_pictures_and_folders(graft, large):
     assert graft("upscale", "photos", "--upscaler", "large.pth", "-o", "all").code == 0
     assert sorted(path.name for path in Path("all").iterdir()) == ["hill.png", "lake at dusk.png", "海.png"]
     assert shows("all/海.png", upscale(large, read(SEA)))
+    Path("photos/torn.png").write_bytes(Path(HILL).read_bytes()[:200])
+    told = graft("upscale", "photos", "--upscaler", "large.pth", "--workers", 2, "-o", "shared")
+    assert (told.code, "torn.png is missing: the picture is damaged" in told.err) == (0, True)
+    assert all(shows(f"shared/{file.name}", read(file)) for file in Path("all").iterdir())
+    Path("photos/torn.png").unlink()
     said = graft("upscale", "photos", HILL, "--upscaler", "large.pth", "-o", "all").refusal()
     assert "Two of the pictures would become all/hill.png" in said
 

@@ -6,23 +6,27 @@ from typing import Annotated
 
 import typer
 
-from graftlab.cli.desk import Desk, Device, Precision
+from graftlab.cli.desk import Desk, Device, Precision, Sharing
 from graftlab.cli.enlarging import UpscalerName
 from graftlab.cli.filming import is_still
+from graftlab.cli.options import spread
 from graftlab.cli.output import file_or_folder, numbered, spare
-from graftlab.cli.progress import bar, say
-from graftlab.data.sources import open_photos
+from graftlab.cli.progress import bar, resumable, say
+from graftlab.data.image_source import printable
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS, dimensions, read
+from graftlab.images import FORMATS, read
 from graftlab.networks.model import Network
+from graftlab.rendering import many
 from graftlab.rendering.renderer import open_upscaling
 from graftlab.video.film import Film, enlarge, render
 from graftlab.video.reading import Video
 from graftlab.video.writing import Target
+from graftlab.work.bulk import Bulk
 
 FILMS = (".mp4", ".webm", ".gif", ".apng")  # what is written frame by frame
 
 
+@spread
 def upscale(
     sources: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, or one video.")],
     out: Annotated[
@@ -43,8 +47,9 @@ def upscale(
     ] = None,
     device: Device = None,
     precision: Precision = "float32",
+    bulk: Sharing = Bulk(),
 ) -> None:
-    """Enlarge pictures, or a video with its sound. Several become NAME-000 and so on, or go into a folder.
+    """Enlarge pictures (several become NAME-000 and so on, or go into a folder), or a video; the same command resumes.
 
     graft upscale hybrid.png -o large.png
 
@@ -52,8 +57,9 @@ def upscale(
 
     graft upscale walk.mp4 -o large.mp4 --upscaler RealESRGAN_x4plus.pth
     """
-    files = [file for source in sources for file in pictures_in(source)]
-    moving = len(files) == 1 and not is_still(files[0])
+    pictures = many.pictures_of(sources)
+    files = [each.path for each in pictures]
+    moving = len(files) == 1 and pictures[0].source is None and not is_still(files[0])
     if out is None:
         out = Path("upscaled.mp4" if moving else "upscaled.png")
     file_or_folder(out)
@@ -67,19 +73,19 @@ def upscale(
         write_film(desk, files[0], out, quality, codec)
         return
     names = names_for(files, out)
-    for file, name in zip(files, names, strict=True):
+    for name in names:
         spare(name, *files)
-        larger.check(*dimensions(file))
-    for file, name in zip(files, names, strict=True):
-        desk.write(read(file), name)
-
-
-def pictures_in(source: Path) -> list[Path]:
-    """A file itself, or the pictures of a folder by name."""
-    if not source.is_dir():
-        return [source]
-
-    return [source / name for name in open_photos(source).names]
+    if len(files) == 1:
+        picture = read(pictures[0].read())
+        larger.check(picture.shape[3], picture.shape[2])
+        desk.write(picture, names[0])
+        return
+    with resumable(), bar("upscaling", len(files)) as progress:
+        failed = many.upscale(desk, pictures, names, out, bulk, progress)
+    for missing, why in failed.items():
+        say(printable(f"{missing} is missing: {why}"))
+    for written in [out] if names[0].parent == out else [name for name in names if name.name not in failed]:
+        say(written)
 
 
 def names_for(files: Sequence[Path], out: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Pictures by the thousand, which many processes share: the codes of a library, lists of swaps, and sheets of them.
+"""Pictures by the thousand, which many processes share: codes of a library, lists of swaps, sheets, enlargements.
 
 A picture of a collection that cannot be read fails alone, with its reason; one that was named is refused.
 """
@@ -8,7 +8,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from graftlab.data.image_source import ImageSource, SourceError, content_key
 from graftlab.data.sources import open_photos
 from graftlab.editing import swaps
 from graftlab.errors import GraftError
-from graftlab.images import FORMATS
+from graftlab.images import FORMATS, dimensions, read
 from graftlab.networks.swapping import SwappingModel
 from graftlab.rendering.renderer import Renderer
 from graftlab.rendering.sheets import Named, draw_swaps
@@ -175,8 +175,6 @@ def swap(
     """Write the hybrids of a list. Returns which failed, by name, and why.
 
     GraftError if files of others are in the place of theirs, and if all fail."""
-    for each in wanted:
-        spare_others(out / each.name)
     quiet = _quiet(renderer)
     latest: dict[Path, tuple[Tensor, SwapCodes]] = {}
 
@@ -190,33 +188,75 @@ def swap(
         return latest[path]
 
     @torch.no_grad()
-    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
-        failed = {}
-        for done, number in enumerate(numbers, 1):
-            each = wanted[number]
-            try:
-                (a, structure), (b, texture) = known(each.structure), known(each.texture)
-                hybrid = quiet.network(a, b).decode(structure.mix(texture, texture=1), **quiet.rendering)
-                quiet.write(hybrid, into / each.name)
-            except GraftError as error:
-                failed[each.name] = str(error)
-            progress(done)
-        return failed
+    def draw(number: int) -> Tensor:
+        each = wanted[number]
+        (a, structure), (b, texture) = known(each.structure), known(each.texture)
+        return quiet.network(a, b).decode(structure.mix(texture, texture=1), **quiet.rendering)
 
     listed = [(str(each.structure), str(each.texture), each.name) for each in wanted]
     files = sorted({path for each in wanted for path in (each.structure, each.texture)})
     plan = {**_plan(renderer), "size": renderer.size, "own": renderer.own, "swaps": _digest(map(str, listed))}
     plan["pictures"] = _digest(map(key_of, files))
-    with carried_out(Work(make, len(wanted), SHARD, plan), out, bulk, progress) as results:
+    return _write(quiet, draw, [out / each.name for each in wanted], out, plan, bulk, progress)
+
+
+def upscale(
+    renderer: Renderer[Any],  # whose `larger` does the work
+    pictures: Sequence[Picture],
+    files: Sequence[Path],  # to write, one for each, in one folder
+    out: Path,  # that folder, or another name for all of them
+    bulk: Bulk = ALONE,
+    progress: Progress = silent,  # of pictures
+) -> dict[str, str]:
+    """Write pictures made larger. Returns which failed, by the names of their files, and why.
+
+    GraftError if files of others are in the place of theirs, for a picture that was named and is none, for any that
+    would become too large, and if all fail."""
+    assert renderer.larger is not None
+    for each in pictures:
+        size = None
+        with suppress(GraftError) if each.source else nullcontext():  # those of folders fail when their turn comes
+            size = dimensions(each.read())
+        if size:
+            renderer.larger.check(*size)
+    larger = {"factor": renderer.larger.factor, "tile": renderer.larger.tile, "names": [file.name for file in files]}
+    plan = {**_plan(renderer), "larger": _digest([larger]), "pictures": _digest(each.key() for each in pictures)}
+    return _write(_quiet(renderer), lambda number: read(pictures[number].read()), files, out, plan, bulk, progress)
+
+
+def _write(
+    renderer: Renderer[Any],
+    draw: Callable[[int], Tensor],
+    files: Sequence[Path],  # in one folder
+    out: Path,  # beside which is kept what is finished
+    plan: dict[str, Any],
+    bulk: Bulk,
+    progress: Progress,
+) -> dict[str, str]:
+    """Write numbered pictures; a GraftError of one is its reason to be missing, if it is not that of all."""
+    for file in files:
+        spare_others(file)
+
+    def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
+        failed = {}
+        for done, number in enumerate(numbers, 1):
+            try:
+                renderer.write(draw(number), into / files[number].name)
+            except GraftError as error:
+                failed[files[number].name] = str(error)
+            progress(done)
+        return failed
+
+    with carried_out(Work(make, len(files), SHARD, plan), out, bulk, progress) as results:
         if results is None:
             return {}
-        if len(results.failed) == len(wanted):
+        if len(results.failed) == len(files):
             first = next(iter(results.failed.values()))
-            raise GraftError(f"None of the {len(wanted)} swaps can be made; the first: {first}")
-        out.mkdir(parents=True, exist_ok=True)
+            raise GraftError(f"None of the {len(files)} pictures can be made; the first: {first}")
+        files[0].parent.mkdir(parents=True, exist_ok=True)
         for folder in results.folders:
             for file in sorted(folder.iterdir()):
-                file.replace(out / file.name)
+                file.replace(files[0].parent / file.name)
         return results.failed
 
 
@@ -267,9 +307,9 @@ def _plan(renderer: Renderer[Any]) -> dict[str, Any]:
     return {**told, "recipe": renderer.recipe, "refine": renderer.refine, "square": renderer.square}
 
 
-def _digest(texts: Iterable[str]) -> str:
-    """Of many texts one."""
+def _digest(told: Iterable[Any]) -> str:
+    """One text for many, or for whatever else JSON can write."""
     digest = hashlib.sha256()
-    for text in texts:
-        digest.update(json.dumps(text).encode())
+    for each in told:
+        digest.update(json.dumps(each).encode())
     return digest.hexdigest()
