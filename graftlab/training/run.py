@@ -64,6 +64,7 @@ MAY_CHANGE = (
     "recipe.r1",
     "recipe.patch_r1",
     "recipe.path_length",
+    "recipe.variety",
     "recipe.l1",
     "recipe.texture",
     "recipe.structure",
