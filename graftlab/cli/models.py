@@ -244,9 +244,7 @@ def demo(
     desk = autoencoder(model=model, square=True)
     structure, texture = (desk.read(example(name)) for name in DEMO_PAIR)
     start = time.perf_counter()
-    there, back = (
-        swaps.swap(desk.model, *pair, **desk.rendering) for pair in ((structure, texture), (texture, structure))
-    )
+    there, back = swaps.both(desk.model, structure, texture, **desk.rendering)
     seconds = time.perf_counter() - start
     pair = sheet(
         [[structure, texture, there, back]],

@@ -20,19 +20,10 @@ from graftlab.errors import GraftError
 
 LABELS = "dataset.json"
 ADVICE = "put the photos of each class into a folder of its own"
-SPLITS = {
-    "train",
-    "training",
-    "val",
-    "valid",
-    "validation",
-    "eval",
-    "test",
-    "testing",
-}  # parts of a data set, no classes
-NUMBERED = re.compile(
-    r"(.*/)?(\d{5})/img\2\d{3}\.\w+"
-)  # a photo's name by NVIDIA's dataset tool, a thousand in a folder
+# Folders that are parts of a data set, no classes.
+SPLITS = frozenset(["train", "training", "val", "valid", "validation", "eval", "test", "testing"])
+# A photo's name by NVIDIA's dataset tool, a thousand in a folder.
+NUMBERED = re.compile(r"(.*/)?(\d{5})/img\2\d{3}\.\w+")
 
 
 @dataclass(frozen=True, eq=False)
