@@ -53,7 +53,10 @@ def refused_briefly(words, act, *args, **kwargs):
         ({"patch_size": 24}, "patch_size must be a power of two, not 24; use 32"),
         ({"patch_size": 512}, "patch_size must be between"),
         ({"patch_hidden": 1}, "patch_hidden must be"),
-        ({"encoder_capacity": 0.001}, "encoder_capacity 0.001 leaves a layer without channels; raise it"),
+        (
+            {"encoder_capacity": 0.001},
+            "encoder_capacity 0.001 leaves a layer without channels at size .*; raise it",
+        ),
         ({"encoder_growth": 0.1}, "encoder_capacity .* leaves a layer without channels"),
         ({"generator_capacity": 0.001}, "generator_capacity .* leaves a layer without channels"),
         ({"discriminator_capacity": 1e-4}, "discriminator_capacity .* leaves a layer without channels"),

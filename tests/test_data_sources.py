@@ -498,7 +498,7 @@ def test_nothing_to_open(tmp_path):
             tmp_path / "noise.zip", b"PK\x03\x04 and then nothing"
         ): "images, but a zip that is cut off or damaged; fetch",
         put(tmp_path / "set.tfrecords", bytes(99)): r"images, but records \(export the pictures as files",
-        put(tmp_path / "set.tar.gz", gzip.compress(bytes(10240))): r"images, but archive \(unpack it",
+        put(tmp_path / "set.tar.gz", gzip.compress(bytes(10240))): r"images, but an archive \(unpack it",
     }
     for path, reason in cases.items():
         with pytest.raises(GraftError, match=reason) as caught:

@@ -452,6 +452,7 @@ def test_segments_that_are_too_short():
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "camera RAW"),
         (b"FUJIFILMCCD-RAW 0201", "camera RAW"),
+        (b"Rar!\x1a\x07\x01\0", "an archive: unpack it"),
         (b"\x76\x2f\x31\x01", "OpenEXR.* PNG"),
         (b"#?RADIANCE\n", "Radiance HDR.* PNG"),
         (b"8BPS\0\1", "Photoshop.* PNG"),

@@ -59,7 +59,11 @@ class SwappingConfig(Config):
             "patch_capacity": map(self.patch_channels, self.patch_resolutions),
         }
         for name, counts in channels.items():
-            require(min(counts) >= 1, f"{name} {getattr(self, name)} leaves a layer without channels; raise it.")
+            require(
+                min(counts) >= 1,
+                f"{name} {getattr(self, name)} leaves a layer without channels at size {self.size}; raise it (or "
+                "take a larger preset), or take a smaller size.",
+            )
 
     @property
     def stride(self) -> int:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from graftlab.data.image_source import ENDS, ImageSource, check_bytes, key_of_ends, printable
 from graftlab.data.left_out import (
+    ARCHIVE,
     ARCHIVES,
     FORBIDDEN,
     LINK,
@@ -23,6 +24,7 @@ from graftlab.data.left_out import (
     REMEDIES,
     RUN,
     SPECIAL,
+    VIDEO,
     LeftOut,
     aside,
     is_run,
@@ -80,7 +82,8 @@ def _instead(head: bytes, name: str) -> str:
         return "a zip that is cut off or damaged; fetch it again"
     if kind is None:
         return "one picture; give the folder that it is in"
-    return f"{'something else' if kind == OTHER else kind} ({REMEDIES[kind]}); give its pictures in a folder"
+    what = {OTHER: "something else", ARCHIVE: "an archive", VIDEO: "a video"}.get(kind, kind)
+    return f"{what} ({REMEDIES[kind]}); give its pictures in a folder"
 
 
 def open_photos(path: str | Path) -> ImageSource:
