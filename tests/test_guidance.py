@@ -173,7 +173,7 @@ def test_the_best_is_kept_and_it_ends_when_nothing_gets_better(codes):
     assert still.done == 12
 
 
-def test_w_and_w_plus(codes):
+def test_w_and_w_plus(codes, monkeypatch):
     model = tiny.stylegan2()
     start = Codes.cat([model.codes_of([seed], 0.7) for seed in (1, 2)])
     plus, plain = (
@@ -188,6 +188,9 @@ def test_w_and_w_plus(codes):
     moved = plus.codes.w - start.w
     assert differ(moved[:, 1:], moved[:, :1].expand_as(moved[:, 1:])) > 0.01
     refused("have no texture", guide, model, start, "red", words=WORDS, part="texture")
+    monkeypatch.setattr("graftlab.inversion.guidance.NEAR", 0.01)
+    slight = guide(model, start, "red", neutral="grey", words=WORDS, settings=FAST)
+    assert (slight.codes.w - start.w).norm() < 0.9 * moved.norm()  # the best angle alone
     refused("no places that a mask could choose", guide, model, start, "red", words=WORDS, mask=torch.ones(1, 1, 8, 8))
 
 

@@ -31,6 +31,7 @@ TRIED = 16  # textures at once
 UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
 SPACES = ("w", "w+")
 FAR = 0.8  # length of a change up to which going farther counts, too, where every texture is one that can be drawn
+NEAR = 0.3  # the same for w, of which the first small step may have the best angle, and nobody sees it
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Guidance(Generic[CodesT]):
         self.normal = {name for name in self.moving if _normal(getattr(self.start, name))}
         self.textures = textures if "texture" in self.moving else None
         self.axes = None if self.textures is None else self.textures.texture.axes.to(self.start.texture)
-        self.whole = SLIGHT if self.axes is None else FAR
+        self.whole = FAR if self.axes is not None else NEAR if "w" in self.moving else SLIGHT
         free = {name: self._still(name, getattr(self.start, name)) for name in self.moving}
         rates = {name: settings.structure_rate if name == "structure" else settings.learning_rate for name in free}
         self.best = {name: each.clone() for name, each in free.items()}
