@@ -111,7 +111,7 @@ def diff(
 
 def resize_model(
     model: Annotated[str, typer.Argument(help="A StyleGAN2: a file or a name.")],
-    out: Annotated[Path, out_file("Model to write.")] = Path("resized.safetensors"),
+    out: Annotated[Path, out_file("Model to write.", writable)] = Path("resized.safetensors"),
     size: Annotated[int | None, typer.Option(min=1, help="Larger side of the pictures, pixels.")] = None,
     aspect: Annotated[str | None, typer.Option(help="Width and height in proportion: 2:1, 2:3.")] = None,
     device: Device = None,

@@ -13,7 +13,7 @@ from graftlab.blending.blend import swapped
 from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare
+from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare, writable
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
@@ -193,7 +193,7 @@ def toonify(
 @spread
 def train_encoder(
     model: Annotated[str, typer.Argument(help="The StyleGAN whose pictures it learns to encode.")],
-    out: NewFile = Path("encoder.safetensors"),
+    out: Annotated[Path, out_file("File to write.", writable)] = Path("encoder.safetensors"),
     resume: Resume = True,
     as_json: Json = False,
     device: Device = None,

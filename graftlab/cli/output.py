@@ -31,6 +31,12 @@ def writable(path: Path) -> Path:
     return path
 
 
+def no_model(path: Path) -> Path:
+    """The same for what is no model, and replaces none."""
+    spare_others(place(path), models=True)
+    return path
+
+
 def picture(path: Path) -> Path:
     """The path, if a picture can be written there."""
     if path.suffix.lower() not in FORMATS:
@@ -45,12 +51,12 @@ def file_or_folder(path: Path) -> Path:
     return path if path.is_dir() else place(path)
 
 
-def new_file(help: str, check: Callable[[Path], Path] = writable, *names: str) -> Any:
+def new_file(help: str, check: Callable[[Path], Path] = no_model, *names: str) -> Any:
     """An option for a file to write, which is checked before any work is done."""
     return typer.Option(*names, help=help, callback=lambda path: path and check(path))
 
 
-def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
+def out_file(help: str, check: Callable[[Path], Path] = no_model) -> Any:
     """The option for what a command is to write above all."""
     return new_file(help, check, "--out", "-o")
 
