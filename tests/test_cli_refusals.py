@@ -311,6 +311,11 @@ def test_a_model_is_not_written_over_by_what_is_none(graft, kin, refused):
     command = ("encode", HILL, "-m", "a.safetensors", "-o", "b.safetensors")
     assert "is a model" in refused(*command, naming="b.safetensors")
     assert graft(*command, "--overwrite").code == 0
+    kin("stylegan2")
+    for model in "ab":
+        refused(
+            "sample", "-m", "a.safetensors", "--seeds", 1, "--codes", f"{model}.safetensors", naming=f"{model}.safet"
+        )
 
 
 @pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")

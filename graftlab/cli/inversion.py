@@ -13,7 +13,7 @@ from graftlab.blending.blend import swapped
 from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare, writable
+from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
@@ -90,7 +90,7 @@ def invert(
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
-        spare(target, *photos, model, search.encoder)
+        spare(target, *photos, model, search.encoder, by_model=target == bent)
     if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
@@ -193,7 +193,7 @@ def toonify(
 @spread
 def train_encoder(
     model: Annotated[str, typer.Argument(help="The StyleGAN whose pictures it learns to encode.")],
-    out: Annotated[Path, out_file("File to write.", writable)] = Path("encoder.safetensors"),
+    out: NewFile = Path("encoder.safetensors"),
     resume: Resume = True,
     as_json: Json = False,
     device: Device = None,
@@ -207,7 +207,7 @@ def train_encoder(
     On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train-encoder alps.safetensors
     """
 
-    spare(out, model)
+    spare(out, model, by_model=True)
     settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
     if not speaks():  # one of several processes, and not the one that writes

@@ -31,12 +31,6 @@ def writable(path: Path) -> Path:
     return path
 
 
-def no_model(path: Path) -> Path:
-    """The same for what is no model, and replaces none."""
-    spare_others(place(path), models=True)
-    return path
-
-
 def picture(path: Path) -> Path:
     """The path, if a picture can be written there."""
     if path.suffix.lower() not in FORMATS:
@@ -51,24 +45,24 @@ def file_or_folder(path: Path) -> Path:
     return path if path.is_dir() else place(path)
 
 
-def new_file(help: str, check: Callable[[Path], Path] = no_model, *names: str) -> Any:
+def new_file(help: str, check: Callable[[Path], Path] = writable, *names: str) -> Any:
     """An option for a file to write, which is checked before any work is done."""
     return typer.Option(*names, help=help, callback=lambda path: path and check(path))
 
 
-def out_file(help: str, check: Callable[[Path], Path] = no_model) -> Any:
+def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
     """The option for what a command is to write above all."""
     return new_file(help, check, "--out", "-o")
 
 
-def spare(out: Path | None, *inputs: str | Path | None) -> None:
-    """Refuse to write over a file that the command reads, or that is none of graftlab's; None is one that was not
-    given."""
+def spare(out: Path | None, *inputs: str | Path | None, by_model: bool = False) -> None:
+    """Refuse to write over a file that the command reads, or that is none of graftlab's, or a model unless by one;
+    None is a file that was not given."""
     for path in inputs:
         if out and path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
     if out:
-        spare_others(out)
+        spare_others(out, models=not by_model)
 
 
 def numbered(out: Path, count: int) -> list[Path]:

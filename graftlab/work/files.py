@@ -29,7 +29,7 @@ _REMEDIES = {
 }
 
 MARKS = (b"graftlab", b'"graft ')  # the program that wrote a file, or the command in its recipe
-MODEL = rb'\"config\": '  # in the header of a network of ours
+MODEL = rb"\"config\": "  # in the header of a network of ours
 _replacing: ContextVar[bool] = ContextVar("replacing", default=False)
 
 LARGEST_TABLE = 8 << 20  # bytes
