@@ -36,6 +36,7 @@ _OTHERS = {
     rb"8BP[SB]": "is a Photoshop file of a kind not read here: export it as PNG",
     rb".{128}DICM": "is in DICOM: convert it to PNG",
     rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "is an archive: unpack it and name a picture",
+    rb".{6}\0\0\{\"": "is a file of tensors, as models and codes are: name a picture ('graft decode' draws codes)",
     rb"%PDF": "is a PDF: export its pictures as PNG",
     rb"\s*<(\?xml|svg)": "is a drawing (SVG), not a picture of pixels: export it as PNG",
     rb"II[*+]\0|MM\0[*+]": "is a damaged TIFF, or of a kind not read here: export it with 8 or 16 bits per channel",
