@@ -312,7 +312,7 @@ def test_a_model_is_not_written_over_by_what_is_none(graft, kin, refused):
     assert "is a model" in refused(*command, naming="b.safetensors")
     assert graft(*command, "--overwrite").code == 0
     kin("stylegan2")
-    for model in "ab":
+    for model in ("a.safetensors", "b.safetensors"):
         refused(
             "sample", "-m", "a.safetensors", "--seeds", 1, "--codes", f"{model}.safetensors", naming=f"{model}.safet"
         )
