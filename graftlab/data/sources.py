@@ -24,7 +24,6 @@ from graftlab.data.left_out import (
     REMEDIES,
     RUN,
     SPECIAL,
-    VIDEO,
     LeftOut,
     aside,
     is_run,
@@ -37,7 +36,7 @@ from graftlab.data.remote import url_of
 from graftlab.data.shards import INDEX, ShardSource, is_index
 from graftlab.errors import GraftError
 from graftlab.images import LOG
-from graftlab.images.plugins import HEAD
+from graftlab.images.plugins import HEAD, VIDEO
 from graftlab.work import examples
 from graftlab.work.parallel import PerProcess
 
