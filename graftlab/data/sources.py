@@ -41,6 +41,7 @@ from graftlab.work import examples
 from graftlab.work.parallel import PerProcess
 
 FOLDER = "folder"  # to be entered
+HELPED = {"HEIF", "JXL"}  # names that Pillow knows once a helper has been at work: here the content decides at any time
 NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names but not their pixels
 
 
@@ -185,7 +186,8 @@ def _kind_of_entry(entry: os.DirEntry[str]) -> str | None:
 @cache
 def _extensions() -> frozenset[str]:
     formats = Image.registered_extensions().items()
-    return frozenset(extension for extension, kind in formats if kind in Image.OPEN and kind not in NOT_PHOTOS)
+    photos = Image.OPEN.keys() - NOT_PHOTOS - HELPED
+    return frozenset(extension for extension, kind in formats if kind in photos)
 
 
 def _is_image_name(name: str) -> bool:
