@@ -263,7 +263,8 @@ class StyleCodes(Codes):
         GraftError for layers that the codes do not have."""
         count, chosen = self.w.shape[1], list(layers)
         if unknown := [layer for layer in chosen if not 0 <= layer < count]:
-            raise GraftError(f"These codes have layers 0 to {count - 1}, not {', '.join(map(str, unknown))}.")
+            told = ", ".join(map(str, unknown[:3])) + " and more" * (len(unknown) > 3)
+            raise GraftError(f"These codes have layers 0 to {count - 1}, not {told}.")
         share = torch.zeros(1, count, 1)
         share[:, chosen] = 1
         return self.mix(other, w=share)

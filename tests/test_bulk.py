@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from tiny import pictures
 
 from graftlab.codes import Codes
 from graftlab.images import read
+from graftlab.rendering import Renderer, many
+from graftlab.rendering.many import read_swaps
 from graftlab.video.film import Film, frame_rate, render
 from graftlab.work import bulk as module
 from graftlab.work import shards as claims
 from graftlab.work.bulk import Bulk, carried_out
+from graftlab.work.progress import silent
 from graftlab.work.shards import Work, folder_of, open_shards, rotated
 
 NOBODY = 2**31 - 1  # no process has this number
@@ -213,6 +217,21 @@ def test_films_are_the_same_bytes_however_they_are_shared(tmp_path, monkeypatch)
     refused("follow from each other; leave out --shard", render, followed, tmp_path / "g.mp4", bulk=Bulk(workers=2))
 
 
+def test_one_process_alone_shows_how_far_a_picture_is(model, photos, tmp_path):
+    told = []
+
+    @contextmanager
+    def watch(what, *about, **more):
+        told.append(what)
+        yield silent
+
+    renderer = Renderer(model, refine=1, watch=watch, size=32, square=True)
+    many.encode(renderer, many.pictures_of([photos]))
+    assert told == ["refining"] * 3
+    many.encode(renderer, many.pictures_of([photos]), tmp_path / "c", Bulk(report=tmp_path / "report.json"))
+    assert len(told) == 3
+
+
 def test_encode_takes_folders_and_swaps_lists(graft):
     Path("photos/broken.png").write_bytes(b"no picture")
     said = graft("encode", "photos", "@peaks", "--square", "-o", "one/c.safetensors")
@@ -237,6 +256,13 @@ def test_encode_takes_folders_and_swaps_lists(graft):
     before = Path("h/hill.png").read_bytes()
     assert graft("hybrids", "list.csv", "-o", "h", "--size", "32", "--shard=2/2").code == 0
     assert Path("h/hill.png").read_bytes() == before  # whose recipe says nothing of shards
+    Path("list.csv").write_text(
+        "Structure;Texture;Name\nphotos/hill.png;@peaks;hill.png\n", "utf-16"
+    )  # a spreadsheet's
+    assert [(swap.structure.name, swap.name) for swap in read_swaps(Path("list.csv"))] == [("hill.png", "hill.png")]
+    assert "photos is a folder: name a list" in graft("hybrids", "photos").refusal()
+    Path("list.csv").write_text("häuser.png,a.png", "latin-1")
+    assert "it is no text in UTF-8" in graft("hybrids", "list.csv").refusal()
     for text, sentence in (
         ("a.png", "a line is STRUCTURE,TEXTURE"),
         ("a.png,b.png,../c.png", "no name of a picture without folders"),

@@ -53,6 +53,9 @@ def test_fit_writes_what_python_finds(graft, model):
         f"component {i + 1}: {share:.1%} of the variance" for i, share in enumerate(wanted.explained.tolist())
     ]
     assert str(Path("new/mine.safetensors")) in result.err
+    assert "could not be read" not in result.err
+    Path("photos/torn.png").write_bytes(Path(HILL).read_bytes()[:200])
+    assert "1 photo could not be read." in graft("directions", "fit", "photos", "-k", 2).err
 
 
 def test_fit_takes_any_source_size_and_sample(graft, model):

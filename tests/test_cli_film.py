@@ -262,6 +262,8 @@ def test_walks_through_seeds(graft, style):
     command = (*seeds, "--path", "spline", "--loop", "--psi", "0.3:1", "--hold-layers", "0-1")
     wrote(graft, command, from_way(renderer, way, 4, FPS, True))
     assert graft("film", "walk", "--seeds", "1-4", "-m", "style.safetensors", "--path", "noise", *SHORT).code == 0
+    alone = graft("film", "walk", HILL, "-m", "style.safetensors", *SHORT).refusal()
+    assert alone.startswith("graft: A walk needs two")  # and nothing of a search
     for path in ("spherical", "circle"):
         assert graft("film", *seeds, "--path", path).code == 0
         first = style.decode(style.codes_of([3], psi=0.7), "const").clamp(-1, 1)

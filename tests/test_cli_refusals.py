@@ -306,6 +306,16 @@ def test_files_of_others_are_written_over_on_demand_alone(graft, refused, name):
         assert path.stat().st_size > 20
 
 
+def test_a_model_is_not_written_over_by_what_is_none(graft, kin, refused):
+    kin("autoencoder")
+    command = ("encode", HILL, "-m", "a.safetensors", "-o", "b.safetensors")
+    assert "is a model" in refused(*command, naming="b.safetensors")
+    assert graft(*command, "--overwrite").code == 0
+    kin("stylegan2")
+    for model in ("a.safetensors", "b.safetensors"):
+        refused("sample", "-m", "a.safetensors", "--seeds", 1, "--codes", model, naming=model)
+
+
 @pytest.mark.skipif(not (sys.platform == "linux" and os.geteuid() == 0), reason="only root mounts a small disk")
 def test_a_full_disk(refused):
     disk = Path("disk")

@@ -208,6 +208,7 @@ def test_refusals(refuses):
     mistakes = (
         (("panorama", HILL, SEA), "--square"),
         (("panorama", HILL), "two"),
+        (("panorama", "photos"), "photos is a folder: name the pictures in it"),
         (("panorama", HILL, LAKE, "--overlap", "10"), "10 cells, not 10"),
         (("panorama", HILL, LAKE, "--overlap", "wide"), "'wide'"),
         (("panorama", HILL, LAKE, "--overlap", "-1"), "'-1'"),

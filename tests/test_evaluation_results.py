@@ -153,7 +153,7 @@ def test_folders_that_cannot_be_used(photos, tmp_path):
     for path in sorted(photos.iterdir())[1:]:
         path.unlink()
     refused(
-        "one readable photo of 32 x 32 pixels or more, and a swap needs two: give more, or measure at",
+        "one readable photo of 32 x 32 pixels or more, and this needs two: give more, or measure at",
         folder,
         model(),
         photos,

@@ -101,4 +101,6 @@ def test_a_film_that_follows_its_song(graft):
     assert len(hear("f.mp4")) > 70  # two seconds
     assert "--sound is for .mp4 and .webm" in graft(*walk, "--sound", "song.wav", "-o", "f.gif").refusal()
     assert "has no sound" in graft(*walk, "--sound", "f/1.png", "-o", "g.mp4").refusal()
+    said = graft(*walk, "--psi", "0.4:1:song.mp3:drums", "-o", "h.mp4").refusal()
+    assert "of a sound loudness, bass, mid, treble, onsets), not '0.4:1:song.mp3:drums'" in said
     assert "--pace takes a curve, as" in graft(*walk, "--pace", "2", "-o", "h.mp4").refusal()

@@ -467,6 +467,7 @@ def test_segments_that_are_too_short():
         (bytes(300), "begins with zeros"),
         (b"\0\5\x16\7\0\2\0\0Mac OS X", "macOS keeps beside a file"),
         (b"once upon a time", "not an image in a format known here"),
+        (b'\xf0\1\0\0\0\0\0\0{"__metadata__":{', "is a file of tensors, as models and codes are: name a picture"),
     ],
 )
 def test_what_is_no_picture_is_named(start, what, monkeypatch):

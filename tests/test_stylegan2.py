@@ -67,6 +67,7 @@ def test_style_mixing() -> None:
     assert torch.equal(mixed.w, torch.cat([w.w[:1, :4], w.w[1:, 4:]], dim=1))
     assert tiny.differ(model.decode(mixed), io["A.mix_inject4_img_const"]) < CLOSE
     refused("layers 0 to 9, not 10, -1", w.style_mix, w, [3, 10, -1])
+    refused("not 10, 11, 12 and more", w.style_mix, w, range(100))
 
 
 # -- the textbook form -------------------------------------------------------------------------------------------------

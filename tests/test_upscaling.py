@@ -304,5 +304,10 @@ def test_files_that_do_not_fit_are_refused(layout, tmp_path):
     for how in ("missing", "unknown", "no convolution", "no tensor", "another shape"):
         torch.save({"params": damaged(theirs(make(), names), how)}, path)
         refused(r"x\.pth (does not fit|is no upscaler|is an upscaler)", load, path, device="cpu")
+    state = theirs(make(), names)
+    *_, last = convolutions = [name for name in state if state[name].ndim == 4]
+    gray = {last: state[last][:4]} if layout == "small" else {convolutions[0]: state[convolutions[0]][:, :1]}
+    torch.save({"params": {**state, **gray}}, path)
+    refused("pictures that are not in three colours", load, path, device="cpu")
     torch.save({"params": {"conv_first.weight": torch.zeros(4, 3, 3, 3), "layers.0.norm.weight": torch.zeros(4)}}, path)
     refused("of a kind that graftlab does not know; it reads those of ESRGAN", load, path, device="cpu")

@@ -63,7 +63,7 @@ def blend(
     if out is not None:
         if out.suffix != EXTENSION:
             raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
-        spare(writable(out), *models, *rule.files)
+        spare(writable(out), *models, *rule.files, by_model=True)
     if samples is not None:
         spare(samples, *inputs.files, *rule.files)
     if inputs.seeds is inputs.photo is None:
@@ -123,7 +123,7 @@ def resize_model(
     graft resize-model alpine-128 --aspect 2:1 --size 256 -o wide.safetensors
     """
 
-    spare(out, model)
+    spare(out, model, by_model=True)
     if size is None and aspect is None:
         raise GraftError("Say what is to change: --size, --aspect, or both.")
     sides = None if aspect is None else parse_aspect(aspect)

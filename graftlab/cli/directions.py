@@ -25,9 +25,9 @@ from graftlab.cli.direction_files import File, OutFile, print_directions
 from graftlab.cli.options import spread
 from graftlab.cli.output import Json, Out, spare
 from graftlab.cli.photo_search import PhotoSearch
-from graftlab.cli.progress import bar, console, say
+from graftlab.cli.progress import bar, console
 from graftlab.cli.style import Psi
-from graftlab.cli.textures import From, open_distribution
+from graftlab.cli.textures import From, keep_fitted, open_distribution
 from graftlab.cli.words import TextModelName, open_words
 from graftlab.editing import directions as editing
 from graftlab.editing import fitting, style_directions, word_directions
@@ -231,9 +231,8 @@ def text(
 
 def keep(found: Directions, out: Path, as_json: bool) -> None:
     """Save directions; say what they are, and where."""
-    found.save(out)
+    keep_fitted(found, out)
     print_directions(found, as_json)
-    say(out)
 
 
 @spread

@@ -90,7 +90,7 @@ def invert(
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film] if film else []), *([bent] if tune else [])]
     for target in (*written, shown):
-        spare(target, *photos, model, search.encoder)
+        spare(target, *photos, model, search.encoder, by_model=target == bent)
     if len({*written, shown}) <= len(written):
         raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
     if film:
@@ -207,7 +207,7 @@ def train_encoder(
     On several GPUs: torchrun --nproc-per-node 4 --no-python -- graft train-encoder alps.safetensors
     """
 
-    spare(out, model)
+    spare(out, model, by_model=True)
     settings = EncoderTraining(**training)
     network = stylegan(model, "const", 0, device, "float32").model
     if not speaks():  # one of several processes, and not the one that writes

@@ -55,14 +55,14 @@ def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
     return new_file(help, check, "--out", "-o")
 
 
-def spare(out: Path | None, *inputs: str | Path | None) -> None:
-    """Refuse to write over a file that the command reads, or that is none of graftlab's; None is one that was not
-    given."""
+def spare(out: Path | None, *inputs: str | Path | None, by_model: bool = False) -> None:
+    """Refuse to write over a file that the command reads, or that is none of graftlab's, or a model unless by one;
+    None is a file that was not given."""
     for path in inputs:
         if out and path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
     if out:
-        spare_others(out)
+        spare_others(out, models=not by_model)
 
 
 def numbered(out: Path, count: int) -> list[Path]:

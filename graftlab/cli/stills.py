@@ -33,6 +33,8 @@ FADE = "Length of the cross-fade, in cells, or in pixels as 16px."
 def several(photos: list[Path]) -> list[Path]:
     """The paths, if they are two or more."""
     if len(photos) < 2:
+        if photos[0].is_dir():
+            raise GraftError(f"{photos[0]} is a folder: name the pictures in it, in their order.")
         raise GraftError(f"{photos[0]} is one picture, and this takes two or more; name another (the same will do).")
     return photos
 

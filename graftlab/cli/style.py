@@ -93,6 +93,7 @@ def sample(
     alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
     for name in alone.values():
         spare(name)
+    spare(codes, options.model)
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)

@@ -13,6 +13,7 @@ from graftlab.cli.output import Json, NewFile, Out, print_figures, spare
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi, Seeds
 from graftlab.data.image_source import printable
+from graftlab.editing.directions import Directions
 from graftlab.editing.distributions import RECONSTRUCTION, Distribution, beside, distribution
 from graftlab.editing.novelty import BEYOND, measure
 from graftlab.errors import GraftError
@@ -50,6 +51,13 @@ def fit(
     model, side = options.open()
     with bar("encoding", most) as progress:
         found = distribution(model, photos, side, axes, most, options.seed, progress, mixture)
+    keep_fitted(found, out)
+
+
+def keep_fitted(found: Directions | Distribution, out: Path) -> None:
+    """Save what was fitted to photos; say where, and how many of them are not in it."""
+    if missing := found.about.get("unreadable"):
+        say(f"{missing} photo{'s' * (missing > 1)} could not be read.")
     say(found.save(out))
 
 

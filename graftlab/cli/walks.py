@@ -1,5 +1,6 @@
 """`graft film recurse`, `walk` and `sweep`: films that begin with pictures, codes or seeds."""
 
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ from graftlab.checkpoints.containers.contents import open_contents
 from graftlab.checkpoints.load import bundled_directions
 from graftlab.checkpoints.native import header_of
 from graftlab.cli.desk import DEFAULT_MODEL, Desk, Square
-from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions
+from graftlab.cli.filming import Ease, Loop, Shooting, TextureOptions, is_still
 from graftlab.cli.options import spread
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.style import Psi
@@ -28,7 +29,8 @@ from graftlab.video.curves import Curve, names_curve, parse_curve
 from graftlab.video.films import recurse as recursion
 from graftlab.video.films.detail import Detail
 from graftlab.video.films.timeline import Key, Timeline
-from graftlab.video.films.walk import TURNS
+from graftlab.video.films.walk import TURNS, leg
+from graftlab.video.hearing import HEARD
 from graftlab.work.texts import parse_classes, parse_range, parse_seeds, parse_shifts
 
 PATHS = ("linear", "spherical", "spline", *TURNS)
@@ -172,12 +174,14 @@ def walk(
         numbers = parse_seeds(seeds)
         frames, fps = shooting.length(legs(path, len(numbers), loop))
         course["pace"] = pace and over_time(pace, "--pace", frames / fps)
-        drawn_to = parse_curve(psi or "", float(frames / fps)) or parse_range(psi or "0.7", "--psi")
+        drawn_to = ends_or_curve(psi or "0.7", "--psi", frames / fps)
         course["label"] = None if label is None else parse_classes(label)
         film = films.walk_seeds(desk, numbers, frames / fps, fps, path, loop, ease, drawn_to, **course)  # type: ignore[arg-type]
     else:
         if psi or label is not None:
             raise GraftError("--psi and --class are for --seeds.")
+        if path not in TURNS and len(keys or []) == 1 and is_still((keys or [])[0]):
+            leg(1, loop)  # refuses, before the codes of a StyleGAN's photo are searched for
         desk, codes = open_keys(shooting, keys or [], square, finding)
         frames, fps = shooting.length(legs(path, len(codes), loop))
         course["pace"] = pace and over_time(pace, "--pace", frames / fps)
@@ -195,14 +199,23 @@ def legs(path: str, keys: int, loop: bool) -> float:
     return 2 * max(2, TURNS.get(path, keys if loop else keys - 1))
 
 
-def over_time(text: str, option: str, seconds: Fraction) -> Curve:
+def over_time(text: str, option: str, seconds: Fraction, or_else: str = "") -> Curve:
     """The curve that an option names. GraftError if it names none."""
     curve = parse_curve(text, float(seconds))
     if curve is None:
         raise GraftError(
-            f"{option} takes a curve, as 0=1,0.5=0.2,1=1, curve.csv or 0.2:1:song.mp3:onsets, not '{text:.60}'."
+            f"{option} takes {or_else}a curve, as 0=1,0.5=0.2,1=1, curve.csv or 0.2:1:song.mp3:onsets (a file that is "
+            f"there; of a sound {', '.join(HEARD)}), not '{text:.60}'."
         )
     return curve
+
+
+def ends_or_curve(text: str, option: str, seconds: Fraction) -> tuple[float, float] | Curve:
+    """The first and the last number that an option names, or a curve."""
+    if not names_curve(text):
+        with suppress(GraftError):
+            return parse_range(text, option)
+    return over_time(text, option, seconds, "a number or two, such as 0.7 or 0.3:1, or ")
 
 
 def directions_of(file: str | None, model: str) -> Directions:
@@ -242,7 +255,7 @@ def sweep(
 
     found, once = Directions.load(file), once or names_curve(gains)
     frames, fps = shooting.length(4 if once else 8)
-    ends = parse_curve(gains, float(frames / fps)) or parse_range(gains, "--gains")
+    ends = ends_or_curve(gains, "--gains", frames / fps)
     if file in bundled_directions() and shooting.model == DEFAULT_MODEL:  # they are another model's, by that name
         shooting = replace(shooting, model=file)
     rows = None if layers is None else parse_seeds(layers, "--layers")

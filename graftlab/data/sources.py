@@ -24,7 +24,6 @@ from graftlab.data.left_out import (
     REMEDIES,
     RUN,
     SPECIAL,
-    VIDEO,
     LeftOut,
     aside,
     is_run,
@@ -37,10 +36,12 @@ from graftlab.data.remote import url_of
 from graftlab.data.shards import INDEX, ShardSource, is_index
 from graftlab.errors import GraftError
 from graftlab.images import LOG
-from graftlab.images.plugins import HEAD
+from graftlab.images.plugins import HEAD, VIDEO
+from graftlab.work import examples
 from graftlab.work.parallel import PerProcess
 
 FOLDER = "folder"  # to be entered
+HELPED = {"HEIF", "JXL"}  # names that Pillow knows once a helper has been at work: here the content decides at any time
 NOT_PHOTOS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # Pillow knows their names but not their pixels
 
 
@@ -89,7 +90,7 @@ def _instead(head: bytes, name: str) -> str:
 def open_photos(path: str | Path) -> ImageSource:
     """`open_source`, which tells the log of pictures what it leaves out."""
     source = open_source(path)
-    if told := source.left_out.told():
+    if (told := source.left_out.told()) and source.path != examples.FOLDER:  # which nobody laid there
         LOG.warning("%s: %s", source.path, told)
     return source
 
@@ -185,7 +186,8 @@ def _kind_of_entry(entry: os.DirEntry[str]) -> str | None:
 @cache
 def _extensions() -> frozenset[str]:
     formats = Image.registered_extensions().items()
-    return frozenset(extension for extension, kind in formats if kind in Image.OPEN and kind not in NOT_PHOTOS)
+    photos = Image.OPEN.keys() - NOT_PHOTOS - HELPED
+    return frozenset(extension for extension, kind in formats if kind in photos)
 
 
 def _is_image_name(name: str) -> bool:

@@ -116,8 +116,8 @@ def panorama(
     fades = [fade] * seams if fade is None or isinstance(fade, int | float) else list(fade)
     if len(overlaps) != seams or len(fades) != seams:
         raise GraftError(
-            f"{len(codes)} pictures have {seams} seams: give one overlap and one fade, or one for each, not "
-            f"{len(overlaps)} and {len(fades)} (--overlap, --fade)."
+            f"{len(codes)} pictures have {seams} seam{'s' * (seams > 1)}: give one overlap and one fade, or one for "
+            f"each, not {len(overlaps)} and {len(fades)} (--overlap, --fade)."
         )
     if len({each.structure.shape[across] for each in codes}) > 1:
         raise GraftError(

@@ -89,7 +89,9 @@ def _check_count(k: int, pictures: int) -> None:
     if k < 1:
         raise GraftError(f"Ask for one direction or more, not {k}.")
     if k >= pictures:
-        raise GraftError(f"{k} directions need more readable pictures than {k}, not {pictures}.")
+        raise GraftError(
+            f"{k} directions need more readable pictures than {k}, not {pictures}: add some, or ask for fewer."
+        )
 
 
 def difference(before: Tensor, after: Tensor, name: str, model: str | None = None) -> Directions:

@@ -23,7 +23,7 @@ def read_photos(photos: str | Path, size: Size, most: int, seed: int = 0) -> tup
         height, width = extent(size)
         raise GraftError(
             f"{photos} holds {'one readable photo' if count else 'no readable photo'} of {width} x {height} pixels or "
-            "more, and a swap needs two: give more, or measure at a smaller size."
+            "more, and this needs two: give more, or measure at a smaller size."
         )
     return np.concatenate(squares), len(chosen) - count
 

@@ -87,7 +87,7 @@ def encode(
     """Codes of pictures, in their order, those of collections that cannot be read left out.
 
     GraftError for one whose shape is another than that of those before it, and if none can be encoded."""
-    quiet, side = _quiet(renderer), renderer.side()
+    quiet, side = _quiet(renderer, bulk), renderer.side()
 
     @torch.no_grad()
     def make(numbers: range, into: Path, progress: Progress) -> dict[str, str]:
@@ -139,18 +139,25 @@ class Swap:
 
 
 def read_swaps(path: Path) -> list[Swap]:
-    """A list (CSV): a line for each swap, with a structure, a texture, and if you like the name of the picture.
+    """A list (CSV): a line for each swap, with a structure, a texture, and if you like the name of the picture, between
+    commas, semicolons or tabs; a first line of titles is left out.
 
     GraftError if there is no such file, or it holds something else, or names a picture twice."""
     refuse_endless(path)
+    if path.is_dir():
+        raise GraftError(f"{path} is a folder: name a list of swaps, with lines such as a.jpg,b.jpg.")
     try:
         if path.stat().st_size > MOST_LIST:
             raise ValueError("it is too large")
-        lines = [line for line in csv.reader(path.read_text("utf-8-sig").splitlines(), skipinitialspace=True) if line]
+        text = _text(path.read_bytes())
+        divider = next((each for each in ",;\t" if each in text.strip().partition("\n")[0]), ",")
+        lines = [line for line in csv.reader(text.splitlines(), delimiter=divider, skipinitialspace=True) if line]
     except OSError as error:
         raise GraftError(f"{path} cannot be read ({error.strerror}): check the path.") from None
     except (ValueError, csv.Error) as error:
         raise GraftError(f"{path} cannot be read as a list ({error}); write lines such as a.jpg,b.jpg.") from None
+    if lines and [field.strip().lower() for field in lines[0][:2]] == ["structure", "texture"]:
+        del lines[0]
     found = []
     for number, line in enumerate(lines):
         structure, texture, name, *more = [*(field.strip() for field in line), "", ""][: max(3, len(line))]
@@ -165,6 +172,14 @@ def read_swaps(path: Path) -> list[Swap]:
     return found
 
 
+def _text(data: bytes) -> str:
+    """What stands in a file of a spreadsheet. ValueError if it is not in Unicode."""
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is no text in UTF-8") from None
+
+
 def swap(
     renderer: Renderer[SwappingModel],
     wanted: Sequence[Swap],
@@ -175,7 +190,7 @@ def swap(
     """Write the hybrids of a list. Returns which failed, by name, and why.
 
     GraftError if files of others are in the place of theirs, and if all fail."""
-    quiet = _quiet(renderer)
+    quiet = _quiet(renderer, bulk)
     latest: dict[Path, tuple[Tensor, SwapCodes]] = {}
 
     def known(path: Path) -> tuple[Tensor, SwapCodes]:
@@ -221,7 +236,9 @@ def upscale(
             renderer.larger.check(*size)
     larger = {"factor": renderer.larger.factor, "tile": renderer.larger.tile, "names": [file.name for file in files]}
     plan = {**_plan(renderer), "larger": _digest([larger]), "pictures": _digest(each.key() for each in pictures)}
-    return _write(_quiet(renderer), lambda number: read(pictures[number].read()), files, out, plan, bulk, progress)
+    return _write(
+        _quiet(renderer, bulk), lambda number: read(pictures[number].read()), files, out, plan, bulk, progress
+    )
 
 
 def _write(
@@ -269,7 +286,7 @@ def grid(
     progress: Progress = silent,  # of hybrids
 ) -> None:
     """Write the sheet of every structure with every texture (`sheets.draw_swaps`)."""
-    quiet, across = _quiet(renderer), len(textures)
+    quiet, across = _quiet(renderer, bulk), len(textures)
     rows, columns = ([picture for _, picture in named] for named in (structures, textures))
     renderer.scale(len(rows) + 1, across + 1, [*rows, *columns])
 
@@ -295,9 +312,9 @@ def grid(
         renderer.write(draw_swaps(renderer, structures, textures, silent, hybrids), out)
 
 
-def _quiet(renderer: Renderer[SwappingModel]) -> Renderer[SwappingModel]:
-    """The same, which neither draws bars nor says what it writes: one process of many."""
-    return replace(renderer, watch=unwatched, tell=lambda path: None)
+def _quiet(renderer: Renderer[SwappingModel], bulk: Bulk) -> Renderer[SwappingModel]:
+    """The same, which does not say what it writes, and shows how far a picture is only where one process does all."""
+    return replace(renderer, watch=renderer.watch if bulk.alone else unwatched, tell=lambda path: None)
 
 
 def _plan(renderer: Renderer[Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _REMEDIES = {
 }
 
 MARKS = (b"graftlab", b'"graft ')  # the program that wrote a file, or the command in its recipe
+MODEL = rb"\"config\": "  # in the header of a network of ours
 _replacing: ContextVar[bool] = ContextVar("replacing", default=False)
 
 LARGEST_TABLE = 8 << 20  # bytes
@@ -66,19 +67,23 @@ def atomic_write(path: str | Path, write: Callable[[BinaryIO], object]) -> Path:
     return path
 
 
-def spare_others(path: str | Path) -> None:
+def spare_others(path: str | Path, models: bool = False) -> None:
     """GraftError if a file is there that does not say that graftlab wrote it, as pictures, films, pages and tensors of
-    ours do in their metadata. An empty one holds nothing to be spared; inside `replacing` none is."""
+    ours do in their metadata; to spare `models` too, if it is a network, which may have taken days. An empty one holds
+    nothing to be spared; inside `replacing` none is."""
     path = Path(path)
     if _replacing.get() or not path.is_file() or not path.stat().st_size:
         return
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             ours = any(data.find(mark) >= 0 for mark in MARKS)
+            network = models and data.find(MODEL) >= 0
     except OSError:  # nobody knows what it is
-        ours = False
+        ours = network = False
     if not ours:
         raise GraftError(f"{path} does not say that graftlab wrote it; choose another name, or add --overwrite.")
+    if network:
+        raise GraftError(f"{path} is a model, and this would replace it; choose another name, or add --overwrite.")
 
 
 @contextmanager

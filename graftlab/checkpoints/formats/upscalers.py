@@ -76,6 +76,17 @@ def rows(state: Mapping[str, Tensor], name: str, path: Path, axis: int = 0) -> i
     return state[name].shape[axis]
 
 
+def side(channels: int, path: Path) -> int:
+    """Pixels a side whose three colours are so many channels. GraftError if they are those of other pictures."""
+    each = isqrt(channels // 3)
+    if 3 * each * each != channels:
+        raise GraftError(
+            f"{path} is an upscaler of pictures that are not in three colours ({channels} channels at one end); "
+            "take one of RGB pictures."
+        )
+    return each
+
+
 # -- ESRGAN -----------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +96,7 @@ def rrdb(state: Mapping[str, Tensor], path: Path, first: str, growing: str, bloc
         RRDBConfig,
         path,
         doublings=doublings,
-        unshuffle=isqrt(rows(state, first, path, 1) // 3),
+        unshuffle=side(rows(state, first, path, 1), path),
         width=rows(state, first, path),
         growth=rows(state, growing, path),
         blocks=counted(state, blocks),
@@ -157,7 +168,7 @@ def infer_compact(state: Mapping[str, Tensor], path: Path) -> CompactConfig:
     if last % 2 or last < 2:
         raise GraftError(f"{path} does not fit {COMPACT}: its last convolution is body.{last}.")
     colours, width = rows(state, f"body.{last}.weight", path), rows(state, "body.0.weight", path)
-    return made(CompactConfig, path, factor=isqrt(colours // 3), width=width, convolutions=last // 2 - 1)
+    return made(CompactConfig, path, factor=side(colours, path), width=width, convolutions=last // 2 - 1)
 
 
 def compact(config: CompactConfig) -> Names:
