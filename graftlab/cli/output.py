@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,6 +63,17 @@ def spare(out: Path | None, *inputs: str | Path | None) -> None:
             raise GraftError(f"{out} is a file that this command reads; name another.")
     if out:
         spare_others(out)
+
+
+def spare_each(targets: Iterable[Path | None], *inputs: str | Path | None) -> None:
+    """The same for several files to write, and refuse that two would be one."""
+    named = [target for target in targets if target]
+    for target in named:
+        spare(target, *inputs)
+    places = [target.absolute() for target in named]
+    for target, place in zip(named, places, strict=True):
+        if places.count(place) > 1:
+            raise GraftError(f"Two of the files to write would be one file, {target}; give them different names.")
 
 
 def numbered(out: Path, count: int) -> list[Path]:

@@ -11,7 +11,7 @@ import typer
 from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file, spare
+from graftlab.cli.output import Out, new_file, spare, spare_each
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes
@@ -91,8 +91,7 @@ def sample(
     numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
-    for name in alone.values():
-        spare(name)
+    spare_each((codes, *(alone.values() or [out])), options.model)
     desk = larger.on(options.desk())
     network = desk.model
     chosen = network.codes_of(numbers, psi, cutoff, label)
