@@ -296,7 +296,21 @@ class Run:
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
                     "on with it, or choose another --run."
                 )
+            self._check_whole()
         distributed.barrier()
+
+    def _check_whole(self) -> None:
+        """Refuse to begin anew where the states of a run are missing, as in a copy of its models alone.
+
+        Until the second snapshot there may be a model and no state: of a run that was killed between the two."""
+        model = self.folder / "last.safetensors"
+        if model.exists() and not self._states():
+            seen = open_model(model).about.get("images_seen", 0)
+            if seen >= 2 * self.config.snapshot_every:
+                raise GraftError(
+                    f"{self.folder} has a model that saw {seen:,} images, but no states/ to go on from; copy them too, "
+                    f"or begin with that model in another folder (graft finetune {model})."
+                )
 
 
 def check(config: TrainConfig) -> ImageSource:
