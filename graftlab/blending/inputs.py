@@ -60,6 +60,13 @@ class Inputs:
         """The photos as squares (1, 3, S, S) of a model's size."""
         return [read(path, network.config.size, square=True) for path in self.files]
 
+    def refuse_seeds(self) -> None:
+        """GraftError for what autoencoders do not take."""
+        if self.seeds is not None or self.label is not None:
+            raise GraftError(
+                "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
+            )
+
     def axes(self, network: Network) -> list[str]:
         """What the inputs of a model are called as an axis."""
         if network.takes == "photos":
@@ -90,10 +97,7 @@ class Inputs:
         if whose not in (None, "base", "own"):
             raise GraftError(f"--codes is base or own, not '{whose}'.")
         if not isinstance(base, StyleGAN):
-            if self.seeds is not None or self.label is not None:
-                raise GraftError(
-                    "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
-                )
+            self.refuse_seeds()
             assert isinstance(base, SwappingModel)  # there are no other kinds
             return Shown([each.stem for each in self.files], photos_in(base, self.read(base), whose != "base"))
         if not self.photo:

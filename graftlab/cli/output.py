@@ -14,6 +14,8 @@ from graftlab.figures.tables import plain
 from graftlab.images import FORMATS
 from graftlab.work.files import spare_others
 
+MODEL = ".safetensors"
+
 
 def place(path: Path) -> Path:
     """The path, if a file can be made there: a night's work is not to end in this error."""
@@ -29,6 +31,13 @@ def writable(path: Path) -> Path:
     """The same; and what is there already must be a file of graftlab's, unless --overwrite was said."""
     spare_others(place(path))
     return path
+
+
+def model_file(path: Path) -> Path:
+    """The path, if a model of ours can be written there."""
+    if path.suffix != MODEL:
+        raise GraftError(f"--out {path} must end in {MODEL}; 'graft convert' makes other formats of it.")
+    return writable(path)
 
 
 def picture(path: Path) -> Path:

@@ -154,7 +154,8 @@ def configure_finetuning(
     file = open_model(locate(str(base)))
     trained = KINDS[file.kind].training
     if not isinstance(file.config, SwappingConfig | StyleGAN2Config | StyleGAN3Config) or trained is None:
-        raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
+        title = KINDS[file.kind].network.title
+        raise GraftError(f"{base} is {title}, which graftlab uses as it is but does not train.")
     swaps = trained is SwappingTrainConfig
     its = StyleTrainConfig if swaps else SwappingTrainConfig
     other = "a StyleGAN" if swaps else "a Swapping Autoencoder"
