@@ -11,6 +11,7 @@ import typer
 
 from graftlab.blending.axes import short_names
 from graftlab.blending.blend import swapped
+from graftlab.blending.kinship import kinship
 from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
@@ -189,15 +190,18 @@ def toonify(
     def named_for(photo: str, by: str) -> Path:
         return out.with_stem(f"{out.stem}-{photo}-{by.replace('/', '-')}") if several else out
 
+    for name, model in blends.items():
+        if not (found := kinship(desk.model, model)).blends:
+            say(f"{name}: {found.sentence}")
     spare_each((sheet, *(named_for(file.stem, by) for file, by in product(files, blends))), *inputs)
-    drawing, found = larger.on(desk), []
+    drawing, made = larger.on(desk), []
     with resumable("from the last state, half a minute ago at most"):
         for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
             target = named_for(each.name, each.by)
             replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)
-            found.append(each)
+            made.append(each)
     if sheet:
-        desk.write(draw_comparison(found), sheet)
+        desk.write(draw_comparison(made), sheet)
 
 
 @spread
