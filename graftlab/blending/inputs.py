@@ -44,6 +44,8 @@ class Inputs:
 
     def __post_init__(self) -> None:
         if self.seeds is not None:
+            if not isinstance(self.seeds, str):
+                raise GraftError(f"Seeds are a text here, such as '1,4,10-20', and not {self.seeds!r}.")
             parse_seeds(self.seeds)
 
     @property
@@ -54,7 +56,7 @@ class Inputs:
     def files(self) -> list[Path]:
         """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
         paths = self.photo or examples()[:FEW_PHOTOS]
-        return pictures_of(paths)
+        return pictures_of([paths] if isinstance(paths, str | Path) else paths)
 
     def read(self, network: Network) -> list[Tensor]:
         """The photos as squares (1, 3, S, S) of a model's size."""
