@@ -94,6 +94,7 @@ def sample(
     spare_each((codes, *(alone.values() or [out])), options.model)
     desk = larger.on(options.desk())
     network = desk.model
+    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     chosen = network.codes_of(numbers, psi, cutoff, label)
     if rotate or any(shift):
         chosen = network.move(chosen, rotate, *shift)
@@ -101,7 +102,6 @@ def sample(
         say(chosen.save(codes))
     batches = (chosen[start : start + BATCH] for start in range(0, len(numbers), BATCH))
     made = chain.from_iterable(network.decode(batch, **desk.rendering).split(1) for batch in batches)
-    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     with bar("sampling", len(numbers)) as progress:
         images = steps(made, progress, len(numbers))
         if separate:

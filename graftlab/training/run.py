@@ -32,7 +32,7 @@ from graftlab.images import write
 from graftlab.training import augment
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
-from graftlab.training.settings import read_settings, write_settings
+from graftlab.training.settings import check_states, read_settings, write_settings
 from graftlab.training.sharing import Pass
 from graftlab.training.trainers import new_trainer
 from graftlab.work import examples
@@ -263,7 +263,7 @@ class Run:
         base = open_model(locate(self.config.base))
         checked(base)
         if not self.trainer.adopt(base):
-            missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
+            missing = "with discriminators of another kind" if base.discriminators else "without its discriminators"
             self.notes.append(
                 f"{base.path} came {missing}, which have to learn anew: expect the pictures to get worse before they "
                 "get better."
@@ -296,21 +296,8 @@ class Run:
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
                     "on with it, or choose another --run."
                 )
-            self._check_whole()
+            check_states(self.folder, self._states(), before)
         distributed.barrier()
-
-    def _check_whole(self) -> None:
-        """Refuse to begin anew where the states of a run are missing, as in a copy of its models alone.
-
-        Until the second snapshot there may be a model and no state: of a run that was killed between the two."""
-        model = self.folder / "last.safetensors"
-        if model.exists() and not self._states():
-            seen = open_model(model).about.get("images_seen", 0)
-            if seen >= 2 * self.config.snapshot_every:
-                raise GraftError(
-                    f"{self.folder} has a model that saw {seen:,} images, but no states/ to go on from; copy them too, "
-                    f"or begin with that model in another folder (graft finetune {model})."
-                )
 
 
 def check(config: TrainConfig) -> ImageSource:
