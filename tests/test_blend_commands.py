@@ -130,6 +130,9 @@ def test_options_of_the_other_kind_are_refused(graft, autoencoders):
     result = graft("blend", A, B, "--swap-at", 2, "--part", "generator")  # which the encoder has
     assert result.code == 2
     assert "no layers of 2 pixels, only of 8, 16, 32" in result.err.replace("\n", " ")
+    result = graft("blend", A, B, *SWAP, "--samples", "s.png", "--seeds", "1")
+    assert result.code == 2
+    assert "these are autoencoders; name photos" in result.err.replace("\n", " ")
 
 
 def test_diff(graft, models):
@@ -200,6 +203,7 @@ def test_bad_input_is_one_sentence(refuses, models):
         ((A, B, *SWAP, "--samples", "s.txt"), "s.txt"),
         ((A, B, *SWAP, "--samples", "s.png", "--class", "1"), "knows no classes"),
         ((A, B, *SWAP, "--samples", "s.png", "--photo", "none.png"), "none.png"),
+        ((A, B, *SWAP, "--photo", "photos"), "--samples; add that, or leave them out"),
         ((A, B, *SWAP, "-o", A), A),
         ((A, B, *SWAP, "-o", "out.pt"), ".safetensors"),
         ((A, "classes.safetensors", *SWAP), "classes (0 and 3)"),

@@ -301,6 +301,7 @@ def test_lineage_tells_parents_and_rule():
         (lambda: tiny.stylegan2(channels=(16, 16, 8)), r"size \(32 and 16\), channels"),
         (lambda: tiny.stylegan2(classes=3), r"classes \(0 and 3\)"),
         (lambda: tiny.stylegan2(w_channels=8), r"w_channels \(16 and 8\)"),
+        (lambda: "b.safetensors", "Models are needed, such as graftlab.load opens, not str"),
         (tiny.new_model, r"The layers of a StyleGAN2 and of a Swapping Autoencoder .*have nothing in common"),
     ],
 )

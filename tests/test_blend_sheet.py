@@ -315,6 +315,11 @@ def test_more_rows_than_a_process_may_have_files_open(graft, models):
     assert result.code == 0, result.err
 
 
+def test_axes_are_read_before_codes_of_photos_are_searched_for(graft, models, monkeypatch):
+    monkeypatch.setattr(Inputs, "shown", None)
+    assert "no layers of 7" in graft("sheet", A, B, "--columns", "levels:7", "--photo", "photos").refusal()
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -328,8 +333,8 @@ def test_bad_input_is_one_sentence(refuses, models):
         ((A,), "two models"),
         ((A, B, C, "--rows", "alpha"), "make 'snapshots' or 'models' an axis"),
         ((A, B, "--rows", "nonsense"), "--rows is one of"),
-        ((A, B, "--columns", "photos"), "--columns is one of"),
-        ((A, B, "--rows", "seeds:1-4"), "--rows is one of"),
+        ((A, B, "--columns", "photos"), "what is shown, here seeds, is said by --seeds and --photo"),
+        ((A, B, "--rows", "seeds:1-4"), "what is shown, here seeds, is said by --seeds and --photo"),
         ((A, B, "--rows", "levels"), "change the same"),
         ((A, B, "--columns", "levels:4,64"), "64 pixels"),
         ((A, B, "--columns", "levels:4,x"), "levels:4,x"),

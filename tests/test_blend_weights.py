@@ -145,8 +145,8 @@ def test_rows_come_from_files(tmp_path, name):
     if name.endswith("yaml"):
         pytest.importorskip("yaml")
     path = tmp_path / name
-    path.write_text('{"4": [1, 0], "16": [0.5, 0.5]}')
-    assert read_rows(path) == {4: [1, 0], 16: [0.5, 0.5]}
+    path.write_text('{"4": [1, 0], "16": [0.5, 0.5]}', "utf-8-sig")  # as some editors of Windows write
+    assert read_rows(path) == read_rows(str(path)) == {4: [1, 0], 16: [0.5, 0.5]}
 
 
 def test_other_files_are_no_rows(tmp_path):

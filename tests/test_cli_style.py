@@ -132,6 +132,8 @@ def test_each_command_wants_its_kind_of_model(refuses, network):
         (("sample", "-m", "net.safetensors", "--seeds", "x"), "--seeds takes numbers"),
         (("sample", "-m", "net.safetensors", "--psi", "nan"), "--psi is a finite number, such as 0.7, not nan"),
         (("mix-styles", "-m", "net.safetensors", "--psi", "inf"), "--psi is a finite number"),
+        (("sample", "-m", "net.safetensors", "--codes", "net.safetensors"), "is a file that this command reads"),
+        (("sample", "-m", "net.safetensors", "--codes", "samples.png"), "would be one file"),
         (("sample",), "--model"),
     )
     refuses(mistakes)

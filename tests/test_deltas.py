@@ -106,3 +106,4 @@ def test_convert(graft, parent, tmp_path):
     assert "from base.safetensors" in graft("inspect", tmp_path / "small.safetensors").out
     result = graft("convert", "tuned.safetensors", "small.pt", "--delta", parent)
     assert (result.code, Path("small.pt").exists()) == (2, False)
+    assert "that this command reads" in graft("convert", "tuned.safetensors", parent, "--delta", parent).refusal()

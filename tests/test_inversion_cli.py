@@ -18,6 +18,7 @@ from graftlab.inversion.crops import Box, cut, paste
 pytestmark = pytest.mark.usefixtures("small_features")
 
 FAST = ("--steps", "6", "--features", "0")
+TOONIFY = ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors")
 
 
 @pytest.fixture
@@ -124,7 +125,9 @@ def test_an_encoder_is_trained_and_used(graft, network):
 def test_toonify_draws_the_codes_of_one_with_the_other(graft, network):
     pair = ("--base", "base.safetensors", "--blend", "blend.safetensors")
     assert graft("invert", "big.png", "-m", "base.safetensors", *FAST).code == 0
-    assert graft("toonify", "big.png", *pair, *FAST, "-o", "toon.png").code == 0
+    drawn = graft("toonify", "big.png", *pair, *FAST, "-o", "toon.png")
+    assert drawn.code == 0
+    assert "blend: They will not blend" in drawn.err.replace("\n", " ")
     codes, blend = Codes.load("codes.safetensors"), load("blend.safetensors", device="cpu")
     expected = blend.decode(replace(codes, model=None))
     assert (to_uint8(read("toon.png")) == to_uint8(expected)).all()
@@ -133,6 +136,15 @@ def test_toonify_draws_the_codes_of_one_with_the_other(graft, network):
     refused = graft("toonify", "big.png", *pair, "--codes", "codes.safetensors", "--steps", 9, "-o", "never.png")
     assert refused.code == 2
     assert "leave them out, or --steps" in refused.err
+
+
+def test_blends_of_one_name_are_told_by_their_folders(graft, network):
+    for run in "xy":
+        Path(run).mkdir()
+        save_model(Path(run, "last.safetensors"), tiny.tuned(tiny.stylegan2(), ord(run)))
+    blends = [f"--blend={run}/last.safetensors" for run in "xy"]
+    assert graft("toonify", "big.png", "--base", "base.safetensors", *blends, *FAST, "-o", "toon.png").code == 0
+    assert {path.name for path in Path().glob("toon*")} == {"toon-big-x-last.png", "toon-big-y-last.png"}
 
 
 def test_toonify_pastes_back(graft, network):
@@ -170,6 +182,8 @@ def test_what_is_refused(graft, network):
             ("toonify", "0.png", "--base", "base.safetensors", "--blend", "blend.safetensors", "--box", "0,0,40,40"),
             "reaches beyond 0.png",
         ),
+        ((*TOONIFY, "--sheet", "toon.png"), "would be one file"),
+        ((*TOONIFY, "photos/hill.png", "hill.png"), "would be one file, toon-hill-blend.png"),
         (("train-encoder", "landscapes-128"), "this needs a StyleGAN."),
     ):
         assert says in graft(*arguments, "--features", "0").refusal()

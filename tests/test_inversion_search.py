@@ -78,6 +78,12 @@ def test_each_photo_is_found_as_if_it_were_alone(free_noise):
     assert tiny.differ(done(IMAGES[1:2], free_noise=free_noise), together[1:2]) < 1e-4
 
 
+def test_every_layer_of_the_first_stylegan_has_noise_to_search_for():
+    model = tiny.stylegan1()
+    maps = Search(model, Likeness(model.sample([1]), None), Settings(free_noise=True)).maps
+    assert len(maps) == sum(name.endswith(".noise") for name in model.state_dict())
+
+
 def test_seeds(finished):
     assert torch.equal(done(), finished[0])
     assert not torch.equal(done(seed=1), finished[0])

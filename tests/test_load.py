@@ -106,6 +106,7 @@ def test_a_wrong_option_is_refused_before_the_file_is_read(bundled):
         refused(f"The device '{name}' is not available here; try --device cpu", graftlab.load, "huge", device=name)
     refused("precision must be one of float32, bfloat16, not 'float16'", graftlab.load, "huge", precision="float16")
     refused("precision must be", graftlab.load, "coasts-32", precision="")
+    refused("by its file, its name or a hub id, and not by NoneType", graftlab.load, None)
 
 
 def test_devices_and_precisions(bundled):

@@ -276,7 +276,9 @@ def test_blends_of_places(graft, files):
         "cartoons",
     ]
     assert "is no StyleGAN2" in graft("convert", "local.safetensors", "local.pt").refusal()
-    assert "does not train" in graft("finetune", "local.safetensors", "photos", "--run", "run").refusal()
+    tuned = graft("finetune", "local.safetensors", "photos", "--run", "run").refusal()
+    assert "is a local blend of StyleGAN2s, which graftlab uses as it is but does not train" in tuned
+    assert "whose size cannot change" in graft("resize-model", "local.safetensors", "--size", 64).refusal()
 
 
 def test_sheets_and_films_of_places(graft, files):

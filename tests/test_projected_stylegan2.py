@@ -145,10 +145,16 @@ def test_grown_pictures_begin_as_the_small_ones_enlarge(base):
     assert large.model.synthesis.blocks[3].to_rgb.weight.any()  # and what is new learns
 
 
+def test_discriminators_of_pictures_learn_anew_at_another_size(tmp_path):
+    small, large = (new_trainer(config(network=style_preset("tiny", s), recipe=StyleRecipe()), CPU) for s in (16, 32))
+    small.ema.save(tmp_path / "small.safetensors", discriminators=small.discriminator_weights())
+    assert not large.adopt(open_model(tmp_path / "small.safetensors"))
+
+
 def test_only_the_first_blocks_of_these_networks_grow(base):
     wider = style_preset("tiny", 32)
     for network in (style_preset("tiny", 8), replace(wider, channels=(16, 16, 8, 8)), replace(wider, w_channels=8)):
-        refused("has other networks than this run", new_trainer(config(network=network), CPU).adopt, open_model(base))
+        refused("is no beginning of this run", new_trainer(config(network=network), CPU).adopt, open_model(base))
 
 
 def test_discriminators_go_on_under_their_own_recipe_alone(base, photos, tmp_path):
@@ -161,7 +167,7 @@ def test_discriminators_go_on_under_their_own_recipe_alone(base, photos, tmp_pat
     )
     for number, other in enumerate((StyleRecipe(), replace(RECIPE, teacher="efficientnet-lite1"))):
         run = Run(tmp_path / str(number), config(photos, base=str(base), recipe=other), CPU)
-        assert "came with discriminators of another recipe" in run.notes[0]
+        assert "came with discriminators of another kind" in run.notes[0]
 
 
 def test_an_autoencoder_of_projected_discriminators(graft, photos, tmp_path):
@@ -176,5 +182,5 @@ def test_an_autoencoder_of_projected_discriminators(graft, photos, tmp_path):
     assert "have to learn anew" not in result.err
     assert read_tensors(tmp_path / "own/last.safetensors")[1]["about"]["training"]["recipe"]["projected"]
     result = graft(*command, "other", "--recipe", "official", *options)
-    assert "came with discriminators of another recipe" in " ".join(result.err.split())
+    assert "came with discriminators of another kind" in " ".join(result.err.split())
     assert "--r1 is for discriminators of pictures" in graft(*command, "no", "--r1", "1", *options).err

@@ -54,6 +54,7 @@ def test_a_constant_that_is_stretched(graft):
         (("--size", 48), "never makes 48"),
         (("--aspect", "5:3"), "as 3:2"),
         (("--aspect", "wide"), "not 'wide'"),
+        (("--size", 64, "-o", "m.pkl"), "must end in .safetensors"),
     ],
 )
 def test_what_is_refused(graft, given, says):

@@ -11,6 +11,7 @@ from claims import refused
 from safetensors.torch import save_file
 
 from graftlab.blending.blend import adopt, blend
+from graftlab.blending.inputs import Inputs
 from graftlab.blending.weights import layer_swap
 from graftlab.checkpoints.load import load
 from graftlab.checkpoints.native import save_model
@@ -169,6 +170,20 @@ def test_films_of_photos_and_codes(graft, models):
     assert (to_uint8(read("f/02.png")) == to_uint8(b.decode(adopt(codes, a, b)))).all()
     refining = graft("film", "walk", "me 1.png", "7", "-m", A, "--refine", 3).refusal()
     assert "leave out --refine" in refining
+
+
+def test_photos_in_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, options = tiny.stylegan2(), {"steps": 0, "features": 0}
+    write(model.sample([1]).clamp(-1, 1), "one.png")
+    alone = invert(model, "one.png", **options)  # a file, and not one for each letter
+    assert torch.equal(alone.photos, invert(model, ["one.png"], **options).photos)
+    for wrong in (np.zeros((1, 32, 32, 3)), torch.zeros(3, 32, 32), [torch.zeros(32, 32)]):
+        refused(r"tensors \(N, 3, H, W\)", invert, model, wrong, **options)
+    refused("There are no photos", invert, model, [], **options)
+    refused("this is a Swapping Autoencoder", invert, tiny.new_model(), "one.png", **options)
+    assert Inputs(photo="one.png").files == [Path("one.png")]
+    refused("Seeds are a text here", Inputs, seeds=range(4))
 
 
 def test_directions_and_mixed_styles(graft, models):

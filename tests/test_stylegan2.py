@@ -151,6 +151,8 @@ def test_seeds_are_those_of_the_field() -> None:
     assert torch.equal(model.sample([5, 2**32 - 1]), model.decode(want))
     for seed in (-1, 2**32):
         refused(f"from 0 to 4294967295, not {seed}", model.codes_of, [seed])
+    for seeds in (7, [1.5], "1-3"):
+        refused("Seeds are whole numbers", model.codes_of, seeds)
 
 
 def test_truncation() -> None:

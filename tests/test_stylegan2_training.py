@@ -307,7 +307,7 @@ def test_a_base_without_discriminators_is_told(tmp_path, photos):
 def test_another_base_and_another_kind_of_run_are_refused(tmp_path, photos):
     save_model(tmp_path / "base.safetensors", StyleGAN2(style_preset("tiny", 32)))
     base = str(tmp_path / "base.safetensors")
-    refused(r"base\.safetensors has other networks than this run", start, tmp_path / "run", photos, base=base)
+    refused(r"base\.safetensors is no beginning of this run's networks", start, tmp_path / "run", photos, base=base)
     start_swapping(tmp_path / "other", photos)
     refused("holds a run that trains other networks", start, tmp_path / "other", photos)
 

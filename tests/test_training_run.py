@@ -227,6 +227,10 @@ def test_damaged_states(tmp_path, photos):
     older.write_bytes(older.read_bytes()[:-1])
     refused(r"No saved state of .*run can be read, so choose another --run.*000000016", start, run, photos, images=32)
     assert states(run) == [older.name, newest.name]
+    older.unlink(), newest.unlink()  # as in a copy of the models alone: beginning anew would write over them
+    before = files(run)
+    refused("has a model that saw 32 images, but no states/", start, run, photos, images=32)
+    assert files(run) == before
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,9 @@ def read_axis(
         return models([each.path for each in snapshots], letter, f"model {letter.upper()}")
     if kind in shown and not listed:
         return one_by_one(names, kind.removesuffix("s"))
+    if kind in ("seeds", "photos"):
+        told = " and ".join(shown)
+        raise GraftError(f"{option} is not '{text}': what is shown, here {told}, is said by --seeds and --photo.")
     raise GraftError(f"{option} is one of {AXES}, such as levels:4,8,16 or {shown[0]}, not '{text}'.")
 
 

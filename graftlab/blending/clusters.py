@@ -157,7 +157,7 @@ class Clusters:
         """From a file that `save` wrote, and somebody may have edited. GraftError if it is something else."""
         refuse_endless(Path(path))
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
             clusters, rows = found["clusters"], found["channels"]
             return cls(
                 found["layer"],

@@ -36,7 +36,7 @@ class Family:
         watch: Watch = unwatched,
         tell: Tell = ignore,  # of those that are kin far apart, or none, and of constant noise that is unlike
     ) -> None:
-        self.names = [str(model) for model in models]
+        self.names = [str(model) if isinstance(model, Path) else model for model in models]
         self.load: Callable[[str], Network] = lru_cache(KEPT)(partial(load, device=device, precision=precision))
         self.base = self.load(self.names[0])
         self.fingerprints = [self.base.fingerprint]

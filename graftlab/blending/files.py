@@ -105,6 +105,7 @@ class Blended:
         """What is drawn: its name, its picture if there is one, and how a network draws it."""
         first: Any = self.parents[0]
         if first.takes == "photos":
+            inputs.refuse_seeds()
             return [("", image, _recode(image)) for image in inputs.read(first)]
         if not inputs.photo:
             return [(str(seed), None, _sample(seed, inputs)) for seed in inputs.numbers]

@@ -44,6 +44,8 @@ class Inputs:
 
     def __post_init__(self) -> None:
         if self.seeds is not None:
+            if not isinstance(self.seeds, str):
+                raise GraftError(f"Seeds are a text here, such as '1,4,10-20', and not {self.seeds!r}.")
             parse_seeds(self.seeds)
 
     @property
@@ -54,11 +56,18 @@ class Inputs:
     def files(self) -> list[Path]:
         """Photos, and all those of folders; some bundled ones, if none is named. GraftError if there are none."""
         paths = self.photo or examples()[:FEW_PHOTOS]
-        return pictures_of(paths)
+        return pictures_of([paths] if isinstance(paths, str | Path) else paths)
 
     def read(self, network: Network) -> list[Tensor]:
         """The photos as squares (1, 3, S, S) of a model's size."""
         return [read(path, network.config.size, square=True) for path in self.files]
+
+    def refuse_seeds(self) -> None:
+        """GraftError for what autoencoders do not take."""
+        if self.seeds is not None or self.label is not None:
+            raise GraftError(
+                "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
+            )
 
     def axes(self, network: Network) -> list[str]:
         """What the inputs of a model are called as an axis."""
@@ -90,10 +99,7 @@ class Inputs:
         if whose not in (None, "base", "own"):
             raise GraftError(f"--codes is base or own, not '{whose}'.")
         if not isinstance(base, StyleGAN):
-            if self.seeds is not None or self.label is not None:
-                raise GraftError(
-                    "--seeds and --class are for StyleGAN2s, and these are autoencoders; name photos (--photo)."
-                )
+            self.refuse_seeds()
             assert isinstance(base, SwappingModel)  # there are no other kinds
             return Shown([each.stem for each in self.files], photos_in(base, self.read(base), whose != "base"))
         if not self.photo:

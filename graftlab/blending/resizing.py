@@ -28,6 +28,8 @@ def resize_model(
     New blocks add nothing to the picture yet (progressive growing: Karras et al. 2018), so it is the old one enlarged;
     without the last blocks it is what the earlier ones draw (StyleGAN2, Fig. 7b). Constant noise is repeated where
     there is more. GraftError for sizes that no number of blocks makes, and shapes that the constant cannot have."""
+    if type(model) is not StyleGAN2:
+        raise GraftError(f"{model.name or 'The model'} is {model.title}, whose size cannot change; resize its parts.")
     known = model.config
     height, width = constant = _stretched(known.constant, aspect)
     blocks = len(known.channels) if size is None else 1

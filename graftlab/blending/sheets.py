@@ -128,8 +128,8 @@ def sheet(
     elif out.suffix.lower() not in images.FORMATS:
         raise GraftError(f"{out} ends neither as a picture does nor in {PAGE}; name another file.")
     snapshots = expand(models, tell)
-    rows = rows or ("alpha" if len(snapshots) == 2 else "snapshots")
-    check_axes(rows, columns, len(snapshots), switch)
+    down = rows or ("alpha" if len(snapshots) == 2 else "snapshots")
+    check_axes(down, columns, len(snapshots), switch)
     family = Family([each.path for each in snapshots], force, device, watch=watch, tell=tell)
     base = family.base
     switch.check(base)
@@ -137,17 +137,21 @@ def sheet(
     for choice in where.choices:
         if sentence := doubt(choice.path, choice.clusters, [base]):
             tell(sentence)
-    names, codes_in, _ = inputs.shown(base, where.whose(codes), family.kin, finding, watch, tell)
     common = {field.name: getattr(switch, field.name) for field in fields(Switch)}
-    grid = Grid(
-        read_axis(rows, "--rows", snapshots, base, names, inputs.axes(base)),
-        read_axis(columns, "--columns", snapshots, base, names, inputs.axes(base)),
-        Cell(a=snapshots[0].path, b=snapshots[-1].path, **common),
-        f"{base.name}{' ... ' if len(snapshots) > 2 else ' and '}{called(Path(snapshots[-1].path))}",
-    )
+
+    def axes_of(names: Sequence[str]) -> Grid:
+        return Grid(
+            read_axis(down, "--rows", snapshots, base, names, inputs.axes(base)),
+            read_axis(columns, "--columns", snapshots, base, names, inputs.axes(base)),
+            Cell(a=snapshots[0].path, b=snapshots[-1].path, **common),
+            f"{base.name}{' ... ' if len(snapshots) > 2 else ' and '}{called(Path(snapshots[-1].path))}",
+        )
+
     layers = switch.layers(base)
-    for cell in grid.cells():
+    for cell in axes_of([""]).cells():  # before codes of photos are searched for
         check_resolutions(cell.rule(), layers)
+    names, codes_in, _ = inputs.shown(base, where.whose(codes), family.kin, finding, watch, tell)
+    grid = axes_of(names)
     rendering = {"noise": base.usual_noise, "seed": 0}
     made = {"model": base.fingerprint, **rendering, "models": family.fingerprints, **where.recipe}
     if base.takes == "seeds" and codes != "own":

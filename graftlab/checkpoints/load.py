@@ -100,6 +100,8 @@ def locate(name: str | Path, kind: type[Network] | None = None) -> Path:
     """The file of a model: a bundled one, any path, one that `graft models get` has fetched, or one of the hub's.
 
     GraftError for a name that there is not, with those of this kind."""
+    if not isinstance(name, str | Path):
+        raise GraftError(f"A model is opened by its file, its name or a hub id, and not by {type(name).__name__}.")
     bundled = bundled_models()
     if str(name) in bundled:
         return bundled[str(name)]

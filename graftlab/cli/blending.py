@@ -18,7 +18,7 @@ from graftlab.checkpoints.load import load
 from graftlab.cli.blend_desk import HOW, Force, InputOptions, Photos
 from graftlab.cli.desk import Desk, Device
 from graftlab.cli.options import spread
-from graftlab.cli.output import Json, new_file, out_file, picture, print_figures, spare, writable
+from graftlab.cli.output import Json, model_file, new_file, out_file, picture, print_figures, spare
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.errors import GraftError
@@ -27,7 +27,6 @@ from graftlab.networks.stylegan2 import StyleGAN2
 from graftlab.work.progress import steps
 from graftlab.work.texts import parse_aspect
 
-EXTENSION = ".safetensors"
 BLEND = "blend.safetensors"
 FEW = "0-5"  # seeds of --samples
 
@@ -61,14 +60,14 @@ def blend(
 
     out = Path(BLEND) if out is None and samples is None else out
     if out is not None:
-        if out.suffix != EXTENSION:
-            raise GraftError(f"--out {out} must end in {EXTENSION}; 'graft convert' makes other formats of it.")
-        spare(writable(out), *models, *rule.files, by_model=True)
+        spare(model_file(out), *models, *rule.files, by_model=True)
     if samples is not None:
         spare(samples, *inputs.files, *rule.files)
-    if inputs.seeds is inputs.photo is None:
-        inputs = replace(inputs, seeds=FEW)
+    elif (inputs, finding) != (InputOptions(), Finding()):
+        raise GraftError("--seeds, --photo and the like are for the picture of --samples; add that, or leave them out.")
     blended = blend_files(models, rule, force, device, bar, say)
+    if inputs.seeds is inputs.photo is None and blended.network.takes == "seeds":
+        inputs = replace(inputs, seeds=FEW)
     for found in blended.kinships:
         say(found.sentence)
     if samples is not None:
@@ -111,7 +110,7 @@ def diff(
 
 def resize_model(
     model: Annotated[str, typer.Argument(help="A StyleGAN2: a file or a name.")],
-    out: Annotated[Path, out_file("Model to write.")] = Path("resized.safetensors"),
+    out: Annotated[Path, out_file("Model to write.", model_file)] = Path("resized.safetensors"),
     size: Annotated[int | None, typer.Option(min=1, help="Larger side of the pictures, pixels.")] = None,
     aspect: Annotated[str | None, typer.Option(help="Width and height in proportion: 2:1, 2:3.")] = None,
     device: Device = None,

@@ -65,7 +65,7 @@ def convert(
     if (target is None) == (out is None):
         raise GraftError(f"Name one file to write: graft convert {source} model.safetensors, or -o model.safetensors.")
     written, parent = writable(out or target or Path()), locate(delta) if delta else None
-    spare(written, source, by_model=True)
+    spare(written, source, parent, by_model=True)
     file = conversion.convert(locate(source), written, half, allow_nan, None, parent, checkout)
     for note in file.notes:
         say(note)

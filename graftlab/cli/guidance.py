@@ -11,7 +11,7 @@ from graftlab.cli.desk import Desk, ModelOptions, Refine, Resume, Size, Square, 
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.inversion import FPS, FRAMES, kept_beside
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, Out, file_or_folder, new_file, picture, print_each, spare
+from graftlab.cli.output import Json, Out, file_or_folder, new_file, picture, print_each, spare_each
 from graftlab.cli.progress import bar, say
 from graftlab.cli.style import Psi
 from graftlab.cli.words import TextModelName, open_words
@@ -102,11 +102,7 @@ def guide(
         )
     wishes = [Prompt.parse(each) for each in text or []]
     wishes += [replace(found, weight=-found.weight) for found in map(Prompt.parse, avoid or [])]
-    targets = [out, *filter(None, (sheet, film, codes))]
-    for target in targets:
-        spare(target, source, options.model, mask, *(like or []))
-    if len(set(targets)) < len(targets):
-        raise GraftError(f"--out {out}, --sheet, --film and --codes would be one file; give them different names.")
+    spare_each((out, sheet, film, codes), source, options.model, mask, *(like or []))
     if film:
         Target.of(film, FPS, None, 90)  # refuses what cannot be written, before any work is done
     desk = options.desk()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,21 @@ import typer
 
 from graftlab.blending.axes import short_names
 from graftlab.blending.blend import swapped
+from graftlab.blending.kinship import kinship
 from graftlab.cli.desk import Device, Model, Resume, seed_option, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import Fields, spread
-from graftlab.cli.output import Json, NewFile, file_or_folder, new_file, out_file, picture, print_each, spare
+from graftlab.cli.output import (
+    Json,
+    NewFile,
+    file_or_folder,
+    new_file,
+    out_file,
+    picture,
+    print_each,
+    spare,
+    spare_each,
+)
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, resumable, say, speaks
 from graftlab.errors import GraftError
@@ -89,10 +101,8 @@ def invert(
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film] if film else []), *([bent] if tune else [])]
-    for target in (*written, shown):
-        spare(target, *photos, model, search.encoder, by_model=target == bent)
-    if len({*written, shown}) <= len(written):
-        raise GraftError(f"--out {out}, --sheet and --film would be one file; end --out in .safetensors.")
+    spare_each((out, film, shown), *photos, model, search.encoder)
+    spare(bent if tune else None, *photos, model, search.encoder, by_model=True)
     if film:
         if search.steps == 0 or (search.steps is None and search.encoder):
             raise GraftError("--film shows a search, and there is none without --steps.")
@@ -177,17 +187,22 @@ def toonify(
     named = dict(zip(short_names(blend), (each.model for each in desks), strict=True))
     blends = swapped(desk.model, named, [int(each) for each in parse_numbers(levels, "--levels")]) if levels else named
     several = len(files) * len(blends) > 1
-    for target in (sheet, None if several else out):
-        spare(target, *inputs)
-    drawing, found = larger.on(desk), []
+
+    def named_for(photo: str, by: str) -> Path:
+        return out.with_stem(f"{out.stem}-{photo}-{by.replace('/', '-')}") if several else out
+
+    for name, model in blends.items():
+        if not (found := kinship(desk.model, model)).blends:
+            say(f"{name}: {found.sentence}")
+    spare_each((sheet, *(named_for(file.stem, by) for file, by in product(files, blends))), *inputs)
+    drawing, made = larger.on(desk), []
     with resumable("from the last state, half a minute ago at most"):
         for each in redraw(files, desk.model, blends, box, soft, whole, codes, finding, seed, bar, say):
-            target = out.with_stem(f"{out.stem}-{each.name}-{each.by}") if several else out
-            spare(target, *inputs)
+            target = named_for(each.name, each.by)
             replace(drawing, model=blends[each.by]).drawing(desk.model.fingerprint).write(each.image, target)
-            found.append(each)
+            made.append(each)
     if sheet:
-        desk.write(draw_comparison(found), sheet)
+        desk.write(draw_comparison(made), sheet)
 
 
 @spread

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,8 @@ from graftlab.errors import GraftError
 from graftlab.figures.tables import plain
 from graftlab.images import FORMATS
 from graftlab.work.files import spare_others
+
+MODEL = ".safetensors"
 
 
 def place(path: Path) -> Path:
@@ -29,6 +31,13 @@ def writable(path: Path) -> Path:
     """The same; and what is there already must be a file of graftlab's, unless --overwrite was said."""
     spare_others(place(path))
     return path
+
+
+def model_file(path: Path) -> Path:
+    """The path, if a model of ours can be written there."""
+    if path.suffix != MODEL:
+        raise GraftError(f"--out {path} must end in {MODEL}; 'graft convert' makes other formats of it.")
+    return writable(path)
 
 
 def picture(path: Path) -> Path:
@@ -63,6 +72,17 @@ def spare(out: Path | None, *inputs: str | Path | None, by_model: bool = False) 
             raise GraftError(f"{out} is a file that this command reads; name another.")
     if out:
         spare_others(out, models=not by_model)
+
+
+def spare_each(targets: Iterable[Path | None], *inputs: str | Path | None) -> None:
+    """The same for several files to write, and refuse that two would be one."""
+    named = [target for target in targets if target]
+    for target in named:
+        spare(target, *inputs)
+    places = [target.absolute() for target in named]
+    for target, place in zip(named, places, strict=True):
+        if places.count(place) > 1:
+            raise GraftError(f"Two of the files to write would be one file, {target}; give them different names.")
 
 
 def numbered(out: Path, count: int) -> list[Path]:

@@ -7,7 +7,7 @@ import typer
 
 from graftlab.cli.desk import PictureOptions, ViewingOptions, seed_option
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file, picture, spare
+from graftlab.cli.output import Out, new_file, picture, spare, spare_each
 from graftlab.cli.style import Psi
 from graftlab.editing import masks
 from graftlab.editing.directions import Directions, directions_beside
@@ -247,10 +247,7 @@ def select(
     graft select @peaks --at 60,40 --threshold 0.6 -o mask.png --overlay seen.png
     """
 
-    spare(out, photo)
-    spare(overlay, photo)
-    if overlay is not None and overlay.absolute() == out.absolute():
-        raise GraftError(f"--overlay {overlay} is --out too; name another.")
+    spare_each((out, overlay), photo)
     places = [parse_place(photo, text, options.square) for text in at]
     desk = options.desk()
     image = desk.read(photo)

@@ -11,7 +11,7 @@ import typer
 from graftlab.cli.desk import Desk, Device, Model, Precision, Seed, stylegan
 from graftlab.cli.enlarging import Enlarging
 from graftlab.cli.options import spread
-from graftlab.cli.output import Out, new_file, spare
+from graftlab.cli.output import Out, new_file, spare, spare_each
 from graftlab.cli.photo_search import PhotoSearch
 from graftlab.cli.progress import bar, say
 from graftlab.codes import Codes
@@ -91,11 +91,10 @@ def sample(
     numbers, (shift, _) = parse_seeds(seeds), parse_shifts(translate, "--translate")
     larger.refuse_sheet(len(numbers) > 1 and not separate, "write a file for each (--separate)")
     alone = {number: out.with_stem(f"{out.stem}-{number:04d}") for number in numbers if separate}
-    for name in alone.values():
-        spare(name)
-    spare(codes, options.model)
+    spare_each((codes, *(alone.values() or [out])), options.model)
     desk = larger.on(options.desk())
     network = desk.model
+    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     chosen = network.codes_of(numbers, psi, cutoff, label)
     if rotate or any(shift):
         chosen = network.move(chosen, rotate, *shift)
@@ -103,7 +102,6 @@ def sample(
         say(chosen.save(codes))
     batches = (chosen[start : start + BATCH] for start in range(0, len(numbers), BATCH))
     made = chain.from_iterable(network.decode(batch, **desk.rendering).split(1) for batch in batches)
-    scale = 1 if separate else desk.scale(*grid_shape(len(numbers)))  # refuses too many
     with bar("sampling", len(numbers)) as progress:
         images = steps(made, progress, len(numbers))
         if separate:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from graftlab.codes import StyleCodes
+from graftlab.errors import GraftError
 from graftlab.figures.sheets import fit_scale, sheet
 from graftlab.images import l1, psnr, read
 from graftlab.images.frames import Frame
@@ -74,7 +75,7 @@ class Inversion:
 
 def invert(
     model: StyleGAN,
-    photos: Tensor | Sequence[Photo],  # (N, 3, H, W) in [-1, 1] of any size, or several of different sizes, or files
+    photos: Photo | Sequence[Photo],  # (N, 3, H, W) in [-1, 1] of any size, or several of different sizes, or files
     steps: int | None = None,  # of the search; None: 500, or none where an encoder guesses
     space: str = "w+",  # "w": the same row for every layer; "w+": a row for each, which finds more and means less
     features: float = 1.0,  # weight of the deep-feature distance (extra `metrics`)
@@ -100,6 +101,7 @@ def invert(
     Of a photo the middle is taken, in the shape of the model's pictures, or its faces.
     GraftError for photos that are smaller than
     those, unless they may be enlarged, for settings that make no sense, and for another model's encoder."""
+    photos = [photos] if isinstance(photos, str | Path) else photos
     steps = (0 if encoder else STEPS) if steps is None else steps
     settings = Settings(space=space, steps=steps, free_noise=free_noise, seed=seed)
     (images, parts), place = cut_parts(model, photos, enlarge, faces), next(model.parameters()).device
@@ -140,9 +142,16 @@ def cut_parts(
     model: StyleGAN, photos: Tensor | Sequence[Photo], enlarge: bool, faces: str | None = None
 ) -> tuple[Tensor, list[Part]]:
     """The middle of every photo, or its faces, at the size of the model's pictures: (N, 3, H, W), with their places."""
+    if not isinstance(model, StyleGAN):
+        raise GraftError(f"Codes are searched for in a StyleGAN, and this is {model.title}.")
     size, several = model.config.resolutions[-1], [photos] if isinstance(photos, Tensor) else photos
+    if not len(several):
+        raise GraftError("There are no photos to search for; name one or more.")
     pieces, parts = list[Tensor](), list[Part]()
     for number, photo in enumerate(several):
+        if not isinstance(photo, str | Path) and not (isinstance(photo, Tensor) and photo.ndim == 4):
+            what = f"{type(photo).__name__} {tuple(getattr(photo, 'shape', ()))}"
+            raise GraftError(f"Photos are files, or tensors (N, 3, H, W) in [-1, 1], not {what}.")
         image, name = (photo, "the photo") if isinstance(photo, Tensor) else (read(photo), str(photo))
         for box in frame_faces(image, faces, name, size[0] / size[1]) if faces else [Box.central(image, size)]:
             pieces.append(cut(image, box, size, name, enlarge))

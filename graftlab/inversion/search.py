@@ -8,8 +8,10 @@ All photos are searched for at once, each as if it were alone: no term of the lo
 others.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from math import sqrt
 from typing import Annotated, Any
 
@@ -171,8 +173,11 @@ class Search:
         own = self.model.synthesis.constant_noise
         if own(0, self.w) is None:
             raise GraftError(f"This is {self.model.title}, which draws without noise; leave out --free-noise.")
-        layers = range(2 * len(self.model.config.channels) - 1)
-        return [own(layer, self.w).repeat(len(self.w), 1, 1, 1) for layer in layers]
+        maps = list[Tensor]()
+        with suppress(IndexError):  # behind the last layer: a StyleGAN1 has one more than a StyleGAN2
+            for layer in count():
+                maps.append(own(layer, self.w).repeat(len(self.w), 1, 1, 1))
+        return maps
 
     def _noise(self, which: slice) -> Noise:
         return (lambda layer, like: self.maps[layer][which]) if self.maps else self.model.synthesis.constant_noise

@@ -218,9 +218,9 @@ def find_codes(
     ]
 
 
-def pictures_of(paths: Iterable[Path]) -> list[Path]:
+def pictures_of(paths: Iterable[str | Path]) -> list[Path]:
     """Pictures, and all those of folders, in the order given. GraftError for a folder without any."""
-    return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in paths))]
+    return [*chain(*(pictures_in(path) if path.is_dir() else [path] for path in map(Path, paths)))]
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -11,6 +11,9 @@ WITHOUT_EFFECT = ("discriminator", "patch", "clamp")  # how the names of fields 
 
 def check_alike(*models: Network) -> None:
     """GraftError unless all models have the same layers, for pictures of the same size."""
+    for model in models:
+        if not isinstance(model, Network):
+            raise GraftError(f"Models are needed, such as graftlab.load opens, not {type(model).__name__}.")
     first, *others = models
     for other in others:
         if type(other) is not type(first):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from operator import index
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -159,6 +160,10 @@ class StyleGAN(Decoder[StyleCodes]):
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """Numbered latent vectors z (N, Cz), float64: a seed stands for the same z as in the authors' code."""
+        try:
+            seeds = [*map(index, seeds)]
+        except TypeError:
+            raise GraftError(f"Seeds are whole numbers, such as [7] or range(4), not {seeds!r}.") from None
         for seed in seeds:
             if not 0 <= seed < 2**32:
                 raise GraftError(f"A seed is a whole number from 0 to {2**32 - 1}, not {seed}.")

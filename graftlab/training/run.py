@@ -32,7 +32,7 @@ from graftlab.images import write
 from graftlab.training import augment
 from graftlab.training.monitor import Stats
 from graftlab.training.report import write_report
-from graftlab.training.settings import read_settings, write_settings
+from graftlab.training.settings import check_states, read_settings, write_settings
 from graftlab.training.sharing import Pass
 from graftlab.training.trainers import new_trainer
 from graftlab.work import examples
@@ -263,7 +263,7 @@ class Run:
         base = open_model(locate(self.config.base))
         checked(base)
         if not self.trainer.adopt(base):
-            missing = "with discriminators of another recipe" if base.discriminators else "without its discriminators"
+            missing = "with discriminators of another kind" if base.discriminators else "without its discriminators"
             self.notes.append(
                 f"{base.path} came {missing}, which have to learn anew: expect the pictures to get worse before they "
                 "get better."
@@ -296,6 +296,7 @@ class Run:
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
                     "on with it, or choose another --run."
                 )
+            check_states(self.folder, self._states(), before)
         distributed.barrier()
 
 

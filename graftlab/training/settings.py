@@ -1,11 +1,12 @@
 """A run's configuration in its folder, config.json: written by the run, read when it goes on and by its report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from graftlab.checkpoints.readers import open_model
 from graftlab.config import Config, TrainConfig
 from graftlab.errors import GraftError
 from graftlab.kinds import KINDS
@@ -43,3 +44,17 @@ def keep_known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
         name: keep_known(kind, values[name]) if isinstance(kind, type) and issubclass(kind, Config) else values[name]
         for name, kind in found.items()
     }
+
+
+def check_states(run: Path, states: Sequence[Path], settings: TrainConfig) -> None:
+    """Refuse to begin a run anew over its model where its states are missing, as in a copy of the models alone.
+
+    Until the second snapshot there may be a model and no state: of a run that was killed between the two."""
+    model = run / "last.safetensors"
+    if states or not model.exists():
+        return
+    if (seen := open_model(model).about.get("images_seen", 0)) >= 2 * settings.snapshot_every:
+        raise GraftError(
+            f"{run} has a model that saw {seen:,} images, but no states/ to go on from; copy them too, or begin with "
+            f"that model in another folder (graft finetune {model})."
+        )

@@ -151,10 +151,11 @@ def configure_finetuning(
     what `neutral` says to what that says. What is not given is as in `FINETUNING` or `LEARNING_WORDS`.
 
     GraftError for a model that cannot be trained, or for what another kind of model, or teacher, is trained with."""
-    file = open_model(locate(str(base)))
+    file = open_model(locate(base))
     trained = KINDS[file.kind].training
     if not isinstance(file.config, SwappingConfig | StyleGAN2Config | StyleGAN3Config) or trained is None:
-        raise GraftError(f"{base} is a {file.format}, which graftlab uses as it is but does not train.")
+        title = KINDS[file.kind].network.title
+        raise GraftError(f"{base} is {title}, which graftlab uses as it is but does not train.")
     swaps = trained is SwappingTrainConfig
     its = StyleTrainConfig if swaps else SwappingTrainConfig
     other = "a StyleGAN" if swaps else "a Swapping Autoencoder"

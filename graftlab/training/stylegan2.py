@@ -27,7 +27,7 @@ from graftlab.objectives.stylegan2 import adversarial, path_lengths, path_penalt
 from graftlab.objectives.terms import LOGISTIC_CHANCE, Player, Terms
 from graftlab.training.sharing import Pass
 from graftlab.training.style_pictures import StyleShowing
-from graftlab.training.trainer import DiscriminatorsT, Step, fill
+from graftlab.training.trainer import DiscriminatorsT, Step, fill, teacher_of
 
 ADAPT_EVERY = 4  # steps
 MAGNITUDE_HALFLIFE = 20_000  # images after which a layer's input of StyleGAN3 weighs half in its mean square
@@ -66,13 +66,18 @@ class StyleTraining(StyleShowing[DiscriminatorsT]):
             return super().adopt(base)
         self._hold(base, blocks)
         if not 0 < blocks < len(network.channels) or known != lower(network, blocks):
+            if known != network and not self.config.parent:  # nor is it a model to be fine-tuned
+                raise GraftError(
+                    f"{base.path} is no beginning of this run's networks; --grow takes a StyleGAN2 for smaller "
+                    "pictures, of the same preset, shape and classes."
+                )
             return super().adopt(base)
         own = self.model.state_dict()
         for block in range(blocks, len(network.channels)):
             own[f"synthesis.blocks.{block}.to_rgb.weight"].zero_()
         fill(base, self.model, {**own, **base.tensors})
         self.ema.load_state_dict(self.model.state_dict())
-        return self._adopt_discriminators(base)
+        return bool(teacher_of(base)) and self._adopt_discriminators(base)  # those of pictures are of one size
 
     @property
     def stretches(self) -> int:  # type: ignore[override]

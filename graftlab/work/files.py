@@ -182,18 +182,19 @@ def refuse_endless(path: Path) -> None:
         raise GraftError(f"{path} is a pipe or a device: save what it gives in a file and name that.")
 
 
-def read_table(path: Path) -> Any:
+def read_table(path: str | Path) -> Any:
     """What a file that people write holds: JSON, or by its extension TOML, or YAML if PyYAML is installed.
 
     GraftError if there is no such file or it cannot be read, or is too large or a device that has no end; ValueError if
     it is malformed."""
+    path = Path(path)
     try:
         refuse_endless(path)
         with path.open("rb") as file:
             data = file.read(LARGEST_TABLE + 1)
         if len(data) > LARGEST_TABLE:
             raise GraftError(f"{path} is larger than {LARGEST_TABLE >> 20} MiB, and so no table that people write.")
-        text = io.TextIOWrapper(io.BytesIO(data), "utf-8").read()  # with any kind of line ends
+        text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig").read()  # with any kind of line ends
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file.") from None
     except OSError as error:
