@@ -395,6 +395,7 @@ def test_mistakes_are_one_sentence(refuses, clip, directions, style):
         (("recon", "none.mp4"), "none.mp4 does not exist"),
         (("recon", HILL), "is no video"),
         (("recon", "clip.mp4", "--frames", 0), "0 frames shows nothing"),
+        (("recurse", HILL, "--seconds", 1e9), "25,000,000,000 frames lasts for days"),
         (("recon", "clip.mp4", "--fps", 0), "no frame rate"),
         (("recon", "clip.mp4", "--frames", 3, "--seconds", 1), "not in both"),
         (("recon", "clip.mp4", "-o", "clip.mp4"), "this command reads"),

@@ -240,6 +240,7 @@ def test_damaged_states(tmp_path, photos):
         ({"network": preset("tiny", 64)}, "network.size 32, now 64; network.patch_size 8, now 16"),
         ({"seed": 1, "augment": ("colour",)}, r"augment \(\), now \('colour',\); seed 0, now 1"),
         ({"recipe": Recipe(crops=3)}, "recipe.crops 2, now 3"),
+        ({"parent": "f" * 64}, "parent none, now f{64}"),
     ],
 )
 def test_other_options_are_refused(tmp_path, photos, changes, named):

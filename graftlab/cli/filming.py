@@ -37,6 +37,7 @@ from graftlab.video.writing import Target
 from graftlab.work.bulk import Bulk
 
 FPS = "25"
+MOST = 10**7  # frames of a film, four and a half days at that rate: more is a slip of the keyboard
 
 Ease = Annotated[
     str,
@@ -103,7 +104,12 @@ class Shooting(ModelOptions, Bulk):
     def length(self, seconds: float) -> tuple[int, Fraction]:
         """Frames, and frames per second, of a film that lasts so long by default."""
         fps = frame_rate(self.fps or FPS)
-        return self.limit(fps) or round(seconds * fps), fps
+        frames = self.limit(fps) or round(seconds * fps)
+        if frames > MOST:
+            raise GraftError(
+                f"A film of {frames:,} frames lasts for days; make it shorter (--frames, --seconds, --fps)."
+            )
+        return frames, fps
 
     def limit(self, fps: Fraction) -> int | None:
         """How many frames were asked for, None if that was left open."""

@@ -291,7 +291,7 @@ class Run:
             differ = [name for name in old if old[name] != new[name]]
             if {"network.width", "network.most"} <= {*differ}:  # which follows from it
                 differ.remove("network.most")
-            if changed := [f"{name} {old[name]}, now {new[name]}" for name in differ]:
+            if changed := [f"{name} {str(old[name]) or 'none'}, now {str(new[name]) or 'none'}" for name in differ]:
                 raise GraftError(
                     f"{self.folder} holds a run with other options ({'; '.join(changed)}); give the same options to go "
                     "on with it, or choose another --run."
