@@ -183,7 +183,7 @@ def test_classes_of_a_model_that_does_not_name_them(tmp_path):
     assert found.under(("tulip", "rose")).tolist() == [1, 0]
     refused("photos of 2 classes", found.under, ("0", "1", "2"))
     run = configure(root, style_preset("tiny", 16), classes=True, **SHORT)
-    refused("other networks", Run, tmp_path / "run", replace(run, base=str(base)), CPU)
+    refused("no beginning of this run's networks", Run, tmp_path / "run", replace(run, base=str(base)), CPU)
 
 
 def test_an_unreadable_photo_gives_way_to_one_of_its_class(tmp_path):

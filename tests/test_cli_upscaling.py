@@ -47,7 +47,10 @@ def test_several_pictures_and_folders(graft, large):
     assert (told.code, "torn.png is missing: the picture is damaged" in told.err) == (0, True)
     assert all(shows(f"shared/{file.name}", read(file)) for file in Path("all").iterdir())
     Path("photos/torn.png").unlink()
-    assert "the pictures themselves" in graft("upscale", "photos", "--upscaler", "large.pth", "-o", "photos").refusal()
+    assert (
+        "the next call would take both"
+        in graft("upscale", "photos", "--upscaler", "large.pth", "-o", "photos").refusal()
+    )
     said = graft("upscale", "photos", HILL, "--upscaler", "large.pth", "-o", "all").refusal()
     assert "Two of the pictures would become all/hill.png" in said
 

@@ -101,7 +101,9 @@ def invert(
     shown = picture(out.with_suffix(".png") if sheet is None else sheet)
     bent = out.with_name(f"{out.stem}-model.safetensors")
     written = [out, *([film] if film else []), *([bent] if tune else [])]
-    spare_each((out, film, shown), *photos, model, search.encoder)
+    spare_each((out, film, None if shown == out else shown), *photos, model, search.encoder)
+    if shown == out:
+        raise GraftError(f"--out {out} and its sheet would be one file; end --out in .safetensors.")
     spare(bent if tune else None, *photos, model, search.encoder, by_model=True)
     if film:
         if search.steps == 0 or (search.steps is None and search.encoder):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,8 +66,8 @@ def out_file(help: str, check: Callable[[Path], Path] = writable) -> Any:
 
 
 def spare(out: Path | None, *inputs: str | Path | None, by_model: bool = False) -> None:
-    """Refuse to write over a file that the command reads, or that is none of graftlab's, or a model unless by one;
-    None is a file that was not given."""
+    """Refuse to write over a file that the command reads, that is none of graftlab's, or a model
+    (unless it writes one itself: `by_model`); None is a file that was not given."""
     for path in inputs:
         if out and path and out.exists() and Path(path).exists() and out.samefile(path):
             raise GraftError(f"{out} is a file that this command reads; name another.")
@@ -79,9 +80,9 @@ def spare_each(targets: Iterable[Path | None], *inputs: str | Path | None) -> No
     named = [target for target in targets if target]
     for target in named:
         spare(target, *inputs)
-    places = [target.absolute() for target in named]
-    for target, place in zip(named, places, strict=True):
-        if places.count(place) > 1:
+    places = Counter(target.absolute() for target in named)
+    for target in named:
+        if places[target.absolute()] > 1:
             raise GraftError(f"Two of the files to write would be one file, {target}; give them different names.")
 
 

@@ -72,6 +72,10 @@ def upscale(
     if filming:
         write_film(desk, files[0], out, quality, codec)
         return
+    if any(out.resolve().is_relative_to(Path(each).resolve()) for each in sources if Path(each).is_dir()):
+        raise GraftError(
+            f"{out} is in a folder of pictures to enlarge, so the next call would take both; name another."
+        )
     names = names_for(files, out)
     for name in names:
         spare(name, *files)
@@ -94,10 +98,6 @@ def names_for(files: Sequence[Path], out: Path) -> list[Path]:
         return numbered(out, len(files))
     if out.suffix and not out.is_dir():
         raise GraftError(f"{out} does not end as a picture does; choose among {', '.join(FORMATS)}, or a folder.")
-    if len(files) > 1 and any(
-        out.resolve() in file.resolve().parents for file in files
-    ):  # the next call would take both
-        raise GraftError(f"{out} is the folder of the pictures themselves; name another.")
     names = [out / f"{file.stem}.png" for file in files]
     if twice := [name for name in names if names.count(name) > 1]:
         raise GraftError(f"Two of the pictures would become {twice[0]}; upscale their folders one by one.")

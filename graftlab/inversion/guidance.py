@@ -31,7 +31,7 @@ TRIED = 16  # textures at once
 UNIT = 1e-3  # how far from 1 the length of codes may be that were normalised
 SPACES = ("w", "w+")
 FAR = 0.8  # length of a change up to which going farther counts, too, where every texture is one that can be drawn
-NEAR = 0.3  # the same for w, of which the first small step may have the best angle, and nobody sees it
+NEAR = 0.5  # the same for w, of which the first small step may have the best angle, and nobody sees it
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def read_swaps(path: Path) -> list[Swap]:
         if path.stat().st_size > MOST_LIST:
             raise ValueError("it is too large")
         text = _text(path.read_bytes())
-        divider = next((each for each in ",;\t" if each in text.strip().partition("\n")[0]), ",")
+        divider = next((each for each in "\t;," if each in text.strip().partition("\n")[0]), ",")
         lines = [line for line in csv.reader(text.splitlines(), delimiter=divider, skipinitialspace=True) if line]
     except OSError as error:
         raise GraftError(f"{path} cannot be read ({error.strerror}): check the path.") from None

@@ -49,11 +49,12 @@ def keep_known(cls: type[Config], values: Mapping[str, Any]) -> dict[str, Any]:
 def check_states(run: Path, states: Sequence[Path], settings: TrainConfig) -> None:
     """Refuse to begin a run anew over its model where its states are missing, as in a copy of the models alone.
 
-    Until the second snapshot there may be a model and no state: of a run that was killed between the two."""
+    Of a run that was killed in its first snapshot there may be a model and no state, but then no report either."""
     model = run / "last.safetensors"
     if states or not model.exists():
         return
-    if (seen := open_model(model).about.get("images_seen", 0)) >= 2 * settings.snapshot_every:
+    seen = open_model(model).about.get("images_seen", 0)
+    if seen >= 2 * settings.snapshot_every or (run / "report.html").exists():
         raise GraftError(
             f"{run} has a model that saw {seen:,} images, but no states/ to go on from; copy them too, or begin with "
             f"that model in another folder (graft finetune {model})."
