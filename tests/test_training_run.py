@@ -231,6 +231,13 @@ def test_damaged_states(tmp_path, photos):
     before = files(run)
     refused("has a model that saw 32 images, but no states/", start, run, photos, images=32)
     assert files(run) == before
+    short = tmp_path / "short"
+    start(short, photos, images=8).train()
+    for state in states(short):
+        (short / "states" / state).unlink()
+    refused("has a model that saw 8 images, but no states/", start, short, photos, images=16)
+    (short / "report.html").unlink()  # as of one that was killed in its first snapshot: it may begin anew
+    assert start(short, photos, images=16).trainer.seen == 0
 
 
 @pytest.mark.parametrize(
